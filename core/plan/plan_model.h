@@ -1,0 +1,134 @@
+// A plan in memory: what the scheduler hands to the writer and the reader gives back to the runtime.
+// Plain data. Knows formats and expressions, no graph, no module, no library. The published file format is plan.fbs.
+//
+// A plan holds programs. An engine program computes the network on one profile's box; the weight program computes derived constants (folded,
+// cast, packed) from source constants. Programs share the expression table, the constants and the kernels. All references are indices.
+#pragma once
+
+#include "core/ir/data_type.h"
+#include "core/ir/dim_expr.h"
+#include "core/ir/tensor_format.h"
+#include "core/ir/weights.h"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tenon::plan {
+
+// Index into Plan::expressions. Operands of an expression have smaller indices.
+using ExprIndex = int32_t;
+
+struct PlanTensor {
+    enum class Role : uint8_t {
+        kInput,     // bound by the user; `binding` is the index into Plan::bindings
+        kOutput,
+        kConstant,  // `constant` is the index into Plan::constants
+        kActivation // in the arena at `offset`
+    };
+    std::string name;  // of the IR value, for profilers and dumps
+    Role role = Role::kActivation;
+    int32_t binding = -1;
+    int32_t constant = -1;
+    ir::DataType dtype = ir::DataType::kF32;
+    TnPlacement placement = TN_PLACEMENT_HOST;
+    ir::TensorFormat format{};
+    std::vector<ExprIndex> dims;
+    int64_t offset = 0;    // bytes from the arena's start; several tensors may share bytes
+    int64_t capacity = 0;  // bytes at the largest extents of the program's box
+};
+
+// Bytes that a kernel runtime understands.
+struct PlanKernel {
+    std::string runtime;  // "onednn"
+    uint32_t blobVersion = 0;
+    std::shared_ptr<const std::vector<std::byte>> blob;
+    std::string tactic;  // provider and tactic, readable: "onednn/brg:avx512_core"
+};
+
+enum class StepKind : uint8_t { kLaunch, kConvert, kCopy, kHostShape, kFetch, kLoop, kBranch, kAllocOutput, kDebugTap };
+
+struct PlanStep {
+    StepKind kind = StepKind::kLaunch;
+    std::string name;  // of the fused node or op
+    std::vector<std::string> sources;
+    std::string op;    // IR op, or "fused:<pattern>"
+    int32_t kernel = -1;
+    int32_t stream = 0;
+    std::vector<int32_t> inputs;  // tensors; -1: left out
+    std::vector<int32_t> outputs;
+    std::vector<ExprIndex> scalars;  // TnPrepareArgs::scalars
+    int64_t workspaceOffset = 0;     // in the arena
+    int64_t workspaceCapacity = 0;
+    TnTraits traits = 0;
+};
+
+// Extent of symbol `symbol` in a profile.
+struct SymbolRange {
+    int64_t min = 0;
+    int64_t opt = 0;
+    int64_t max = 0;
+};
+
+struct PlanProgram {
+    std::string name;                // "profile 0", "weights"
+    std::vector<SymbolRange> box;    // by symbol index
+    std::vector<PlanTensor> tensors;
+    std::vector<PlanStep> steps;     // in launch order
+    int64_t arenaBytes = 0;
+};
+
+// An engine input or output, in the network's order.
+struct PlanBinding {
+    std::string name;
+    bool isInput = false;
+    ir::DataType dtype = ir::DataType::kF32;
+    ir::TensorFormat format{};        // what the user binds; linear unless asked otherwise
+    std::vector<ExprIndex> dims;      // of outputs; of inputs a symbol or a constant each
+    std::vector<std::string> dimNames;
+    bool isShapeInput = false;        // its elements are symbols: it lives in host memory
+    std::vector<std::array<std::vector<int64_t>, 3>> profiles;       // min, opt, max extents per profile (inputs)
+    std::vector<std::array<std::vector<int64_t>, 3>> profileValues;  // of shape inputs: min, opt, max elements per profile
+};
+
+struct PlanConstant {
+    std::string name;      // of the IR value
+    std::string identity;  // weights name of a source constant; empty: derived
+    ir::DataType dtype = ir::DataType::kF32;
+    std::vector<int64_t> dims;
+    ir::TensorFormat format{};
+    int64_t bytes = 0;
+    std::shared_ptr<const void> owner;  // keeps data alive (a buffer, or the mapped file)
+    const std::byte* data = nullptr;    // null for a source constant that only the weight program needs and that was left out of the plan
+    bool derived = false;
+};
+
+struct ModuleRequirement {
+    std::string name;         // module
+    std::string version;      // it had at build time
+    std::string runtime;      // kernel runtime it must provide
+    uint32_t blobVersion = 0;
+};
+
+struct Plan {
+    std::string networkName;
+    std::string tenonVersion;
+    std::string targetJson;         // of the device the plan was made for
+    std::string targetFingerprint;
+    int32_t level = 3;
+    std::vector<ir::Symbol> symbols;
+    std::vector<ir::ExprNode> expressions;  // operands are ExprIndex in DimExpr::id
+    std::vector<PlanBinding> bindings;
+    std::vector<PlanConstant> constants;
+    std::vector<PlanKernel> kernels;
+    std::vector<PlanProgram> programs;  // one per profile
+    PlanProgram weightProgram;          // derives constants; inputs and outputs are kConstant tensors
+    std::vector<ModuleRequirement> requirements;
+    std::string graphText;      // final graph with bodies and source sets, IR text
+    std::string inspectorJson;  // TensorRT's Layers and Bindings per profile
+    std::string ledgerJson;     // decisions; times live here, outside the content hash
+};
+
+}  // namespace tenon::plan
