@@ -138,8 +138,12 @@ typedef struct TnValue {
     int32_t rank; /* -1: unknown */
     TnDim dims[TN_MAX_DIMS];
     TnString name;
-    const void* data; /* constants: the elements, linear, in host memory; else NULL */
+    /* Constants of up to 256 bytes: the elements, linear, in host memory. Else NULL: larger constants reach kernels as launch inputs only,
+     * so that tactics and timings survive retraining. */
+    const void* data;
     int64_t data_bytes;
+    int32_t is_constant; /* 1: fixed at build time, data shown or not */
+    int32_t reserved;
 } TnValue;
 
 typedef int32_t TnAttributeKind;
@@ -238,6 +242,8 @@ typedef struct TnTask {
     /* Bit (1 << dtype): element types that f32 tensors of this task may be computed in. f32 itself is always set. */
     uint64_t compute_types;
     int64_t workspace_limit; /* bytes */
+    /* The op "convert" only: what its output must be (its input is offered[0]). A tactic's ports must equal the two. NULL for other ops. */
+    const TnPortFormat* convert_to;
 } TnTask;
 
 typedef uint64_t TnTraits;
@@ -248,7 +254,8 @@ typedef uint64_t TnTraits;
 #define TN_TRAIT_ANY_EXTENT ((TnTraits)1 << 4)     /* more than 2^31-1 elements, and empty tensors */
 #define TN_TRAIT_SUB_BYTE ((TnTraits)1 << 5)       /* element types below 8 bits */
 #define TN_TRAIT_OUTER_PITCH ((TnTraits)1 << 6)    /* honours TnFormat::outer_pitch */
-#define TN_TRAIT_FREE_ALIAS ((TnTraits)1 << 7)     /* no work at all: output 0 is input 0 (reshape); the runtime drops the step */
+#define TN_TRAIT_FREE_ALIAS ((TnTraits)1 << 7)     /* output 0 has the bytes of input 0 (reshape): the step is dropped where memory can be shared;
+                                                      launch still copies, for where it cannot */
 #define TN_TRAIT_HOST_INLINE ((TnTraits)1 << 8)    /* tiny: do not open a parallel region for it */
 
 typedef struct TnTactic {
