@@ -36,7 +36,9 @@ struct PlanTensor {
     TnPlacement placement = TN_PLACEMENT_HOST;
     ir::TensorFormat format{};
     std::vector<ExprIndex> dims;
-    int64_t offset = 0;    // bytes from the arena's start; several tensors may share bytes
+    // Bytes from the start of the arena, or of the binding's or constant's memory. Several tensors may share bytes: a reshape of an input is a
+    // second kInput tensor of that binding, what a concat view writes into an output is a kOutput tensor at an offset.
+    int64_t offset = 0;
     int64_t capacity = 0;  // bytes at the largest extents of the program's box
 };
 
@@ -48,7 +50,15 @@ struct PlanKernel {
     std::string tactic;  // provider and tactic, readable: "onednn/brg:avx512_core"
 };
 
-enum class StepKind : uint8_t { kLaunch, kConvert, kCopy, kHostShape, kFetch, kLoop, kBranch, kAllocOutput, kDebugTap };
+// What the executor does. Only kLaunch and kConvert have a kernel.
+enum class StepKind : uint8_t {
+    kLaunch,
+    kConvert,      // a launch that changes layout, element type or placement
+    kCopy,         // the bytes of inputs[0] to outputs[0]: same element type, format and extents, host memory
+    kHostShape,    // outputs[0], an integer or bool tensor in host memory, gets the values of `scalars`, one per element
+    kFetch,        // ends a segment. With an input: symbols[i] = element i of it; without: takes over what launches wrote for `symbols`
+    kLoop, kBranch, kAllocOutput, kDebugTap,  // later
+};
 
 struct PlanStep {
     StepKind kind = StepKind::kLaunch;
@@ -59,13 +69,14 @@ struct PlanStep {
     int32_t stream = 0;
     std::vector<int32_t> inputs;  // tensors; -1: left out
     std::vector<int32_t> outputs;
-    std::vector<ExprIndex> scalars;  // TnPrepareArgs::scalars
+    std::vector<ExprIndex> scalars;  // TnPrepareArgs::scalars; of kHostShape the elements
+    std::vector<int32_t> symbols;    // unbacked ones: of kLaunch those of TnLaunchArgs::extents, of kFetch those that become known
     int64_t workspaceOffset = 0;     // in the arena
     int64_t workspaceCapacity = 0;
     TnTraits traits = 0;
 };
 
-// Extent of symbol `symbol` in a profile.
+// Values that a symbol may take in a program. `max` is INT64_MAX for an unbacked symbol without a bound.
 struct SymbolRange {
     int64_t min = 0;
     int64_t opt = 0;
@@ -86,7 +97,7 @@ struct PlanBinding {
     bool isInput = false;
     ir::DataType dtype = ir::DataType::kF32;
     ir::TensorFormat format{};        // what the user binds; linear unless asked otherwise
-    std::vector<ExprIndex> dims;      // of outputs; of inputs a symbol or a constant each
+    std::vector<ExprIndex> dims;      // of inputs a symbol or a constant each
     std::vector<std::string> dimNames;
     bool isShapeInput = false;        // its elements are symbols: it lives in host memory
     std::vector<std::array<std::vector<int64_t>, 3>> profiles;       // min, opt, max extents per profile (inputs)
@@ -117,18 +128,20 @@ struct Plan {
     std::string tenonVersion;
     std::string targetJson;         // of the device the plan was made for
     std::string targetFingerprint;
+    std::vector<std::string> targetFeatures;  // what a device must offer to run it: "avx2", "avx512f"; see runtime/host_features.h
     int32_t level = 3;
-    std::vector<ir::Symbol> symbols;
+    std::vector<ir::Symbol> symbols;        // Symbol::input counts input bindings only
     std::vector<ir::ExprNode> expressions;  // operands are ExprIndex in DimExpr::id
-    std::vector<PlanBinding> bindings;
+    std::vector<PlanBinding> bindings;      // inputs, then outputs
     std::vector<PlanConstant> constants;
     std::vector<PlanKernel> kernels;
-    std::vector<PlanProgram> programs;  // one per profile
+    std::vector<PlanProgram> programs;      // one per profile
     PlanProgram weightProgram;          // derives constants; inputs and outputs are kConstant tensors
     std::vector<ModuleRequirement> requirements;
     std::string graphText;      // final graph with bodies and source sets, IR text
     std::string inspectorJson;  // TensorRT's Layers and Bindings per profile
     std::string ledgerJson;     // decisions; times live here, outside the content hash
+    std::string contentHash;    // 32 hexadecimal digits; set by the reader, ignored by the writer
 };
 
 }  // namespace tenon::plan
