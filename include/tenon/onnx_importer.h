@@ -1,5 +1,6 @@
-// Importers for ONNX operators that an application or a library brings: a function that is shown a node and adds to the
-// network what computes it. Used with IParser::registerImporter; speaks to INetworkDefinition only.
+// Importers for ONNX operators that an application or a module brings: an object that is shown a node and adds to the
+// network what computes it. Used with IParser::registerImporter and by modules (TnOnnxImporter); speaks to
+// INetworkDefinition only.
 #pragma once
 
 #include "tenon/network.h"
@@ -47,17 +48,33 @@ private:
     virtual void tenonReserved3() noexcept {}
 };
 
-// True if the node was imported. Must not throw. Called from the thread that parses.
-using OnnxImportFunction = bool (*)(IOnnxNode* node, INetworkDefinition* network, void* userData);
+} // namespace tenon
 
-// An importer for one operator over a range of op-set versions. Texts are copied.
+namespace nvonnxparser {
+
+// Imports the nodes of one operator. Implemented by applications and by modules; must outlive the parsers that use it.
+class IOnnxNodeImporter : public nvinfer1::IVersionedInterface {
+public:
+    nvinfer1::InterfaceInfo getInterfaceInfo() const noexcept override { return {"TENON ONNX IMPORTER", 1, 0}; }
+
+    // Adds to the network what computes the node and names its outputs with IOnnxNode::setOutput. False, after
+    // IOnnxNode::setError, if it cannot. Called on the thread that parses, by several parsers at once.
+    virtual bool importNode(tenon::IOnnxNode& node, nvinfer1::INetworkDefinition& network) noexcept = 0;
+
+    ~IOnnxNodeImporter() noexcept override = default;
+};
+
+} // namespace nvonnxparser
+
+namespace tenon {
+
+// Says which operator of which op-set versions an importer is for. Texts are copied, the importer is not owned.
 struct OnnxImporter {
     char const* domain{""}; // "" is the standard domain
     char const* opType{};
     int64_t minOpset{1};
     int64_t maxOpset{INT64_MAX};
-    OnnxImportFunction function{};
-    void* userData{}; // must live as long as the parser
+    nvonnxparser::IOnnxNodeImporter* importer{};
 };
 
 } // namespace tenon

@@ -145,3 +145,17 @@ public:
 };
 
 } // namespace nvinfer1
+
+namespace tenon {
+
+// Element types that TensorRT has no name for. Accepted wherever a DataType is; EnumMax does not count them.
+inline constexpr DataType kDOUBLE = static_cast<DataType>(0x10000);
+inline constexpr DataType kINT16 = static_cast<DataType>(0x10001);
+inline constexpr DataType kUINT16 = static_cast<DataType>(0x10002);
+inline constexpr DataType kUINT32 = static_cast<DataType>(0x10003);
+inline constexpr DataType kUINT64 = static_cast<DataType>(0x10004);
+inline constexpr DataType kFP8_E5M2 = static_cast<DataType>(0x10005);
+inline constexpr DataType kUINT4 = static_cast<DataType>(0x10006);
+inline constexpr DataType kSTRING = static_cast<DataType>(0x10007); // each element a length-carrying text, host only
+
+} // namespace tenon
