@@ -17,6 +17,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace tenon::ir {
@@ -125,11 +127,16 @@ public:
     int32_t valueIdEnd() const { return mNextValueId; }
     bool frozen() const { return mFrozen; }
     void freeze() { mFrozen = true; }
+    // The live value or node of that name, or null.
+    Value* findValue(std::string_view name) const;
+    Node* findNode(std::string_view name) const;
     // Deep copy: node and value ids, names, regions and the pool's content kept; constants shared.
     std::unique_ptr<Graph> clone() const;
 
 private:
     friend class GraphEditor;
+    std::unique_ptr<Graph> cloneInto(std::shared_ptr<ExprPool> pool) const;
+
     std::string mName;
     std::shared_ptr<ExprPool> mPool;
     std::vector<std::unique_ptr<Node>> mNodes;    // by id; null where erased
@@ -137,6 +144,9 @@ private:
     std::vector<Node*> mOrder;
     std::vector<Value*> mInputs;
     std::vector<Value*> mOutputs;
+    std::unordered_map<std::string, Value*> mValueNames;
+    std::unordered_map<std::string, Node*> mNodeNames;
+    std::unordered_map<std::string, int32_t> mNextSuffix;  // where the search for a free "name_N" goes on
     int32_t mNextNodeId = 0;
     int32_t mNextValueId = 0;
     bool mFrozen = false;

@@ -21,6 +21,9 @@ TensorFormat blockedFormat(int32_t rank, const std::vector<TnBlock>& blocks);
 TensorFormat channelsLastFormat(int32_t rank);                        // N, spatial..., C
 
 bool equal(const TensorFormat& a, const TensorFormat& b);
+// True if ranks, orders, blocks and the provider's name are within the ABI's limits and consistent. The other functions take well-formed
+// formats only: check what comes from a plan or a module.
+bool isWellFormed(const TensorFormat& format);
 bool isLinear(const TensorFormat& format);
 bool isOpaque(const TensorFormat& format);
 uint64_t hashOf(const TensorFormat& format);
