@@ -138,8 +138,8 @@ typedef struct TnValue {
     int32_t rank; /* -1: unknown */
     TnDim dims[TN_MAX_DIMS];
     TnString name;
-    /* Constants of up to 256 bytes: the elements, linear, in host memory. Else NULL: larger constants reach kernels as launch inputs only,
-     * so that tactics and timings survive retraining. */
+    /* Constants of up to 256 bytes that no refit may change: the elements, linear, in host memory. Else NULL: larger constants reach kernels
+     * as launch inputs only, so that tactics and timings survive retraining. `compile` of a tactic with TN_TRAIT_BAKES_CONSTANTS sees all. */
     const void* data;
     int64_t data_bytes;
     int32_t is_constant; /* 1: fixed at build time, data shown or not */
@@ -218,7 +218,7 @@ typedef struct TnTarget {
     TnString json;
     TnString fingerprint;
     int32_t threads; /* of the stream's team */
-    int32_t reserved;
+    int32_t device;  /* number within its backend */
 } TnTarget;
 
 /* Asked by long calls between pieces of work. Callable from any thread. */
@@ -257,6 +257,9 @@ typedef uint64_t TnTraits;
 #define TN_TRAIT_FREE_ALIAS ((TnTraits)1 << 7)     /* output 0 has the bytes of input 0 (reshape): the step is dropped where memory can be shared;
                                                       launch still copies, for where it cannot */
 #define TN_TRAIT_HOST_INLINE ((TnTraits)1 << 8)    /* tiny: do not open a parallel region for it */
+#define TN_TRAIT_BAKES_CONSTANTS ((TnTraits)1 << 9) /* compile needs the bytes of every constant (a DLA loadable): they are shown to it and are
+                                                      part of the kernel's key; a refit compiles again */
+#define TN_TRAIT_UNTIMED ((TnTraits)1 << 10)       /* cannot run alone (a collective): never timed, estimate_us is its cost */
 
 typedef struct TnTactic {
     uint32_t struct_size;
@@ -320,6 +323,8 @@ typedef struct TnTacticProvider {
     TnCode (*compile)(void* self, const TnTarget*, const TnTask*, const TnTactic*, const TnCancel*, TnBlobSink*, TnSink* reason);
     /* Optional (NULL): records regions over the whole graph; rewrites nothing. */
     TnCode (*propose)(void* self, const TnTarget*, const TnGraph*, TnProposalSink*, TnSink* reason);
+    /* Optional (NULL): further tables by name and version. */
+    const void* (*get_extension)(void* self, TnString name);
 } TnTacticProvider;
 
 /* --- Run: kernel runtimes --------------------------------------------------------------------------------------------------------- */
@@ -334,7 +339,7 @@ typedef struct TnSessionInfo {
     uint32_t struct_size;
     TnPlacement placement;
     int32_t threads; /* size of the stream's thread team, >= 1 */
-    int32_t reserved;
+    int32_t device;  /* number within the placement's backend */
     void* context;
     void* (*resource)(void* context, TnString name);
 } TnSessionInfo;
@@ -373,6 +378,7 @@ typedef struct TnLaunchArgs {
     TnStream* stream;
     /* Kernels with data-dependent extents write them here, one address per unbacked extent in output order, in the kernel's placement. */
     int64_t* const* extents;
+    TnSink* reason; /* why launch failed: an index out of range, a plugin's error. May be NULL */
 } TnLaunchArgs;
 
 /* Runs kernels. Kernels are immutable; a session, its states and their calls belong to one thread at a time.
@@ -397,9 +403,12 @@ typedef struct TnKernelRuntime {
     /* All lazy work. Called when shapes changed; must succeed everywhere inside the task's box. */
     TnCode (*prepare)(TnState*, const TnPrepareArgs*, TnSink* reason);
     TnCode (*launch)(TnState*, const TnLaunchArgs*);
-    /* Optional pair: the prepared work cut in independent tiles, so that the host runs several steps in one parallel region. */
+    /* Optional pair: the prepared work cut in independent tiles, so that the host runs several steps in one parallel region. `tiles` gives
+     * their number for the prepared shapes; 0: this kernel has none, use launch. */
     int64_t (*tiles)(TnState*);
     TnCode (*run_tiles)(TnState*, const TnLaunchArgs*, int64_t begin, int64_t end);
+    /* Optional (NULL): further tables by name and version. */
+    const void* (*get_extension)(void* self, TnString name);
 } TnKernelRuntime;
 
 /* --- Backends --------------------------------------------------------------------------------------------------------------------- */
@@ -417,19 +426,23 @@ typedef struct TnBackend {
     /* Number of devices usable now; 0 with a reason when there is none. Opens heavy libraries only here. */
     int32_t (*device_count)(void* self, TnSink* reason);
     /* Writes the target's JSON and fingerprint. */
-    TnCode (*describe)(void* self, int32_t device, TnSink* json, TnSink* fingerprint);
+    TnCode (*describe)(void* self, int32_t device, TnSink* json, TnSink* fingerprint, TnSink* reason);
     void* (*allocate)(void* self, int32_t device, int64_t bytes, int64_t alignment);
     void (*release)(void* self, int32_t device, void* memory);
+    /* Optional, all or none: a backend without streams (host memory) runs everything before it returns, and is given NULL streams. */
     TnCode (*stream_create)(void* self, int32_t device, TnStream** out, TnSink* reason);
     void (*stream_destroy)(void* self, TnStream*);
     TnCode (*stream_synchronize)(void* self, TnStream*, TnSink* reason);
+    /* Optional, all or none. */
     TnCode (*event_create)(void* self, int32_t device, TnEvent** out, TnSink* reason);
     void (*event_destroy)(void* self, TnEvent*);
     TnCode (*event_record)(void* self, TnEvent*, TnStream*);
     TnCode (*event_wait)(void* self, TnEvent*, TnStream*);
     TnCode (*event_elapsed_us)(void* self, TnEvent* begin, TnEvent* end, double* out);
     /* Either side may be host memory. */
-    TnCode (*copy)(void* self, void* to, const void* from, int64_t bytes, TnStream*);
+    TnCode (*copy)(void* self, void* to, const void* from, int64_t bytes, TnStream*, TnSink* reason);
+    /* Optional (NULL): further tables by name and version ("tenon.capture/1"). */
+    const void* (*get_extension)(void* self, TnString name);
 } TnBackend;
 
 /* --- Op definitions --------------------------------------------------------------------------------------------------------------- */
@@ -442,7 +455,7 @@ typedef struct TnInferApi {
     uint32_t struct_size;
     uint32_t reserved;
     int32_t (*input_count)(TnInferContext*);
-    TnDataType (*input_dtype)(TnInferContext*, int32_t input);
+    TnDataType (*input_dtype)(TnInferContext*, int32_t input); /* -1: an optional input left out */
     int32_t (*input_rank)(TnInferContext*, int32_t input); /* -1: unknown */
     TnExpr (*input_dim)(TnInferContext*, int32_t input, int32_t dim);
     /* Number of known elements of an integer input of rank 0 or 1, or -1; then each as an expression. */
@@ -453,6 +466,11 @@ typedef struct TnInferApi {
     /* op: "sum" "sub" "prod" "max" "min" "floor_div" "ceil_div" "equal" "less" "mod" */
     TnExpr (*binary)(TnInferContext*, TnString op, TnExpr a, TnExpr b);
     TnCode (*set_output)(TnInferContext*, int32_t output, TnDataType dtype, int32_t rank, const TnExpr* dims);
+    /* The elements of an integer output, where they are a function of extents and known values: for ops that compute shapes. */
+    TnCode (*set_output_values)(TnInferContext*, int32_t output, int64_t count, const TnExpr* values);
+    /* An extent that only the data decides, which kernels write through TnLaunchArgs::extents. Give its bound by making the output's extent
+     * "min" of it and an expression. */
+    TnExpr (*unbacked)(TnInferContext*, TnString hint);
 } TnInferApi;
 
 typedef struct TnAttributeSpec {
