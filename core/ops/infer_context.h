@@ -17,7 +17,9 @@ namespace tenon::ops {
 struct InferInput {
     bool present = false;
     ir::TensorType type;
-    std::optional<std::vector<ir::DimExpr>> contents;  // of integer tensors of rank 0 or 1, when every element is known as an expression
+    // The elements of a small integer or bool tensor (0 or 1), row-major, when every one is known as an expression. Floats have them too where
+    // every element is a whole number: exporters compute extents that way.
+    std::optional<std::vector<ir::DimExpr>> contents;
     ir::ConstantPtr constant;                          // the bytes, when the input is a constant
 };
 
@@ -39,10 +41,17 @@ public:
     size_t outputCount() const { return mOutputs.size(); }
     ir::ExprPool& pool() const { return mPool; }
 
-    // The integers of a shape-defining operand: the attribute if it is there (DimList or ints), else the contents of the input, else nothing.
+    // The integers of a shape-defining operand: the attribute if it is there (DimList, ints or int), else the contents of the input if it has
+    // at most one dimension, else nothing.
     std::optional<std::vector<ir::DimExpr>> integers(size_t input, std::string_view attribute) const;
-    // A fresh unbacked symbol: an extent that only the data decides. `hint` names it.
+    // The contents of an input as recorded, or read from its constant; nothing when absent, unknown, or more than kMaxContents elements.
+    std::optional<std::vector<ir::DimExpr>> contentsOf(size_t i) const;
+    static constexpr int64_t kMaxContents = 256;
+    // An unbacked symbol: an extent that only the data decides. Fresh, unless an earlier inference of the same node made one (see
+    // reuseUnbacked). `hint` names it.
     ir::DimExpr unbacked(std::string_view hint);
+    // Symbols that unbacked() hands out, in order, before it makes new ones: so that inferring a node again gives equal types.
+    void reuseUnbacked(std::vector<ir::DimExpr> symbols) { mReusable = std::move(symbols); }
 
     void setOutput(size_t i, ir::TensorType type);
     void setContents(size_t i, std::vector<ir::DimExpr> contents);
@@ -53,6 +62,8 @@ private:
     std::vector<InferInput> mInputs;
     std::vector<InferOutput> mOutputs;
     ir::ExprPool& mPool;
+    std::vector<ir::DimExpr> mReusable;
+    size_t mReused = 0;
 };
 
 }  // namespace tenon::ops

@@ -23,6 +23,9 @@ struct AttributeSpec {
     std::optional<ir::AttributeValue> fallback;  // meaning when absent
     int32_t since = 1;                           // op set
     std::string doc;
+    std::vector<std::string> choices;            // of a kString: the legal values; empty: any
+    int64_t min = INT64_MIN;                     // of a kInt and of each element of a kInts
+    int64_t max = INT64_MAX;
 };
 
 // An operand that defines shapes: where its contents are known, a pass moves them into `attribute` and drops the input, so that kernels only
@@ -42,7 +45,8 @@ struct InputSpec {
 enum class Effect : uint8_t { kPure, kStateful, kEffectful };
 
 struct OpDef {
-    std::string name;  // "conv", "unary.exp"; ops of modules "domain.op"
+    std::string name;    // "conv", "unary.exp"; ops of modules "domain.op"
+    std::string family;  // groups ops in the documentation
     std::string doc;   // one paragraph: formula, shapes, dtypes
     int32_t since = 1;
     std::vector<InputSpec> inputs;
@@ -55,6 +59,8 @@ struct OpDef {
     bool pointwise = false;    // output element depends on the input elements at the same (broadcast) index only
     bool commutative = false;  // in its first two inputs
     bool view = false;         // output has the input's linear bytes (reshape, squeeze, identity)
+    bool anyKind = false;      // takes sequences and optionals too; others see tensors only
+    // Empty where the types are not a function of the context (fused: of its region; plugin: of its creator).
     std::function<support::Status(InferContext&)> infer;
 
     const AttributeSpec* attribute(std::string_view attributeName) const;
