@@ -67,14 +67,15 @@ find_package(hwy CONFIG QUIET)      # backends/cpu: target hwy::hwy
 find_program(TENON_PROTOC protoc)
 find_library(TENON_PROTOBUF_LITE NAMES libprotobuf-lite.a)
 mark_as_advanced(TENON_PROTOC TENON_PROTOBUF_LITE)
-if(NOT TENON_ONNX_PROTO)
+set(TENON_ONNX_PROTO_FILE "${TENON_ONNX_PROTO}")
+if(NOT TENON_ONNX_PROTO_FILE)
     execute_process(
         COMMAND "${TENON_PYTHON}" -c
             "import importlib.util as u, pathlib as p; s = u.find_spec('onnx'); print(p.Path(s.origin).parent / 'onnx-ml.proto' if s else '')"
-        OUTPUT_VARIABLE found OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
-    if(found AND EXISTS "${found}")
-        set(TENON_ONNX_PROTO "${found}" CACHE FILEPATH "" FORCE)
-    endif()
+        OUTPUT_VARIABLE TENON_ONNX_PROTO_FILE OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+endif()
+if(NOT EXISTS "${TENON_ONNX_PROTO_FILE}")
+    set(TENON_ONNX_PROTO_FILE "")
 endif()
 
 # CUDA is only detected: its modules decide for themselves what they do with it.

@@ -26,7 +26,7 @@ endfunction()
 # compiled for the lite runtime under a package name of our own and linked with hidden symbols: a process that has
 # another onnx or protobuf in it registers the same names twice otherwise, and aborts.
 function(tenon_generate_onnx_proto target)
-    if(NOT (TENON_PROTOC AND TENON_PROTOBUF_LITE AND TENON_ONNX_PROTO))
+    if(NOT (TENON_PROTOC AND TENON_PROTOBUF_LITE AND TENON_ONNX_PROTO_FILE))
         message(FATAL_ERROR "tenon_generate_onnx_proto: check TENON_HAVE_ONNX_PROTO first")
     endif()
     set(root "${PROJECT_BINARY_DIR}/generated")
@@ -34,9 +34,9 @@ function(tenon_generate_onnx_proto target)
     add_custom_command(
         OUTPUT "${output}.pb.h" "${output}.pb.cc"
         COMMAND "${Python3_EXECUTABLE}" "${PROJECT_SOURCE_DIR}/cmake/rename_onnx_proto.py"
-                "${TENON_ONNX_PROTO}" "${output}.proto"
+                "${TENON_ONNX_PROTO_FILE}" "${output}.proto"
         COMMAND "${TENON_PROTOC}" "--proto_path=${root}" "--cpp_out=lite:${root}" "${output}.proto"
-        DEPENDS "${TENON_ONNX_PROTO}" "${PROJECT_SOURCE_DIR}/cmake/rename_onnx_proto.py"
+        DEPENDS "${TENON_ONNX_PROTO_FILE}" "${PROJECT_SOURCE_DIR}/cmake/rename_onnx_proto.py"
         COMMENT "Generating parsers/onnx/onnx_ml.pb.h"
         VERBATIM)
     target_sources(${target} PRIVATE "${output}.pb.cc" "${output}.pb.h")
@@ -48,7 +48,7 @@ function(tenon_generate_onnx_proto target)
     target_link_options(${target} PRIVATE "LINKER:--exclude-libs,ALL")
 endfunction()
 
-if(TENON_PROTOC AND TENON_PROTOBUF_LITE AND TENON_ONNX_PROTO)
+if(TENON_PROTOC AND TENON_PROTOBUF_LITE AND TENON_ONNX_PROTO_FILE)
     set(TENON_HAVE_ONNX_PROTO TRUE)
 else()
     set(TENON_HAVE_ONNX_PROTO FALSE)
