@@ -5,11 +5,10 @@ set(TENON_RUNTIME_SOURCES
     device_memory.cpp
     dims.cpp
     engine.cpp
-    error_recorder.cpp
+    reporter.cpp
     execution_context.cpp
     host_memory.cpp
     inspector.cpp
-    logger.cpp
     plugin_registry.cpp
     plugin_v2_adapter.cpp
     plugin_v3_adapter.cpp

@@ -27,7 +27,8 @@ public:
     using ErrorDesc = char const*;
     using RefCount = int32_t;
 
-    // Descriptions that the library reports are at most this long, terminator excluded.
+    // Descriptions that the library reports are cut to this length, terminator excluded, unless the recorder's
+    // getInterfaceInfo() says minor version 1 or later: such a recorder gets them whole.
     static constexpr size_t kMAX_DESC_LENGTH{127U};
 
     InterfaceInfo getInterfaceInfo() const noexcept override { return {"IErrorRecorder", 1, 0}; }

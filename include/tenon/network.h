@@ -18,8 +18,9 @@ TENON_ENUM_MAX(NetworkDefinitionCreationFlag, 4)
 using NetworkDefinitionCreationFlags = uint32_t;
 
 // Owns its tensors and layers. Made by IBuilder::createNetworkV2, deleted by its user; must not outlive the builder.
-// Adders return null after reporting an error, for example for dimensions that do not fit. Weights are not copied: they
-// must outlive every build. Not thread-safe.
+// Adders return null after reporting an error about their arguments. Since setters may follow, whether dimensions fit is
+// found out when an output's dimensions are asked for, or by the build. Weights are not copied: they must outlive every
+// build. Not thread-safe.
 class INetworkDefinition : public INoCopy {
 public:
     ~INetworkDefinition() noexcept override = default;
@@ -127,7 +128,7 @@ public:
     // Tenon's own: any registered op, by the name it has in docs/ops.md. `domain` is "" or "tenon" for Tenon's ops and
     // a module's domain for its ops; `version` is the op-set version that the caller was written for (0: the newest).
     // A null entry of `inputs` leaves an optional input out. `nbOutputs` counts from the first; optional outputs that
-    // follow are not made.
+    // follow are not made. Types are inferred at once: null, with the reason reported, where they do not fit.
     virtual tenon::IOperatorLayer* addOperator(char const* domain, char const* name, int32_t version,
                                                tenon::OperatorAttribute const* attributes, int32_t nbAttributes,
                                                ITensor* const* inputs, int32_t nbInputs,

@@ -146,7 +146,7 @@ public:
 
 } // namespace nvinfer1
 
-namespace tenon {
+namespace tenon::element_type {
 
 // Element types that TensorRT has no name for. Accepted wherever a DataType is; EnumMax does not count them.
 inline constexpr DataType kDOUBLE = static_cast<DataType>(0x10000);
@@ -158,4 +158,4 @@ inline constexpr DataType kFP8_E5M2 = static_cast<DataType>(0x10005);
 inline constexpr DataType kUINT4 = static_cast<DataType>(0x10006);
 inline constexpr DataType kSTRING = static_cast<DataType>(0x10007); // each element a length-carrying text, host only
 
-} // namespace tenon
+} // namespace tenon::element_type
