@@ -1,10 +1,8 @@
 #include "core/ir/tensor_format.h"
 
 #include "core/support/checked.h"
+#include "core/support/hash.h"
 #include "core/support/text.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #include <algorithm>
 #include <cassert>
@@ -214,8 +212,7 @@ bool isOpaque(const TensorFormat& format) { return format.opaque_provider[0] != 
 
 uint64_t hashOf(const TensorFormat& format) {
     // The text has every field, no padding bytes, and is the same on every machine.
-    const std::string text = support::cat(format.rank, ' ', toText(format));
-    return XXH3_64bits(text.data(), text.size());
+    return support::hashText(support::cat(format.rank, ' ', toText(format))).low;
 }
 
 int64_t bytesOf(const TensorFormat& format, DataType type, const int64_t* dims) {
