@@ -204,21 +204,16 @@ TnCode initModule(const TnHost* host, const TnRegistrar* registrar, void** self,
 
 inline void shutdownModule(void* self) noexcept { delete static_cast<ModuleInstance*>(self); }
 
+// The build sets both, and the manifest has the same ones; without the build system the compiler says what it does.
+#ifndef TENON_MODULE_SANITIZER
 #if defined(__SANITIZE_ADDRESS__)
 #define TENON_MODULE_SANITIZER "address"
 #elif defined(__SANITIZE_THREAD__)
 #define TENON_MODULE_SANITIZER "thread"
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define TENON_MODULE_SANITIZER "address"
-#elif __has_feature(thread_sanitizer)
-#define TENON_MODULE_SANITIZER "thread"
-#endif
-#endif
-#ifndef TENON_MODULE_SANITIZER
+#else
 #define TENON_MODULE_SANITIZER ""
 #endif
-/// The build sets it; the manifest has the same one.
+#endif
 #ifndef TENON_MODULE_BUILD_ID
 #define TENON_MODULE_BUILD_ID ""
 #endif
