@@ -20,8 +20,8 @@ struct DimList {
     friend bool operator==(const DimList&, const DimList&) = default;
 };
 
-using AttributeValue = std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>, std::vector<std::string>,
-                                    DataType, DimList, ConstantPtr>;
+using AttributeValue = std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
+                                    std::vector<std::string>, DataType, DimList, ConstantPtr>;
 
 // Ordered by name: iteration, printing and hashing are deterministic.
 class AttributeMap {
@@ -36,17 +36,18 @@ public:
         return value ? std::get_if<T>(value) : nullptr;
     }
     int64_t intOr(std::string_view name, int64_t fallback) const;
-    double floatOr(std::string_view name, double fallback) const;  // accepts an int
+    double floatOr(std::string_view name, double fallback) const; // accepts an int
     std::string stringOr(std::string_view name, std::string_view fallback) const;
     std::vector<int64_t> intsOr(std::string_view name, std::vector<int64_t> fallback) const;
 
     auto begin() const { return mValues.begin(); }
     auto end() const { return mValues.end(); }
     size_t size() const { return mValues.size(); }
-    friend bool operator==(const AttributeMap&, const AttributeMap&) = default;  // constants by content handle, see weights.h
+    friend bool operator==(const AttributeMap&,
+                           const AttributeMap&) = default; // constants by content handle, see weights.h
 
 private:
     std::map<std::string, AttributeValue, std::less<>> mValues;
 };
 
-}  // namespace tenon::ir
+} // namespace tenon::ir

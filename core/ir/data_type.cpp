@@ -16,26 +16,13 @@ struct DataTypeInfo {
 
 // By enumerator value.
 constexpr std::array<DataTypeInfo, kDataTypeCount> kInfo{{
-    {"f32", 32, Family::kFloat},
-    {"f16", 16, Family::kFloat},
-    {"bf16", 16, Family::kFloat},
-    {"f64", 64, Family::kFloat},
-    {"i8", 8, Family::kInteger},
-    {"u8", 8, Family::kInteger},
-    {"i16", 16, Family::kInteger},
-    {"u16", 16, Family::kInteger},
-    {"i32", 32, Family::kInteger},
-    {"u32", 32, Family::kInteger},
-    {"i64", 64, Family::kInteger},
-    {"u64", 64, Family::kInteger},
-    {"bool", 8, Family::kOther},
-    {"f8e4m3", 8, Family::kFloat},
-    {"f8e5m2", 8, Family::kFloat},
-    {"f8e8m0", 8, Family::kFloat},
-    {"f4e2m1", 4, Family::kFloat},
-    {"i4", 4, Family::kInteger},
-    {"u4", 4, Family::kInteger},
-    {"string", 0, Family::kOther},
+    {"f32", 32, Family::kFloat},   {"f16", 16, Family::kFloat},   {"bf16", 16, Family::kFloat},
+    {"f64", 64, Family::kFloat},   {"i8", 8, Family::kInteger},   {"u8", 8, Family::kInteger},
+    {"i16", 16, Family::kInteger}, {"u16", 16, Family::kInteger}, {"i32", 32, Family::kInteger},
+    {"u32", 32, Family::kInteger}, {"i64", 64, Family::kInteger}, {"u64", 64, Family::kInteger},
+    {"bool", 8, Family::kOther},   {"f8e4m3", 8, Family::kFloat}, {"f8e5m2", 8, Family::kFloat},
+    {"f8e8m0", 8, Family::kFloat}, {"f4e2m1", 4, Family::kFloat}, {"i4", 4, Family::kInteger},
+    {"u4", 4, Family::kInteger},   {"string", 0, Family::kOther},
 }};
 
 constexpr DataTypeInfo kUnknown{"unknown", 0, Family::kOther};

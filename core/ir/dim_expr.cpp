@@ -153,7 +153,6 @@ DimExpr ExprPool::intern(const ExprNode& node) {
     constexpr int32_t kMaxWeight = 1024;
     const int count = operandCount(node.op);
     int32_t weight = 1;
-    Interval operandBounds[3];
     for (int i = 0; i < count; ++i) {
         const DimExpr operand = node.operands[i];
         if (!operand.valid()) {
@@ -161,7 +160,6 @@ DimExpr ExprPool::intern(const ExprNode& node) {
         }
         assert(operand.id < size());
         weight += mWeights[static_cast<size_t>(operand.id)];
-        operandBounds[i] = mBounds[static_cast<size_t>(operand.id)];
     }
     if (weight > kMaxWeight) {
         return {};
@@ -175,9 +173,7 @@ DimExpr ExprPool::intern(const ExprNode& node) {
     const DimExpr expr{size()};
     mNodes.push_back(node);
     mWeights.push_back(weight);
-    mBounds.push_back(node.op == ExprOp::kSymbol
-                          ? mSymbols[static_cast<size_t>(node.value)].bounds
-                          : boundsOfNode(node, operandBounds[0], operandBounds[1], operandBounds[2]));
+    mBounds.push_back(boundsOf(node));
     bucket.push_back(expr.id);
     return expr;
 }
@@ -208,10 +204,19 @@ void ExprPool::narrow(int32_t symbol, Interval bounds, int64_t opt) {
     at.bounds.min = std::max(at.bounds.min, bounds.min);
     at.bounds.max = std::min(at.bounds.max, bounds.max);
     at.opt = opt;
-    ExprNode node;
-    node.op = ExprOp::kSymbol;
-    node.value = symbol;
-    mBounds[static_cast<size_t>(intern(node).id)] = at.bounds;
+    for (size_t i = 0; i < mNodes.size(); ++i) {
+        mBounds[i] = boundsOf(mNodes[i]);
+    }
+}
+
+Interval ExprPool::boundsOf(const ExprNode& node) const {
+    if (node.op == ExprOp::kSymbol) {
+        return mSymbols[static_cast<size_t>(node.value)].bounds;
+    }
+    const auto operand = [&](int i) {
+        return node.operands[i].valid() ? mBounds[static_cast<size_t>(node.operands[i].id)] : Interval{};
+    };
+    return boundsOfNode(node, operand(0), operand(1), operand(2));
 }
 
 DimExpr ExprPool::product(const std::vector<DimExpr>& factors) {

@@ -26,12 +26,22 @@ struct DimExpr {
 };
 
 enum class ExprOp : uint8_t {
-    kConstant,    // value
-    kSymbol,      // value = symbol index
-    kSum, kProd, kSub, kMax, kMin, kFloorDiv, kCeilDiv, kMod,  // two operands; division by zero yields 0 and is reported at run time
-    kEqual, kLess,                                             // 0 or 1
-    kSelect,                                                   // three operands: condition, then, else
-    kScaleFloor, kScaleCeil, kScaleRound,                      // operand times `scale` (f64), rounded (half away from zero for kScaleRound)
+    kConstant, // value
+    kSymbol,   // value = symbol index
+    kSum,
+    kProd,
+    kSub,
+    kMax,
+    kMin,
+    kFloorDiv,
+    kCeilDiv,
+    kMod, // two operands; division by zero yields 0 and is reported at run time
+    kEqual,
+    kLess,   // 0 or 1
+    kSelect, // three operands: condition, then, else
+    kScaleFloor,
+    kScaleCeil,
+    kScaleRound, // operand times `scale` (f64), rounded (half away from zero for kScaleRound)
 };
 
 struct ExprNode {
@@ -43,25 +53,26 @@ struct ExprNode {
 
 // Where a symbol's value comes from when a plan runs.
 enum class SymbolSource : uint8_t {
-    kInputDim,      // dimension `index` of graph input `input`
-    kInputElement,  // element `index` of graph input `input` (a shape tensor in host memory)
-    kUnbacked,      // written by a step at run time
+    kInputDim,     // dimension `index` of graph input `input`
+    kInputElement, // element `index` of graph input `input` (a shape tensor in host memory)
+    kUnbacked,     // written by a step at run time
 };
 
 struct Interval {
-    int64_t min = 0;           // INT64_MIN: no bound
-    int64_t max = INT64_MAX;   // INT64_MAX: no bound
+    int64_t min = 0;         // INT64_MIN: no bound
+    int64_t max = INT64_MAX; // INT64_MAX: no bound
     friend bool operator==(Interval, Interval) = default;
     bool isPoint() const { return min == max; }
 };
 
 struct Symbol {
-    std::string name;  // unique in the pool
+    std::string name; // unique in the pool
     SymbolSource source = SymbolSource::kInputDim;
     int32_t input = -1;
     int32_t index = 0;
-    Interval bounds{INT64_MIN, INT64_MAX};  // over all profiles, as far as known; the pool raises the minimum of extents to 0
-    int64_t opt = -1;                       // what to optimise for; < bounds.min: nothing said
+    Interval bounds{INT64_MIN,
+                    INT64_MAX}; // over all profiles, as far as known; the pool raises the minimum of extents to 0
+    int64_t opt = -1;           // what to optimise for; < bounds.min: nothing said
 };
 
 // Symbol values or bounds, by symbol index. A profile is a box with an optimal point.
@@ -117,13 +128,14 @@ public:
 private:
     friend class ExprBuilder;
     DimExpr intern(const ExprNode& node);
+    Interval boundsOf(const ExprNode& node) const;
 
     std::vector<ExprNode> mNodes;
-    std::vector<Interval> mBounds;  // of each node over the declared bounds of its symbols when it was made
-    std::vector<int32_t> mWeights;  // nodes of each expression written out as a tree
+    std::vector<Interval> mBounds; // of each node over the declared bounds of its symbols
+    std::vector<int32_t> mWeights; // nodes of each expression written out as a tree
     std::vector<Symbol> mSymbols;
     std::unordered_map<uint64_t, std::vector<int32_t>> mIndex;
     std::unordered_map<std::string, int32_t> mSymbolIndex;
 };
 
-}  // namespace tenon::ir
+} // namespace tenon::ir

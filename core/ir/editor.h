@@ -10,19 +10,20 @@ namespace tenon::ir {
 
 struct NodeSpec {
     std::string op;
-    std::string name;  // made unique; empty: the first output's name, or derived from the op
+    std::string name; // made unique; empty: the first output's name, or derived from the op
     std::vector<Value*> inputs;
     AttributeMap attributes;
-    std::vector<TensorType> outputTypes;     // one per output
-    std::vector<std::string> outputNames;    // optional, made unique; empty: the node's name, with the output's number if there are several
-    SourceSet source;                        // must not be empty
+    std::vector<TensorType> outputTypes; // one per output
+    std::vector<std::string>
+        outputNames;  // optional, made unique; empty: the node's name, with the output's number if there are several
+    SourceSet source; // must not be empty
     NodeSettings settings;
 };
 
 class GraphEditor {
 public:
     explicit GraphEditor(Graph& graph);
-    ~GraphEditor();  // restores the topological order if it was disturbed
+    ~GraphEditor(); // restores the topological order if it was disturbed
 
     Value* addInput(std::string name, TensorType type);
     // `before` null: at the end. Order is repaired by sortTopologically, which the destructor also does.
@@ -33,13 +34,14 @@ public:
     void addOutput(Value* value);
     void setOutput(size_t index, Value* value);
 
-    void setInput(Node* node, size_t index, Value* value);  // value null: left out; left-out inputs at the end are dropped
+    void setInput(Node* node, size_t index,
+                  Value* value); // value null: left out; left-out inputs at the end are dropped
     void setAttribute(Node* node, std::string name, AttributeValue value);
     void eraseAttribute(Node* node, std::string_view name);
     void setType(Value* value, TensorType type);
     void setContents(Value* value, std::optional<std::vector<DimExpr>> contents);
     void setQuantization(Value* value, std::optional<Quantization> quantization);
-    void renameValue(Value* value, std::string name);  // made unique
+    void renameValue(Value* value, std::string name); // made unique
     void addSource(Node* node, const SourceSet& source);
     // Uses of `from` (graph outputs included) become uses of `to`, except those by the producer of `to` itself, so that a node can be put
     // behind `from`. The producer of `to` inherits the source set of the producer of `from`; if `to` is a graph input, the nodes whose inputs
@@ -61,4 +63,4 @@ private:
     bool mDisturbed = false;
 };
 
-}  // namespace tenon::ir
+} // namespace tenon::ir

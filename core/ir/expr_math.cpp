@@ -21,7 +21,9 @@ int64_t toInteger(double value) {
 }
 
 double roundedScale(ExprOp op, double value) {
-    return op == ExprOp::kScaleFloor ? std::floor(value) : op == ExprOp::kScaleCeil ? std::ceil(value) : std::round(value);
+    return op == ExprOp::kScaleFloor  ? std::floor(value)
+           : op == ExprOp::kScaleCeil ? std::ceil(value)
+                                      : std::round(value);
 }
 
 // A lower bound of INT64_MIN and an upper bound of INT64_MAX mean "none"; saturating arithmetic alone would turn inf - 5 into a number.
@@ -187,8 +189,8 @@ Interval boundsOfNode(const ExprNode& node, Interval a, Interval b, Interval c) 
         b = negate(b);
         return {addLower(a.min, b.min), addUpper(a.max, b.max)};
     case ExprOp::kProd: {
-        const auto [low, high] = std::minmax({mulBound(a.min, b.min), mulBound(a.min, b.max), mulBound(a.max, b.min),
-                                              mulBound(a.max, b.max)});
+        const auto [low, high] = std::minmax(
+            {mulBound(a.min, b.min), mulBound(a.min, b.max), mulBound(a.max, b.min), mulBound(a.max, b.max)});
         return {low, high};
     }
     case ExprOp::kMax:

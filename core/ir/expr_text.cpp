@@ -195,8 +195,7 @@ private:
             return parseFunction();
         }
         const support::TextPosition position = mLexer.peek().position;
-        const TokenKind kind =
-            mLexer.peek().is(TokenKind::kString) ? TokenKind::kString : TokenKind::kIdentifier;
+        const TokenKind kind = mLexer.peek().is(TokenKind::kString) ? TokenKind::kString : TokenKind::kIdentifier;
         TN_ASSIGN_OR_RETURN(const std::string name, mLexer.expectName(kind, "an integer, a symbol or '('"));
         const std::optional<int32_t> symbol = mPool.findSymbol(name);
         if (!symbol) {

@@ -30,16 +30,16 @@ class Node;
 // One consumer of a value.
 struct Use {
     Node* node = nullptr;
-    int32_t index = 0;  // which input
+    int32_t index = 0; // which input
     friend bool operator==(const Use&, const Use&) = default;
 };
 
 // Quantisation that a tensor carries from a dynamic range, calibration or Q/DQ.
 struct Quantization {
     ConstantPtr scale;
-    ConstantPtr zeroPoint;  // null: zero
-    int32_t axis = -1;      // -1: per tensor
-    int32_t block = 0;      // > 0: block size along axis
+    ConstantPtr zeroPoint; // null: zero
+    int32_t axis = -1;     // -1: per tensor
+    int32_t block = 0;     // > 0: block size along axis
 };
 
 class Value {
@@ -73,8 +73,8 @@ private:
 
 // What a user asked of a layer, copied at lowering.
 struct NodeSettings {
-    std::optional<DataType> precision;             // setPrecision
-    std::vector<std::optional<DataType>> outputs;  // setOutputType
+    std::optional<DataType> precision;            // setPrecision
+    std::vector<std::optional<DataType>> outputs; // setOutputType
     std::string metadata;
     bool debugOutput = false;
 };
@@ -82,9 +82,9 @@ struct NodeSettings {
 class Node {
 public:
     int32_t id() const { return mId; }
-    const std::string& op() const { return mOp; }  // "conv", "unary.exp", "acme.swirl", "const"
+    const std::string& op() const { return mOp; } // "conv", "unary.exp", "acme.swirl", "const"
     const std::string& name() const { return mName; }
-    const std::vector<Value*>& inputs() const { return mInputs; }  // null: an optional input left out
+    const std::vector<Value*>& inputs() const { return mInputs; } // null: an optional input left out
     const std::vector<Value*>& outputs() const { return mOutputs; }
     Value* input(size_t i) const { return i < mInputs.size() ? mInputs[i] : nullptr; }
     Value* output(size_t i) const { return mOutputs[i]; }
@@ -123,7 +123,7 @@ public:
     const std::vector<Value*>& outputs() const { return mOutputs; }
     // Live nodes in topological order.
     const std::vector<Node*>& nodes() const { return mOrder; }
-    int32_t nodeIdEnd() const { return mNextNodeId; }    // ids are below it
+    int32_t nodeIdEnd() const { return mNextNodeId; } // ids are below it
     int32_t valueIdEnd() const { return mNextValueId; }
     bool frozen() const { return mFrozen; }
     void freeze() { mFrozen = true; }
@@ -139,17 +139,17 @@ private:
 
     std::string mName;
     std::shared_ptr<ExprPool> mPool;
-    std::vector<std::unique_ptr<Node>> mNodes;    // by id; null where erased
-    std::vector<std::unique_ptr<Value>> mValues;  // by id; null where erased
+    std::vector<std::unique_ptr<Node>> mNodes;   // by id; null where erased
+    std::vector<std::unique_ptr<Value>> mValues; // by id; null where erased
     std::vector<Node*> mOrder;
     std::vector<Value*> mInputs;
     std::vector<Value*> mOutputs;
     std::unordered_map<std::string, Value*> mValueNames;
     std::unordered_map<std::string, Node*> mNodeNames;
-    std::unordered_map<std::string, int32_t> mNextSuffix;  // where the search for a free "name_N" goes on
+    std::unordered_map<std::string, int32_t> mNextSuffix; // where the search for a free "name_N" goes on
     int32_t mNextNodeId = 0;
     int32_t mNextValueId = 0;
     bool mFrozen = false;
 };
 
-}  // namespace tenon::ir
+} // namespace tenon::ir

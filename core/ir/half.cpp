@@ -19,10 +19,9 @@ struct SmallFloat {
         const bool negative = ((bits >> (kExponentBits + kMantissaBits)) & 1u) != 0;
         const auto exponent = static_cast<int>((bits >> kMantissaBits) & kExponentMask);
         const uint32_t mantissa = bits & kMantissaMask;
-        const float magnitude =
-            exponent == 0
-                ? std::ldexp(static_cast<float>(mantissa), 1 - kBias - kMantissaBits)
-                : std::ldexp(static_cast<float>(mantissa | (kMantissaMask + 1)), exponent - kBias - kMantissaBits);
+        const float magnitude = exponent == 0 ? std::ldexp(static_cast<float>(mantissa), 1 - kBias - kMantissaBits)
+                                              : std::ldexp(static_cast<float>(mantissa | (kMantissaMask + 1)),
+                                                           exponent - kBias - kMantissaBits);
         return negative ? -magnitude : magnitude;
     }
 

@@ -19,7 +19,7 @@ public:
     friend bool operator==(const SourceSet&, const SourceSet&) = default;
 
 private:
-    std::vector<std::string> mNames;  // sorted, unique
+    std::vector<std::string> mNames; // sorted, unique
 };
 
-}  // namespace tenon::ir
+} // namespace tenon::ir

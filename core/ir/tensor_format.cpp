@@ -66,7 +66,8 @@ bool parseOrder(std::string_view inside, TensorFormat& format) {
     if (!inside.empty()) {
         for (const std::string_view field : support::split(inside, ',')) {
             int64_t dim = 0;
-            if (!support::parseInt(support::trim(field), dim) || dim < 0 || dim >= format.rank || count >= format.rank) {
+            if (!support::parseInt(support::trim(field), dim) || dim < 0 || dim >= format.rank ||
+                count >= format.rank) {
                 return false;
             }
             format.order[count++] = static_cast<int32_t>(dim);
@@ -276,8 +277,8 @@ std::string toText(const TensorFormat& format) {
     if (format.block_count == 0 && hasIdentityOrder(format)) {
         text = "linear";
     } else {
-        text = support::cat("order(", support::join(std::vector<int32_t>(format.order, format.order + format.rank), ","),
-                            ')');
+        text = support::cat("order(",
+                            support::join(std::vector<int32_t>(format.order, format.order + format.rank), ","), ')');
         for (int32_t b = 0; b < format.block_count; ++b) {
             append(text, b == 0 ? " block(" : ",", format.blocks[b].dim, ':', format.blocks[b].size);
         }

@@ -15,10 +15,10 @@ namespace tenon::ir {
 
 using TensorFormat = TnFormat;
 
-TensorFormat linearFormat(int32_t rank);                              // row-major
-TensorFormat permutedFormat(const std::vector<int32_t>& order);       // outermost first
+TensorFormat linearFormat(int32_t rank);                        // row-major
+TensorFormat permutedFormat(const std::vector<int32_t>& order); // outermost first
 TensorFormat blockedFormat(int32_t rank, const std::vector<TnBlock>& blocks);
-TensorFormat channelsLastFormat(int32_t rank);                        // N, spatial..., C
+TensorFormat channelsLastFormat(int32_t rank); // N, spatial..., C
 
 bool equal(const TensorFormat& a, const TensorFormat& b);
 // True if ranks, orders, blocks and the provider's name are within the ABI's limits and consistent. The other functions take well-formed
@@ -37,4 +37,4 @@ int64_t offsetOf(const TensorFormat& format, const int64_t* dims, const int64_t*
 std::string toText(const TensorFormat& format);
 std::optional<TensorFormat> formatOf(std::string_view text, int32_t rank);
 
-}  // namespace tenon::ir
+} // namespace tenon::ir

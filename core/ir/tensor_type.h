@@ -16,10 +16,10 @@ enum class ValueKind : uint8_t { kTensor, kSequence, kOptional };
 struct TensorType {
     ValueKind kind = ValueKind::kTensor;
     DataType dtype = DataType::kF32;
-    bool ranked = true;         // false: rank unknown, dims empty
-    std::vector<DimExpr> dims;  // an invalid handle: extent not known at build time
+    bool ranked = true;        // false: rank unknown, dims empty
+    std::vector<DimExpr> dims; // an invalid handle: extent not known at build time
     int32_t rank() const { return ranked ? static_cast<int32_t>(dims.size()) : -1; }
     friend bool operator==(const TensorType&, const TensorType&) = default;
 };
 
-}  // namespace tenon::ir
+} // namespace tenon::ir

@@ -16,10 +16,10 @@ namespace tenon::ir {
 struct Constant {
     DataType dtype = DataType::kF32;
     std::vector<int64_t> dims;
-    std::shared_ptr<const void> owner;  // keeps `data` alive: a buffer, a mapped file, a caller's promise
-    const std::byte* data = nullptr;    // linear; elements() elements
+    std::shared_ptr<const void> owner; // keeps `data` alive: a buffer, a mapped file, a caller's promise
+    const std::byte* data = nullptr;   // linear; elements() elements
     int64_t bytes = 0;
-    std::string weightsName;            // identity of a source constant; empty: derived or anonymous
+    std::string weightsName; // identity of a source constant; empty: derived or anonymous
 
     int64_t elements() const;
     // Reads element i of an integer or bool constant. Precondition: 0 <= i < elements().
@@ -34,6 +34,7 @@ ConstantPtr makeConstant(DataType dtype, std::vector<int64_t> dims, const void* 
 ConstantPtr makeConstantI64(std::vector<int64_t> dims, const std::vector<int64_t>& values);
 ConstantPtr makeConstantF32(std::vector<int64_t> dims, const std::vector<float>& values);
 // Takes over: `data` stays valid while `owner` lives.
-ConstantPtr adoptConstant(DataType dtype, std::vector<int64_t> dims, std::shared_ptr<const void> owner, const void* data);
+ConstantPtr adoptConstant(DataType dtype, std::vector<int64_t> dims, std::shared_ptr<const void> owner,
+                          const void* data);
 
-}  // namespace tenon::ir
+} // namespace tenon::ir
