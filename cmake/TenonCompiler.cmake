@@ -61,7 +61,10 @@ target_include_directories(tenon_build_flags INTERFACE
     "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/generated")
 
 # --- Sanitizers, coverage, fuzzing -------------------------------------------------------------------------------------
-# One instrumentation for the whole process: a module with another one is refused by its manifest (`sanitizer`).
+# One instrumentation for the whole process: a module with another one is refused by its manifest (`sanitizer`). Apart
+# from the warnings, because libraries of others that are compiled here need it too.
+add_library(tenon_instrumentation INTERFACE)
+target_link_libraries(tenon_build_flags INTERFACE tenon_instrumentation)
 set(TENON_SANITIZER_NAME "")
 if(TENON_SANITIZE)
     string(REGEX REPLACE ",.*" "" TENON_SANITIZER_NAME "${TENON_SANITIZE}")
@@ -71,19 +74,19 @@ if(TENON_SANITIZE)
         # report that lets the test go on is a report that nobody reads.
         list(APPEND sanitize_flags -fno-sanitize=vptr -fno-sanitize-recover=undefined)
     endif()
-    target_compile_options(tenon_build_flags INTERFACE ${sanitize_flags})
-    target_link_options(tenon_build_flags INTERFACE ${sanitize_flags})
+    target_compile_options(tenon_instrumentation INTERFACE ${sanitize_flags})
+    target_link_options(tenon_instrumentation INTERFACE ${sanitize_flags})
 endif()
 if(TENON_COVERAGE)
-    target_compile_options(tenon_build_flags INTERFACE --coverage -fprofile-update=atomic)
-    target_link_options(tenon_build_flags INTERFACE --coverage)
+    target_compile_options(tenon_instrumentation INTERFACE --coverage -fprofile-update=atomic)
+    target_link_options(tenon_instrumentation INTERFACE --coverage)
 endif()
 if(TENON_FUZZ)
     if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
         message(FATAL_ERROR "TENON_FUZZ needs clang (apt install clang-14): use `cmake --preset fuzz`")
     endif()
     # Coverage feedback in the libraries; only the fuzz targets themselves link libFuzzer's main().
-    target_compile_options(tenon_build_flags INTERFACE -fsanitize=fuzzer-no-link)
+    target_compile_options(tenon_instrumentation INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 # A library that leaves symbols undefined fails when it is built, not when a user loads it. clang's sanitizer runtimes

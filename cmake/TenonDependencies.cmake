@@ -63,10 +63,34 @@ find_package(OpenMP COMPONENTS CXX QUIET)
 find_package(dnnl CONFIG QUIET)     # backends/onednn: target DNNL::dnnl
 find_package(hwy CONFIG QUIET)      # backends/cpu: target hwy::hwy
 
-# parsers/onnx: protobuf-lite, linked statically (see TenonGenerate.cmake).
+# parsers/onnx: protobuf-lite as `tenon_protobuf_lite`. It shall be inside the module with hidden symbols, because a
+# process may hold another protobuf whose symbols would be bound instead. Debian's static library is no help: it is not
+# position independent (a thread-local variable in arena.o). So it is compiled from the source package of the installed
+# version, which ./dev fetches; without it the shared library is used, and such a process is not protected.
 find_program(TENON_PROTOC protoc)
-find_library(TENON_PROTOBUF_LITE NAMES libprotobuf-lite.a)
-mark_as_advanced(TENON_PROTOC TENON_PROTOBUF_LITE)
+find_path(TENON_PROTOBUF_INCLUDE google/protobuf/message_lite.h)
+find_library(TENON_PROTOBUF_LITE_SHARED NAMES protobuf-lite)
+mark_as_advanced(TENON_PROTOC TENON_PROTOBUF_INCLUDE TENON_PROTOBUF_LITE_SHARED)
+set(TENON_PROTOBUF_SOURCE "${PROJECT_SOURCE_DIR}/.cache/protobuf" CACHE PATH
+    "Unpacked protobuf sources of protoc's version; used when they are there")
+set(protobuf_list "${TENON_PROTOBUF_SOURCE}/cmake/libprotobuf-lite.cmake")
+set(TENON_PROTOBUF_KIND "missing")
+if(EXISTS "${protobuf_list}")
+    set(TENON_PROTOBUF_KIND "private")
+    file(STRINGS "${protobuf_list}" protobuf_files REGEX "/src/google/protobuf/.*[.]cc$")
+    list(TRANSFORM protobuf_files REPLACE ".*/src/google/" "${TENON_PROTOBUF_SOURCE}/src/google/")
+    add_library(tenon_protobuf_lite STATIC EXCLUDE_FROM_ALL ${protobuf_files})
+    target_include_directories(tenon_protobuf_lite SYSTEM PUBLIC "${TENON_PROTOBUF_SOURCE}/src")
+    target_compile_options(tenon_protobuf_lite PRIVATE -w)
+    set_target_properties(tenon_protobuf_lite PROPERTIES
+        CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON CXX_CLANG_TIDY "")
+    target_link_libraries(tenon_protobuf_lite PRIVATE tenon_instrumentation PUBLIC Threads::Threads)
+elseif(TENON_PROTOBUF_LITE_SHARED AND TENON_PROTOBUF_INCLUDE)
+    set(TENON_PROTOBUF_KIND "shared")
+    add_library(tenon_protobuf_lite INTERFACE)
+    target_include_directories(tenon_protobuf_lite SYSTEM INTERFACE "${TENON_PROTOBUF_INCLUDE}")
+    target_link_libraries(tenon_protobuf_lite INTERFACE "${TENON_PROTOBUF_LITE_SHARED}" Threads::Threads)
+endif()
 set(TENON_ONNX_PROTO_FILE "${TENON_ONNX_PROTO}")
 if(NOT TENON_ONNX_PROTO_FILE)
     execute_process(

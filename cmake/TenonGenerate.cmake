@@ -22,11 +22,11 @@ function(tenon_generate_flatbuffers target schema)
 endfunction()
 
 # tenon_generate_onnx_proto(<target>)
-# Adds "parsers/onnx/onnx_ml.pb.h" (namespace tenon_onnx) and static protobuf-lite to the target. The messages are
-# compiled for the lite runtime under a package name of our own and linked with hidden symbols: a process that has
-# another onnx or protobuf in it registers the same names twice otherwise, and aborts.
+# Adds "parsers/onnx/onnx_ml.pb.h" (namespace tenon_onnx) and protobuf-lite to the target. The messages are compiled for
+# the lite runtime under a package name of our own: a process that has another onnx in it would register the same names
+# twice otherwise, and abort. Check TENON_HAVE_ONNX_PROTO first.
 function(tenon_generate_onnx_proto target)
-    if(NOT (TENON_PROTOC AND TENON_PROTOBUF_LITE AND TENON_ONNX_PROTO_FILE))
+    if(NOT TENON_HAVE_ONNX_PROTO)
         message(FATAL_ERROR "tenon_generate_onnx_proto: check TENON_HAVE_ONNX_PROTO first")
     endif()
     set(root "${PROJECT_BINARY_DIR}/generated")
@@ -41,15 +41,13 @@ function(tenon_generate_onnx_proto target)
         VERBATIM)
     target_sources(${target} PRIVATE "${output}.pb.cc" "${output}.pb.h")
     set_source_files_properties("${output}.pb.cc" PROPERTIES COMPILE_OPTIONS "-w")
-    find_path(TENON_PROTOBUF_INCLUDE google/protobuf/message_lite.h)
-    mark_as_advanced(TENON_PROTOBUF_INCLUDE)
-    target_include_directories(${target} SYSTEM PRIVATE "${TENON_PROTOBUF_INCLUDE}" "${root}")
-    target_link_libraries(${target} PRIVATE "${TENON_PROTOBUF_LITE}" Threads::Threads)
+    # Found as a system header, so that what is inside of it raises no warnings in our files.
+    target_include_directories(${target} SYSTEM BEFORE PRIVATE "${root}")
+    target_link_libraries(${target} PRIVATE tenon_protobuf_lite)
     target_link_options(${target} PRIVATE "LINKER:--exclude-libs,ALL")
 endfunction()
 
-if(TENON_PROTOC AND TENON_PROTOBUF_LITE AND TENON_ONNX_PROTO_FILE)
+set(TENON_HAVE_ONNX_PROTO FALSE)
+if(TENON_PROTOC AND TENON_ONNX_PROTO_FILE AND TARGET tenon_protobuf_lite)
     set(TENON_HAVE_ONNX_PROTO TRUE)
-else()
-    set(TENON_HAVE_ONNX_PROTO FALSE)
 endif()

@@ -8,7 +8,7 @@ function(tenon_summary_line what condition yes no)
 endfunction()
 
 message(STATUS "Tenon ${PROJECT_VERSION} (${CMAKE_BUILD_TYPE}, ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION})")
-tenon_summary_line("ONNX parser  " TENON_HAVE_ONNX_PROTO "yes" "no (needs protoc, libprotobuf-dev and the onnx wheel: ./dev build)")
+tenon_summary_line("ONNX parser  " TENON_HAVE_ONNX_PROTO "yes, protobuf-lite ${TENON_PROTOBUF_KIND}" "no (needs protoc, libprotobuf-dev and the onnx wheel: ./dev build)")
 tenon_summary_line("oneDNN       " dnnl_FOUND "${dnnl_VERSION}" "no (apt install libdnnl-dev)")
 tenon_summary_line("Highway      " hwy_FOUND "yes" "no (apt install libhwy-dev)")
 tenon_summary_line("OpenMP       " OpenMP_CXX_FOUND "${OpenMP_CXX_VERSION}" "no")
