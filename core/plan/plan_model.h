@@ -21,6 +21,9 @@ namespace tenon::plan {
 // Index into Plan::expressions. Operands of an expression have smaller indices.
 using ExprIndex = int32_t;
 
+// PlanTensor::capacity of an activation that the runtime gives a buffer of its own, which grows.
+inline constexpr int64_t kUnbounded = -1;
+
 struct PlanTensor {
     enum class Role : uint8_t {
         kInput,     // bound by the user; `binding` is the index into Plan::bindings
@@ -39,7 +42,7 @@ struct PlanTensor {
     // Bytes from the start of the arena, or of the binding's or constant's memory. Several tensors may share bytes: a reshape of an input is a
     // second kInput tensor of that binding, what a concat view writes into an output is a kOutput tensor at an offset.
     int64_t offset = 0;
-    int64_t capacity = 0;  // bytes at the largest extents of the program's box
+    int64_t capacity = 0;  // bytes at the largest extents of the program's box; kUnbounded for an activation whose extents have no bound
 };
 
 // Bytes that a kernel runtime understands.
