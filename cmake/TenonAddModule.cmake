@@ -9,7 +9,9 @@
 #                  [NO_INSTALL])
 #
 # Builds libtenon_<name>.so, a module that exports one symbol, and writes tenon_<name>.tenonmod beside it: the text
-# manifest by which the host knows the module without opening it. The target is tenon_module_<name>.
+# manifest by which the host knows the module without opening it. The target is tenon_module_<name>. The sources get
+# TENON_MODULE_NAME and TENON_MODULE_VERSION, so that `TENON_MODULE(TENON_MODULE_NAME, TENON_MODULE_VERSION)` cannot
+# disagree with the manifest.
 #
 # A manifest is lines of `key = value`; `#` starts a comment line; lists are separated by commas. Keys: name, version,
 # abi (major.minor of include/tenon/module/abi.h), library (file name, beside the manifest), arch, provides, requires,
@@ -65,9 +67,11 @@ function(tenon_add_module)
         CXX_VISIBILITY_PRESET hidden
         VISIBILITY_INLINES_HIDDEN ON
         POSITION_INDEPENDENT_CODE ON
+        BUILD_WITH_INSTALL_RPATH ON
         INSTALL_RPATH "\$ORIGIN"
         LINK_DEPENDS "${TENON_MODULE_CMAKE_DIR}/module.map")
     target_compile_definitions(${target} PRIVATE
+        "TENON_MODULE_NAME=\"${arg_NAME}\"" "TENON_MODULE_VERSION=\"${arg_VERSION}\""
         "TENON_MODULE_BUILD_ID=\"${build_id}\"" "TENON_MODULE_SANITIZER=\"${sanitizer}\"")
     target_link_libraries(${target} PRIVATE Tenon::module_sdk ${arg_LIBRARIES})
     if(TARGET tenon_build_flags)

@@ -32,7 +32,8 @@ set(TENON_MODULE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib/tenon/modules")
 set(TENON_MODULE_INSTALL_DIR "${CMAKE_INSTALL_LIBDIR}/tenon/modules")
 set(TENON_COMPAT_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib/tensorrt-compat")
 set(TENON_COMPAT_INSTALL_DIR "${CMAKE_INSTALL_LIBDIR}/tensorrt-compat")
-# Run paths relative to the file itself, so that both trees can be moved.
+# Run paths relative to the file itself, so that both trees can be moved. What is installed is linked with its final one
+# at once (BUILD_WITH_INSTALL_RPATH): otherwise CMake pads the path with empty entries, which mean the current folder.
 set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
 file(RELATIVE_PATH lib_from_bin "/${CMAKE_INSTALL_BINDIR}" "/${CMAKE_INSTALL_LIBDIR}")
 set(TENON_RPATH_OF_TOOLS "\$ORIGIN/${lib_from_bin}")

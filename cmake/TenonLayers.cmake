@@ -53,6 +53,7 @@ function(tenon_add_core_library target export)
         VERSION "${PROJECT_VERSION}"
         SOVERSION "${PROJECT_VERSION_MAJOR}"
         LINK_DEPENDS "${PROJECT_BINARY_DIR}/exports.map"
+        BUILD_WITH_INSTALL_RPATH ON
         INSTALL_RPATH "${TENON_RPATH_OF_LIBRARIES}")
     target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:tenon_build_flags> Threads::Threads ${CMAKE_DL_LIBS})
     target_link_options(${target} PRIVATE
