@@ -20,7 +20,6 @@ using support::Result;
 namespace {
 
 constexpr std::string_view kManifestSuffix = ".tenonmod";
-constexpr std::string_view kModulePrefix = "module:";
 
 // The folder of the library (or, in tests that link the core itself, the program) that this function is in.
 std::string ownFolder() {
@@ -37,7 +36,8 @@ void addFolder(std::vector<SearchFolder>& folders, std::string path, std::string
     std::error_code error;
     const fs::path normal = fs::weakly_canonical(path, error);
     std::string name = error ? std::move(path) : normal.string();
-    const bool known = std::any_of(folders.begin(), folders.end(), [&](const SearchFolder& f) { return f.path == name; });
+    const bool known =
+        std::any_of(folders.begin(), folders.end(), [&](const SearchFolder& f) { return f.path == name; });
     if (!known) {
         folders.push_back({std::move(name), std::move(origin), required});
     }
@@ -49,7 +49,8 @@ std::vector<std::string> manifestsIn(const SearchFolder& folder, FoundModules& f
     fs::directory_iterator at(folder.path, error);
     if (error) {
         if (folder.required) {
-            found.skipped.push_back({"", folder.path, cat("the folder of ", folder.origin, " cannot be read: ", error.message()),
+            found.skipped.push_back({"", folder.path,
+                                     cat("the folder of ", folder.origin, " cannot be read: ", error.message()),
                                      cat("correct ", folder.origin), false});
         }
         return paths;
@@ -74,9 +75,9 @@ void orderByRequirements(FoundModules& found) {
     found.modules.clear();
     std::set<std::string, std::less<>> ready;
     const auto missingOf = [&](const ModuleManifest& manifest) {
-        for (const std::string_view entry : manifest.requirements) {
-            if (entry.starts_with(kModulePrefix) && !ready.contains(support::trim(entry.substr(kModulePrefix.size())))) {
-                return std::string(support::trim(entry.substr(kModulePrefix.size())));
+        for (const std::string& name : manifest.requiredModules()) {
+            if (!ready.contains(name)) {
+                return name;
             }
         }
         return std::string();
@@ -96,11 +97,11 @@ void orderByRequirements(FoundModules& found) {
     }
     for (const ModuleManifest& manifest : waiting) {
         const std::string missing = missingOf(manifest);
-        found.skipped.push_back({manifest.name, manifest.path,
-                                 cat("it requires the module '", missing, "', which is not there or requires it in turn"),
-                                 cat("install the module '", missing, "', or leave this one out with TENON_MODULES=-",
-                                     manifest.name),
-                                 false});
+        found.skipped.push_back(
+            {manifest.name, manifest.path,
+             cat("it requires the module '", missing, "', which is not there or requires it in turn"),
+             cat("install the module '", missing, "', or leave this one out with TENON_MODULES=-", manifest.name),
+             false});
     }
 }
 
@@ -116,8 +117,9 @@ Result<ModuleFilter> ModuleFilter::parse(std::string_view text) {
         const bool marked = entry[0] == '-' || entry[0] == '+';
         const std::string_view name = marked ? entry.substr(1) : entry;
         if (!isModuleName(name)) {
-            return support::invalidArgument("TENON_MODULES: ", support::quote(entry),
-                                            " is no module name with + or - before it; example: TENON_MODULES=-onednn,+mine");
+            return support::invalidArgument(
+                "TENON_MODULES: ", support::quote(entry),
+                " is no module name with + or - before it; example: TENON_MODULES=-onednn,+mine");
         }
         filter.mRules.push_back({entry[0] != '-', std::string(name)});
     }
@@ -180,7 +182,7 @@ bool refuseByManifest(const ModuleManifest& manifest, SkippedModule& why) {
                          nameOf(support::sanitizerText()));
         why.remedy = "build both with the same TENON_SANITIZE";
     } else {
-        struct stat status{};
+        struct stat status {};
         if (stat(manifest.libraryPath().c_str(), &status) == 0 && S_ISREG(status.st_mode)) {
             return false;
         }
@@ -197,17 +199,19 @@ FoundModules findModules(const std::vector<SearchFolder>& folders, const ModuleF
         for (const std::string& path : manifestsIn(folder, found)) {
             Result<ModuleManifest> manifest = readManifest(path);
             if (!manifest.ok()) {
-                found.skipped.push_back({"", path, manifest.status().message(),
-                                         "install the module again, or remove the manifest", false});
+                found.skipped.push_back(
+                    {"", path, manifest.status().message(), "install the module again, or remove the manifest", false});
                 continue;
             }
             const auto [first, isFirst] = seen.try_emplace(manifest->name, path);
             SkippedModule why;
             if (!isFirst) {
-                found.skipped.push_back({manifest->name, path, cat("another module of this name comes first: ", first->second),
+                found.skipped.push_back({manifest->name, path,
+                                         cat("another module of this name comes first: ", first->second),
                                          "rename one of the two, or change the order of TENON_MODULE_PATH", true});
             } else if (!filter.allows(manifest->name)) {
-                found.skipped.push_back({manifest->name, path, "TENON_MODULES leaves it out", "change TENON_MODULES", true});
+                found.skipped.push_back(
+                    {manifest->name, path, "TENON_MODULES leaves it out", "change TENON_MODULES", true});
             } else if (refuseByManifest(*manifest, why)) {
                 found.skipped.push_back(std::move(why));
             } else {

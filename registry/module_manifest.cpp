@@ -11,8 +11,20 @@ using support::Status;
 
 namespace {
 
-enum Key : size_t { kName, kVersion, kAbi, kLibrary, kArch, kProvides, kRequires, kRank, kBuildId, kSanitizer, kKeyCount };
-constexpr std::array<std::string_view, kKeyCount> kKeyNames = {"name",     "version", "abi",  "library",  "arch",
+enum Key : size_t {
+    kName,
+    kVersion,
+    kAbi,
+    kLibrary,
+    kArch,
+    kProvides,
+    kRequires,
+    kRank,
+    kBuildId,
+    kSanitizer,
+    kKeyCount
+};
+constexpr std::array<std::string_view, kKeyCount> kKeyNames = {"name",     "version",  "abi",  "library",  "arch",
                                                                "provides", "requires", "rank", "build_id", "sanitizer"};
 
 bool isPrintable(std::string_view text) {
@@ -54,9 +66,10 @@ std::string assign(ModuleManifest& manifest, Key key, std::string_view value) {
     switch (key) {
     case kName:
         manifest.name = value;
-        return isModuleName(value) ? ""
-                                   : support::cat(support::quote(value),
-                                                  " is no module name (lower case letters, digits and _, beginning with a letter)");
+        return isModuleName(value)
+                   ? ""
+                   : support::cat(support::quote(value),
+                                  " is no module name (lower case letters, digits and _, beginning with a letter)");
     case kVersion:
         manifest.version = value;
         return value.empty() ? "the version is empty" : "";
@@ -80,8 +93,9 @@ std::string assign(ModuleManifest& manifest, Key key, std::string_view value) {
         manifest.requirements = splitList(value);
         return "";
     case kRank:
-        return support::parseInt(value, manifest.rank) ? ""
-                                                       : support::cat("expected an integer, found ", support::quote(value));
+        return support::parseInt(value, manifest.rank)
+                   ? ""
+                   : support::cat("expected an integer, found ", support::quote(value));
     case kBuildId:
         manifest.buildId = value;
         return "";
@@ -120,6 +134,17 @@ bool ModuleManifest::mayProvide(std::string_view prefix) const {
         }
     }
     return provides.empty();
+}
+
+std::vector<std::string> ModuleManifest::requiredModules() const {
+    constexpr std::string_view kPrefix = "module:";
+    std::vector<std::string> names;
+    for (const std::string_view entry : requirements) {
+        if (entry.starts_with(kPrefix)) {
+            names.emplace_back(support::trim(entry.substr(kPrefix.size())));
+        }
+    }
+    return names;
 }
 
 Result<ModuleManifest> parseManifest(std::string_view text, const std::string& path) {

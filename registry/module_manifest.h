@@ -44,6 +44,8 @@ struct ModuleManifest {
     std::string libraryPath() const;
     /// True when an entry of `provides` has this prefix ("runtime:"), or when the manifest does not say what it provides.
     bool mayProvide(std::string_view prefix) const;
+    /// The names behind "module:" in `requirements`.
+    std::vector<std::string> requiredModules() const;
 };
 
 /// Manifests larger than this are refused unread.

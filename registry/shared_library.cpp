@@ -1,0 +1,76 @@
+#include "registry/shared_library.h"
+
+#include "core/support/file_map.h"
+#include "registry/elf_check.h"
+
+#include <atomic>
+#include <boost/dll/shared_library.hpp>
+#include <filesystem>
+#include <string_view>
+
+namespace tenon::registry {
+
+using support::Code;
+using support::Result;
+using support::Status;
+
+struct SharedLibrary::Handle {
+    boost::dll::shared_library library;
+    Handle* next = nullptr; // of the list of everything that was opened: what is never closed is not lost
+};
+
+namespace {
+
+// What the linker said, without the frame that Boost puts around it.
+std::string linkerMessage(std::string_view what) {
+    constexpr std::string_view kBefore = "dlerror system message: ";
+    const size_t begin = what.find(kBefore);
+    if (begin == std::string_view::npos) {
+        return std::string(what);
+    }
+    what.remove_prefix(begin + kBefore.size());
+    const size_t end = what.rfind("): ");
+    return std::string(end == std::string_view::npos ? what : what.substr(0, end));
+}
+
+} // namespace
+
+Result<std::shared_ptr<const SharedLibrary>> SharedLibrary::open(const std::string& path) {
+    std::error_code error;
+    const std::filesystem::path absolute = std::filesystem::canonical(path, error);
+    if (error) {
+        return Status(error == std::errc::no_such_file_or_directory ? Code::kNotFound : Code::kEnvironment,
+                      support::cat(path, ": ", error.message()));
+    }
+    {
+        TN_ASSIGN_OR_RETURN(const support::FileMap file, support::FileMap::open(absolute.string()));
+        TN_RETURN_IF_ERROR(checkSharedLibrary(file.bytes()));
+    }
+    std::shared_ptr<SharedLibrary> opened(new SharedLibrary());
+    opened->mPath = absolute.string();
+    try {
+        auto handle = std::make_unique<Handle>();
+        using boost::dll::load_mode::type;
+        // The throwing constructor: the one that fills an error_code loses the linker's message.
+        handle->library = boost::dll::shared_library(
+            absolute, static_cast<type>(boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local));
+        static std::atomic<Handle*> pinned{nullptr};
+        handle->next = pinned.load();
+        while (!pinned.compare_exchange_weak(handle->next, handle.get())) {
+        }
+        opened->mHandle = handle.release();
+    } catch (const std::exception& failure) {
+        return Status(Code::kEnvironment, linkerMessage(failure.what()));
+    }
+    return std::shared_ptr<const SharedLibrary>(std::move(opened));
+}
+
+void* SharedLibrary::symbol(const char* name) const {
+    try {
+        return mHandle->library.has(name) ? reinterpret_cast<void*>(&mHandle->library.get<char>(name)) : nullptr;
+    } catch (const std::exception&) {
+        return nullptr;
+    }
+}
+
+} // namespace tenon::registry
