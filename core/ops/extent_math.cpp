@@ -123,7 +123,7 @@ ExtentMath::Fraction ExtentMath::cancel(const std::vector<DimExpr>& numerators,
                 fraction.known = false;
             } else if (const auto number = value(e)) {
                 const auto scaled = support::checkedMul(constantPart, *number);
-                fraction.known = fraction.known && scaled.has_value();
+                fraction.known = fraction.known && scaled.has_value() && *scaled != INT64_MIN; // whose gcd does not fit
                 constantPart = scaled.value_or(1);
             } else if (const ExprNode node = mPool.at(e); node.op == ExprOp::kProd) {
                 pending.push_back(node.operands[1]);
@@ -169,10 +169,25 @@ DimExpr ExtentMath::quotient(const std::vector<DimExpr>& numerators, const std::
     return is(denominator, 1) ? numerator : floorDiv(numerator, denominator);
 }
 
-bool ExtentMath::productsDiffer(const std::vector<DimExpr>& a, const std::vector<DimExpr>& b) const {
+DimExpr ExtentMath::exactQuotient(DimExpr a, DimExpr b) const {
+    Fraction fraction = cancel({a}, {b});
+    if (!fraction.known || !fraction.denominators.empty() || (fraction.denominator != 1 && fraction.denominator != -1)) {
+        return DimExpr{};
+    }
+    fraction.numerators.push_back(constant(fraction.numerator * fraction.denominator));
+    return product(fraction.numerators);
+}
+
+bool ExtentMath::productsDifferSurely(const std::vector<DimExpr>& a, const std::vector<DimExpr>& b) const {
     const Fraction fraction = cancel(a, b);
     return fraction.known && fraction.numerators.empty() && fraction.denominators.empty() &&
            fraction.numerator != fraction.denominator;
+}
+
+bool ExtentMath::indivisibleSurely(const std::vector<DimExpr>& a, const std::vector<DimExpr>& b) const {
+    const Fraction fraction = cancel(a, b);
+    return fraction.known && fraction.numerators.empty() && fraction.denominators.empty() && fraction.denominator != 1 &&
+           fraction.denominator != -1;
 }
 
 bool ExtentMath::equalSurely(DimExpr a, DimExpr b) const {

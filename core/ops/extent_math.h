@@ -43,12 +43,17 @@ public:
     // product(numerators) / product(denominators), with equal factors cancelled; rounds down what is left.
     ir::DimExpr quotient(const std::vector<ir::DimExpr>& numerators, const std::vector<ir::DimExpr>& denominators) const;
 
+    // The same where nothing is left to round; unknown otherwise.
+    ir::DimExpr exactQuotient(ir::DimExpr a, ir::DimExpr b) const;
+
     // True only if both are known and equal for every symbol value.
     bool equalSurely(ir::DimExpr a, ir::DimExpr b) const;
     // True only if both are known and differ for every symbol value.
     bool differSurely(ir::DimExpr a, ir::DimExpr b) const;
     // True only if the two products differ whatever the symbols are: equal factors cancel and the rest are two different constants.
-    bool productsDiffer(const std::vector<ir::DimExpr>& a, const std::vector<ir::DimExpr>& b) const;
+    bool productsDifferSurely(const std::vector<ir::DimExpr>& a, const std::vector<ir::DimExpr>& b) const;
+    // True only if product(b) never divides product(a): what is left of both after cancelling are constants that do not divide.
+    bool indivisibleSurely(const std::vector<ir::DimExpr>& a, const std::vector<ir::DimExpr>& b) const;
     // Sound bounds over the declared bounds of the symbols.
     ir::Interval bounds(ir::DimExpr e) const { return mPool.bounds(e); }
     // True if the value depends on elements of shape tensors, where -1 and 0 may have a special meaning. Extents do not.

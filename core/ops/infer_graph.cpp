@@ -108,6 +108,9 @@ Result<std::vector<InferOutput>> inferOutputs(const OpRegistry& registry, const 
     if (!def->infer) {
         TN_RETURN_IF_ERROR(registry.check(*def, node.attributes(), node.inputs().size(), node.outputs().size()));
         if (node.regions().empty()) {
+            if (def->name == "fused") {
+                return support::invalidArgument("fused: the node has no region");
+            }
             std::vector<InferOutput> outputs;
             for (const Value* value : node.outputs()) {
                 outputs.push_back(recorded(value));

@@ -5,6 +5,7 @@
 #include "core/ops/extent_math.h"
 #include "core/ops/infer_context.h"
 #include "core/support/status.h"
+#include "tenon/module/abi.h"
 
 #include <string>
 #include <string_view>

@@ -76,6 +76,11 @@ public:
     OpBuilder& integers(std::string name, std::string doc, IntRange range = kAnyInt) {
         return add(std::move(name), AttributeKind::kInts, std::nullopt, std::move(doc), range);
     }
+    OpBuilder& requiredIntegers(std::string name, std::string doc, IntRange range = kAnyInt) {
+        integers(std::move(name), std::move(doc), range);
+        mDef.attributes.back().required = true;
+        return *this;
+    }
     OpBuilder& numbers(std::string name, std::string doc) {
         return add(std::move(name), AttributeKind::kFloats, std::nullopt, std::move(doc));
     }

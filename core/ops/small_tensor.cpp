@@ -6,6 +6,11 @@ namespace tenon::ops {
 
 using ir::DimExpr;
 
+bool countsExactly(ir::DataType type) {
+    return type == ir::DataType::kI32 || type == ir::DataType::kI64 || type == ir::DataType::kF32 || type == ir::DataType::kF64 ||
+           type == ir::DataType::kBool;
+}
+
 std::optional<std::vector<int64_t>> smallDims(const ExtentMath& math, const std::vector<DimExpr>& dims) {
     std::vector<int64_t> values;
     int64_t count = 1;

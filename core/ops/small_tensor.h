@@ -16,6 +16,9 @@ struct SmallTensor {
     std::vector<ir::DimExpr> elements; // row-major, all valid
 };
 
+// Types in which sums and products of extents are exact, so that contents may be followed through arithmetic: i32, i64, f32, f64 and bool.
+// Narrow and unsigned ones wrap.
+bool countsExactly(ir::DataType type);
 // The contents of an input with its extents, when both are known.
 std::optional<SmallTensor> smallTensor(const InferContext& context, size_t input);
 // Extents as constants and their product, when all are constants and the product is at most kMaxContents.
