@@ -129,8 +129,6 @@ public:
     nvinfer1::INonZeroLayer* addNonZero(nvinfer1::ITensor& input, nvinfer1::DataType indicesType) noexcept override;
     nvinfer1::ISqueezeLayer* addSqueeze(nvinfer1::ITensor& input, nvinfer1::ITensor& axes) noexcept override;
     nvinfer1::IUnsqueezeLayer* addUnsqueeze(nvinfer1::ITensor& input, nvinfer1::ITensor& axes) noexcept override;
-    nvinfer1::IReverseSequenceLayer* addReverseSequence(nvinfer1::ITensor& input,
-                                                        nvinfer1::ITensor& sequenceLens) noexcept override;
     // ---- adders: layers_plugin.cpp
     nvinfer1::IPluginV2Layer* addPluginV2(nvinfer1::ITensor* const* inputs, int32_t nbInputs,
                                           nvinfer1::IPluginV2& plugin) noexcept override;

@@ -209,16 +209,4 @@ protected:
     ~IUnsqueezeLayer() noexcept override = default;
 };
 
-// Reverses the first sequenceLens[b] elements of each sequence. Inputs: tensor, lengths.
-class IReverseSequenceLayer : public ILayer {
-public:
-    virtual void setBatchAxis(int32_t batchAxis) noexcept = 0;
-    virtual int32_t getBatchAxis() const noexcept = 0;
-    virtual void setSequenceAxis(int32_t sequenceAxis) noexcept = 0;
-    virtual int32_t getSequenceAxis() const noexcept = 0;
-
-protected:
-    ~IReverseSequenceLayer() noexcept override = default;
-};
-
 } // namespace nvinfer1
