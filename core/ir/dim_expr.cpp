@@ -209,6 +209,13 @@ void ExprPool::narrow(int32_t symbol, Interval bounds, int64_t opt) {
     }
 }
 
+void ExprPool::setOrigin(int32_t symbol, SymbolSource source, int32_t input, int32_t index) {
+    Symbol& at = mSymbols[static_cast<size_t>(symbol)];
+    at.source = source;
+    at.input = input;
+    at.index = index;
+}
+
 Interval ExprPool::boundsOf(const ExprNode& node) const {
     if (node.op == ExprOp::kSymbol) {
         return mSymbols[static_cast<size_t>(node.value)].bounds;

@@ -90,6 +90,8 @@ public:
     DimExpr symbol(const Symbol& symbol);
     // Tightens what is known of a symbol. Expressions built before stay as they are.
     void narrow(int32_t symbol, Interval bounds, int64_t opt);
+    // Says where a symbol's value comes from, when that was not known at its first use.
+    void setOrigin(int32_t symbol, SymbolSource source, int32_t input, int32_t index);
     DimExpr binary(ExprOp op, DimExpr a, DimExpr b);
     DimExpr select(DimExpr condition, DimExpr then, DimExpr otherwise);
     DimExpr scaled(ExprOp op, DimExpr a, double scale);

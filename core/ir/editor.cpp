@@ -134,6 +134,11 @@ Graph* GraphEditor::addRegion(Node* node, std::string name) {
     return node->mRegions.back().get();
 }
 
+void GraphEditor::adoptRegion(Node* node, std::unique_ptr<Graph> region) {
+    assert(region->mPool == mGraph.mPool);
+    node->mRegions.push_back(std::move(region));
+}
+
 void GraphEditor::addOutput(Value* value) {
     mGraph.mOutputs.push_back(value);
     ++value->mOutputUses;

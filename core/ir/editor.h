@@ -31,6 +31,8 @@ public:
     // A const node.
     Value* addConstant(ConstantPtr constant, std::string name, SourceSet source, Node* before = nullptr);
     Graph* addRegion(Node* node, std::string name);
+    // `region` must share this graph's pool.
+    void adoptRegion(Node* node, std::unique_ptr<Graph> region);
     void addOutput(Value* value);
     void setOutput(size_t index, Value* value);
 
