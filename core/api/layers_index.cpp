@@ -1,4 +1,4 @@
-// Layers about positions and sampling: resize, one-hot, non-zero; and fill, assertion.
+// Layers about positions and sampling: resize, one-hot; and fill, assertion.
 #include "core/api/lowering_helpers.h"
 #include "core/api/network.h"
 
@@ -23,8 +23,6 @@ template <class E>
 bool isEnumerator(E value) {
     return static_cast<int32_t>(value) >= 0 && static_cast<int32_t>(value) < nvinfer1::EnumMax<E>();
 }
-
-bool isIndexType(DataType type) { return type == DataType::kINT32 || type == DataType::kINT64; }
 
 // ---- resize ---------------------------------------------------------------------------------------------------------
 
@@ -151,7 +149,7 @@ private:
     bool mExcludeOutside = false;
 };
 
-// ---- one-hot, non-zero ----------------------------------------------------------------------------------------------
+// ---- one-hot ----------------------------------------------------------------------------------------------
 
 class OneHotLayer final : public LayerOf<nvinfer1::IOneHotLayer> {
 public:
@@ -170,32 +168,6 @@ public:
 
 private:
     int32_t mAxis;
-};
-
-class NonZeroLayer final : public LayerOf<nvinfer1::INonZeroLayer> {
-public:
-    NonZeroLayer(Network& network, std::vector<Tensor*> inputs, DataType indicesType)
-        : LayerOf(network, LayerType::kNON_ZERO, "NonZero", std::move(inputs)), mIndicesType(indicesType) {
-        addOutputs(1);
-    }
-    bool forwardsShapes() const override { return false; }
-    bool setIndicesType(DataType type) noexcept override {
-        if (!require(isIndexType(type), "setIndicesType", "must be kINT32 or kINT64")) {
-            return false;
-        }
-        assign(mIndicesType, type);
-        return true;
-    }
-    DataType getIndicesType() const noexcept override { return mIndicesType; }
-    Status lower(LayerScope& scope) const override {
-        TN_ASSIGN_OR_RETURN(EmitValue indices, scope.emitter().emit1("nonzero", {}, scope.inputs()));
-        TN_ASSIGN_OR_RETURN(indices, casted(scope.emitter(), indices, *toIr(mIndicesType)));
-        scope.setOutput(0, std::move(indices));
-        return support::okStatus();
-    }
-
-private:
-    DataType mIndicesType;
 };
 
 // ---- fill -----------------------------------------------------------------------------------------------------------
@@ -378,16 +350,6 @@ nvinfer1::IResizeLayer* Network::addResize(ITensor& input) noexcept {
 
 nvinfer1::IOneHotLayer* Network::addOneHot(ITensor& indices, ITensor& values, ITensor& depth, int32_t axis) noexcept {
     return addLayer<OneHotLayer>("addOneHot", {&indices, &values, &depth}, axis);
-}
-
-nvinfer1::INonZeroLayer* Network::addNonZero(ITensor& input) noexcept { return addNonZero(input, DataType::kINT32); }
-
-nvinfer1::INonZeroLayer* Network::addNonZero(ITensor& input, DataType indicesType) noexcept {
-    if (!isIndexType(indicesType)) {
-        refuse("addNonZero", "the indices must be kINT32 or kINT64");
-        return nullptr;
-    }
-    return addLayer<NonZeroLayer>("addNonZero", {&input}, indicesType);
 }
 
 nvinfer1::IFillLayer* Network::addFill(Dims const& dimensions, FillOperation op) noexcept {

@@ -246,18 +246,12 @@ bool Network::areWeightsMarkedRefittable(char const* name) const noexcept {
 
 bool Network::markDebug(nvinfer1::ITensor& tensor) noexcept {
     return guarded(mReporter, false, [&] {
-        if (!ownsAll("markDebug", {&tensor})) {
-            return false;
-        }
-        mDebug.insert(&static_cast<Tensor&>(tensor));
-        return true;
+        return ownsAll("markDebug", {&tensor}) &&
+               refuse("markDebug", cat("engines have no debug tensors; mark '", tensor.getName(), "' as an output"));
     });
 }
 
-bool Network::unmarkDebug(nvinfer1::ITensor& tensor) noexcept {
-    mDebug.erase(&static_cast<Tensor&>(tensor));
-    return true;
-}
+bool Network::unmarkDebug(nvinfer1::ITensor&) noexcept { return true; }
 
 bool Network::isDebugTensor(nvinfer1::ITensor const& tensor) const noexcept {
     return isMarkedDebug(static_cast<const Tensor&>(tensor));
@@ -265,7 +259,7 @@ bool Network::isDebugTensor(nvinfer1::ITensor const& tensor) const noexcept {
 
 bool Network::markUnfusedTensorsAsDebugTensors() noexcept {
     return refuse("markUnfusedTensorsAsDebugTensors",
-                  "not available; mark the tensors of interest with markDebug or as outputs");
+                  "engines have no debug tensors; mark the tensors of interest as outputs");
 }
 
 bool Network::unmarkUnfusedTensorsAsDebugTensors() noexcept { return true; }

@@ -125,8 +125,6 @@ public:
     nvinfer1::IResizeLayer* addResize(nvinfer1::ITensor& input) noexcept override;
     nvinfer1::IOneHotLayer* addOneHot(nvinfer1::ITensor& indices, nvinfer1::ITensor& values, nvinfer1::ITensor& depth,
                                       int32_t axis) noexcept override;
-    nvinfer1::INonZeroLayer* addNonZero(nvinfer1::ITensor& input) noexcept override;
-    nvinfer1::INonZeroLayer* addNonZero(nvinfer1::ITensor& input, nvinfer1::DataType indicesType) noexcept override;
     nvinfer1::ISqueezeLayer* addSqueeze(nvinfer1::ITensor& input, nvinfer1::ITensor& axes) noexcept override;
     nvinfer1::IUnsqueezeLayer* addUnsqueeze(nvinfer1::ITensor& input, nvinfer1::ITensor& axes) noexcept override;
     // ---- adders: layers_plugin.cpp

@@ -186,17 +186,6 @@ protected:
     ~IOneHotLayer() noexcept override = default;
 };
 
-// Output: coordinates of the non-zero elements, one row per input dimension; as many columns as there are.
-class INonZeroLayer : public ILayer {
-public:
-    // kINT32 (default) or kINT64; false for another type.
-    virtual bool setIndicesType(DataType type) noexcept = 0;
-    virtual DataType getIndicesType() const noexcept = 0;
-
-protected:
-    ~INonZeroLayer() noexcept override = default;
-};
-
 // Inputs: tensor, axes (constant at build time).
 class ISqueezeLayer : public ILayer {
 protected:

@@ -114,8 +114,6 @@ public:
     virtual IPaddingLayer* addPaddingNd(ITensor& input, Dims const& prePadding, Dims const& postPadding) noexcept = 0;
     virtual IResizeLayer* addResize(ITensor& input) noexcept = 0;
     virtual IOneHotLayer* addOneHot(ITensor& indices, ITensor& values, ITensor& depth, int32_t axis) noexcept = 0;
-    virtual INonZeroLayer* addNonZero(ITensor& input) noexcept = 0;
-    virtual INonZeroLayer* addNonZero(ITensor& input, DataType indicesType) noexcept = 0;
     virtual ISqueezeLayer* addSqueeze(ITensor& input, ITensor& axes) noexcept = 0;
     virtual IUnsqueezeLayer* addUnsqueeze(ITensor& input, ITensor& axes) noexcept = 0;
 
