@@ -9,6 +9,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace tenon::ir {
 
@@ -101,16 +102,15 @@ void appendElement(std::string& text, const Constant& constant, int64_t i) {
     }
     if (isFloat(constant.dtype)) {
         const double number = constant.numberAt(i);
-        if (bitsOfNumber(constant.dtype, number) == bits) {
-            // The narrow types print as floats: 0.1 and not 0.10000000149.
-            const std::string shortest =
-                constant.dtype == DataType::kF64 ? cat(number) : cat(static_cast<float>(number));
-            double back = 0;
-            if (std::isnan(number) || !support::parseDouble(shortest, back) ||
-                bitsOfNumber(constant.dtype, back) == bits) {
-                text += shortest;
-                return;
-            }
+        // The narrow types print as floats: 0.1 and not 0.10000000149.
+        const std::string shortest = constant.dtype == DataType::kF64 ? cat(number) : cat(static_cast<float>(number));
+        double back = std::numeric_limits<double>::quiet_NaN();
+        if (!std::isnan(number)) {
+            support::parseDouble(shortest, back);
+        }
+        if (bitsOfNumber(constant.dtype, back) == bits) {
+            text += shortest;
+            return;
         }
     }
     append(text, "bits(", static_cast<int64_t>(bits), ')');

@@ -72,7 +72,7 @@ struct Symbol {
     int32_t index = 0;
     Interval bounds{INT64_MIN,
                     INT64_MAX}; // over all profiles, as far as known; the pool raises the minimum of extents to 0
-    int64_t opt = -1;           // what to optimise for; < bounds.min: nothing said
+    int64_t opt = INT64_MIN;    // what to optimise for; INT64_MIN: nothing said
 };
 
 // Symbol values or bounds, by symbol index. A profile is a box with an optimal point.

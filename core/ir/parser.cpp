@@ -92,7 +92,7 @@ private:
             // Without its bounds: what was not simplified when the text was printed stays as it is.
             Symbol symbol = declaration.symbol;
             symbol.bounds = {INT64_MIN, INT64_MAX};
-            symbol.opt = -1;
+            symbol.opt = INT64_MIN;
             mPool->symbol(symbol);
         }
         return {};

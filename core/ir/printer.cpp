@@ -101,7 +101,7 @@ private:
                 }
                 mText.push_back(']');
             }
-            if (symbol.opt >= symbol.bounds.min) {
+            if (symbol.opt != INT64_MIN) {
                 append(mText, " opt ", symbol.opt);
             }
             if (symbol.source == SymbolSource::kUnbacked) {
