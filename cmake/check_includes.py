@@ -51,9 +51,11 @@ def problem(path: str, include: str, layers: dict[str, set[str]]) -> str | None:
     if path.startswith(MODULE_FOLDERS):
         if is_core_header:
             return "a module sees the public headers (include/tenon) only"
-        own = "/".join(path.split("/")[:2])
-        if include.startswith(MODULE_FOLDERS) and not include.startswith(own + "/"):
-            return f"a module includes its own files only ({own}/)"
+        # Modules of one kind may share code in <kind>/common, which is compiled into each of them.
+        own = "/".join(path.split("/")[:2]) + "/"
+        common = path.split("/")[0] + "/common/"
+        if include.startswith(MODULE_FOLDERS) and not include.startswith((own, common)):
+            return f"a module includes its own files ({own}) and {common} only"
     return None
 
 
