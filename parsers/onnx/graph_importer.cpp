@@ -1,0 +1,567 @@
+#include "parsers/onnx/graph_importer.h"
+
+#include "parsers/onnx/importer_registry.h"
+#include "parsers/onnx/node_import.h"
+#include "parsers/onnx/text.h"
+
+#include <algorithm>
+#include <set>
+
+namespace tenon::onnx {
+
+namespace {
+
+using nvonnxparser::ErrorCode;
+using NodeProto = tenon_onnx::NodeProto;
+
+constexpr int kMaxFunctionDepth = 64;
+constexpr int32_t kMaxInlined = 100'000;
+constexpr int64_t kNewestOpset = 28;
+
+bool isStandard(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
+
+std::string describe(const NodeProto& node, int32_t index) {
+    std::string name = node.name().empty() ? cat("node ", index) : cat("node ", index, " '", node.name(), "'");
+    return cat(name, " (", isStandard(node.domain()) ? "" : node.domain() + "::", node.op_type(), ")");
+}
+
+std::string titleOf(const NodeProto& node, int32_t index) {
+    if (!node.name().empty()) {
+        return node.name();
+    }
+    return node.output_size() > 0 && !node.output(0).empty() ? node.output(0) : cat(node.op_type(), "_", index);
+}
+
+}  // namespace
+
+std::vector<int32_t> sortNodes(const std::vector<const NodeProto*>& nodes, std::vector<int32_t>& cycle) {
+    std::map<std::string, int32_t> producer;
+    for (size_t i = 0; i < nodes.size(); ++i) {
+        for (const std::string& output : nodes[i]->output()) {
+            if (!output.empty()) {
+                producer.emplace(output, static_cast<int32_t>(i));
+            }
+        }
+    }
+    std::vector<std::vector<int32_t>> consumers(nodes.size());
+    std::vector<int32_t> waiting(nodes.size(), 0);
+    for (size_t i = 0; i < nodes.size(); ++i) {
+        std::set<int32_t> before;
+        for (const std::string& input : nodes[i]->input()) {
+            auto found = producer.find(input);
+            if (found != producer.end()) {
+                before.insert(found->second);
+            }
+        }
+        waiting[i] = static_cast<int32_t>(before.size());
+        for (int32_t p : before) {
+            consumers[static_cast<size_t>(p)].push_back(static_cast<int32_t>(i));
+        }
+    }
+    std::set<int32_t> ready;
+    for (size_t i = 0; i < nodes.size(); ++i) {
+        if (waiting[i] == 0) {
+            ready.insert(static_cast<int32_t>(i));
+        }
+    }
+    std::vector<int32_t> order;
+    while (!ready.empty()) {
+        int32_t next = *ready.begin();
+        ready.erase(ready.begin());
+        order.push_back(next);
+        for (int32_t consumer : consumers[static_cast<size_t>(next)]) {
+            if (--waiting[static_cast<size_t>(consumer)] == 0) {
+                ready.insert(consumer);
+            }
+        }
+    }
+    for (size_t i = 0; i < nodes.size(); ++i) {
+        if (waiting[i] > 0) {
+            cycle.push_back(static_cast<int32_t>(i));
+        }
+    }
+    return order;
+}
+
+void GraphImporter::problem(ErrorCode code, std::string text, const NodeProto* node, int32_t index, const std::vector<std::string>& functions) {
+    auto entry = std::make_unique<Problem>();
+    entry->kind = code;
+    entry->text = std::move(text);
+    entry->nodeIndex = index;
+    if (node) {
+        entry->nodeTitle = node->name();
+        entry->nodeOp = node->op_type();
+    }
+    entry->functions = functions;
+    mProblems.push_back(std::move(entry));
+}
+
+bool GraphImporter::run() {
+    nvinfer1::IErrorRecorder* recorder = mContext.network.getErrorRecorder();
+    mContext.network.setErrorRecorder(&mContext.reasons);
+    readOpsets();
+    addInitializers();
+    addInputs();
+    std::vector<const NodeProto*> nodes;
+    std::vector<int32_t> indices;
+    for (const NodeProto& node : mModel.graph().node()) {
+        indices.push_back(static_cast<int32_t>(nodes.size()));
+        nodes.push_back(&node);
+    }
+    mImported.assign(nodes.size(), false);
+    importNodes(nodes, indices, {});
+    if (!mOptions.dryRun) {
+        markOutputs();
+    }
+    mContext.network.setErrorRecorder(recorder);
+    return mProblems.empty();
+}
+
+void GraphImporter::readOpsets() {
+    for (const tenon_onnx::OperatorSetIdProto& opset : mModel.opset_import()) {
+        mContext.opsets[isStandard(opset.domain()) ? "" : opset.domain()] = opset.version();
+    }
+    if (mContext.opsets.empty()) {
+        mContext.opsets[""] = 1;  // IR version 2 and before had no imports
+    }
+    int64_t standard = mContext.opset("");
+    if (standard > kNewestOpset) {
+        problem(ErrorCode::kUNSUPPORTED_GRAPH, cat("the model uses opset ", standard, ", this parser knows opsets up to ", kNewestOpset,
+                                                   "; export it with an older opset or use a newer version of Tenon"));
+    }
+}
+
+bool GraphImporter::claimName(const std::string& name, const std::string& what) {
+    if (mContext.values.count(name)) {
+        problem(ErrorCode::kINVALID_GRAPH, cat(what, " '", name, "' has the name of another value; names must be unique"));
+        return false;
+    }
+    return true;
+}
+
+void GraphImporter::addInitializers() {
+    for (const tenon_onnx::TensorProto& proto : mModel.graph().initializer()) {
+        if (!claimName(proto.name(), "initializer")) {
+            continue;
+        }
+        NamedValue& value = mContext.values[proto.name()];
+        auto given = mOptions.givenInitializers.find(proto.name());
+        if (given != mOptions.givenInitializers.end()) {
+            value.constant = given->second;
+            continue;
+        }
+        auto tensor = std::make_shared<ConstantTensor>();
+        Outcome outcome = readTensor(proto, mExternal, mKeep, *tensor);
+        if (!outcome.ok()) {
+            value.lost = true;
+            problem(outcome.code(), cat("initializer '", proto.name(), "': ", outcome.reason()));
+            continue;
+        }
+        value.constant = std::move(tensor);
+    }
+    if (mModel.graph().sparse_initializer_size() > 0) {
+        problem(ErrorCode::kUNSUPPORTED_GRAPH, cat(mModel.graph().sparse_initializer_size(), " sparse initializers: these are not supported; store them dense"));
+    }
+}
+
+void GraphImporter::addInputs() {
+    for (const tenon_onnx::ValueInfoProto& input : mModel.graph().input()) {
+        // Before IR version 4 initializers are listed among the inputs.
+        auto known = mContext.values.find(input.name());
+        if (known != mContext.values.end() && (known->second.constant || known->second.lost)) {
+            continue;
+        }
+        if (!claimName(input.name(), "input")) {
+            continue;
+        }
+        NamedValue& value = mContext.values[input.name()];
+        auto refuse = [&](ErrorCode code, const std::string& why) {
+            value.lost = true;
+            problem(code, cat("input '", input.name(), "': ", why));
+        };
+        if (!input.type().has_tensor_type()) {
+            refuse(ErrorCode::kUNSUPPORTED_GRAPH, "only tensors are supported as inputs, this is a sequence, optional or map");
+            continue;
+        }
+        const tenon_onnx::TypeProto::Tensor& type = input.type().tensor_type();
+        std::optional<nvinfer1::DataType> element = elementTypeOf(type.elem_type());
+        if (!element) {
+            refuse(ErrorCode::kUNSUPPORTED_NODE_DATATYPE, cat("elements of type ", onnxTypeName(type.elem_type()), " are not supported"));
+            continue;
+        }
+        if (!type.has_shape()) {
+            refuse(ErrorCode::kUNSUPPORTED_NODE_SHAPE, "its rank is not declared; export the model with at least the rank of every input");
+            continue;
+        }
+        if (type.shape().dim_size() > nvinfer1::Dims::MAX_DIMS) {
+            refuse(ErrorCode::kUNSUPPORTED_NODE_SHAPE, cat("rank ", type.shape().dim_size(), " exceeds the maximum of ", nvinfer1::Dims::MAX_DIMS));
+            continue;
+        }
+        nvinfer1::Dims dims{};
+        dims.nbDims = type.shape().dim_size();
+        bool valid = true;
+        for (int i = 0; i < type.shape().dim_size(); ++i) {
+            const tenon_onnx::TensorShapeProto::Dimension& dim = type.shape().dim(i);
+            dims.d[i] = dim.has_dim_value() ? dim.dim_value() : -1;
+            // Old exporters write 0 or -1 for a dynamic extent.
+            if (dim.has_dim_value() && dim.dim_value() < -1) {
+                refuse(ErrorCode::kINVALID_VALUE, cat("extent ", dim.dim_value(), " of dimension ", i, " is negative"));
+                valid = false;
+                break;
+            }
+        }
+        if (!valid) {
+            continue;
+        }
+        mContext.reasons.clear();
+        nvinfer1::ITensor* tensor = mContext.network.addInput(input.name().c_str(), *element, dims);
+        if (!tensor) {
+            refuse(ErrorCode::kINVALID_VALUE, mContext.reasons.take());
+            continue;
+        }
+        for (int i = 0; i < type.shape().dim_size(); ++i) {
+            const tenon_onnx::TensorShapeProto::Dimension& dim = type.shape().dim(i);
+            if (dim.has_dim_param() && !dim.dim_param().empty()) {
+                tensor->setDimensionName(i, dim.dim_param().c_str());
+            }
+        }
+        value.tensor = tensor;
+    }
+}
+
+bool GraphImporter::importNodes(const std::vector<const NodeProto*>& nodes, const std::vector<int32_t>& indices, std::vector<std::string> functions) {
+    // A value that two nodes produce has no meaning; the sort would pick one silently.
+    std::map<std::string, int32_t> producers;
+    for (size_t i = 0; i < nodes.size(); ++i) {
+        for (const std::string& output : nodes[i]->output()) {
+            auto [position, added] = producers.emplace(output, static_cast<int32_t>(i));
+            if (!output.empty() && !added) {
+                problem(ErrorCode::kINVALID_GRAPH,
+                        cat("value '", output, "' is produced twice, by ", describe(*nodes[static_cast<size_t>(position->second)], position->second), " and ",
+                            describe(*nodes[i], indices[i])),
+                        nodes[i], indices[i], functions);
+            }
+        }
+    }
+    std::vector<int32_t> cycle;
+    std::vector<int32_t> order = sortNodes(nodes, cycle);
+    bool all = true;
+    for (int32_t i : order) {
+        all = importNode(*nodes[static_cast<size_t>(i)], indices[static_cast<size_t>(i)], functions) && all;
+    }
+    if (!cycle.empty()) {
+        std::vector<std::string> names;
+        for (size_t i = 0; i < cycle.size() && i < 8; ++i) {
+            names.push_back(describe(*nodes[static_cast<size_t>(cycle[i])], indices[static_cast<size_t>(cycle[i])]));
+        }
+        problem(ErrorCode::kINVALID_GRAPH,
+                cat("the graph has a cycle, or hangs on one: ", join(names, ", "), cycle.size() > 8 ? cat(" and ", cycle.size() - 8, " more") : ""),
+                nodes[static_cast<size_t>(cycle[0])], indices[static_cast<size_t>(cycle[0])], functions);
+        all = false;
+    }
+    return all;
+}
+
+bool GraphImporter::fits(const ForeignImporter& importer, const NodeProto& node) const {
+    int64_t opset = mContext.opset(node.domain());
+    bool domain = importer.domain == node.domain() || (isStandard(importer.domain) && isStandard(node.domain()));
+    return domain && importer.op == node.op_type() && opset >= importer.minOpset && opset <= importer.maxOpset;
+}
+
+const ForeignImporter* GraphImporter::foreign(const std::vector<ForeignImporter>& list, const NodeProto& node, bool aboveBuiltin) const {
+    const ForeignImporter* best = nullptr;
+    for (const ForeignImporter& entry : list) {
+        if (fits(entry, node) && (entry.rank > 0) == aboveBuiltin && (!best || entry.rank > best->rank)) {
+            best = &entry;
+        }
+    }
+    return best;
+}
+
+const tenon_onnx::FunctionProto* GraphImporter::findFunction(const NodeProto& node) const {
+    for (const tenon_onnx::FunctionProto& function : mModel.functions()) {
+        bool domain = function.domain() == node.domain() || (isStandard(function.domain()) && isStandard(node.domain()));
+        if (domain && function.name() == node.op_type()) {
+            return &function;
+        }
+    }
+    return nullptr;
+}
+
+bool GraphImporter::runForeign(const ForeignImporter& importer, NodeImport& node) {
+    bool done = importer.importer->importNode(node, mContext.network);
+    if (!done && node.outcome().ok()) {
+        std::string reason = mContext.reasons.take();
+        node.fail(ErrorCode::kUNSUPPORTED_NODE, reason.empty() ? "its registered importer gave no reason" : reason);
+    }
+    return done && node.outcome().ok();
+}
+
+// Application importers, modules' above the built-ins, (plugins that override), built-ins, modules' below them, registered ops, plugins,
+// model-local functions.
+bool GraphImporter::dispatch(NodeImport& node, const std::vector<std::string>& functions, int32_t index, bool& handled) {
+    const NodeProto& proto = node.proto();
+    handled = true;
+    for (auto entry = mOptions.applicationImporters.rbegin(); entry != mOptions.applicationImporters.rend(); ++entry) {
+        if (fits(*entry, proto)) {
+            return runForeign(*entry, node);
+        }
+    }
+    if (const ForeignImporter* found = foreign(mOptions.moduleImporters, proto, true)) {
+        return runForeign(*found, node);
+    }
+    bool plugin = false;
+    if (mOptions.pluginOverride && mOptions.plugins) {
+        bool done = importPlugin(node, *mOptions.plugins, plugin);
+        if (plugin) {
+            return done;
+        }
+    }
+    bool known = false;
+    if (isStandard(proto.domain())) {
+        if (Importer importer = builtinImporters().find(proto.op_type(), node.opset(), known)) {
+            return importer(node);
+        }
+    }
+    if (const ForeignImporter* found = foreign(mOptions.moduleImporters, proto, false)) {
+        return runForeign(*found, node);
+    }
+    if (!known && mOptions.plugins) {
+        bool done = importPlugin(node, *mOptions.plugins, plugin);
+        if (plugin) {
+            return done;
+        }
+    }
+    if (const tenon_onnx::FunctionProto* function = findFunction(proto)) {
+        return inlineFunction(proto, *function, index, functions);
+    }
+    if (!known) {
+        // An op that a module registered under the node's domain: attributes carry over by name.
+        std::vector<OperatorAttribute> attributes;
+        for (int32_t i = 0; i < node.getNbAttributes(); ++i) {
+            OperatorAttribute attribute{};
+            if (node.getAttribute(i, attribute)) {
+                attributes.push_back(attribute);
+            }
+        }
+        std::vector<nvinfer1::ITensor*> inputs;
+        for (size_t i = 0; i < node.inputCount(); ++i) {
+            inputs.push_back(node.optionalInput(i));
+        }
+        if (!isStandard(proto.domain())) {
+            mContext.reasons.clear();
+            IOperatorLayer* layer = mContext.network.addOperator(proto.domain().c_str(), proto.op_type().c_str(), 0, attributes.data(),
+                                                                 static_cast<int32_t>(attributes.size()), inputs.data(),
+                                                                 static_cast<int32_t>(inputs.size()), static_cast<int32_t>(node.outputCount()));
+            if (layer) {
+                layer->setName(node.title().c_str());
+                layer->setMetadata(node.title().c_str());
+                for (int32_t i = 0; i < layer->getNbOutputs(); ++i) {
+                    node.output(static_cast<size_t>(i), layer->getOutput(i));
+                }
+                return true;
+            }
+        }
+    }
+    handled = false;
+    if (known) {
+        node.fail(ErrorCode::kUNSUPPORTED_NODE, cat("op ", proto.op_type(), " is not supported at opset ", node.opset()));
+        return false;
+    }
+    std::string where = isStandard(proto.domain()) ? cat("the standard op ", proto.op_type()) : cat("op ", proto.domain(), "::", proto.op_type());
+    std::string hint = mOptions.plugins ? "" : " (no plugin registry was given)";
+    node.fail(ErrorCode::kUNSUPPORTED_NODE,
+              cat("there is no importer, registered op, plugin creator or model-local function for ", where, " at opset ", node.opset(), hint,
+                  "; load a plugin library or module that provides it, or register an importer"));
+    return false;
+}
+
+bool GraphImporter::importNode(const NodeProto& proto, int32_t index, const std::vector<std::string>& functions) {
+    auto loseOutputs = [&] {
+        for (const std::string& output : proto.output()) {
+            if (!output.empty()) {
+                mContext.values[output].lost = true;
+            }
+        }
+        return false;
+    };
+    // What a lost input makes impossible was reported where it was lost; only an op that nobody knows is worth its own line.
+    bool inputLost = false;
+    for (const std::string& input : proto.input()) {
+        if (input.empty()) {
+            continue;
+        }
+        const NamedValue* value = mContext.find(input);
+        if (!value) {
+            problem(ErrorCode::kINVALID_GRAPH, cat(describe(proto, index), ": input '", input, "' is produced by no node and is no input or initializer"),
+                    &proto, index, functions);
+            return loseOutputs();
+        }
+        inputLost = inputLost || value->lost;
+    }
+    if (inputLost) {
+        bool known = false;
+        bool builtin = isStandard(proto.domain()) && builtinImporters().find(proto.op_type(), mContext.opset(proto.domain()), known);
+        if (!builtin && !findFunction(proto) && !foreign(mOptions.moduleImporters, proto, true) && !foreign(mOptions.moduleImporters, proto, false) &&
+            isStandard(proto.domain())) {
+            problem(ErrorCode::kUNSUPPORTED_NODE, cat(describe(proto, index), ": op ", proto.op_type(), " is not supported at opset ", mContext.opset(proto.domain())),
+                    &proto, index, functions);
+        }
+        return loseOutputs();
+    }
+    for (const tenon_onnx::AttributeProto& attribute : proto.attribute()) {
+        if (attribute.has_g() || attribute.graphs_size() > 0) {
+            problem(ErrorCode::kUNSUPPORTED_NODE,
+                    cat(describe(proto, index), ": control flow (attribute '", attribute.name(), "' is a graph) is not supported by this version"), &proto,
+                    index, functions);
+            return loseOutputs();
+        }
+    }
+    NodeImport node(mContext, proto, mExternal, titleOf(proto, index));
+    bool handled = false;
+    mContext.reasons.clear();
+    bool done = dispatch(node, functions, index, handled);
+    if (findFunction(proto) && done && node.outputs().empty() && node.constantOutputs().empty() && node.outcome().ok()) {
+        if (index >= 0 && functions.empty()) {
+            mImported[static_cast<size_t>(index)] = true;
+        }
+        return true;  // inlined: its values are there
+    }
+    if (!done || !node.outcome().ok()) {
+        if (!node.outcome().ok()) {
+            problem(node.outcome().code(), cat(describe(proto, index), ": ", node.outcome().reason()), &proto, index, functions);
+        }
+        return loseOutputs();
+    }
+    for (int i = 0; i < proto.output_size(); ++i) {
+        const std::string& name = proto.output(i);
+        if (name.empty()) {
+            continue;
+        }
+        auto position = static_cast<size_t>(i);
+        NamedValue& value = mContext.values[name];
+        auto constant = node.constantOutputs().find(position);
+        if (constant != node.constantOutputs().end()) {
+            value.constant = constant->second;
+            continue;
+        }
+        if (position >= node.outputs().size() || !node.outputs()[position]) {
+            value.lost = true;
+            problem(ErrorCode::kUNSUPPORTED_NODE, cat(describe(proto, index), ": output ", i, " ('", name, "') is not supported"), &proto, index, functions);
+            continue;
+        }
+        value.tensor = node.outputs()[position];
+        value.tensor->setName(name.c_str());
+        mContext.layerOutputs[cat(proto.name(), "/", i)] = value.tensor;
+    }
+    if (functions.empty() && index >= 0) {
+        mImported[static_cast<size_t>(index)] = true;
+    }
+    return true;
+}
+
+bool GraphImporter::inlineFunction(const NodeProto& node, const tenon_onnx::FunctionProto& function, int32_t index,
+                                   std::vector<std::string> functions) {
+    functions.push_back(cat(function.domain(), "::", function.name()));
+    if (functions.size() > kMaxFunctionDepth || ++mInlineCount > kMaxInlined) {
+        problem(ErrorCode::kINVALID_GRAPH, cat(describe(node, index), ": model-local functions are nested too deeply; is there a recursion?"), &node, index,
+                functions);
+        return false;
+    }
+    std::string prefix = cat(titleOf(node, index), "/", mInlineCount, "/");
+    std::map<std::string, std::string> names;
+    for (int i = 0; i < function.input_size(); ++i) {
+        names[function.input(i)] = i < node.input_size() ? node.input(i) : "";
+    }
+    for (int i = 0; i < function.output_size(); ++i) {
+        names[function.output(i)] = i < node.output_size() && !node.output(i).empty() ? node.output(i) : prefix + function.output(i);
+    }
+    auto renamed = [&](const std::string& name) -> std::string {
+        if (name.empty()) {
+            return name;
+        }
+        auto [position, added] = names.emplace(name, prefix + name);
+        return position->second;
+    };
+    std::vector<const NodeProto*> nodes;
+    std::vector<int32_t> indices;
+    for (const NodeProto& inner : function.node()) {
+        auto copy = std::make_unique<NodeProto>(inner);
+        copy->set_name(prefix + titleOf(inner, static_cast<int32_t>(nodes.size())));
+        for (int i = 0; i < copy->input_size(); ++i) {
+            copy->set_input(i, renamed(copy->input(i)));
+        }
+        for (int i = 0; i < copy->output_size(); ++i) {
+            copy->set_output(i, renamed(copy->output(i)));
+        }
+        // Attributes that refer to the function's own take the caller's value, else the function's default.
+        for (int a = copy->attribute_size() - 1; a >= 0; --a) {
+            tenon_onnx::AttributeProto& attribute = *copy->mutable_attribute(a);
+            if (attribute.ref_attr_name().empty()) {
+                continue;
+            }
+            const tenon_onnx::AttributeProto* source = nullptr;
+            for (const tenon_onnx::AttributeProto& candidate : node.attribute()) {
+                source = candidate.name() == attribute.ref_attr_name() ? &candidate : source;
+            }
+            for (int d = 0; !source && d < function.attribute_proto_size(); ++d) {
+                source = function.attribute_proto(d).name() == attribute.ref_attr_name() ? &function.attribute_proto(d) : source;
+            }
+            std::string name = attribute.name();
+            if (source) {
+                attribute = *source;
+                attribute.set_name(name);
+            } else {
+                copy->mutable_attribute()->DeleteSubrange(a, 1);
+            }
+        }
+        nodes.push_back(copy.get());
+        indices.push_back(index);
+        mInlined.push_back(std::move(copy));
+    }
+    std::map<std::string, int64_t> outer = mContext.opsets;
+    for (const tenon_onnx::OperatorSetIdProto& opset : function.opset_import()) {
+        mContext.opsets[isStandard(opset.domain()) ? "" : opset.domain()] = opset.version();
+    }
+    bool done = importNodes(nodes, indices, functions);
+    mContext.opsets = std::move(outer);
+    return done;
+}
+
+void GraphImporter::markOutputs() {
+    std::set<std::string> seen;
+    for (const tenon_onnx::ValueInfoProto& output : mModel.graph().output()) {
+        const NamedValue* value = mContext.find(output.name());
+        if (!value) {
+            problem(ErrorCode::kINVALID_GRAPH, cat("output '", output.name(), "' is produced by no node"));
+            continue;
+        }
+        if (value->lost) {
+            continue;
+        }
+        nvinfer1::ITensor* tensor = mContext.tensor(output.name());
+        if (!tensor) {
+            problem(ErrorCode::kINTERNAL_ERROR, cat("output '", output.name(), "': ", mContext.reasons.take()));
+            continue;
+        }
+        // An output that is an input, a constant or another output as well needs a tensor of its own, for its name.
+        if (tensor->isNetworkInput() || tensor->isNetworkOutput() || value->constant || tensor->getName() != output.name()) {
+            nvinfer1::IIdentityLayer* copy = mContext.network.addIdentity(*tensor);
+            if (!copy) {
+                problem(ErrorCode::kINTERNAL_ERROR, cat("output '", output.name(), "': ", mContext.reasons.take()));
+                continue;
+            }
+            if (tensor->getName() == output.name() && !tensor->isNetworkInput()) {
+                tensor->setName(cat(output.name(), ".value").c_str());
+            }
+            tensor = copy->getOutput(0);
+            if (!(value->tensor && value->tensor->isNetworkInput() && value->tensor->getName() == output.name())) {
+                tensor->setName(output.name().c_str());
+            }
+            copy->setName(cat(output.name(), ".copy").c_str());
+        }
+        mContext.network.markOutput(*tensor);
+    }
+}
+
+}  // namespace tenon::onnx
