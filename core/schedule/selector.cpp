@@ -26,7 +26,7 @@ Result<Selection> solve(const SelectionProblem& problem, const SelectionOptions&
     for (int round = 1; round <= options.maxRounds; ++round) {
         stats.rounds = round;
         ExactSolver solver(prepared, noGoods, options, stats);
-        ExactResult exact = solver.run(0, options.rowBudgets.size(), kUnreachable, nullptr);
+        ExactResult exact = solver.run(kUnreachable);
         if (exact.outcome != EliminationOutcome::kSolved)
             return unsupported("outcome ", static_cast<int>(exact.outcome));
         auto more = forbidCycles(prepared, exact.choices);

@@ -352,28 +352,39 @@ const char* eliminationOrderName(EliminationOrder order) {
     return "";
 }
 
-ReducedNetwork reduceNetwork(const CostNetwork& network) {
+ReducedNetwork reduceNetwork(CostNetwork network, bool dominance) {
     ReducedNetwork result;
-    WorkingNetwork working(network);
-    if (!working.propagateAll()) {
-        result.feasible = false;
-        result.wipedTable = working.wipedTable();
+    {
+        WorkingNetwork working(std::move(network));
+        if (!working.propagateAll()) {
+            result.feasible = false;
+            result.wipedTable = working.wipedTable();
+            return result;
+        }
+        result.compact = compact(working);
+    }
+    if (!dominance) {
         return result;
     }
-    for (int32_t pass = 0; pass < 3; ++pass) {
-        bool any = false;
-        for (size_t i = 0; i < working.tableCount(); ++i) {
-            const int32_t id = static_cast<int32_t>(i);
-            if (working.dominate(id)) {
-                any = true;
-                working.propagate({id});
-            }
-        }
-        if (!any) {
-            break;
+    WorkingNetwork working(std::move(result.compact.network));
+    bool any = false;
+    for (size_t i = 0; i < working.tableCount(); ++i) {
+        const int32_t id = static_cast<int32_t>(i);
+        if (working.dominate(id)) {
+            any = true;
+            working.propagate({id});
         }
     }
-    result.compact = compact(working);
+    CompactNetwork smaller = compact(working);
+    if (any) {
+        for (size_t x = 0; x < smaller.valueOf.size(); ++x) {
+            for (int32_t& value : smaller.valueOf[x]) {
+                value = result.compact.valueOf[x][static_cast<size_t>(value)];
+            }
+        }
+        result.compact.valueOf = std::move(smaller.valueOf);
+    }
+    result.compact.network = std::move(smaller.network);
     return result;
 }
 

@@ -41,14 +41,14 @@ struct EliminationResult {
     int64_t joinedRows = 0;
 };
 
-/// Arc consistency and dominance on the whole network, then renumbering. `feasible` is false if a table ran empty;
-/// `wipedTable` is then its position.
+/// Arc consistency on the whole network, then renumbering; with `dominance`, dominated rows go as well. `feasible` is
+/// false if a table ran empty; `wipedTable` is then its position.
 struct ReducedNetwork {
     bool feasible = true;
     int32_t wipedTable = -1;
     CompactNetwork compact;
 };
-ReducedNetwork reduceNetwork(const CostNetwork& network);
+ReducedNetwork reduceNetwork(CostNetwork network, bool dominance);
 
 EliminationResult eliminate(const CostNetwork& network, const EliminationOptions& options);
 

@@ -67,6 +67,7 @@ private:
     std::map<std::pair<int32_t, int32_t>, int32_t> mLinks;
     std::vector<std::vector<int32_t>> mLinksOfNode;
     std::vector<std::vector<Member>> mMembers; // per node
+    std::vector<int32_t> mColumnOf;            // per variable, in the table at hand; -1 elsewhere
     std::vector<std::vector<int32_t>> mTermVars;
     std::vector<std::vector<std::pair<int32_t, const NoGoodTerm*>>> mTermsOfNode;
 };

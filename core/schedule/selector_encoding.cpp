@@ -228,7 +228,8 @@ void SelectionEncoder::projectRegion(int32_t position) {
     const size_t candidates = region.candidates.size();
     std::vector<std::vector<int32_t>> projection(size); // per member and candidate
     std::vector<std::vector<size_t>> children(size);
-    std::vector<int32_t> keyBase(size, 0); // of the link to the parent
+    std::vector<int32_t> keyBase(size, 0);              // of the link to the parent
+    std::vector<int32_t> keyCount(size, 0);
     std::vector<int32_t> tuple;
     for (size_t i = size; i-- > 0;) {
         const size_t at = order[i];
@@ -243,6 +244,18 @@ void SelectionEncoder::projectRegion(int32_t position) {
             keyBase[at] = mOut.network.domains[static_cast<size_t>(parentLink)];
             member.links.push_back(parentLink);
             children[parent[at]].push_back(at);
+        }
+        // A member that adds no port passes on what its only child distinguishes.
+        if (!anchor && member.ports.empty() && children[at].size() == 1) {
+            const size_t child = children[at].front();
+            for (int32_t key = 0; key < keyCount[child]; ++key) {
+                member.rows.push_back(keyBase[child] + key);
+                member.rows.push_back(keyBase[at] + key);
+            }
+            keyCount[at] = keyCount[child];
+            projection[at] = std::move(projection[child]);
+            mOut.network.domains[static_cast<size_t>(parentLink)] += keyCount[at];
+            continue;
         }
         TupleIndex seen;
         int32_t count = 0;
@@ -269,6 +282,7 @@ void SelectionEncoder::projectRegion(int32_t position) {
             projection[at][c] = it->second;
         }
         if (!anchor) {
+            keyCount[at] = count;
             mOut.network.domains[static_cast<size_t>(parentLink)] += count;
         }
     }
@@ -280,12 +294,14 @@ void SelectionEncoder::projectRegion(int32_t position) {
 void SelectionEncoder::encodeNode(int32_t node) {
     const size_t n = static_cast<size_t>(node);
     std::vector<int32_t> vars;
-    std::map<int32_t, size_t> columnOf; // by variable
+    mColumnOf.resize(mOut.network.domains.size(), -1);
     auto addColumn = [&](int32_t var) {
-        if (var >= 0 && columnOf.emplace(var, vars.size()).second) {
+        if (var >= 0 && mColumnOf[static_cast<size_t>(var)] < 0) {
+            mColumnOf[static_cast<size_t>(var)] = static_cast<int32_t>(vars.size());
             vars.push_back(var);
         }
     };
+    auto columnOf = [&](int32_t var) { return static_cast<size_t>(mColumnOf[static_cast<size_t>(var)]); };
     for (int32_t value : mPrepared.outputsOfNode[n]) {
         addColumn(mProduced[static_cast<size_t>(value)]);
     }
@@ -308,10 +324,10 @@ void SelectionEncoder::encodeNode(int32_t node) {
             const RegionPort& declared = region.ports[static_cast<size_t>(port)];
             const int32_t var = declared.output ? mProduced[static_cast<size_t>(declared.value)]
                                                 : readVariable(declared.value, node);
-            columns.push_back(columnOf.at(var));
+            columns.push_back(columnOf(var));
         }
         for (int32_t var : member.links) {
-            columns.push_back(columnOf.at(var));
+            columns.push_back(columnOf(var));
         }
         const bool anchor = !member.candidates.empty();
         TupleIndex seen;
@@ -325,23 +341,29 @@ void SelectionEncoder::encodeNode(int32_t node) {
             }
             const Choice choice{member.region, anchor ? member.candidates[r] : -1};
             for (const auto& [var, term] : mTermsOfNode[n]) {
-                cells[first + columnOf.at(var)] = holds(*term, choice) ? 1 : 0;
+                cells[first + columnOf(var)] = holds(*term, choice) ? 1 : 0;
             }
             const double cost = anchor ? region.candidates[static_cast<size_t>(choice.candidate)].cost : 0.0;
-            // Candidates kept for the sake of no-goods may share a signature; rows must stay distinct.
-            const auto [same, isNew] = seen.try_emplace({cells.begin() + static_cast<std::ptrdiff_t>(first), cells.end()},
-                                                        static_cast<int32_t>(costs.size()));
-            if (!isNew) {
-                cells.resize(first);
-                if (cost < costs[static_cast<size_t>(same->second)]) {
-                    costs[static_cast<size_t>(same->second)] = cost;
-                    mOut.rowChoice[n][static_cast<size_t>(same->second)] = choice;
+            // Candidates kept for the sake of no-goods may have equal formats; rows must stay distinct.
+            if (anchor && region.mayRepeat) {
+                const auto [same, isNew] =
+                    seen.try_emplace({cells.begin() + static_cast<std::ptrdiff_t>(first), cells.end()},
+                                     static_cast<int32_t>(costs.size()));
+                if (!isNew) {
+                    cells.resize(first);
+                    if (cost < costs[static_cast<size_t>(same->second)]) {
+                        costs[static_cast<size_t>(same->second)] = cost;
+                        mOut.rowChoice[n][static_cast<size_t>(same->second)] = choice;
+                    }
+                    continue;
                 }
-                continue;
             }
             costs.push_back(cost);
             mOut.rowChoice[n].push_back(choice);
         }
+    }
+    for (int32_t var : vars) {
+        mColumnOf[static_cast<size_t>(var)] = -1;
     }
     mOut.nodeTable[n] = static_cast<int32_t>(mOut.network.tables.size());
     addTable(vars, cells, std::move(costs), node, -1);
@@ -352,6 +374,33 @@ int32_t SelectionEncoder::readVariable(int32_t value, int32_t node) const {
     const size_t i = static_cast<size_t>(std::lower_bound(consumers.begin(), consumers.end(), node) -
                                          consumers.begin());
     return mRead[static_cast<size_t>(value)][i];
+}
+
+std::vector<double> variablePositions(const PreparedProblem& prepared, const EncodedProblem& encoded) {
+    std::vector<double> sum(encoded.network.domains.size(), 0.0);
+    std::vector<int32_t> count(encoded.network.domains.size(), 0);
+    // Nodes first; only variables that no node holds go by their value.
+    for (const bool nodes : {true, false}) {
+        const std::vector<int32_t> byNodes = count;
+        for (size_t t = 0; t < encoded.network.tables.size(); ++t) {
+            if (nodes ? encoded.tableNode[t] < 0 : encoded.tableValue[t] < 0) {
+                continue;
+            }
+            const double position =
+                nodes ? encoded.tableNode[t]
+                      : prepared.values[static_cast<size_t>(encoded.tableValue[t])].producer + 0.5;
+            for (int32_t var : encoded.network.tables[t].vars) {
+                if (nodes || byNodes[static_cast<size_t>(var)] == 0) {
+                    sum[static_cast<size_t>(var)] += position;
+                    ++count[static_cast<size_t>(var)];
+                }
+            }
+        }
+    }
+    for (size_t x = 0; x < sum.size(); ++x) {
+        sum[x] /= std::max(1, count[x]);
+    }
+    return sum;
 }
 
 EncodedProblem encodeSelection(const PreparedProblem& prepared, const std::vector<NoGood>& noGoods,

@@ -67,6 +67,9 @@ struct EncodedProblem {
     bool truncated = false;                     ///< sets of formats were limited: an optimum is not proven
 };
 
+/// Per variable, roughly where in the topological order it lives.
+std::vector<double> variablePositions(const PreparedProblem& prepared, const EncodedProblem& encoded);
+
 EncodedProblem encodeSelection(const PreparedProblem& prepared, const std::vector<NoGood>& noGoods,
                                const EncodingOptions& options);
 

@@ -1,33 +1,29 @@
-// The exact stage: encode, reduce, eliminate, with escalating budgets over a portfolio of orders and encodings.
+// The exact stage: encode, reduce, bound, and eliminate within a guessed limit on the cost.
+//
+// All plans that cost no more than the limit survive the pruning, so a plan found within it is the optimum, and none
+// found means that the limit is a lower bound and may be raised. Budgets escalate over a portfolio of orders and
+// encodings.
 //
 // Who uses it: selector.cpp. What it must not know: contracted cycles, messages.
 #pragma once
 
+#include "core/schedule/selector_bound.h"
 #include "core/schedule/selector_elimination.h"
 #include "core/schedule/selector_encoding.h"
 
 #include <cstdint>
-#include <functional>
-#include <string>
+#include <optional>
 #include <vector>
 
 namespace tenon::schedule {
 
-/// Which attempt to make; later rounds of one solve start with the one that succeeded before.
-struct ExactAttempt {
-    SharingEncoding sharing = SharingEncoding::kStar;
-    EliminationOrder order = EliminationOrder::kJoinRows;
-    int64_t rows = 0;
-};
-
 struct ExactResult {
     EliminationOutcome outcome = EliminationOutcome::kTooLarge;
     std::vector<Choice> choices;
-    bool truncated = false;       ///< limited format sets: the choices are valid, the optimum is not proven
-    double lowerBound = -std::numeric_limits<double>::infinity();
-    ExactAttempt attempt;         ///< that succeeded
-    int32_t wipedNode = -1;       ///< if infeasible before elimination: where the last possibility went,
-    int32_t wipedValue = -1;      ///< one of the two
+    bool truncated = false;     ///< limited format sets: the choices are valid, the optimum is not proven
+    double lowerBound = -kUnreachable;
+    int32_t wipedNode = -1;  ///< if infeasible before elimination: where the last possibility went,
+    int32_t wipedValue = -1; ///< one of the two
 };
 
 class ExactSolver {
@@ -36,23 +32,33 @@ public:
     ExactSolver(const PreparedProblem& prepared, const std::vector<NoGood>& noGoods, const SelectionOptions& options,
                 SelectionStatistics& statistics);
 
-    /// Tries the budgets from `first` on, in the options' order.
-    ExactResult run(size_t firstBudget, size_t lastBudget, double upperBound, const ExactAttempt* preferred);
+    /// The optimum, unless every attempt exceeds the row budgets. `upperBound`: the cost of a known plan, or
+    /// kUnreachable; a plan that is not cheaper may then not be found (kInfeasible).
+    ExactResult run(double upperBound);
+
+    /// A good plan by keeping only the cheapest rows of every table; kInfeasible if that led nowhere.
+    ExactResult runTruncated(int64_t rows);
 
 private:
     struct Encoded {
-        bool ready = false;
         EncodedProblem problem;
         ReducedNetwork reduced;
+        std::vector<double> positions; ///< per variable
+        std::optional<CostBound> bound;
     };
-    const Encoded& encoded(SharingEncoding sharing);
-    bool attempt(const ExactAttempt& attempt, double upperBound, ExactResult& result);
+    Encoded& encoded(SharingEncoding sharing);
+    EliminationOutcome attempt(SharingEncoding sharing, EliminationOrder order, int64_t rows, double limit,
+                               const ReducedNetwork& network, ExactResult& result);
+    void tighten(SharingEncoding sharing, double limit, ReducedNetwork& network);
+    EliminationOutcome tryWithin(double limit, ExactResult& result);
 
     const PreparedProblem& mPrepared;
     const std::vector<NoGood>& mNoGoods;
     const SelectionOptions& mOptions;
     SelectionStatistics& mStatistics;
-    Encoded mEncoded[2];
+    std::optional<Encoded> mEncoded[2];
+    double mLowerBound = -kUnreachable;
+    double mCost = kUnreachable; ///< of the last solution
 };
 
 } // namespace tenon::schedule

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <set>
 
 namespace tenon::schedule {
@@ -263,78 +264,124 @@ double replacementCost(const PreparedProblem& prepared, const PreparedRegion& re
     return cost;
 }
 
-// Keeps the candidates that no other one of the region can replace at the same cost or less. Candidates in no-goods
-// may be replaced but replace nothing themselves: they might not be available.
+// Keeps the candidates that no other one of the region can replace at the same cost or less; of equal ones the smaller
+// id. Candidates in no-goods may be replaced but replace nothing themselves: they might not be available.
 void dropDominated(const PreparedProblem& prepared, PreparedRegion& region) {
     const size_t count = region.candidates.size();
     const size_t ports = region.ports.size();
-    std::vector<size_t> order(count);
-    for (size_t i = 0; i < count; ++i) {
-        order[i] = i;
-    }
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-        const PreparedCandidate& one = region.candidates[a];
-        const PreparedCandidate& other = region.candidates[b];
+    std::vector<int32_t> order(count);
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+        const PreparedCandidate& one = region.candidates[static_cast<size_t>(a)];
+        const PreparedCandidate& other = region.candidates[static_cast<size_t>(b)];
         return one.cost != other.cost ? one.cost < other.cost : one.id < other.id;
     });
-    std::set<std::vector<int32_t>> signatures;
-    std::vector<size_t> kept;
-    for (size_t index : order) {
-        const PreparedCandidate& candidate = region.candidates[index];
-        const int32_t* formats = region.formatsOf(index);
-        std::vector<int32_t> signature(formats, formats + ports);
-        if (signatures.contains(signature)) {
-            continue;
+    std::vector<int32_t> kept;
+    for (int32_t index : order) {
+        const PreparedCandidate& candidate = region.candidates[static_cast<size_t>(index)];
+        const int32_t* formats = region.formatsOf(static_cast<size_t>(index));
+        const size_t scanned = std::min(kept.size(), kMaxDominanceScan);
+        const bool dominated = std::any_of(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(scanned), [&](int32_t better) {
+            const PreparedCandidate& by = region.candidates[static_cast<size_t>(better)];
+            const double room = candidate.cost - by.cost;
+            return !by.guarded &&
+                   replacementCost(prepared, region, formats, region.formatsOf(static_cast<size_t>(better)), room) <= room;
+        });
+        if (!dominated) {
+            kept.push_back(index);
+            region.mayRepeat = region.mayRepeat || candidate.guarded;
         }
-        bool dominated = false;
-        if (kept.size() <= kMaxDominanceScan) {
-            for (size_t better : kept) {
-                const PreparedCandidate& by = region.candidates[better];
-                const double room = candidate.cost - by.cost;
-                if (!by.guarded && replacementCost(prepared, region, formats, region.formatsOf(better), room) <= room) {
-                    dominated = true;
-                    break;
-                }
-            }
-        }
-        if (dominated) {
-            continue;
-        }
-        if (!candidate.guarded) {
-            signatures.insert(std::move(signature));
-        }
-        kept.push_back(index);
     }
-    std::sort(kept.begin(), kept.end(),
-              [&](size_t a, size_t b) { return region.candidates[a].id < region.candidates[b].id; });
+    region.mayRepeat = region.mayRepeat || kept.size() > kMaxDominanceScan;
+    std::sort(kept.begin(), kept.end(), [&](int32_t a, int32_t b) {
+        return region.candidates[static_cast<size_t>(a)].id < region.candidates[static_cast<size_t>(b)].id;
+    });
     std::vector<PreparedCandidate> candidates;
     std::vector<int32_t> formats;
-    for (size_t index : kept) {
-        candidates.push_back(region.candidates[index]);
-        formats.insert(formats.end(), region.formatsOf(index), region.formatsOf(index) + ports);
+    candidates.reserve(kept.size());
+    formats.reserve(kept.size() * ports);
+    for (int32_t index : kept) {
+        const int32_t* row = region.formatsOf(static_cast<size_t>(index));
+        candidates.push_back(region.candidates[static_cast<size_t>(index)]);
+        formats.insert(formats.end(), row, row + ports);
     }
     region.candidates = std::move(candidates);
     region.formats = std::move(formats);
 }
 
-Status prepareRegions(const SelectionProblem& problem, PreparedProblem& prepared) {
-    std::set<int32_t> guarded;
-    std::set<int32_t> forbidden;
+// Which candidates stand in no-goods, and which are forbidden outright. Sorted ids.
+struct GuardedIds {
+    std::vector<int32_t> guarded;
+    std::vector<int32_t> forbidden;
+};
+
+bool holdsId(const std::vector<int32_t>& sorted, int32_t id) {
+    return !sorted.empty() && std::binary_search(sorted.begin(), sorted.end(), id);
+}
+
+Status readNoGoods(const SelectionProblem& problem, GuardedIds& ids) {
     for (const std::vector<int32_t>& noGood : problem.noGoods) {
-        const std::set<int32_t> ids(noGood.begin(), noGood.end());
-        if (ids.empty()) {
+        const std::set<int32_t> distinct(noGood.begin(), noGood.end());
+        if (distinct.empty()) {
             return invalidArgument("an empty no-good forbids every plan; name at least one candidate");
         }
-        if (ids.size() == 1) {
-            forbidden.insert(*ids.begin());
-        } else {
-            guarded.insert(ids.begin(), ids.end());
+        std::vector<int32_t>& target = distinct.size() == 1 ? ids.forbidden : ids.guarded;
+        target.insert(target.end(), distinct.begin(), distinct.end());
+    }
+    for (std::vector<int32_t>* list : {&ids.guarded, &ids.forbidden}) {
+        std::sort(list->begin(), list->end());
+        list->erase(std::unique(list->begin(), list->end()), list->end());
+    }
+    return okStatus();
+}
+
+Status checkUnique(std::vector<int32_t>& ids, const char* kind) {
+    std::sort(ids.begin(), ids.end());
+    const auto twice = std::adjacent_find(ids.begin(), ids.end());
+    return twice == ids.end() ? okStatus() : invalidArgument(kind, " id ", *twice, " is used twice");
+}
+
+// Keeps the no-goods that a plan could violate: over candidates that are still there and share no node.
+Status keepNoGoods(const SelectionProblem& problem, const std::vector<int32_t>& candidateIds,
+                   PreparedProblem& prepared) {
+    std::map<int32_t, int32_t> keptIn; // guarded candidates alone
+    for (size_t r = 0; r < prepared.regions.size(); ++r) {
+        for (const PreparedCandidate& candidate : prepared.regions[r].candidates) {
+            if (candidate.guarded) {
+                keptIn[candidate.id] = static_cast<int32_t>(r);
+            }
         }
     }
+    for (const std::vector<int32_t>& noGood : problem.noGoods) {
+        const std::set<int32_t> ids(noGood.begin(), noGood.end());
+        std::set<int32_t> taken;
+        bool possible = ids.size() > 1;
+        for (int32_t id : ids) {
+            if (!holdsId(candidateIds, id)) {
+                return invalidArgument("a no-good names candidate ", id, ", which no region has");
+            }
+            const auto it = keptIn.find(id);
+            if (it == keptIn.end()) {
+                possible = false;
+                continue;
+            }
+            for (int32_t node : prepared.regions[static_cast<size_t>(it->second)].nodes) {
+                possible = taken.insert(node).second && possible;
+            }
+        }
+        if (possible) {
+            prepared.noGoods.emplace_back(ids.begin(), ids.end());
+        }
+    }
+    return okStatus();
+}
 
+Status prepareRegions(const SelectionProblem& problem, PreparedProblem& prepared) {
+    GuardedIds ids;
+    TN_RETURN_IF_ERROR(readNoGoods(problem, ids));
     std::map<std::vector<int32_t>, PreparedRegion> byNodes;
-    std::set<int32_t> regionIds;
-    std::map<int32_t, int32_t> candidateRegion; // id to position in problem.regions
+    std::vector<int32_t> regionIds;
+    std::vector<int32_t> candidateIds;
     for (size_t r = 0; r < problem.regions.size(); ++r) {
         const SelectionRegion& from = problem.regions[r];
         std::vector<int32_t> nodes = from.nodes;
@@ -343,36 +390,37 @@ Status prepareRegions(const SelectionProblem& problem, PreparedProblem& prepared
         if (nodes.empty() || nodes.front() < 0 || nodes.back() >= problem.nodeCount) {
             return invalidArgument("region ", from.id, ": has no nodes, or one outside 0 to ", problem.nodeCount - 1);
         }
-        if (!regionIds.insert(from.id).second) {
-            return invalidArgument("region id ", from.id, " is used twice");
-        }
+        regionIds.push_back(from.id);
         auto [it, isNew] = byNodes.try_emplace(nodes);
         PreparedRegion& region = it->second;
         if (isNew) {
             region.nodes = nodes;
             derivePorts(prepared, region);
         }
+        region.formats.reserve(region.formats.size() + from.candidates.size() * region.ports.size());
+        region.candidates.reserve(region.candidates.size() + from.candidates.size());
         for (const SelectionCandidate& candidate : from.candidates) {
-            if (!candidateRegion.emplace(candidate.id, static_cast<int32_t>(r)).second) {
-                return invalidArgument("candidate id ", candidate.id, " is used twice");
-            }
+            candidateIds.push_back(candidate.id);
             if (std::isnan(candidate.cost) || candidate.cost == -kUnreachable) {
                 return invalidArgument("candidate ", candidate.id, " of region ", from.id, ": cost is not a number");
             }
-            std::vector<int32_t> formats;
-            TN_RETURN_IF_ERROR(readFormats(problem, region, from, candidate, formats));
-            if (candidate.cost == kUnreachable || forbidden.contains(candidate.id)) {
+            const size_t before = region.formats.size();
+            TN_RETURN_IF_ERROR(readFormats(problem, region, from, candidate, region.formats));
+            if (candidate.cost == kUnreachable || holdsId(ids.forbidden, candidate.id)) {
+                region.formats.resize(before);
                 continue;
             }
-            region.candidates.push_back(
-                {candidate.id, static_cast<int32_t>(r), candidate.cost, guarded.contains(candidate.id)});
-            region.formats.insert(region.formats.end(), formats.begin(), formats.end());
+            region.candidates.push_back({candidate.id, static_cast<int32_t>(r), candidate.cost,
+                                         holdsId(ids.guarded, candidate.id)});
         }
     }
+    TN_RETURN_IF_ERROR(checkUnique(regionIds, "region"));
+    TN_RETURN_IF_ERROR(checkUnique(candidateIds, "candidate"));
 
     ConvexityCheck check(prepared);
     prepared.regionsOfNode.resize(static_cast<size_t>(problem.nodeCount));
     prepared.droppedRegionsOfNode.assign(static_cast<size_t>(problem.nodeCount), 0);
+    prepared.regions.reserve(byNodes.size());
     for (auto& [nodes, region] : byNodes) {
         if (region.candidates.empty() || !check.convex(region)) {
             for (int32_t node : nodes) {
@@ -387,36 +435,7 @@ Status prepareRegions(const SelectionProblem& problem, PreparedProblem& prepared
         }
         prepared.regions.push_back(std::move(region));
     }
-
-    // A no-good over candidates that share a node, or with one that is gone, holds by itself.
-    std::map<int32_t, int32_t> keptIn;
-    for (size_t r = 0; r < prepared.regions.size(); ++r) {
-        for (const PreparedCandidate& candidate : prepared.regions[r].candidates) {
-            keptIn[candidate.id] = static_cast<int32_t>(r);
-        }
-    }
-    for (const std::vector<int32_t>& noGood : problem.noGoods) {
-        const std::set<int32_t> ids(noGood.begin(), noGood.end());
-        std::set<int32_t> taken;
-        bool possible = ids.size() > 1;
-        for (int32_t id : ids) {
-            if (!candidateRegion.contains(id)) {
-                return invalidArgument("a no-good names candidate ", id, ", which no region has");
-            }
-            auto it = keptIn.find(id);
-            if (it == keptIn.end()) {
-                possible = false;
-                continue;
-            }
-            for (int32_t node : prepared.regions[static_cast<size_t>(it->second)].nodes) {
-                possible = taken.insert(node).second && possible;
-            }
-        }
-        if (possible) {
-            prepared.noGoods.emplace_back(ids.begin(), ids.end());
-        }
-    }
-    return okStatus();
+    return keepNoGoods(problem, candidateIds, prepared);
 }
 
 } // namespace

@@ -35,6 +35,7 @@ struct PreparedRegion {
     std::vector<PreparedCandidate> candidates;
     std::vector<int32_t> formats;                        ///< candidates x ports; 0 = not read, otherwise format + 1
     std::vector<std::pair<int32_t, int32_t>> treeEdges; ///< spanning tree over `nodes`
+    bool mayRepeat = false; ///< two candidates may have equal formats: they differ in their no-goods
 
     const int32_t* formatsOf(size_t candidate) const { return formats.data() + candidate * ports.size(); }
     bool contains(int32_t node) const;

@@ -8,7 +8,7 @@ namespace tenon::schedule {
 namespace {
 
 // Dominance pays on small domains; these keep its cost below that of the joins.
-constexpr int32_t kMaxDominanceDomain = 64;
+constexpr int32_t kMaxDominanceDomain = 32;
 constexpr int64_t kMaxDominanceWork = 200'000;
 
 int64_t pairsInGroups(const RowGroups& groups) {
@@ -322,11 +322,23 @@ CompactNetwork compact(const WorkingNetwork& working) {
         if (!working.live(id)) {
             continue;
         }
-        CostTable table = working.table(id);
-        const size_t width = table.vars.size();
-        for (size_t cell = 0; cell < table.cells.size(); ++cell) {
-            const size_t var = static_cast<size_t>(table.vars[cell % width]);
-            table.cells[cell] = newValue[var][static_cast<size_t>(table.cells[cell])];
+        const CostTable& from = working.table(id);
+        const size_t width = from.vars.size();
+        CostTable table;
+        table.costs = from.costs;
+        std::vector<size_t> columns;
+        for (size_t c = 0; c < width; ++c) {
+            if (working.aliveCount(from.vars[c]) > 1) {
+                columns.push_back(c);
+                table.vars.push_back(from.vars[c]);
+            }
+        }
+        table.cells.reserve(columns.size() * from.rows());
+        for (size_t r = 0; r < from.rows(); ++r) {
+            const int32_t* row = from.row(r);
+            for (size_t c : columns) {
+                table.cells.push_back(newValue[static_cast<size_t>(from.vars[c])][static_cast<size_t>(row[c])]);
+            }
         }
         result.network.tables.push_back(std::move(table));
     }

@@ -75,7 +75,8 @@ private:
     int32_t mWiped = -1;
 };
 
-/// The live tables with the values of each variable renumbered without gaps.
+/// The live tables with the values of each variable renumbered without gaps; variables with a single value left are in
+/// no table.
 struct CompactNetwork {
     CostNetwork network;
     std::vector<std::vector<int32_t>> valueOf; ///< per variable: new value to old value

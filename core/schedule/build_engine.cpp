@@ -1,0 +1,404 @@
+#include "core/schedule/build_engine.h"
+
+#include "core/ir/editor.h"
+#include "core/ir/printer.h"
+#include "core/passes/pipeline.h"
+#include "core/schedule/final_graph.h"
+#include "core/schedule/inspector_json.h"
+#include "core/schedule/layout_offers.h"
+#include "core/schedule/step_builder.h"
+#include "core/schedule/verification.h"
+#include "core/support/build_info.h"
+#include "core/support/text.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace tenon::schedule {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr int kMaxVerificationRounds = 32;
+
+double secondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+// Constant folding asks the oracle.
+class FoldingEvaluator final : public passes::Evaluator {
+public:
+    explicit FoldingEvaluator(Oracle& oracle) : mOracle(oracle) {}
+    support::Result<std::vector<ir::ConstantPtr>> evaluate(const ir::Node& node) override { return mOracle.evaluate(node); }
+
+private:
+    Oracle& mOracle;
+};
+
+class Progress {
+public:
+    Progress(const BuildOptions& options, std::string phase, int32_t steps) : mSink(options.progress), mPhase(std::move(phase)) {
+        if (mSink) {
+            mSink->phaseStart(mPhase, "build", steps);
+        }
+    }
+    ~Progress() {
+        if (mSink) {
+            mSink->phaseFinish(mPhase);
+        }
+    }
+    bool step(int32_t done) { return !mSink || mSink->step(mPhase, done); }
+
+private:
+    BuildProgress* mSink;
+    std::string mPhase;
+};
+
+// One profile's regions, candidates and choice.
+struct ProfileBuild {
+    std::vector<RegionEntry> regions;
+    std::unique_ptr<Conversions> conversions;
+    std::unique_ptr<SelectionBuilder> builder;
+    Selection selection;
+};
+
+class EngineBuilder {
+public:
+    EngineBuilder(BuildInput input, const BuildOptions& options, std::shared_ptr<const registry::RegistrySnapshot> snapshot)
+        : mInput(std::move(input)), mOptions(options) {
+        // The caller's progress sink may ask to stop; from then on nothing is timed any more.
+        mOptions.cancelled = [this, asked = options.cancelled] { return mStopped || (asked && asked()); };
+        mContext.snapshot = std::move(snapshot);
+        mContext.options = &mOptions;
+    }
+
+    support::Result<BuildResult> run() {
+        Clock::time_point begin = Clock::now();
+        TN_ASSIGN_OR_RETURN(mContext.target, describeHostTarget(*mContext.snapshot, mOptions.threads));
+        TN_RETURN_IF_ERROR(prepareTimes());
+        TN_RETURN_IF_ERROR(optimise());
+        mTimer = std::make_unique<TacticTimer>(mContext, mOptions.timingCache ? mOptions.timingCache : &mOwnTimes);
+        mTimer->forbidMeasuring(!mOptions.replayLedger.empty() || mOptions.errorOnCacheMiss);
+        mVerifier = std::make_unique<Verifier>(mContext, *mTimer, mOptions.verify ? mOptions.verifyBudgetSeconds : -1);
+        mProfiles.resize(mInput.profiles.size());
+        for (size_t p = 0; p < mProfiles.size(); ++p) {
+            TN_RETURN_IF_ERROR(scheduleProfile(p).withContext(support::cat("while scheduling profile ", p)));
+        }
+        TN_RETURN_IF_ERROR(assemble());
+        mResult.cancelled = mContext.cancelled();
+        mResult.timedTactics = mTimer->measured();
+        mResult.cacheHits = mTimer->cacheHits();
+        mResult.seconds = secondsSince(begin);
+        return std::move(mResult);
+    }
+
+private:
+    support::Status prepareTimes() {
+        if (!mOptions.replayLedger.empty()) {
+            TN_ASSIGN_OR_RETURN(mOwnTimes, timesOf(mOptions.replayLedger));
+            mOptions.timingCache = &mOwnTimes;
+        }
+        return {};
+    }
+
+    support::Status optimise() {
+        Progress progress(mOptions, "optimise graph", 1);
+        Oracle oracle(mContext);
+        FoldingEvaluator evaluator(oracle);
+        mWeights = std::make_unique<ir::Graph>("weights", mInput.graph->poolPtr());
+        passes::PassContext passContext{*mInput.graph, mContext.snapshot->ops(), mWeights.get(), &evaluator, mOptions.log};
+        TN_RETURN_IF_ERROR(passes::runPipeline(passContext));
+        separateOutputs(*mInput.graph);
+        TN_RETURN_IF_ERROR(refuseUnbacked());
+        mInput.graph->freeze();
+        progress.step(1);
+        return {};
+    }
+
+    // An output that is an input, a constant, or the same value as another output gets a copy of its own to be written.
+    static void separateOutputs(ir::Graph& graph) {
+        ir::GraphEditor editor(graph);
+        std::set<const ir::Value*> seen;
+        for (size_t i = 0; i < graph.outputs().size(); ++i) {
+            ir::Value* value = graph.outputs()[i];
+            bool produced = value->producer() && value->producer()->op() != "const";
+            if (produced && seen.insert(value).second) {
+                continue;
+            }
+            ir::NodeSpec spec;
+            spec.op = "identity";
+            spec.name = value->name() + ".copy";
+            spec.inputs = {value};
+            spec.outputTypes = {value->type()};
+            spec.source = value->producer() ? value->producer()->source() : ir::SourceSet(value->name());
+            ir::Node* copy = editor.addNode(std::move(spec));
+            editor.setOutput(i, copy->output(0));
+            seen.insert(copy->output(0));
+        }
+    }
+
+    support::Status refuseUnbacked() {
+        for (const ir::Symbol& symbol : mInput.graph->pool().symbols()) {
+            if (symbol.source == ir::SymbolSource::kUnbacked) {
+                mUnbacked = true;
+            }
+        }
+        if (!mUnbacked) {
+            return {};
+        }
+        std::string nodes;
+        for (const ir::Node* node : mInput.graph->nodes()) {
+            for (const ir::Value* output : node->outputs()) {
+                for (ir::DimExpr dim : output->type().dims) {
+                    if (!dim.valid() || mentionsUnbacked(dim)) {
+                        nodes += support::cat(nodes.empty() ? "" : "; ", node->name(), " (", node->op(), ", from ", node->source().joined(), ")");
+                        break;
+                    }
+                }
+                if (nodes.size() > 600) {
+                    break;
+                }
+            }
+        }
+        if (nodes.empty()) {
+            return {};
+        }
+        return support::unsupported("shapes that depend on data are not supported by this version; they begin at: ", nodes,
+                                    ". Give the shape as a constant or as a shape input, or cut the model before these nodes");
+    }
+
+    bool mentionsUnbacked(ir::DimExpr expr) const {
+        const ir::ExprPool& pool = mInput.graph->pool();
+        const ir::ExprNode& node = pool.at(expr);
+        if (node.op == ir::ExprOp::kSymbol) {
+            return pool.symbols()[static_cast<size_t>(node.value)].source == ir::SymbolSource::kUnbacked;
+        }
+        return std::any_of(std::begin(node.operands), std::end(node.operands),
+                           [&](ir::DimExpr operand) { return operand.valid() && mentionsUnbacked(operand); });
+    }
+
+    support::Status scheduleProfile(size_t index) {
+        ProfileBuild& profile = mProfiles[index];
+        ir::SymbolBox& box = mInput.profiles[index];
+        const ir::Graph& graph = *mInput.graph;
+        // Symbols that passes added have no bounds of the user's.
+        while (box.bounds.size() < graph.pool().symbols().size()) {
+            box.bounds.push_back({});
+            box.opt.push_back(1);
+        }
+        profile.conversions = std::make_unique<Conversions>(mContext, box);
+        if (mOptions.level > 0) {
+            profile.conversions->setTimer(mTimer.get());
+        }
+        TN_ASSIGN_OR_RETURN(profile.regions, collectRegions(mContext, graph, box, mTasks));
+        enumerateWithLayouts(mContext, graph, profile.regions);
+        TN_RETURN_IF_ERROR(everyNodeCovered(profile.regions));
+        if (mOptions.level > 0) {
+            timeTactics(profile.regions);
+        }
+        if (!mTimer->forbiddenMisses().empty() && (mOptions.errorOnCacheMiss || !mOptions.replayLedger.empty())) {
+            return support::makeError(support::Code::kBuildFailed, mTimer->forbiddenMisses().size(),
+                                      " tactics have no recorded time, and measuring was forbidden; the first: ", mTimer->forbiddenMisses().front());
+        }
+        return selectVerified(profile);
+    }
+
+    // All nodes that no provider can compute, with every provider's reason, in one message.
+    support::Status everyNodeCovered(const std::vector<RegionEntry>& regions) {
+        std::set<const ir::Node*> covered;
+        for (const RegionEntry& region : regions) {
+            if (!region.task->candidates.empty() || SelectionBuilder::isHostShape(region)) {
+                covered.insert(region.nodes.begin(), region.nodes.end());
+            }
+        }
+        std::string missing;
+        int32_t count = 0;
+        for (const RegionEntry& region : regions) {
+            if (!region.isSingle() || covered.count(region.nodes[0])) {
+                continue;
+            }
+            ++count;
+            const ir::Node* node = region.nodes[0];
+            missing += support::cat("\n  ", node->name(), " (op ", node->op(), ", from ", node->source().joined(), "):");
+            for (const Rejection& rejection : region.task->rejections) {
+                missing += support::cat("\n    ", rejection.provider, ": ", rejection.reason);
+            }
+        }
+        if (count == 0) {
+            return {};
+        }
+        return support::unsupported("no implementation for ", count, count == 1 ? " node" : " nodes", ":", missing,
+                                    "\nLoad a module that provides the op (tenon modules lists those present), or allow more backends");
+    }
+
+    void timeTactics(const std::vector<RegionEntry>& regions) {
+        std::vector<Task*> tasks;
+        std::set<const Task*> seen;
+        int32_t count = 0;
+        for (const RegionEntry& region : regions) {
+            if (seen.insert(region.task.get()).second) {
+                tasks.push_back(region.task.get());
+                count += static_cast<int32_t>(region.task->candidates.size());
+            }
+        }
+        Progress progress(mOptions, "time tactics", count);
+        int32_t done = 0;
+        for (Task* task : tasks) {
+            bool haveFast = std::any_of(task->candidates.begin(), task->candidates.end(),
+                                        [](const Candidate& candidate) { return !candidate.tactic.isReference(); });
+            // Alone at the task, a candidate is chosen whatever its time; the time still decides whether a fusion over it pays.
+            for (Candidate& candidate : task->candidates) {
+                bool skip = (haveFast && candidate.tactic.isReference()) || candidate.tactic.isFreeAlias();
+                if (!skip && !mContext.cancelled()) {
+                    mTimer->time(*task, candidate);
+                }
+                if (!progress.step(++done)) {
+                    mStopped = true;
+                }
+            }
+            // Where every fast tactic failed, the reference must stand in.
+            bool anyFast = std::any_of(task->candidates.begin(), task->candidates.end(), [](const Candidate& candidate) {
+                return !candidate.tactic.isReference() && candidate.state != CandidateState::kFailed;
+            });
+            if (haveFast && !anyFast) {
+                for (Candidate& candidate : task->candidates) {
+                    if (candidate.tactic.isReference() && !mContext.cancelled()) {
+                        mTimer->time(*task, candidate);
+                    }
+                }
+            }
+        }
+    }
+
+    support::Status selectVerified(ProfileBuild& profile) {
+        Progress progress(mOptions, "select and verify", 1);
+        for (int round = 0; round < kMaxVerificationRounds; ++round) {
+            profile.builder = std::make_unique<SelectionBuilder>(mContext, *mInput.graph, profile.regions, *profile.conversions);
+            TN_ASSIGN_OR_RETURN(SelectionProblem problem, profile.builder->build());
+            SelectionOptions selectionOptions;
+            TN_ASSIGN_OR_RETURN(profile.selection, solve(problem, selectionOptions));
+            bool allTrusted = true;
+            for (const ChosenCandidate& chosen : profile.selection.chosen) {
+                int32_t index = profile.builder->taskCandidate(chosen.candidate);
+                if (index == SelectionBuilder::kHostShape) {
+                    continue;
+                }
+                Task& task = *profile.builder->region(chosen.region).task;
+                Candidate& candidate = task.candidates[static_cast<size_t>(index)];
+                if (!mVerifier->check(task, candidate)) {
+                    allTrusted = false;
+                    std::string note = support::cat("dropped tactic '", candidate.tactic.name, "' of ", task.label(), ": ", candidate.reason);
+                    mOptions.log.warning(note);
+                    mNotes.push_back(note);
+                }
+            }
+            if (allTrusted) {
+                if (!profile.selection.proven) {
+                    mResult.proven = false;
+                    mNotes.push_back("selection is the best found, not proven optimal");
+                }
+                progress.step(1);
+                return {};
+            }
+        }
+        return support::makeError(support::Code::kBuildFailed, "after ", kMaxVerificationRounds,
+                                  " rounds of dropping wrong tactics there were still wrong ones; see the warnings above");
+    }
+
+    support::Status assemble() {
+        Progress progress(mOptions, "write plan", 1);
+        plan::Plan& plan = mResult.plan;
+        const ir::Graph& graph = *mInput.graph;
+        plan.networkName = mInput.name;
+        plan.tenonVersion = support::versionText();
+        plan.targetJson = mContext.target.json;
+        plan.targetFingerprint = mContext.target.fingerprint;
+        plan.level = mOptions.level;
+        PlanAssembler assembler(mContext, *mTimer, graph.poolPtr(), plan);
+        plan.weightProgram.name = "weights";
+        std::vector<ProfileDecisions> decisions;
+        std::vector<std::shared_ptr<Task>> conversionTasks;
+        for (size_t p = 0; p < mProfiles.size(); ++p) {
+            ProfileBuild& profile = mProfiles[p];
+            ScheduledProfile scheduled{&graph,          &profile.regions,      profile.builder.get(), profile.selection,
+                                       mInput.profiles[p], support::cat("profile ", p)};
+            TN_ASSIGN_OR_RETURN(plan::PlanProgram program, buildProgram(assembler, scheduled, *profile.conversions));
+            plan.programs.push_back(std::move(program));
+            ProfileDecisions decision;
+            decision.regions = &profile.regions;
+            decision.selection = profile.selection;
+            for (const ChosenCandidate& chosen : profile.selection.chosen) {
+                decision.candidateOf[chosen.candidate] = {chosen.region, profile.builder->taskCandidate(chosen.candidate)};
+            }
+            decisions.push_back(std::move(decision));
+            conversionTasks.insert(conversionTasks.end(), profile.conversions->tasks().begin(), profile.conversions->tasks().end());
+            if (p == 0) {
+                plan.graphText = finalGraphText(scheduled);
+            }
+        }
+        TN_RETURN_IF_ERROR(assembler.addWeightGraph(*mWeights));
+        assembler.dropUnreadSources();
+        plan.bindings = mInput.bindings;
+        for (size_t i = 0; i < plan.bindings.size(); ++i) {
+            size_t inputs = graph.inputs().size();
+            const ir::Value* value = i < inputs ? graph.inputs()[i] : graph.outputs()[i - inputs];
+            plan.bindings[i].dtype = value->type().dtype;
+            plan.bindings[i].format = ir::linearFormat(std::max(value->type().rank(), 0));
+            plan.bindings[i].dims.clear();
+            for (ir::DimExpr dim : value->type().dims) {
+                plan.bindings[i].dims.push_back(assembler.expression(dim));
+            }
+        }
+        plan.symbols = graph.pool().symbols();
+        for (const plan::PlanProgram& program : plan.programs) {
+            for (const plan::PlanStep& step : program.steps) {
+                require(step);
+            }
+        }
+        for (const plan::PlanStep& step : plan.weightProgram.steps) {
+            require(step);
+        }
+        plan.inspectorJson = inspectorJson(plan);
+        plan.ledgerJson = ledgerJson(mContext, decisions, conversionTasks, mVerifier->results(), mNotes);
+        progress.step(1);
+        return {};
+    }
+
+    void require(const plan::PlanStep& step) {
+        if (step.kernel < 0) {
+            return;
+        }
+        plan::Plan& plan = mResult.plan;
+        const plan::PlanKernel& kernel = plan.kernels[static_cast<size_t>(step.kernel)];
+        for (const plan::ModuleRequirement& requirement : plan.requirements) {
+            if (requirement.runtime == kernel.runtime && requirement.blobVersion == kernel.blobVersion) {
+                return;
+            }
+        }
+        const registry::RuntimeEntry* entry = mContext.snapshot->runtime(kernel.runtime, kernel.blobVersion);
+        plan.requirements.push_back({entry->origin.module, entry->origin.moduleVersion, kernel.runtime, kernel.blobVersion});
+    }
+
+    BuildInput mInput;
+    BuildOptions mOptions;
+    BuildContext mContext;
+    TimingCache mOwnTimes;
+    std::unique_ptr<ir::Graph> mWeights;
+    std::unique_ptr<TacticTimer> mTimer;
+    std::unique_ptr<Verifier> mVerifier;
+    TaskPool mTasks;
+    std::vector<ProfileBuild> mProfiles;
+    std::vector<std::string> mNotes;
+    BuildResult mResult;
+    bool mStopped = false;
+    bool mUnbacked = false;
+};
+
+}  // namespace
+
+support::Result<BuildResult> buildEngine(BuildInput input, const BuildOptions& options, std::shared_ptr<const registry::RegistrySnapshot> snapshot) {
+    if (!input.graph || input.profiles.empty()) {
+        return support::internalError("a build needs a graph and at least one profile");
+    }
+    return EngineBuilder(std::move(input), options, std::move(snapshot)).run();
+}
+
+}  // namespace tenon::schedule

@@ -1,0 +1,120 @@
+#include "core/schedule/conversions.h"
+
+#include "core/ir/editor.h"
+#include "core/schedule/kernel_runner.h"
+#include "core/schedule/tactic_timer.h"
+#include "core/support/text.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace tenon::schedule {
+
+namespace {
+
+constexpr double kModelBytesPerUs = 8000;  // 8 GB/s
+constexpr double kModelLaunchUs = 1;
+
+std::shared_ptr<const ir::Graph> conversionBody(const std::shared_ptr<ir::ExprPool>& pool, const ir::TensorType& type) {
+    auto graph = std::make_shared<ir::Graph>("convert", pool);
+    {
+        ir::GraphEditor editor(*graph);
+        ir::NodeSpec spec;
+        spec.op = "convert";
+        spec.inputs = {editor.addInput("from", type)};
+        spec.outputTypes = {type};
+        spec.outputNames = {"to"};
+        spec.source = ir::SourceSet("convert");
+        editor.addOutput(editor.addNode(std::move(spec))->output(0));
+    }
+    graph->freeze();
+    return graph;
+}
+
+int64_t bytesAtOpt(const Task& task, const Tactic& tactic) {
+    const ir::TensorType& type = task.body().inputs()[0]->type();
+    std::vector<int64_t> dims = evaluateDims(task.body().pool(), type, task.box().opt);
+    int64_t bytes = 0;
+    for (const PortLayout& port : {tactic.inputs[0], tactic.outputs[0]}) {
+        support::Result<TnTensor> tensor = tensorAt(port, dims);
+        bytes += tensor.ok() ? tensor->bytes : 0;
+    }
+    return bytes;
+}
+
+}  // namespace
+
+double modelledUs(int64_t bytes) { return kModelLaunchUs + static_cast<double>(bytes) / kModelBytesPerUs; }
+
+support::Result<const ConversionChoice*> Conversions::direct(const std::shared_ptr<ir::ExprPool>& pool, const ir::TensorType& type,
+                                                             const PortLayout& from, const PortLayout& to) {
+    TN_ASSIGN_OR_RETURN(std::shared_ptr<Task> task,
+                        Task::create(conversionBody(pool, type), {}, mBox, uint64_t{1} << TN_F32, from, to));
+    auto [position, added] = mChoices.emplace(task->key(), nullptr);
+    if (!added) {
+        return position->second->task ? position->second.get() : nullptr;
+    }
+    position->second = std::make_unique<ConversionChoice>();
+    ConversionChoice& choice = *position->second;
+    enumerateTactics(mContext, *task, {});
+    mTasks.push_back(task);
+    for (size_t c = 0; c < task->candidates.size(); ++c) {
+        Candidate& candidate = task->candidates[c];
+        if (mTimer) {
+            mTimer->time(*task, candidate);
+        }
+        if (candidate.state == CandidateState::kFailed || candidate.state == CandidateState::kWrong) {
+            continue;
+        }
+        double cost = candidate.time.medianUs;
+        if (candidate.state == CandidateState::kOpen) {
+            cost = modelledUs(bytesAtOpt(*task, candidate.tactic)) * (candidate.tactic.isReference() ? 20 : 1);
+        }
+        if (choice.candidate < 0 || cost < choice.costUs) {
+            choice.candidate = static_cast<int32_t>(c);
+            choice.costUs = cost;
+        }
+    }
+    if (choice.candidate >= 0) {
+        choice.task = task;
+    }
+    return choice.task ? &choice : nullptr;
+}
+
+support::Result<ir::ConstantPtr> convertBytes(const BuildContext& context, const ir::ConstantPtr& from, const PortLayout& fromPort,
+                                              const PortLayout& toPort) {
+    if (equal(fromPort, toPort)) {
+        return from;
+    }
+    auto pool = std::make_shared<ir::ExprPool>();
+    ir::TensorType type;
+    type.dtype = from->dtype;
+    for (int64_t dim : from->dims) {
+        type.dims.push_back(pool->constant(dim));
+    }
+    Conversions conversions(context, {});
+    TN_ASSIGN_OR_RETURN(const ConversionChoice* choice, conversions.direct(pool, type, fromPort, toPort));
+    if (!choice) {
+        return support::unsupported("no module converts ", toText(fromPort), " to ", toText(toPort));
+    }
+    const Candidate& candidate = choice->task->candidates[static_cast<size_t>(choice->candidate)];
+    TN_ASSIGN_OR_RETURN(CompiledKernel compiled, compileTactic(context, *choice->task, candidate));
+    TN_ASSIGN_OR_RETURN(std::unique_ptr<KernelRunner> runner, KernelRunner::open(context, candidate, compiled));
+    TN_RETURN_IF_ERROR(runner->prepare(*choice->task, {}));
+    const TnTensor& output = runner->outputs()[0];
+    std::shared_ptr<void> bytes(std::aligned_alloc(64, static_cast<size_t>((output.bytes + 127) / 64 * 64)), [](void* p) { std::free(p); });
+    if (!bytes) {
+        return support::makeError(support::Code::kOutOfMemory, "no memory for ", output.bytes, " bytes");
+    }
+    std::memset(bytes.get(), 0, static_cast<size_t>(output.bytes));
+    TN_RETURN_IF_ERROR(runner->launch({from->data}, {bytes.get()}));
+    auto converted = std::make_shared<ir::Constant>();
+    converted->dtype = static_cast<ir::DataType>(toPort.dtype);
+    converted->dims = from->dims;
+    converted->owner = bytes;
+    converted->data = static_cast<const std::byte*>(bytes.get());
+    converted->bytes = output.bytes;
+    return ir::ConstantPtr(std::move(converted));
+}
+
+}  // namespace tenon::schedule

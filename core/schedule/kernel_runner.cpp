@@ -1,0 +1,255 @@
+#include "core/schedule/kernel_runner.h"
+
+#include "registry/text_sink.h"
+
+#include "core/schedule/tensor_data.h"
+
+namespace tenon::schedule {
+
+namespace {
+
+struct BlobCollector {
+    CompiledKernel kernel;
+    static void set(void* context, TnString runtime, uint32_t version, const void* data, size_t size) {
+        auto& self = *static_cast<BlobCollector*>(context);
+        self.kernel.runtime.assign(runtime.data, runtime.size);
+        self.kernel.blobVersion = version;
+        auto bytes = static_cast<const std::byte*>(data);
+        self.kernel.blob = std::make_shared<std::vector<std::byte>>(bytes, bytes + size);
+    }
+};
+
+support::Code codeOf(TnCode code) {
+    switch (code) {
+    case TN_UNSUPPORTED: return support::Code::kUnsupported;
+    case TN_OUT_OF_MEMORY: return support::Code::kOutOfMemory;
+    case TN_CANCELLED: return support::Code::kCancelled;
+    case TN_ENVIRONMENT: return support::Code::kEnvironment;
+    case TN_NOT_FOUND: return support::Code::kNotFound;
+    case TN_INVALID_ARGUMENT: return support::Code::kInvalidArgument;
+    default: return support::Code::kInternal;
+    }
+}
+
+}  // namespace
+
+support::Result<CompiledKernel> compileTactic(const BuildContext& context, const Task& task, const Candidate& candidate) {
+    const registry::ProviderEntry& provider = context.snapshot->providers()[static_cast<size_t>(candidate.provider)];
+    TnTactic tactic{};
+    tactic.struct_size = sizeof(TnTactic);
+    tactic.id = candidate.tactic.id;
+    tactic.name = {candidate.tactic.name.data(), candidate.tactic.name.size()};
+    tactic.inputs = candidate.tactic.inputs.data();
+    tactic.outputs = candidate.tactic.outputs.data();
+    tactic.port_stride = sizeof(PortLayout);
+    tactic.traits = candidate.tactic.traits;
+    tactic.estimate_us = candidate.tactic.estimateUs;
+    tactic.may_alias = candidate.tactic.mayAlias.empty() ? nullptr : candidate.tactic.mayAlias.data();
+
+    // Layout-generic tactics were enumerated for these very ports, so they are what the task offers now.
+    std::vector<std::vector<PortLayout>> offered;
+    for (const PortLayout& port : candidate.tactic.inputs) {
+        offered.push_back({port});
+    }
+    BlobCollector collector;
+    TnBlobSink blobSink{&collector, BlobCollector::set};
+    const BuildContext* contextPointer = &context;
+    TnCancel cancel{const_cast<BuildContext*>(contextPointer),
+                    [](void* self) -> int32_t { return static_cast<const BuildContext*>(self)->cancelled() ? 1 : 0; }};
+    registry::TextSink sink;
+    TnTarget target = context.target.view();
+    TnCode code = task.withView(offered, context.options->workspaceLimit, [&](const TnTask& view) {
+        return provider.table.compile(provider.table.self, &target, &view, &tactic, &cancel, &blobSink, sink.sink());
+    });
+    if (code != TN_OK) {
+        return support::makeError(codeOf(code), "compile: ", sink.textOr(support::cat("code ", code)));
+    }
+    if (!collector.kernel.blob || collector.kernel.runtime.empty()) {
+        return support::internalError("compile returned no kernel: a defect of module ", provider.name);
+    }
+    return std::move(collector.kernel);
+}
+
+std::vector<int64_t> evaluateDims(const ir::ExprPool& pool, const ir::TensorType& type, const std::vector<int64_t>& symbolValues) {
+    std::vector<int64_t> dims;
+    for (ir::DimExpr dim : type.dims) {
+        dims.push_back(dim.valid() ? pool.evaluate(dim, symbolValues) : 0);
+    }
+    return dims;
+}
+
+support::Result<TnTensor> tensorAt(const PortLayout& port, const std::vector<int64_t>& dims) {
+    TnTensor tensor{};
+    tensor.dtype = port.dtype;
+    tensor.placement = port.placement;
+    tensor.rank = static_cast<int32_t>(dims.size());
+    tensor.format = port.format;
+    tensor.elements = 1;
+    for (size_t i = 0; i < dims.size(); ++i) {
+        tensor.dims[i] = dims[i];
+        if (dims[i] < 0 || __builtin_mul_overflow(tensor.elements, dims[i], &tensor.elements)) {
+            return support::invalidArgument("extent ", dims[i], " of dimension ", i, " is negative or makes the tensor too large");
+        }
+    }
+    tensor.bytes = ir::bytesOf(port.format, static_cast<ir::DataType>(port.dtype), tensor.dims);
+    if (tensor.bytes < 0) {
+        return support::invalidArgument("a tensor of ", tensor.elements, " elements is too large");
+    }
+    return tensor;
+}
+
+template <class Dims, class Scalar>
+support::Result<KernelRunner::Shapes> KernelRunner::shapesOf(const Task& task, const Tactic& tactic, Dims&& dims, Scalar&& scalar) {
+    Shapes shapes;
+    for (size_t i = 0; i < task.inputCount(); ++i) {
+        TN_ASSIGN_OR_RETURN(TnTensor tensor, tensorAt(tactic.inputs[i], dims(task.body().inputs()[i])));
+        shapes.inputs.push_back(tensor);
+    }
+    for (size_t i = 0; i < task.outputCount(); ++i) {
+        TN_ASSIGN_OR_RETURN(TnTensor tensor, tensorAt(tactic.outputs[i], dims(task.body().outputs()[i])));
+        shapes.outputs.push_back(tensor);
+    }
+    for (ir::DimExpr expr : task.scalars()) {
+        shapes.scalars.push_back(scalar(expr));
+    }
+    return shapes;
+}
+
+struct KernelRunner::Impl {
+    const TnKernelRuntime* runtime = nullptr;
+    Tactic tactic;
+    TnKernel* kernel = nullptr;
+    TnSession* session = nullptr;
+    TnState* state = nullptr;
+    GuardedBuffer workspace;
+
+    ~Impl() {
+        if (state) {
+            runtime->state_destroy(state);
+        }
+        if (session) {
+            runtime->session_destroy(session);
+        }
+        if (kernel) {
+            runtime->kernel_destroy(kernel);
+        }
+    }
+};
+
+KernelRunner::~KernelRunner() = default;
+
+int64_t KernelRunner::workspaceBytes() const { return mImpl->workspace.bytes(); }
+
+support::Result<std::unique_ptr<KernelRunner>> KernelRunner::open(const BuildContext& context, const Candidate& candidate,
+                                                                  const CompiledKernel& compiled) {
+    std::unique_ptr<KernelRunner> runner(new KernelRunner());
+    runner->mImpl = std::make_unique<Impl>();
+    Impl& impl = *runner->mImpl;
+    TN_ASSIGN_OR_RETURN(const registry::RuntimeEntry* entry, context.snapshot->requireRuntime(compiled.runtime, compiled.blobVersion));
+    impl.runtime = &entry->table;
+    impl.tactic = candidate.tactic;
+    registry::TextSink sink;
+    TnCode code = impl.runtime->deserialize(impl.runtime->self, compiled.blob->data(), compiled.blob->size(), compiled.blobVersion, &impl.kernel,
+                                            sink.sink());
+    if (code != TN_OK) {
+        return support::makeError(codeOf(code), "deserialize: ", sink.text());
+    }
+    TnSessionInfo info{};
+    info.struct_size = sizeof(info);
+    info.placement = TN_PLACEMENT_HOST;
+    info.threads = context.target.threads;
+    info.resource = [](void*, TnString) -> void* { return nullptr; };
+    if ((code = impl.runtime->session_create(impl.runtime->self, &info, &impl.session, sink.sink())) != TN_OK) {
+        return support::makeError(codeOf(code), "session: ", sink.text());
+    }
+    if ((code = impl.runtime->state_create(impl.kernel, impl.session, &impl.state, sink.sink())) != TN_OK) {
+        return support::makeError(codeOf(code), "state: ", sink.text());
+    }
+    return runner;
+}
+
+TnPrepareArgs KernelRunner::Shapes::args() const {
+    TnPrepareArgs args{};
+    args.struct_size = sizeof(args);
+    args.input_count = static_cast<int64_t>(inputs.size());
+    args.output_count = static_cast<int64_t>(outputs.size());
+    args.tensor_stride = sizeof(TnTensor);
+    args.inputs = inputs.data();
+    args.outputs = outputs.data();
+    args.scalars = scalars.data();
+    args.scalar_count = static_cast<int64_t>(scalars.size());
+    return args;
+}
+
+support::Result<int64_t> KernelRunner::workspaceFor(const Shapes& shapes) {
+    TnPrepareArgs args = shapes.args();
+    registry::TextSink sink;
+    int64_t bytes = mImpl->runtime->workspace(mImpl->kernel, mImpl->session, &args, sink.sink());
+    if (bytes < 0) {
+        return support::internalError("workspace: ", sink.textOr("no reason given"));
+    }
+    return bytes;
+}
+
+support::Status KernelRunner::prepare(const Task& task, const std::vector<int64_t>& symbolValues) {
+    Impl& impl = *mImpl;
+    const ir::ExprPool& pool = task.body().pool();
+    auto dims = [&](const ir::Value* value) { return evaluateDims(pool, value->type(), symbolValues); };
+    auto scalar = [&](ir::DimExpr expr) { return pool.evaluate(expr, symbolValues); };
+    TN_ASSIGN_OR_RETURN(Shapes shapes, shapesOf(task, impl.tactic, dims, scalar));
+    TN_ASSIGN_OR_RETURN(int64_t bytes, workspaceFor(shapes));
+    if (bytes != impl.workspace.bytes()) {
+        impl.workspace = GuardedBuffer(bytes);
+        if (impl.workspace.bytes() != bytes) {
+            return support::makeError(support::Code::kOutOfMemory, "no memory for ", bytes, " bytes of workspace");
+        }
+    }
+    TnPrepareArgs args = shapes.args();
+    registry::TextSink sink;
+    TnCode code = impl.runtime->prepare(impl.state, &args, sink.sink());
+    if (code != TN_OK) {
+        return support::makeError(codeOf(code), "prepare: ", sink.textOr(support::cat("code ", code)));
+    }
+    mInputs = std::move(shapes.inputs);
+    mOutputs = std::move(shapes.outputs);
+    return {};
+}
+
+support::Result<int64_t> KernelRunner::workspaceAtMost(const Task& task) {
+    const ir::ExprPool& pool = task.body().pool();
+    auto most = [&](const ir::Value* value) {
+        std::vector<int64_t> dims;
+        for (ir::DimExpr dim : value->type().dims) {
+            dims.push_back(std::max<int64_t>(pool.bounds(dim, task.box()).max, 0));
+        }
+        return dims;
+    };
+    TN_ASSIGN_OR_RETURN(Shapes largest, shapesOf(task, mImpl->tactic, most, [&](ir::DimExpr expr) { return pool.bounds(expr, task.box()).max; }));
+    TN_ASSIGN_OR_RETURN(int64_t atMost, workspaceFor(largest));
+    TN_ASSIGN_OR_RETURN(Shapes optimal, shapesOf(task, mImpl->tactic,
+                                                 [&](const ir::Value* value) { return evaluateDims(pool, value->type(), task.box().opt); },
+                                                 [&](ir::DimExpr expr) { return pool.evaluate(expr, task.box().opt); }));
+    TN_ASSIGN_OR_RETURN(int64_t atOpt, workspaceFor(optimal));
+    return std::max(atMost, atOpt);
+}
+
+support::Status KernelRunner::launch(const std::vector<const void*>& inputs, const std::vector<void*>& outputs) {
+    Impl& impl = *mImpl;
+    TnLaunchArgs args{};
+    args.struct_size = sizeof(args);
+    args.inputs = inputs.data();
+    args.outputs = outputs.data();
+    args.workspace = impl.workspace.data();
+    registry::TextSink sink;
+    args.reason = sink.sink();
+    TnCode code = impl.runtime->launch(impl.state, &args);
+    if (code != TN_OK) {
+        return support::makeError(codeOf(code), "launch: ", sink.textOr(support::cat("code ", code)));
+    }
+    if (!impl.workspace.canariesIntact()) {
+        return support::internalError("launch wrote outside its workspace of ", impl.workspace.bytes(), " bytes");
+    }
+    return {};
+}
+
+}  // namespace tenon::schedule

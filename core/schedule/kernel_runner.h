@@ -1,0 +1,65 @@
+// One tactic of a task, compiled and ready to run on this machine at concrete shapes.
+// Used by the oracle, the tactic timer, verification and the weight program. Owns kernel, session and state, and destroys them in order.
+// One thread at a time.
+#pragma once
+
+#include "core/schedule/task.h"
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tenon::schedule {
+
+// What `compile` made. The same bytes go into the plan and into the timer.
+struct CompiledKernel {
+    std::string runtime;
+    uint32_t blobVersion = 0;
+    std::shared_ptr<const std::vector<std::byte>> blob;
+};
+
+support::Result<CompiledKernel> compileTactic(const BuildContext& context, const Task& task, const Candidate& candidate);
+
+class KernelRunner {
+public:
+    static support::Result<std::unique_ptr<KernelRunner>> open(const BuildContext& context, const Candidate& candidate,
+                                                               const CompiledKernel& compiled);
+    ~KernelRunner();
+    KernelRunner(const KernelRunner&) = delete;
+    KernelRunner& operator=(const KernelRunner&) = delete;
+
+    // Evaluates the task's shapes and scalars and calls the kernel's prepare. Workspace is allocated here. `task` may be another one than the
+    // runner was opened for, with the same key.
+    support::Status prepare(const Task& task, const std::vector<int64_t>& symbolValues);
+    // Addresses in the order of the task's inputs and outputs.
+    support::Status launch(const std::vector<const void*>& inputs, const std::vector<void*>& outputs);
+
+    const std::vector<TnTensor>& inputs() const { return mInputs; }
+    const std::vector<TnTensor>& outputs() const { return mOutputs; }
+    int64_t workspaceBytes() const;
+    // Workspace at the upper bounds of all extents of the task's box, and not less than at its optimum.
+    support::Result<int64_t> workspaceAtMost(const Task& task);
+
+private:
+    KernelRunner() = default;
+    struct Impl;
+    struct Shapes {
+        std::vector<TnTensor> inputs;
+        std::vector<TnTensor> outputs;
+        std::vector<int64_t> scalars;
+        TnPrepareArgs args() const;
+    };
+    template <class Dims, class Scalar>
+    static support::Result<Shapes> shapesOf(const Task& task, const Tactic& tactic, Dims&& dims, Scalar&& scalar);
+    support::Result<int64_t> workspaceFor(const Shapes& shapes);
+    std::unique_ptr<Impl> mImpl;
+    std::vector<TnTensor> mInputs;
+    std::vector<TnTensor> mOutputs;
+};
+
+// A tensor at a port, at concrete extents.
+support::Result<TnTensor> tensorAt(const PortLayout& port, const std::vector<int64_t>& dims);
+std::vector<int64_t> evaluateDims(const ir::ExprPool& pool, const ir::TensorType& type, const std::vector<int64_t>& symbolValues);
+
+}  // namespace tenon::schedule

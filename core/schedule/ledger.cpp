@@ -1,0 +1,217 @@
+#include "core/schedule/ledger.h"
+
+#include "core/schedule/selection_builder.h"
+#include "core/schedule/verification.h"
+#include "core/support/text.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace tenon::schedule {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr int kLedgerFormat = 1;
+
+// Shortest text that reads back to the same double, so that a replay writes the same bytes.
+Json portsJson(const std::vector<PortLayout>& ports) {
+    Json list = Json::array();
+    for (const PortLayout& port : ports) {
+        list.push_back(toText(port));
+    }
+    return list;
+}
+
+class LedgerWriter {
+public:
+    LedgerWriter(const BuildContext& context, const VerificationMap& verified) : mContext(context), mVerified(verified) {}
+
+    Json task(const Task& task) {
+        Json json;
+        json["key"] = task.key();
+        json["op"] = task.label();
+        Json candidates = Json::array();
+        std::vector<const Candidate*> sorted;
+        for (const Candidate& candidate : task.candidates) {
+            sorted.push_back(&candidate);
+        }
+        std::stable_sort(sorted.begin(), sorted.end(), [](const Candidate* a, const Candidate* b) {
+            auto cost = [](const Candidate* c) { return c->state == CandidateState::kTimed ? c->time.medianUs : 1e30; };
+            return cost(a) < cost(b);
+        });
+        for (const Candidate* candidate : sorted) {
+            candidates.push_back(this->candidate(task, *candidate));
+        }
+        json["candidates"] = std::move(candidates);
+        Json rejections = Json::array();
+        for (const Rejection& rejection : task.rejections) {
+            rejections.push_back({{"provider", rejection.provider}, {"reason", rejection.reason}});
+        }
+        json["rejections"] = std::move(rejections);
+        return json;
+    }
+
+    Json profile(const ProfileDecisions& decisions) {
+        Json json;
+        const SelectionStatistics& statistics = decisions.selection.statistics;
+        json["proven"] = decisions.selection.proven;
+        json["predicted_us"] = decisions.selection.totalCost;
+        json["solver"] = {{"method", statistics.method == SelectionMethod::kElimination ? "elimination" : "greedy cover"},
+                          {"largest_table", statistics.largestTable},
+                          {"rounds", statistics.rounds}};
+        std::map<int32_t, int32_t> chosen;
+        for (const ChosenCandidate& choice : decisions.selection.chosen) {
+            chosen[choice.region] = choice.candidate;
+        }
+        Json regions = Json::array();
+        for (const RegionEntry& region : *decisions.regions) {
+            Json entry;
+            entry["label"] = region.label;
+            Json nodes = Json::array();
+            ir::SourceSet sources;
+            for (const ir::Node* node : region.nodes) {
+                nodes.push_back(node->name());
+                sources.merge(node->source());
+            }
+            entry["nodes"] = std::move(nodes);
+            entry["sources"] = sources.names();
+            entry["task"] = region.task->key();
+            auto choice = chosen.find(region.id);
+            entry["chosen"] = choice != chosen.end();
+            if (choice != chosen.end()) {
+                int32_t index = decisions.candidateOf.at(choice->second).second;
+                if (index == SelectionBuilder::kHostShape) {
+                    entry["tactic"] = {{"provider", "shape program"}, {"name", "integers known from the input shapes"}};
+                } else {
+                    const Candidate& candidate = region.task->candidates[static_cast<size_t>(index)];
+                    entry["tactic"] = {{"provider", providerName(candidate)}, {"name", candidate.tactic.name}, {"key", candidate.tactic.key()}};
+                    if (candidate.state == CandidateState::kTimed) {
+                        entry["us"] = candidate.time.medianUs;
+                    }
+                }
+            }
+            regions.push_back(std::move(entry));
+        }
+        json["regions"] = std::move(regions);
+        return json;
+    }
+
+private:
+    std::string providerName(const Candidate& candidate) const {
+        return mContext.snapshot->providers()[static_cast<size_t>(candidate.provider)].name;
+    }
+
+    Json candidate(const Task& task, const Candidate& candidate) {
+        Json json;
+        json["provider"] = providerName(candidate);
+        json["version"] = mContext.snapshot->providers()[static_cast<size_t>(candidate.provider)].version;
+        json["name"] = candidate.tactic.name;
+        json["key"] = candidate.tactic.key();
+        json["inputs"] = portsJson(candidate.tactic.inputs);
+        json["outputs"] = portsJson(candidate.tactic.outputs);
+        switch (candidate.state) {
+        case CandidateState::kOpen: json["state"] = "not timed"; break;
+        case CandidateState::kTimed: json["state"] = "timed"; break;
+        case CandidateState::kFailed: json["state"] = "failed"; break;
+        case CandidateState::kWrong: json["state"] = "wrong"; break;
+        }
+        if (candidate.time.samples > 0) {
+            json["us"] = candidate.time.medianUs;
+            json["spread"] = candidate.time.spread;
+            json["samples"] = candidate.time.samples;
+        }
+        if (!candidate.reason.empty()) {
+            json["reason"] = candidate.reason;
+        }
+        auto verification = mVerified.find(verificationKey(mContext, task, candidate));
+        if (verification != mVerified.end()) {
+            const Verification& found = verification->second;
+            switch (found.verdict) {
+            case Verdict::kVerified: json["verified"] = {{"max_abs", found.maxAbs}, {"max_rel", found.maxRel}}; break;
+            case Verdict::kNotVerified: json["unverified"] = found.reason; break;
+            case Verdict::kWrong: json["wrong"] = found.reason; break;
+            }
+        }
+        return json;
+    }
+
+    const BuildContext& mContext;
+    const VerificationMap& mVerified;
+};
+
+}  // namespace
+
+std::string ledgerJson(const BuildContext& context, const std::vector<ProfileDecisions>& profiles,
+                       const std::vector<std::shared_ptr<Task>>& conversionTasks, const VerificationMap& verified,
+                       const std::vector<std::string>& notes) {
+    LedgerWriter writer(context, verified);
+    Json document;
+    document["tenon_ledger"] = kLedgerFormat;
+    document["level"] = context.options->level;
+    document["target"] = context.target.fingerprint;
+    document["threads"] = context.target.threads;
+    document["notes"] = notes;
+    Json modules = Json::array();
+    for (const registry::ProviderEntry& entry : context.snapshot->providers()) {
+        modules.push_back({{"provider", entry.name}, {"version", entry.version}, {"rank", entry.rank}});
+    }
+    document["providers"] = std::move(modules);
+    Json profileList = Json::array();
+    std::map<std::string, const Task*> tasks;
+    for (const ProfileDecisions& profile : profiles) {
+        profileList.push_back(writer.profile(profile));
+        for (const RegionEntry& region : *profile.regions) {
+            tasks.emplace(region.task->key(), region.task.get());
+        }
+    }
+    document["profiles"] = std::move(profileList);
+    Json taskList = Json::array();
+    for (const auto& [key, task] : tasks) {
+        taskList.push_back(writer.task(*task));
+    }
+    document["tasks"] = std::move(taskList);
+    Json conversionList = Json::array();
+    for (const std::shared_ptr<Task>& task : conversionTasks) {
+        conversionList.push_back(writer.task(*task));
+    }
+    document["conversions"] = std::move(conversionList);
+    return document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+support::Result<TimingCache> timesOf(const std::string& ledger) {
+    TimingCache cache;
+    // The exception is nlohmann's way to report damage; it does not leave this function.
+    try {
+        Json document = Json::parse(ledger);
+        if (document.at("tenon_ledger").get<int>() != kLedgerFormat) {
+            return support::invalidFile("the ledger has format ", document.at("tenon_ledger").get<int>(), ", this version replays ", kLedgerFormat);
+        }
+        std::string target = document.at("target").get<std::string>();
+        for (const char* list : {"tasks", "conversions"}) {
+            for (const Json& task : document.at(list)) {
+                for (const Json& candidate : task.at("candidates")) {
+                    TimingRecord record;
+                    if (candidate.contains("us")) {
+                        record.medianUs = candidate.at("us").get<double>();
+                        record.spread = candidate.at("spread").get<double>();
+                        record.samples = candidate.at("samples").get<int32_t>();
+                    } else if (candidate.at("state") == "failed") {
+                        record.failure = candidate.at("reason").get<std::string>();
+                    } else {
+                        continue;
+                    }
+                    cache.insert({target, task.at("key").get<std::string>(), candidate.at("provider").get<std::string>(),
+                                  candidate.at("version").get<std::string>(), candidate.at("key").get<std::string>()},
+                                 record);
+                }
+            }
+        }
+    } catch (const Json::exception& error) {
+        return support::invalidFile("not a decision ledger: ", error.what());
+    }
+    return cache;
+}
+
+}  // namespace tenon::schedule

@@ -1,0 +1,32 @@
+// Places buffers with known sizes and lifetimes in one arena.
+// Used by step_builder. Pure: knows numbers only. The checker is written independently and used by tests and by debug builds.
+#pragma once
+
+#include "core/support/status.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace tenon::schedule {
+
+// Live from step `first` to step `last`, both included. bytes may be 0.
+struct BufferLifetime {
+    int64_t bytes = 0;
+    int32_t first = 0;
+    int32_t last = 0;
+};
+
+struct MemoryPlan {
+    std::vector<int64_t> offsets;  // by buffer, multiples of the alignment
+    int64_t arenaBytes = 0;
+    int64_t lowerBound = 0;        // most bytes alive at one step: no plan is smaller
+};
+
+// Greedy placement at the lowest free offset, tried in several orders (by size, by size times life, by first use); the smallest arena wins,
+// earlier orders on ties. Fails only on overflow or a negative size.
+support::Result<MemoryPlan> planMemory(const std::vector<BufferLifetime>& buffers, int64_t alignment = 64);
+
+// Error naming two buffers that live at the same time and share bytes, or a buffer outside the arena.
+support::Status checkMemoryPlan(const std::vector<BufferLifetime>& buffers, const MemoryPlan& plan, int64_t alignment = 64);
+
+}  // namespace tenon::schedule

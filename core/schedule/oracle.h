@@ -1,0 +1,31 @@
+// The oracle: executes any body node by node with reference kernels, so that every fusion has an expected answer.
+// Used by verification, constant folding (through passes::Evaluator) and debugging. Linear layouts, host memory. One thread at a time.
+#pragma once
+
+#include "core/schedule/kernel_runner.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tenon::schedule {
+
+class Oracle {
+public:
+    explicit Oracle(const BuildContext& context) : mContext(context) {}
+
+    // inputs[i] belongs to body.inputs()[i]; null where the input is left out. Error with code kUnsupported where an op has no reference kernel.
+    support::Result<std::vector<ir::ConstantPtr>> run(const ir::Graph& body, const std::vector<ir::ConstantPtr>& inputs,
+                                                      const std::vector<int64_t>& symbolValues);
+    // One node whose inputs are all constants and whose types are static.
+    support::Result<std::vector<ir::ConstantPtr>> evaluate(const ir::Node& node);
+
+private:
+    support::Result<std::vector<ir::ConstantPtr>> runNode(const ir::Node& node, const std::vector<ir::ConstantPtr>& inputs,
+                                                          const std::vector<int64_t>& symbolValues);
+    const BuildContext& mContext;
+    std::map<std::string, std::unique_ptr<KernelRunner>> mRunners;  // by task key
+};
+
+}  // namespace tenon::schedule

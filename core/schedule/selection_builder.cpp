@@ -1,0 +1,226 @@
+#include "core/schedule/selection_builder.h"
+
+#include "core/schedule/kernel_runner.h"
+#include "core/support/text.h"
+
+#include <algorithm>
+
+namespace tenon::schedule {
+
+namespace {
+
+constexpr double kHostShapeUs = 0.05;
+constexpr double kFreeAliasUs = 0.01;
+constexpr double kReferencePenalty = 100;
+
+}  // namespace
+
+int32_t ValueFormats::find(const PortLayout& port) const {
+    for (size_t i = 0; i < formats.size(); ++i) {
+        if (equal(formats[i], port)) {
+            return static_cast<int32_t>(i);
+        }
+    }
+    return -1;
+}
+
+int32_t ValueFormats::keyOf(const PortLayout& port) {
+    int32_t key = find(port);
+    if (key < 0) {
+        key = static_cast<int32_t>(formats.size());
+        formats.push_back(port);
+    }
+    return key;
+}
+
+SelectionBuilder::SelectionBuilder(const BuildContext& context, const ir::Graph& graph, const std::vector<RegionEntry>& regions,
+                                   Conversions& conversions)
+    : mContext(context), mGraph(graph), mRegions(regions), mConversions(conversions) {}
+
+int32_t SelectionBuilder::valueId(const ir::Value* value) const {
+    auto known = mValueIds.find(value);
+    return known == mValueIds.end() ? -1 : known->second;
+}
+
+bool SelectionBuilder::isHostShape(const RegionEntry& region) {
+    if (!region.isSingle() || region.outputs.empty()) {
+        return false;
+    }
+    for (const ir::Value* output : region.outputs) {
+        bool integer = ir::isInteger(output->type().dtype) || output->type().dtype == ir::DataType::kBool;
+        if (!output->contents() || !integer) {
+            return false;
+        }
+    }
+    return true;
+}
+
+double SelectionBuilder::costOf(const RegionEntry& region, const Candidate& candidate) const {
+    if (candidate.tactic.isFreeAlias()) {
+        return kFreeAliasUs;
+    }
+    if (candidate.state == CandidateState::kTimed) {
+        return candidate.time.medianUs;
+    }
+    double cost = candidate.tactic.estimateUs;
+    if (cost <= 0) {
+        int64_t bytes = 0;
+        auto add = [&](const std::vector<ir::Value*>& values, const std::vector<PortLayout>& ports) {
+            for (size_t i = 0; i < values.size(); ++i) {
+                support::Result<TnTensor> tensor =
+                    tensorAt(ports[i], evaluateDims(mGraph.pool(), values[i]->type(), mConversions.box().opt));
+                bytes += tensor.ok() ? tensor->bytes : 0;
+            }
+        };
+        add(region.inputs, candidate.tactic.inputs);
+        add(region.outputs, candidate.tactic.outputs);
+        // A provider's rank stands for how fast its kernels are, until they are timed.
+        int32_t rank = mContext.snapshot->providers()[static_cast<size_t>(candidate.provider)].rank;
+        cost = modelledUs(bytes) * (1 + 1.0 / (1 + std::max(rank, 0)));
+    }
+    return candidate.tactic.isReference() ? cost * kReferencePenalty : cost;
+}
+
+bool SelectionBuilder::constantsReachable(const RegionEntry& region, const Candidate& candidate) {
+    for (size_t i = 0; i < region.inputs.size(); ++i) {
+        ir::ConstantPtr constant = region.inputs[i]->constant();
+        if (!constant) {
+            continue;
+        }
+        PortLayout from = linearPort(constant->dtype, static_cast<int32_t>(constant->dims.size()));
+        if (equal(from, candidate.tactic.inputs[i])) {
+            continue;
+        }
+        support::Result<const ConversionChoice*> choice =
+            mConversions.direct(mGraph.poolPtr(), region.inputs[i]->type(), from, candidate.tactic.inputs[i]);
+        if (!choice.ok() || !*choice) {
+            return false;
+        }
+    }
+    return true;
+}
+
+support::Result<SelectionProblem> SelectionBuilder::build() {
+    SelectionProblem problem;
+    mValues.clear();
+    mValueIds.clear();
+    mCandidates.clear();
+
+    std::map<const ir::Node*, int32_t> nodeIds;
+    for (const ir::Node* node : mGraph.nodes()) {
+        if (node->op() != "const") {
+            nodeIds.emplace(node, static_cast<int32_t>(nodeIds.size()));
+            problem.nodeNames.push_back(node->name());
+        }
+    }
+    problem.nodeCount = static_cast<int32_t>(nodeIds.size());
+
+    auto addValue = [&](ir::Value* value) {
+        if (value->constant() || mValueIds.count(value)) {
+            return;
+        }
+        mValueIds.emplace(value, static_cast<int32_t>(mValues.size()));
+        ValueFormats formats;
+        formats.value = value;
+        formats.keyOf(linearPort(value->type().dtype, std::max(value->type().rank(), 0)));
+        mValues.push_back(std::move(formats));
+        SelectionValue entry;
+        entry.name = value->name();
+        entry.producer = value->producer() ? nodeIds.at(value->producer()) : -1;
+        for (const ir::Use& use : value->uses()) {
+            entry.uses.push_back({nodeIds.at(use.node), use.index});
+        }
+        if (!value->producer()) {
+            entry.inputFormats.push_back({0, 0.0});
+        }
+        entry.graphOutput = value->isGraphOutput();
+        if (entry.graphOutput) {
+            entry.outputFormats.push_back(0);
+        }
+        problem.values.push_back(std::move(entry));
+    };
+    for (ir::Value* input : mGraph.inputs()) {
+        addValue(input);
+    }
+    for (const ir::Node* node : mGraph.nodes()) {
+        if (node->op() != "const") {
+            for (ir::Value* output : node->outputs()) {
+                addValue(output);
+            }
+        }
+    }
+
+    for (const RegionEntry& region : mRegions) {
+        SelectionRegion entry;
+        entry.id = region.id;
+        for (const ir::Node* node : region.nodes) {
+            entry.nodes.push_back(nodeIds.at(node));
+        }
+        bool haveFast = false;
+        for (const Candidate& candidate : region.task->candidates) {
+            bool usable = candidate.state == CandidateState::kOpen || candidate.state == CandidateState::kTimed;
+            haveFast = haveFast || (usable && !candidate.tactic.isReference());
+        }
+        bool anyTimed = std::any_of(region.task->candidates.begin(), region.task->candidates.end(),
+                                    [](const Candidate& candidate) { return candidate.state == CandidateState::kTimed; });
+        auto addCandidate = [&](int32_t taskCandidate, double cost, const Candidate* candidate) {
+            SelectionCandidate choice;
+            choice.id = static_cast<int32_t>(mCandidates.size());
+            choice.cost = cost;
+            std::set<int32_t> named;
+            for (size_t i = 0; i < region.inputs.size(); ++i) {
+                int32_t id = valueId(region.inputs[i]);
+                if (id >= 0 && named.insert(id).second) {
+                    choice.inputs.push_back({id, candidate ? mValues[static_cast<size_t>(id)].keyOf(candidate->tactic.inputs[i]) : kNotRead});
+                }
+            }
+            for (size_t i = 0; i < region.outputs.size(); ++i) {
+                int32_t id = valueId(region.outputs[i]);
+                choice.outputs.push_back({id, candidate ? mValues[static_cast<size_t>(id)].keyOf(candidate->tactic.outputs[i]) : 0});
+            }
+            mCandidates.emplace_back(region.id, taskCandidate);
+            entry.candidates.push_back(std::move(choice));
+        };
+        for (size_t c = 0; c < region.task->candidates.size(); ++c) {
+            const Candidate& candidate = region.task->candidates[c];
+            if (candidate.state == CandidateState::kFailed || candidate.state == CandidateState::kWrong) {
+                continue;
+            }
+            if ((haveFast && candidate.tactic.isReference()) || (anyTimed && candidate.state == CandidateState::kOpen && !candidate.tactic.isFreeAlias())) {
+                continue;
+            }
+            if (!constantsReachable(region, candidate)) {
+                continue;
+            }
+            addCandidate(static_cast<int32_t>(c), costOf(region, candidate), &candidate);
+        }
+        if (isHostShape(region)) {
+            addCandidate(kHostShape, kHostShapeUs, nullptr);
+        }
+        problem.regions.push_back(std::move(entry));
+    }
+
+    for (size_t v = 0; v < mValues.size(); ++v) {
+        const ValueFormats& formats = mValues[v];
+        size_t count = formats.formats.size();
+        problem.values[v].formatCount = static_cast<int32_t>(count);
+        problem.values[v].conversionCosts.assign(count * count, kUnreachable);
+        for (size_t from = 0; from < count; ++from) {
+            for (size_t to = 0; to < count; ++to) {
+                double& cost = problem.values[v].conversionCosts[from * count + to];
+                if (from == to) {
+                    cost = 0;
+                    continue;
+                }
+                TN_ASSIGN_OR_RETURN(const ConversionChoice* choice,
+                                    mConversions.direct(mGraph.poolPtr(), formats.value->type(), formats.formats[from], formats.formats[to]));
+                if (choice) {
+                    cost = choice->costUs;
+                }
+            }
+        }
+    }
+    return problem;
+}
+
+}  // namespace tenon::schedule

@@ -1,0 +1,56 @@
+// Turns regions, timed candidates and conversion costs into a selection problem, and reads the answer back.
+// Used by build_engine. Knows both worlds; the selector knows numbers only.
+#pragma once
+
+#include "core/schedule/conversions.h"
+#include "core/schedule/regions.h"
+#include "core/schedule/selector.h"
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace tenon::schedule {
+
+// Formats of one value that some candidate produces or reads, by key.
+struct ValueFormats {
+    ir::Value* value = nullptr;
+    std::vector<PortLayout> formats;  // key = position
+    int32_t keyOf(const PortLayout& port);
+    int32_t find(const PortLayout& port) const;
+};
+
+class SelectionBuilder {
+public:
+    SelectionBuilder(const BuildContext& context, const ir::Graph& graph, const std::vector<RegionEntry>& regions, Conversions& conversions);
+
+    // The values that selection decides about: produced or read by nodes, constants excluded.
+    // Costs come from the candidates' times, or from the model where nothing was timed.
+    support::Result<SelectionProblem> build();
+
+    // What a selection's ids mean.
+    const RegionEntry& region(int32_t regionId) const { return mRegions[static_cast<size_t>(regionId)]; }
+    // Index into region.task->candidates, or kHostShape.
+    int32_t taskCandidate(int32_t candidateId) const { return mCandidates[static_cast<size_t>(candidateId)].second; }
+    const ValueFormats& value(int32_t valueId) const { return mValues[static_cast<size_t>(valueId)]; }
+    int32_t valueId(const ir::Value* value) const;
+
+    // The candidate that evaluates integers in the shape program instead of running a kernel.
+    static constexpr int32_t kHostShape = -1;
+    static bool isHostShape(const RegionEntry& region);
+
+private:
+    double costOf(const RegionEntry& region, const Candidate& candidate) const;
+    bool constantsReachable(const RegionEntry& region, const Candidate& candidate);
+
+    const BuildContext& mContext;
+    const ir::Graph& mGraph;
+    const std::vector<RegionEntry>& mRegions;
+    Conversions& mConversions;
+    std::vector<ValueFormats> mValues;
+    std::map<const ir::Value*, int32_t> mValueIds;
+    std::vector<std::pair<int32_t, int32_t>> mCandidates;  // candidate id -> (region, task candidate)
+};
+
+}  // namespace tenon::schedule

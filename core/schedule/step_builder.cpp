@@ -1,0 +1,394 @@
+#include "core/schedule/step_builder.h"
+
+#include "core/schedule/memory_planner.h"
+#include "core/support/text.h"
+
+#include <algorithm>
+#include <queue>
+
+namespace tenon::schedule {
+
+namespace {
+
+using Role = plan::PlanTensor::Role;
+
+// Memory that several tensors share: a buffer of the arena, or a binding's or constant's memory.
+struct Storage {
+    Role role = Role::kActivation;
+    int32_t index = -1;  // binding or constant
+    int64_t bytes = 0;
+    int32_t first = INT32_MAX;
+    int32_t last = -1;
+};
+
+class ProgramBuilder {
+public:
+    ProgramBuilder(PlanAssembler& assembler, const ScheduledProfile& profile, Conversions& conversions)
+        : mAssembler(assembler), mProfile(profile), mConversions(conversions), mPool(profile.graph->pool()) {}
+
+    support::Result<plan::PlanProgram> build() {
+        mProgram.name = mProfile.name;
+        for (size_t s = 0; s < mPool.symbols().size(); ++s) {
+            bool known = s < mProfile.box.bounds.size();
+            ir::Interval bounds = known ? mProfile.box.bounds[s] : ir::Interval{};
+            mProgram.box.push_back({bounds.min, known ? mProfile.box.opt[s] : bounds.min, bounds.max});
+        }
+        for (size_t i = 0; i < mProfile.selection.values.size(); ++i) {
+            mMaterialised[mProfile.selection.values[i].value] = &mProfile.selection.values[i];
+        }
+        TN_RETURN_IF_ERROR(addInputs());
+        for (int32_t chosen : launchOrder(mProfile)) {
+            TN_RETURN_IF_ERROR(addRegion(mProfile.selection.chosen[static_cast<size_t>(chosen)]));
+        }
+        TN_RETURN_IF_ERROR(placeTensors());
+        return std::move(mProgram);
+    }
+
+private:
+    // The tensor of a value in a layout; made on first use.
+    support::Result<int32_t> tensor(ir::Value* value, const PortLayout& port) {
+        auto known = mTensors.find({value, toText(port)});
+        if (known != mTensors.end()) {
+            return known->second;
+        }
+        plan::PlanTensor entry;
+        entry.name = value->name();
+        entry.dtype = static_cast<ir::DataType>(port.dtype);
+        entry.placement = port.placement;
+        entry.format = port.format;
+        std::vector<int64_t> most;
+        for (ir::DimExpr dim : value->type().dims) {
+            if (!dim.valid()) {
+                return support::unsupported("value '", value->name(), "' has an extent that nothing determines; give the input profile its shape");
+            }
+            entry.dims.push_back(mAssembler.expression(dim));
+            ir::Interval bounds = mPool.bounds(dim, mProfile.box);
+            if (bounds.max == INT64_MAX) {
+                return support::unsupported("value '", value->name(), "' has an extent without an upper bound (", mPool.toText(dim),
+                                            "); give every dynamic input dimension a maximum in the optimization profile");
+            }
+            most.push_back(std::max<int64_t>(bounds.max, 0));
+        }
+        TN_ASSIGN_OR_RETURN(TnTensor largest, tensorAt(port, most));
+        entry.capacity = largest.bytes;
+        Storage storage;
+        storage.bytes = entry.capacity;
+        bool linear = equal(port, linearPort(value->type().dtype, value->type().rank()));
+        if (value->constant()) {
+            TN_ASSIGN_OR_RETURN(storage.index, mAssembler.constant(*value, port, mConversions));
+            storage.role = Role::kConstant;
+        } else if (!value->producer()) {
+            if (linear) {
+                storage.role = Role::kInput;
+                storage.index = value->producerIndex();
+            }
+        } else if (value->isGraphOutput() && linear) {
+            const std::vector<ir::Value*>& outputs = mProfile.graph->outputs();
+            size_t position = static_cast<size_t>(std::find(outputs.begin(), outputs.end(), value) - outputs.begin());
+            storage.role = Role::kOutput;
+            storage.index = static_cast<int32_t>(mProfile.graph->inputs().size() + position);
+        }
+        auto index = static_cast<int32_t>(mProgram.tensors.size());
+        mProgram.tensors.push_back(std::move(entry));
+        mStorageOf.push_back(static_cast<int32_t>(mStorages.size()));
+        mStorages.push_back(storage);
+        mTensors.emplace(std::pair(value, toText(port)), index);
+        return index;
+    }
+
+    Storage& storageOf(int32_t tensorIndex) { return mStorages[static_cast<size_t>(mStorageOf[static_cast<size_t>(tensorIndex)])]; }
+
+    void touch(int32_t tensorIndex, int32_t step) {
+        Storage& storage = storageOf(tensorIndex);
+        storage.first = std::min(storage.first, step);
+        storage.last = std::max(storage.last, step);
+    }
+
+    // `gone` takes the memory of `kept`.
+    void share(int32_t kept, int32_t gone) {
+        int32_t from = mStorageOf[static_cast<size_t>(gone)];
+        int32_t to = mStorageOf[static_cast<size_t>(kept)];
+        if (from == to) {
+            return;
+        }
+        Storage& target = mStorages[static_cast<size_t>(to)];
+        const Storage& source = mStorages[static_cast<size_t>(from)];
+        target.bytes = std::max(target.bytes, source.bytes);
+        target.first = std::min(target.first, source.first);
+        target.last = std::max(target.last, source.last);
+        for (int32_t& storage : mStorageOf) {
+            if (storage == from) {
+                storage = to;
+            }
+        }
+    }
+
+    support::Status addInputs() {
+        for (ir::Value* input : mProfile.graph->inputs()) {
+            TN_RETURN_IF_ERROR(tensor(input, linearPort(input->type().dtype, std::max(input->type().rank(), 0))).status());
+            TN_RETURN_IF_ERROR(addConversions(input));
+        }
+        return {};
+    }
+
+    // Every conversion that selection decided on, right after the value exists.
+    support::Status addConversions(ir::Value* value) {
+        int32_t id = mProfile.builder->valueId(value);
+        auto found = mMaterialised.find(id);
+        if (id < 0 || found == mMaterialised.end()) {
+            return {};
+        }
+        const ValueFormats& formats = mProfile.builder->value(id);
+        for (const FormatConversion& conversion : found->second->conversions) {
+            const PortLayout& from = formats.formats[static_cast<size_t>(conversion.from)];
+            const PortLayout& to = formats.formats[static_cast<size_t>(conversion.to)];
+            TN_ASSIGN_OR_RETURN(const ConversionChoice* choice, mConversions.direct(mProfile.graph->poolPtr(), value->type(), from, to));
+            if (!choice) {
+                return support::internalError("the conversion of '", value->name(), "' from ", toText(from), " to ", toText(to), " vanished");
+            }
+            plan::PlanStep step;
+            step.kind = plan::StepKind::kConvert;
+            step.op = "convert";
+            step.name = support::cat("convert ", value->name(), " to ", toText(to));
+            if (value->producer()) {
+                step.sources = value->producer()->source().names();
+            }
+            TN_RETURN_IF_ERROR(addKernelStep(std::move(step), *choice->task, choice->task->candidates[static_cast<size_t>(choice->candidate)],
+                                             {value}, {from}, {value}, {to}));
+        }
+        return {};
+    }
+
+    support::Status addRegion(const ChosenCandidate& chosen) {
+        const RegionEntry& region = mProfile.builder->region(chosen.region);
+        int32_t taskCandidate = mProfile.builder->taskCandidate(chosen.candidate);
+        plan::PlanStep step;
+        step.op = region.isSingle() ? region.nodes[0]->op() : support::cat("fused:", region.label);
+        ir::SourceSet sources;
+        for (const ir::Node* node : region.nodes) {
+            sources.merge(node->source());
+            step.name += support::cat(step.name.empty() ? "" : " + ", node->name());
+        }
+        step.sources = sources.names();
+        if (taskCandidate == SelectionBuilder::kHostShape) {
+            for (ir::Value* output : region.outputs) {
+                plan::PlanStep evaluate = step;
+                evaluate.kind = plan::StepKind::kHostShape;
+                for (ir::DimExpr element : *output->contents()) {
+                    evaluate.scalars.push_back(mAssembler.expression(element));
+                }
+                TN_ASSIGN_OR_RETURN(int32_t target, tensor(output, linearPort(output->type().dtype, output->type().rank())));
+                evaluate.outputs = {target};
+                touch(target, static_cast<int32_t>(mProgram.steps.size()));
+                mProgram.steps.push_back(std::move(evaluate));
+            }
+        } else {
+            const Candidate& candidate = region.task->candidates[static_cast<size_t>(taskCandidate)];
+            TN_RETURN_IF_ERROR(addKernelStep(std::move(step), *region.task, candidate, region.inputs, candidate.tactic.inputs, region.outputs,
+                                             candidate.tactic.outputs));
+        }
+        for (ir::Value* output : region.outputs) {
+            TN_RETURN_IF_ERROR(addConversions(output));
+        }
+        return {};
+    }
+
+    support::Status addKernelStep(plan::PlanStep step, const Task& task, const Candidate& candidate, const std::vector<ir::Value*>& inputs,
+                                  const std::vector<PortLayout>& inputPorts, const std::vector<ir::Value*>& outputs,
+                                  const std::vector<PortLayout>& outputPorts) {
+        auto index = static_cast<int32_t>(mProgram.steps.size());
+        for (size_t i = 0; i < inputs.size(); ++i) {
+            TN_ASSIGN_OR_RETURN(int32_t input, tensor(inputs[i], inputPorts[i]));
+            step.inputs.push_back(input);
+        }
+        for (size_t i = 0; i < outputs.size(); ++i) {
+            TN_ASSIGN_OR_RETURN(int32_t output, tensor(outputs[i], outputPorts[i]));
+            step.outputs.push_back(output);
+        }
+        if (candidate.tactic.isFreeAlias() && aliasFreely(step.inputs[0], step.outputs[0], index)) {
+            return {};
+        }
+        step.traits = candidate.tactic.traits & ~TN_TRAIT_FREE_ALIAS;
+        TN_ASSIGN_OR_RETURN(step.kernel, mAssembler.kernel(task, candidate));
+        for (ir::DimExpr scalar : task.scalars()) {
+            step.scalars.push_back(mAssembler.expression(scalar));
+        }
+        TN_ASSIGN_OR_RETURN(step.workspaceCapacity, workspaceOf(task, candidate));
+        for (int32_t tensorIndex : step.inputs) {
+            touch(tensorIndex, index);
+        }
+        for (int32_t tensorIndex : step.outputs) {
+            touch(tensorIndex, index);
+        }
+        for (size_t o = 0; o < candidate.tactic.mayAlias.size() && o < step.outputs.size(); ++o) {
+            if (candidate.tactic.mayAlias[o] >= 0 && static_cast<size_t>(candidate.tactic.mayAlias[o]) < step.inputs.size()) {
+                mInPlace.push_back({index, candidate.tactic.mayAlias[o], static_cast<int32_t>(o)});
+            }
+        }
+        mProgram.steps.push_back(std::move(step));
+        return {};
+    }
+
+    // True if output can simply be input's memory; then there is no step.
+    bool aliasFreely(int32_t input, int32_t output, int32_t step) {
+        Storage& in = storageOf(input);
+        Storage& out = storageOf(output);
+        if (out.role == Role::kOutput) {
+            // The producer of the input may write into the user's buffer instead, if nothing else claims its memory.
+            if (in.role != Role::kActivation) {
+                return false;
+            }
+            touch(input, step);
+            share(output, input);
+            return true;
+        }
+        if (out.role != Role::kActivation) {
+            return false;
+        }
+        touch(input, step);
+        share(input, output);
+        return true;
+    }
+
+    support::Result<int64_t> workspaceOf(const Task& task, const Candidate& candidate) {
+        std::string key = support::cat(task.key(), candidate.provider, candidate.tactic.key());
+        auto known = mWorkspaces.find(key);
+        if (known != mWorkspaces.end()) {
+            return known->second;
+        }
+        TN_ASSIGN_OR_RETURN(int64_t bytes, mAssembler.workspaceAtMost(task, candidate));
+        mWorkspaces.emplace(key, bytes);
+        return bytes;
+    }
+
+    void shareInPlace() {
+        for (const InPlace& place : mInPlace) {
+            const plan::PlanStep& step = mProgram.steps[static_cast<size_t>(place.step)];
+            int32_t input = step.inputs[static_cast<size_t>(place.input)];
+            int32_t output = step.outputs[static_cast<size_t>(place.output)];
+            const Storage& in = storageOf(input);
+            const Storage& out = storageOf(output);
+            int64_t readers = std::count_if(step.inputs.begin(), step.inputs.end(), [&](int32_t other) {
+                return mStorageOf[static_cast<size_t>(other)] == mStorageOf[static_cast<size_t>(input)];
+            });
+            if (in.role == Role::kActivation && out.role == Role::kActivation && in.last == place.step && out.first == place.step && readers == 1 &&
+                in.bytes == out.bytes) {
+                share(input, output);
+            }
+        }
+    }
+
+    support::Status placeTensors() {
+        shareInPlace();
+        std::vector<BufferLifetime> buffers;
+        std::map<int32_t, size_t> bufferOf;
+        for (size_t t = 0; t < mProgram.tensors.size(); ++t) {
+            int32_t id = mStorageOf[t];
+            const Storage& storage = mStorages[static_cast<size_t>(id)];
+            if (storage.role == Role::kActivation && !bufferOf.count(id) && storage.last >= 0) {
+                bufferOf[id] = buffers.size();
+                buffers.push_back({storage.bytes, storage.first, storage.last});
+            }
+        }
+        std::vector<size_t> workspaceOf(mProgram.steps.size(), SIZE_MAX);
+        for (size_t s = 0; s < mProgram.steps.size(); ++s) {
+            if (mProgram.steps[s].workspaceCapacity > 0) {
+                workspaceOf[s] = buffers.size();
+                buffers.push_back({mProgram.steps[s].workspaceCapacity, static_cast<int32_t>(s), static_cast<int32_t>(s)});
+            }
+        }
+        TN_ASSIGN_OR_RETURN(MemoryPlan memory, planMemory(buffers));
+        mProgram.arenaBytes = memory.arenaBytes;
+        for (size_t t = 0; t < mProgram.tensors.size(); ++t) {
+            plan::PlanTensor& entry = mProgram.tensors[t];
+            const Storage& storage = mStorages[static_cast<size_t>(mStorageOf[t])];
+            entry.role = storage.role;
+            if (storage.role == Role::kConstant) {
+                entry.constant = storage.index;
+            } else if (storage.role != Role::kActivation) {
+                entry.binding = storage.index;
+            } else if (auto buffer = bufferOf.find(mStorageOf[t]); buffer != bufferOf.end()) {
+                entry.offset = memory.offsets[buffer->second];
+            }
+        }
+        for (size_t s = 0; s < mProgram.steps.size(); ++s) {
+            if (workspaceOf[s] != SIZE_MAX) {
+                mProgram.steps[s].workspaceOffset = memory.offsets[workspaceOf[s]];
+            }
+        }
+        return {};
+    }
+
+    struct InPlace {
+        int32_t step = 0;
+        int32_t input = 0;
+        int32_t output = 0;
+    };
+
+    PlanAssembler& mAssembler;
+    const ScheduledProfile& mProfile;
+    Conversions& mConversions;
+    ir::ExprPool& mPool;
+    plan::PlanProgram mProgram;
+    std::map<std::pair<const ir::Value*, std::string>, int32_t> mTensors;
+    std::vector<int32_t> mStorageOf;  // by tensor
+    std::vector<Storage> mStorages;
+    std::map<int32_t, const MaterialisedValue*> mMaterialised;
+    std::vector<InPlace> mInPlace;
+    std::map<std::string, int64_t> mWorkspaces;
+};
+
+}  // namespace
+
+std::vector<int32_t> launchOrder(const ScheduledProfile& profile) {
+    const std::vector<ChosenCandidate>& chosen = profile.selection.chosen;
+    std::map<const ir::Node*, int32_t> owner;
+    std::map<const ir::Node*, int32_t> position;
+    for (size_t i = 0; i < profile.graph->nodes().size(); ++i) {
+        position[profile.graph->nodes()[i]] = static_cast<int32_t>(i);
+    }
+    for (size_t c = 0; c < chosen.size(); ++c) {
+        for (const ir::Node* node : profile.builder->region(chosen[c].region).nodes) {
+            owner[node] = static_cast<int32_t>(c);
+        }
+    }
+    std::vector<std::set<int32_t>> consumers(chosen.size());
+    std::vector<int32_t> waiting(chosen.size(), 0);
+    for (size_t c = 0; c < chosen.size(); ++c) {
+        std::set<int32_t> producers;
+        for (const ir::Value* input : profile.builder->region(chosen[c].region).inputs) {
+            if (input->producer() && owner.count(input->producer()) && owner[input->producer()] != static_cast<int32_t>(c)) {
+                producers.insert(owner[input->producer()]);
+            }
+        }
+        waiting[c] = static_cast<int32_t>(producers.size());
+        for (int32_t producer : producers) {
+            consumers[static_cast<size_t>(producer)].insert(static_cast<int32_t>(c));
+        }
+    }
+    auto rank = [&](int32_t c) { return position[profile.builder->region(chosen[static_cast<size_t>(c)].region).nodes.front()]; };
+    std::set<std::pair<int32_t, int32_t>> ready;
+    for (size_t c = 0; c < chosen.size(); ++c) {
+        if (waiting[c] == 0) {
+            ready.emplace(rank(static_cast<int32_t>(c)), static_cast<int32_t>(c));
+        }
+    }
+    std::vector<int32_t> order;
+    while (!ready.empty()) {
+        int32_t next = ready.begin()->second;
+        ready.erase(ready.begin());
+        order.push_back(next);
+        for (int32_t consumer : consumers[static_cast<size_t>(next)]) {
+            if (--waiting[static_cast<size_t>(consumer)] == 0) {
+                ready.emplace(rank(consumer), consumer);
+            }
+        }
+    }
+    return order;
+}
+
+support::Result<plan::PlanProgram> buildProgram(PlanAssembler& assembler, const ScheduledProfile& profile, Conversions& conversions) {
+    return ProgramBuilder(assembler, profile, conversions).build();
+}
+
+}  // namespace tenon::schedule

@@ -1,0 +1,66 @@
+// Measured times of tactics, kept between builds.
+// Used by the tactic timer and the API's ITimingCache. Knows texts and numbers: no kernel, no graph.
+//
+// target fingerprint -> task key -> tactic (provider, provider version, name and ports) -> samples. Every candidate's time is kept, so that new
+// constraints select again without measuring. Text form: one JSON document; other versions and damage are refused as a whole with a reason
+// and the caller starts empty. A miss is never an error and has a reason.
+// Threads: one at a time.
+#pragma once
+
+#include "core/support/status.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tenon::schedule {
+
+struct TimingKey {
+    std::string target;    // fingerprint, threads included
+    std::string task;      // hash of the task's canonical text
+    std::string provider;
+    std::string version;   // provider's and its library's
+    std::string tactic;    // id, name and ports
+};
+
+struct TimingRecord {
+    double medianUs = 0;
+    double spread = 0;      // (p75 - p25) / median of the samples
+    int32_t samples = 0;
+    std::string failure;    // not empty: the tactic failed with this reason and has no time
+};
+
+enum class MissReason : uint8_t { kNone, kTarget, kTask, kVersion, kTactic };
+const char* nameOf(MissReason reason);
+
+class TimingCache {
+public:
+    // Null with the reason where nothing is known.
+    const TimingRecord* find(const TimingKey& key, MissReason& reason) const;
+    void insert(const TimingKey& key, const TimingRecord& record);
+    // Entries of `other` that are missing here are added; with `overwrite` they replace ours.
+    // Error: the two speak of other targets and `strictTarget` asks for equal ones.
+    support::Status merge(const TimingCache& other, bool overwrite, bool strictTarget = false);
+    void clear() { mTargets.clear(); }
+    size_t size() const;
+    bool empty() const { return mTargets.empty(); }
+
+    std::string serialize() const;  // the same entries give the same bytes
+    static support::Result<TimingCache> deserialize(std::string_view text);
+
+    // Reads a file that may not exist (then empty). Damage is an error; the caller decides to go on empty.
+    static support::Result<TimingCache> load(const std::string& path);
+    support::Status save(const std::string& path) const;  // atomic
+
+private:
+    struct TacticTimes {
+        std::string version;
+        std::map<std::string, TimingRecord> tactics;
+    };
+    using Providers = std::map<std::string, TacticTimes>;
+    std::map<std::string, std::map<std::string, Providers>> mTargets;
+};
+
+}  // namespace tenon::schedule

@@ -1,0 +1,165 @@
+#include "core/schedule/verification.h"
+
+#include "core/support/text.h"
+
+#include <chrono>
+
+namespace tenon::schedule {
+
+namespace {
+
+// Extents to verify at: the optimum, unless that is large; then the smallest extents of the box, where a fusion's logic is the same.
+std::vector<int64_t> samplePoint(const Task& task) {
+    std::vector<int64_t> point = task.box().opt;
+    constexpr int64_t kLargeElements = 1 << 22;
+    int64_t elements = 0;
+    for (const ir::Value* value : task.body().outputs()) {
+        int64_t count = 1;
+        for (int64_t dim : evaluateDims(task.body().pool(), value->type(), point)) {
+            count *= std::max<int64_t>(dim, 1);
+        }
+        elements = std::max(elements, count);
+    }
+    if (elements > kLargeElements) {
+        for (size_t s = 0; s < point.size(); ++s) {
+            point[s] = std::max<int64_t>(task.box().bounds[s].min, 1);
+        }
+    }
+    return point;
+}
+
+// The narrowest floating type among the ports decides how close the answer must be.
+ir::DataType computeTypeOf(const Task& task, const Tactic& tactic) {
+    auto type = static_cast<ir::DataType>(tactic.outputs[0].dtype);
+    auto narrower = [&](TnDataType other) {
+        auto dtype = static_cast<ir::DataType>(other);
+        if (ir::isFloat(dtype) && toleranceOf(dtype).rtol > toleranceOf(type).rtol) {
+            type = dtype;
+        }
+    };
+    for (const PortLayout& port : tactic.inputs) {
+        narrower(port.dtype);
+    }
+    for (const ir::Value* output : task.body().outputs()) {
+        narrower(static_cast<TnDataType>(output->type().dtype));
+    }
+    return type;
+}
+
+}  // namespace
+
+std::string verificationKey(const BuildContext& context, const Task& task, const Candidate& candidate) {
+    const registry::ProviderEntry& provider = context.snapshot->providers()[static_cast<size_t>(candidate.provider)];
+    return support::cat(task.key(), "/", provider.name, "/", candidate.tactic.key());
+}
+
+bool Verifier::check(const Task& task, Candidate& candidate) {
+    std::string key = verificationKey(mContext, task, candidate);
+    auto known = mResults.find(key);
+    if (known == mResults.end()) {
+        auto begin = std::chrono::steady_clock::now();
+        known = mResults.emplace(key, compareWithOracle(task, candidate)).first;
+        mSpentSeconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    }
+    if (known->second.verdict == Verdict::kWrong) {
+        candidate.state = CandidateState::kWrong;
+        candidate.reason = known->second.reason;
+        return false;
+    }
+    return true;
+}
+
+Verification Verifier::compareWithOracle(const Task& task, const Candidate& candidate) {
+    Verification result;
+    auto skip = [&](const std::string& why) {
+        result.reason = why;
+        return result;
+    };
+    if (candidate.tactic.isReference() && task.body().nodes().size() == 1) {
+        return skip("is the reference");
+    }
+    if (mSpentSeconds > mBudgetSeconds) {
+        return skip(support::cat("the verification budget of ", mBudgetSeconds, " s was spent"));
+    }
+    std::vector<int64_t> point = samplePoint(task);
+    std::vector<ir::ConstantPtr> inputs = TacticTimer::testInputs(task, point);
+    std::vector<ir::ConstantPtr>& expected = mExpected[task.key()];
+    if (expected.empty()) {
+        support::Result<std::vector<ir::ConstantPtr>> answer = mOracle.run(task.body(), inputs, point);
+        if (!answer.ok()) {
+            return skip(answer.status().toString());
+        }
+        expected = std::move(*answer);
+    }
+    auto wrong = [&](const std::string& why) {
+        result.verdict = Verdict::kWrong;
+        result.reason = why;
+        return result;
+    };
+    support::Result<CompiledKernel> compiled = mTimer.compiled(task, candidate);
+    if (!compiled.ok()) {
+        return wrong(compiled.status().toString());
+    }
+    support::Result<std::unique_ptr<KernelRunner>> opened = KernelRunner::open(mContext, candidate, *compiled);
+    if (!opened.ok()) {
+        return wrong(opened.status().toString());
+    }
+    KernelRunner& runner = **opened;
+    support::Status prepared = runner.prepare(task, point);
+    if (!prepared.ok()) {
+        return wrong(prepared.toString());
+    }
+    std::vector<ir::ConstantPtr> kept;
+    std::vector<const void*> inputAddresses;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+        PortLayout linear = linearPort(inputs[i]->dtype, static_cast<int32_t>(inputs[i]->dims.size()));
+        support::Result<ir::ConstantPtr> data = convertBytes(mContext, inputs[i], linear, candidate.tactic.inputs[i]);
+        if (!data.ok()) {
+            return skip(data.status().toString());
+        }
+        kept.push_back(*data);
+        inputAddresses.push_back((*data)->data);
+    }
+    std::vector<std::shared_ptr<GuardedBuffer>> buffers;
+    std::vector<void*> outputAddresses;
+    for (const TnTensor& output : runner.outputs()) {
+        buffers.push_back(std::make_shared<GuardedBuffer>(output.bytes));
+        outputAddresses.push_back(buffers.back()->data());
+    }
+    support::Status launched = runner.launch(inputAddresses, outputAddresses);
+    if (!launched.ok()) {
+        return wrong(launched.toString());
+    }
+    Tolerance tolerance = toleranceOf(computeTypeOf(task, candidate.tactic));
+    for (size_t o = 0; o < buffers.size(); ++o) {
+        if (!buffers[o]->canariesIntact()) {
+            return wrong(support::cat("wrote outside output ", o));
+        }
+        if (!expected[o]) {
+            continue;
+        }
+        auto raw = std::make_shared<ir::Constant>();
+        raw->dtype = static_cast<ir::DataType>(candidate.tactic.outputs[o].dtype);
+        raw->dims = expected[o]->dims;
+        raw->owner = buffers[o];
+        raw->data = buffers[o]->data();
+        raw->bytes = buffers[o]->bytes();
+        PortLayout linear = linearPort(expected[o]->dtype, static_cast<int32_t>(expected[o]->dims.size()));
+        support::Result<ir::ConstantPtr> actual = convertBytes(mContext, raw, candidate.tactic.outputs[o], linear);
+        if (!actual.ok()) {
+            return skip(actual.status().toString());
+        }
+        Difference difference = compare(**actual, *expected[o], tolerance.rtol, tolerance.atol);
+        result.maxAbs = std::max(result.maxAbs, difference.maxAbs);
+        result.maxRel = std::max(result.maxRel, difference.maxRel);
+        if (difference.mismatched > 0) {
+            return wrong(support::cat("differs from the reference in ", difference.mismatched, " of ", expected[o]->elements(),
+                                      " elements of output ", o, " (largest difference ", difference.maxAbs, ", first at element ",
+                                      difference.firstIndex, ")"));
+        }
+    }
+    result.verdict = Verdict::kVerified;
+    return result;
+}
+
+}  // namespace tenon::schedule

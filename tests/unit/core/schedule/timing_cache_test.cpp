@@ -1,0 +1,108 @@
+#include "core/schedule/timing_cache.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <filesystem>
+
+namespace tenon::schedule {
+namespace {
+
+const TimingKey kKey{"cpu-a/threads=2", "task1", "onednn", "2.6", "brg#1(f32 linear) -> (f32 linear)"};
+
+TEST(TimingCache, KeepsRecordsThroughText) {
+    TimingCache cache;
+    cache.insert(kKey, {12.345678901234567, 0.01, 9, ""});
+    TimingKey other = kKey;
+    other.tactic = "jit#2";
+    cache.insert(other, {0, 0, 0, "prepare: no memory"});
+    support::Result<TimingCache> read = TimingCache::deserialize(cache.serialize());
+    ASSERT_TRUE(read.ok()) << read.status().toString();
+    MissReason reason = MissReason::kNone;
+    const TimingRecord* record = read->find(kKey, reason);
+    ASSERT_NE(record, nullptr);
+    EXPECT_EQ(record->medianUs, 12.345678901234567);
+    EXPECT_EQ(record->samples, 9);
+    EXPECT_EQ(read->find(other, reason)->failure, "prepare: no memory");
+    EXPECT_EQ(read->serialize(), cache.serialize());
+}
+
+TEST(TimingCache, SaysWhyItMissed) {
+    TimingCache cache;
+    cache.insert(kKey, {1, 0, 3, ""});
+    auto reasonOf = [&](TimingKey key) {
+        MissReason reason = MissReason::kNone;
+        EXPECT_EQ(cache.find(key, reason), nullptr);
+        return reason;
+    };
+    TimingKey key = kKey;
+    key.target = "cpu-b";
+    EXPECT_EQ(reasonOf(key), MissReason::kTarget);
+    key = kKey;
+    key.task = "task2";
+    EXPECT_EQ(reasonOf(key), MissReason::kTask);
+    key = kKey;
+    key.version = "3.0";
+    EXPECT_EQ(reasonOf(key), MissReason::kVersion);
+    key = kKey;
+    key.tactic = "other";
+    EXPECT_EQ(reasonOf(key), MissReason::kTactic);
+}
+
+TEST(TimingCache, NewVersionOfAProviderForgetsItsOldTimes) {
+    TimingCache cache;
+    cache.insert(kKey, {1, 0, 3, ""});
+    TimingKey newer = kKey;
+    newer.version = "3.0";
+    cache.insert(newer, {2, 0, 3, ""});
+    MissReason reason = MissReason::kNone;
+    EXPECT_EQ(cache.find(kKey, reason), nullptr);
+    EXPECT_EQ(cache.size(), 1u);
+}
+
+TEST(TimingCache, MergesWithAndWithoutOverwriting) {
+    TimingCache mine;
+    mine.insert(kKey, {1, 0, 3, ""});
+    TimingCache theirs;
+    theirs.insert(kKey, {5, 0, 3, ""});
+    TimingKey more = kKey;
+    more.task = "task2";
+    theirs.insert(more, {7, 0, 3, ""});
+    MissReason reason = MissReason::kNone;
+    TimingCache kept = mine;
+    ASSERT_TRUE(kept.merge(theirs, false).ok());
+    EXPECT_EQ(kept.find(kKey, reason)->medianUs, 1);
+    EXPECT_EQ(kept.size(), 2u);
+    ASSERT_TRUE(mine.merge(theirs, true).ok());
+    EXPECT_EQ(mine.find(kKey, reason)->medianUs, 5);
+    TimingCache elsewhere;
+    TimingKey away = kKey;
+    away.target = "cpu-b";
+    elsewhere.insert(away, {1, 0, 3, ""});
+    EXPECT_FALSE(mine.merge(elsewhere, false, true).ok());
+    EXPECT_TRUE(mine.merge(elsewhere, false, false).ok());
+}
+
+TEST(TimingCache, RefusesDamage) {
+    for (const char* text : {"{", "[]", "{\"tenon_timing_cache\": 99, \"targets\": {}}", "{\"tenon_timing_cache\": 1}",
+                             "{\"tenon_timing_cache\": 1, \"targets\": {\"t\": {\"k\": {\"p\": {\"version\": \"1\", \"tactics\": {\"a\": {\"us\": \"x\"}}}}}}}",
+                             "{\"tenon_timing_cache\": 1, \"targets\": {\"t\": {\"k\": {\"p\": {\"version\": \"1\", \"tactics\": {\"a\": {\"us\": -1}}}}}}}"}) {
+        EXPECT_EQ(TimingCache::deserialize(text).code(), support::Code::kInvalidFile) << text;
+    }
+    EXPECT_TRUE(TimingCache::deserialize("").ok());
+}
+
+TEST(TimingCache, AMissingFileIsEmpty) {
+    std::string path = (std::filesystem::temp_directory_path() / "tenon_timing_cache_test.json").string();
+    std::remove(path.c_str());
+    support::Result<TimingCache> cache = TimingCache::load(path);
+    ASSERT_TRUE(cache.ok());
+    EXPECT_TRUE(cache->empty());
+    cache->insert(kKey, {1, 0, 3, ""});
+    ASSERT_TRUE(cache->save(path).ok());
+    EXPECT_EQ(TimingCache::load(path)->size(), 1u);
+    std::remove(path.c_str());
+}
+
+}  // namespace
+}  // namespace tenon::schedule
