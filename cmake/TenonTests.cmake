@@ -61,6 +61,34 @@ function(tenon_add_test name)
     endif()
 endfunction()
 
+# tenon_add_project_test(<name> SOURCE <folder> [COMMANDS <word>... [+ <word>...]...] [LABELS <label>...] [TIMEOUT <s>])
+# Builds a project that only knows the installed package (find_package(Tenon)) and runs commands in it, separated by +;
+# {prefix}, {source} and {build} stand for the installation and the project's folders. For examples and out-of-tree
+# modules. The installation is made once per run of ctest, in TENON_TEST_PREFIX.
+set(TENON_TEST_PREFIX "${PROJECT_BINARY_DIR}/tests/installed")
+function(tenon_add_project_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "SERIAL" "SOURCE;TIMEOUT" "COMMANDS;LABELS")
+    if(NOT arg_TIMEOUT)
+        set(arg_TIMEOUT 900)
+    endif()
+    set(flags "")
+    if(TENON_SANITIZE)
+        # Everything in a process has one instrumentation.
+        set(flags "--flags=-fsanitize=${TENON_SANITIZE}")
+    endif()
+    set(serial "")
+    if(arg_SERIAL)
+        set(serial SERIAL)
+    endif()
+    tenon_add_test("${name}"
+        COMMAND "${Python3_EXECUTABLE}" "${PROJECT_SOURCE_DIR}/tests/package/build_project.py"
+            --cmake "${CMAKE_COMMAND}" --generator "${CMAKE_GENERATOR}" --c "${CMAKE_C_COMPILER}"
+            --cxx "${CMAKE_CXX_COMPILER}" ${flags} --prefix "${TENON_TEST_PREFIX}" --source "${arg_SOURCE}"
+            --build "${PROJECT_BINARY_DIR}/tests/projects/${name}" -- ${arg_COMMANDS}
+        LABELS ${arg_LABELS} TIMEOUT ${arg_TIMEOUT} ${serial})
+    set_tests_properties("${name}" PROPERTIES FIXTURES_REQUIRED installed)
+endfunction()
+
 # tenon_add_unit_tests(<folder>): one executable of all *.cpp in a folder below tests/unit. core/ir becomes unit_core_ir
 # and links that layer only; core/api has sources in both libraries, so its tests link those.
 function(tenon_add_unit_tests folder)
