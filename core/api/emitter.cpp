@@ -32,6 +32,12 @@ Result<std::vector<EmitValue>> Emitter::emit(const std::string& op, ir::Attribut
     }
     ops::InferContext context(attributes, std::move(known), outputs, mPool);
     TN_RETURN_IF_ERROR(mRegistry.infer(*def, context));
+    for (const ops::InferOutput& output : context.outputs()) {
+        if (!output.set) {
+            return support::invalidArgument("op '", op,
+                                            "' does not say what its outputs are; it cannot be added by name");
+        }
+    }
     return addNode(op, std::move(attributes), inputs, context.outputs());
 }
 

@@ -413,6 +413,18 @@ void Network::inferLayer(LayerCore& layer) {
     }
 }
 
+void Network::removeLastLayer() noexcept {
+    const std::unique_ptr<LayerCore> layer = std::move(mLayers.back());
+    mLayers.pop_back();
+    for (Tensor* input : layer->mInputs) {
+        if (input != nullptr) {
+            remove<LayerCore>(input->mConsumers, layer.get());
+        }
+    }
+    // Its outputs are the tensors added last.
+    mTensors.resize(mTensors.size() - layer->mOutputs.size());
+}
+
 Result<std::vector<LayerCore*>> Network::sortedLayers() const {
     std::vector<LayerCore*> order;
     std::unordered_set<const LayerCore*> done;

@@ -181,6 +181,8 @@ private:
     // Null with a report if a tensor is of another network.
     bool ownsAll(const char* adder, const std::vector<nvinfer1::ITensor*>& tensors) const;
     void inferLayer(LayerCore& layer);
+    // Takes back the layer added last, which nothing uses yet.
+    void removeLastLayer() noexcept;
     void invalidate(std::vector<LayerCore*> layers) noexcept;
     std::string symbolName(const Tensor& input, int32_t dim) const;
 
