@@ -1,0 +1,493 @@
+#include "core/runtime/context_state.h"
+
+#include "core/plan/tensor_span.h"
+#include "core/support/text.h"
+#include "registry/host_backend.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace tenon::runtime {
+
+using support::cat;
+using support::invalidArgument;
+using support::Result;
+using support::Status;
+
+Result<std::unique_ptr<ContextState>> ContextState::create(std::shared_ptr<const LoadedPlan> plan,
+                                                           const ContextOptions& options) {
+    if (options.threads < 0) {
+        return invalidArgument("a context cannot run on ", options.threads, " threads; 0 takes all there are");
+    }
+    std::unique_ptr<ContextState> context(new ContextState(std::move(plan), options));
+    TN_RETURN_IF_ERROR(context->open());
+    return context;
+}
+
+ContextState::ContextState(std::shared_ptr<const LoadedPlan> plan, const ContextOptions& options)
+    : mPlan(std::move(plan)), mOptions(options),
+      mThreads(options.threads > 0 ? options.threads : std::max(1, registry::hostDescription().threads)),
+      mArena(options.allocator) {}
+
+ContextState::~ContextState() = default;
+
+Status ContextState::open() {
+    const plan::Plan& plan = mPlan->plan();
+    const SessionOptions session{mThreads, mOptions.resourceContext, mOptions.resource};
+    TN_ASSIGN_OR_RETURN(mSessions, SessionSet::open(mPlan->kernels(), session));
+    mInstances.resize(plan.programs.size());
+    mInputs.resize(plan.bindings.size());
+    mAddresses.assign(plan.bindings.size(), nullptr);
+    mBoundAddresses.assign(plan.bindings.size(), nullptr);
+    mSymbols.assign(plan.symbols.size(), 0);
+    mReportedZeroDivision.assign(plan.expressions.size(), false);
+    for (size_t i = 0; i < plan.bindings.size(); ++i) {
+        mInputs[i].isShapeInput = plan.bindings[i].isShapeInput;
+    }
+    if (mOptions.ownArena) {
+        TN_RETURN_IF_ERROR(mArena.reserve(mPlan->largestArenaBytes(), "the arena of activations"));
+    }
+    return setProfile(0);
+}
+
+Status ContextState::setProfile(int32_t profile) {
+    if (profile < 0 || profile >= mPlan->profileCount()) {
+        return invalidArgument("there is no profile ", profile, "; the plan has ", mPlan->profileCount(),
+                               ", numbered from 0");
+    }
+    auto& instance = mInstances[static_cast<size_t>(profile)];
+    if (instance == nullptr) {
+        TN_ASSIGN_OR_RETURN(instance, ProgramInstance::create(mPlan->program(profile), *mSessions, mOptions.allocator));
+    }
+    mProfile = profile;
+    const plan::Plan& plan = mPlan->plan();
+    for (int32_t i = 0; i < mPlan->inputCount(); ++i) {
+        Input& input = mInputs[static_cast<size_t>(i)];
+        input.dims.clear();
+        input.hasValues = false;
+        for (const plan::ExprIndex dim : bindingAt(i).dims) {
+            const ir::ExprNode& node = plan.expressions[static_cast<size_t>(dim)];
+            input.dims.push_back(node.op == ir::ExprOp::kConstant ? node.value : -1);
+        }
+    }
+    mTimes.assign(mPlan->program(profile).steps.size(), -1.0F);
+    mHasTimes = false;
+    mShapesDirty = mPrepareDirty = mBindDirty = true;
+    mDataKnown = false;
+    return {};
+}
+
+Status ContextState::checkBinding(int32_t binding, bool input, const char* what) const {
+    const auto count = static_cast<int32_t>(mPlan->plan().bindings.size());
+    if (binding < 0 || binding >= count) {
+        return invalidArgument(what, ": there is no binding ", binding, "; the plan has ", count);
+    }
+    if (input && !bindingAt(binding).isInput) {
+        return invalidArgument(what, ": '", bindingAt(binding).name,
+                               "' is an output; its shape follows from the inputs");
+    }
+    return {};
+}
+
+Status ContextState::checkShape(int32_t index, std::span<const int64_t> dims) const {
+    const plan::PlanBinding& binding = bindingAt(index);
+    if (dims.size() != binding.dims.size()) {
+        return invalidArgument("input '", binding.name, "' has ", binding.dims.size(), " dimensions, the shape [",
+                               support::join(dims, ","), "] has ", dims.size());
+    }
+    const auto& range = binding.profiles[static_cast<size_t>(mProfile)];
+    for (size_t d = 0; d < dims.size(); ++d) {
+        const ir::ExprNode& node = mPlan->plan().expressions[static_cast<size_t>(binding.dims[d])];
+        const bool fixed = node.op == ir::ExprOp::kConstant;
+        const int64_t least = fixed ? node.value : range[0][d];
+        const int64_t most = fixed ? node.value : range[2][d];
+        if (dims[d] >= least && dims[d] <= most) {
+            continue;
+        }
+        const std::string name =
+            d < binding.dimNames.size() && !binding.dimNames[d].empty() ? cat(" ('", binding.dimNames[d], "')") : "";
+        if (least == most) {
+            return invalidArgument("input '", binding.name, "': dimension ", d, name, " is ", dims[d], ", it must be ",
+                                   least, fixed ? "" : cat(" in profile ", mProfile));
+        }
+        return invalidArgument("input '", binding.name, "': dimension ", d, name, " is ", dims[d], ", profile ",
+                               mProfile, " allows ", least, " to ", most,
+                               ". Select another profile, or build the plan with one that has this extent in it");
+    }
+    return {};
+}
+
+Status ContextState::setInputShape(int32_t binding, std::span<const int64_t> dims) {
+    TN_RETURN_IF_ERROR(checkBinding(binding, true, "setInputShape"));
+    TN_RETURN_IF_ERROR(checkShape(binding, dims));
+    Input& input = mInputs[static_cast<size_t>(binding)];
+    if (!std::equal(dims.begin(), dims.end(), input.dims.begin(), input.dims.end())) {
+        input.dims.assign(dims.begin(), dims.end());
+        mShapesDirty = true;
+    }
+    return {};
+}
+
+Status ContextState::checkValues(int32_t index, std::span<const int64_t> values) const {
+    const plan::PlanBinding& binding = bindingAt(index);
+    const auto& range = binding.profileValues[static_cast<size_t>(mProfile)];
+    if (values.size() != range[0].size()) {
+        return invalidArgument("shape input '", binding.name, "' has ", range[0].size(), " elements, ", values.size(),
+                               " were given");
+    }
+    for (size_t i = 0; i < values.size(); ++i) {
+        if (values[i] < range[0][i] || values[i] > range[2][i]) {
+            return invalidArgument("shape input '", binding.name, "': element ", i, " is ", values[i], ", profile ",
+                                   mProfile, " allows ", range[0][i], " to ", range[2][i],
+                                   ". Select another profile, or build the plan with one that has this value in it");
+        }
+    }
+    return {};
+}
+
+Status ContextState::setShapeValues(int32_t binding, std::span<const int64_t> values) {
+    TN_RETURN_IF_ERROR(checkBinding(binding, true, "setShapeValues"));
+    Input& input = mInputs[static_cast<size_t>(binding)];
+    if (!input.isShapeInput) {
+        return invalidArgument("setShapeValues: '", bindingAt(binding).name,
+                               "' is no shape input: no extent depends on its elements");
+    }
+    TN_RETURN_IF_ERROR(checkValues(binding, values));
+    mShapesDirty = mShapesDirty || !input.hasValues ||
+                   !std::equal(values.begin(), values.end(), input.values.begin(), input.values.end());
+    input.values.assign(values.begin(), values.end());
+    input.contents.assign(values.size(), 0);
+    if (bindingAt(binding).dtype == ir::DataType::kI32) {
+        for (size_t i = 0; i < values.size(); ++i) {
+            const auto value = static_cast<int32_t>(values[i]);
+            std::memcpy(reinterpret_cast<std::byte*>(input.contents.data()) + i * sizeof(value), &value, sizeof(value));
+        }
+    } else {
+        input.contents = input.values;
+    }
+    input.hasValues = true;
+    mBindDirty = mBindDirty || input.fromAddress;
+    input.fromAddress = false;
+    // The copy may have moved, or taken the place of nothing.
+    mBindDirty = mBindDirty || mBoundAddresses[static_cast<size_t>(binding)] != addressFor(binding);
+    return {};
+}
+
+Status ContextState::readShapeInputs() {
+    for (int32_t i = 0; i < mPlan->inputCount(); ++i) {
+        Input& input = mInputs[static_cast<size_t>(i)];
+        if (!input.isShapeInput || !input.fromAddress) {
+            continue;
+        }
+        const auto* const bytes = static_cast<const std::byte*>(mAddresses[static_cast<size_t>(i)]);
+        const size_t count = bindingAt(i).profileValues[static_cast<size_t>(mProfile)][0].size();
+        const bool narrow = bindingAt(i).dtype == ir::DataType::kI32;
+        const auto elementAt = [&](size_t k) {
+            int64_t wide = 0;
+            int32_t half = 0;
+            if (narrow) {
+                std::memcpy(&half, bytes + k * sizeof(half), sizeof(half));
+                return int64_t{half};
+            }
+            std::memcpy(&wide, bytes + k * sizeof(wide), sizeof(wide));
+            return wide;
+        };
+        bool changed = !input.hasValues || input.values.size() != count;
+        for (size_t k = 0; k < count && !changed; ++k) {
+            changed = elementAt(k) != input.values[k];
+        }
+        if (!changed) {
+            continue;
+        }
+        std::vector<int64_t> values(count);
+        for (size_t k = 0; k < count; ++k) {
+            values[k] = elementAt(k);
+        }
+        TN_RETURN_IF_ERROR(checkValues(i, values));
+        input.values = std::move(values);
+        input.hasValues = true;
+        mShapesDirty = true;
+    }
+    return {};
+}
+
+std::vector<int32_t> ContextState::missingInputs() const {
+    std::vector<int32_t> missing;
+    for (int32_t i = 0; i < mPlan->inputCount(); ++i) {
+        const Input& input = mInputs[static_cast<size_t>(i)];
+        const bool unset = std::find(input.dims.begin(), input.dims.end(), -1) != input.dims.end();
+        if (unset || (input.isShapeInput && !input.hasValues && !input.fromAddress)) {
+            missing.push_back(i);
+        }
+    }
+    return missing;
+}
+
+Status ContextState::requireInputs() const {
+    const std::vector<int32_t> missing = missingInputs();
+    if (missing.empty()) {
+        return {};
+    }
+    std::vector<std::string> names;
+    for (const int32_t index : missing) {
+        const Input& input = mInputs[static_cast<size_t>(index)];
+        const bool shape = std::find(input.dims.begin(), input.dims.end(), -1) != input.dims.end();
+        names.push_back(cat("'", bindingAt(index).name, "'", shape ? "" : " (its values)"));
+    }
+    return invalidArgument("the shape of input ", support::join(names, ", "), " is not set in profile ", mProfile,
+                           ": call setInputShape for every dynamic input, and bind every shape input, before this");
+}
+
+Status ContextState::checkSharedSymbols() const {
+    const plan::Plan& plan = mPlan->plan();
+    for (int32_t i = 0; i < mPlan->inputCount(); ++i) {
+        const plan::PlanBinding& binding = bindingAt(i);
+        for (size_t d = 0; d < binding.dims.size(); ++d) {
+            const ir::ExprNode& node = plan.expressions[static_cast<size_t>(binding.dims[d])];
+            if (node.op != ir::ExprOp::kSymbol) {
+                continue;
+            }
+            const ir::Symbol& symbol = plan.symbols[static_cast<size_t>(node.value)];
+            const int64_t value = mInputs[static_cast<size_t>(i)].dims[d];
+            if (value != mSymbols[static_cast<size_t>(node.value)]) {
+                return invalidArgument("input '", binding.name, "': dimension ", d, " is ", value,
+                                       ", but it is the same '", symbol.name, "' as dimension ", symbol.index,
+                                       " of input '", bindingAt(symbol.input).name, "', which is ",
+                                       mSymbols[static_cast<size_t>(node.value)]);
+            }
+        }
+    }
+    return {};
+}
+
+Status ContextState::solveSymbols() {
+    const plan::Plan& plan = mPlan->plan();
+    const std::vector<plan::SymbolRange>& box = plan.programs[static_cast<size_t>(mProfile)].box;
+    for (size_t i = 0; i < plan.symbols.size(); ++i) {
+        const ir::Symbol& symbol = plan.symbols[i];
+        const auto index = static_cast<size_t>(symbol.index);
+        switch (symbol.source) {
+        // Inputs are the first bindings, so that the number of an input is that of its binding.
+        case ir::SymbolSource::kInputDim:
+            mSymbols[i] = mInputs[static_cast<size_t>(symbol.input)].dims[index];
+            break;
+        case ir::SymbolSource::kInputElement:
+            mSymbols[i] = mInputs[static_cast<size_t>(symbol.input)].values[index];
+            break;
+        case ir::SymbolSource::kUnbacked:
+            mSymbols[i] = box[i].max;
+            continue;
+        }
+        if (mSymbols[i] < box[i].min || mSymbols[i] > box[i].max) {
+            const bool element = symbol.source == ir::SymbolSource::kInputElement;
+            return invalidArgument("input '", bindingAt(symbol.input).name, "': ", element ? "element " : "dimension ",
+                                   symbol.index, " is ", mSymbols[i], ", profile ", mProfile, " allows ", box[i].min,
+                                   " to ", box[i].max, " for '", symbol.name, "'");
+        }
+    }
+    return checkSharedSymbols();
+}
+
+Status ContextState::inferShapes() {
+    TN_RETURN_IF_ERROR(requireInputs());
+    TN_RETURN_IF_ERROR(readShapeInputs());
+    if (!mShapesDirty) {
+        return {};
+    }
+    TN_RETURN_IF_ERROR(solveSymbols());
+    TN_ASSIGN_OR_RETURN(const plan::ExprIndex zero, instance().evaluate(0, mSymbols));
+    if (zero >= 0 && !mReportedZeroDivision[static_cast<size_t>(zero)]) {
+        mReportedZeroDivision[static_cast<size_t>(zero)] = true;
+        mOptions.log.warning("an extent of '", mPlan->plan().networkName,
+                             "' divides by zero with these input shapes (expression ", zero,
+                             " of the plan); the quotient is taken as 0");
+    }
+    mShapesDirty = false;
+    mPrepareDirty = true;
+    mDataKnown = false;
+    return {};
+}
+
+Status ContextState::prepare() {
+    TN_RETURN_IF_ERROR(inferShapes());
+    if (mPrepareDirty) {
+        TN_RETURN_IF_ERROR(instance().prepare(0));
+        mPrepareDirty = false;
+        mBindDirty = true;
+    }
+    return {};
+}
+
+Result<std::vector<int64_t>> ContextState::shape(int32_t binding) {
+    TN_RETURN_IF_ERROR(checkBinding(binding, false, "shape"));
+    if (bindingAt(binding).isInput) {
+        return mInputs[static_cast<size_t>(binding)].dims;
+    }
+    const bool complete = missingInputs().empty();
+    if (complete) {
+        TN_RETURN_IF_ERROR(inferShapes());
+    }
+    const LoadedProgram& program = mPlan->program(mProfile);
+    std::vector<int64_t> dims;
+    for (const int32_t reg : program.bindingDims[static_cast<size_t>(binding)]) {
+        const bool known =
+            program.shapes.isConstant(reg) || (complete && (program.shapes.stageOf(reg) == 0 || mDataKnown));
+        dims.push_back(known ? instance().registerValue(reg) : -1);
+    }
+    return dims;
+}
+
+Result<int64_t> ContextState::bytes(int32_t binding) {
+    TN_ASSIGN_OR_RETURN(const std::vector<int64_t> dims, shape(binding));
+    if (std::find(dims.begin(), dims.end(), -1) != dims.end()) {
+        return int64_t{-1};
+    }
+    return plan::spanOf(bindingAt(binding).format, bindingAt(binding).dtype, dims.data());
+}
+
+Status ContextState::setAddress(int32_t binding, void* address) {
+    TN_RETURN_IF_ERROR(checkBinding(binding, false, "setAddress"));
+    const plan::PlanBinding& info = bindingAt(binding);
+    const int64_t alignment = std::max({1, ir::bitsOf(info.dtype) / 8, info.format.alignment});
+    if (reinterpret_cast<uintptr_t>(address) % static_cast<uintptr_t>(alignment) != 0) {
+        return invalidArgument("the address of '", info.name, "' is not aligned to ", alignment, " bytes, as ",
+                               info.format.alignment > 1 ? "its format demands" : "its element type needs");
+    }
+    const auto index = static_cast<size_t>(binding);
+    Input& input = mInputs[index];
+    if (input.isShapeInput) {
+        if (input.fromAddress && address == nullptr) {
+            input.hasValues = false;
+        }
+        input.fromAddress = address != nullptr;
+    }
+    mAddresses[index] = address;
+    mBindDirty = mBindDirty || mBoundAddresses[index] != addressFor(binding);
+    return {};
+}
+
+void* ContextState::addressFor(int32_t binding) const {
+    const auto index = static_cast<size_t>(binding);
+    const Input& input = mInputs[index];
+    // Kernels read the values, and so does nobody else: the copy is not written to.
+    return input.isShapeInput && !input.fromAddress && input.hasValues ? const_cast<int64_t*>(input.contents.data())
+                                                                       : mAddresses[index];
+}
+
+Status ContextState::setArena(void* memory, int64_t bytes) {
+    if (reinterpret_cast<uintptr_t>(memory) % kMemoryAlignment != 0) {
+        return invalidArgument("the context's memory must be aligned to ", kMemoryAlignment, " bytes");
+    }
+    if (memory != nullptr && bytes < mPlan->arenaBytes(mProfile)) {
+        return invalidArgument("the context's memory has ", bytes, " bytes, profile ", mProfile, " needs ",
+                               mPlan->arenaBytes(mProfile));
+    }
+    mUserArena = static_cast<std::byte*>(memory);
+    mUserArenaBytes = memory == nullptr ? 0 : bytes;
+    mBindDirty = true;
+    return {};
+}
+
+Status ContextState::bindIfNeeded(TnStream* stream) {
+    if (!mBindDirty && !instance().buffersMoved() && stream == mStream) {
+        return {};
+    }
+    const LoadedProgram& program = mPlan->program(mProfile);
+    for (size_t i = 0; i < mAddresses.size(); ++i) {
+        const auto binding = static_cast<int32_t>(i);
+        mBoundAddresses[i] = addressFor(binding);
+        if (mBoundAddresses[i] != nullptr || !program.bindingUsed[i]) {
+            continue;
+        }
+        int64_t dims[TN_MAX_DIMS] = {};
+        for (size_t d = 0; d < program.bindingDims[i].size(); ++d) {
+            dims[d] = instance().registerValue(program.bindingDims[i][d]);
+        }
+        if (plan::spanOf(bindingAt(binding).format, bindingAt(binding).dtype, dims) != 0) {
+            return invalidArgument(bindingAt(binding).isInput ? "input '" : "output '", bindingAt(binding).name,
+                                   "' has no address: call setTensorAddress before running");
+        }
+    }
+    const int64_t needed = program.source->arenaBytes;
+    if (mUserArena != nullptr ? mUserArenaBytes < needed : mArena.bytes() < needed) {
+        return invalidArgument("profile ", mProfile, " needs ", needed, " bytes of memory for its activations, ",
+                               mUserArena != nullptr ? cat("it was given ", mUserArenaBytes)
+                                                     : std::string("and none was given: the context was made without"));
+    }
+    instance().bind({mUserArena != nullptr ? mUserArena : mArena.data(), mBoundAddresses, mPlan->constantData()},
+                    stream);
+    mStream = stream;
+    mBindDirty = false;
+    return {};
+}
+
+Status ContextState::runSegment(int32_t segment, TnStream* stream) {
+    if (segment > 0) {
+        TN_RETURN_IF_ERROR(instance().fetch(segment, mSymbols));
+        TN_RETURN_IF_ERROR(instance().evaluate(segment, mSymbols).status());
+        TN_RETURN_IF_ERROR(instance().prepare(segment));
+        mBindDirty = true;
+    }
+    TN_RETURN_IF_ERROR(bindIfNeeded(stream));
+    return instance().launch(segment, mProfiler.report != nullptr ? mTimes.data() : nullptr);
+}
+
+Status ContextState::enqueue(TnStream* stream) {
+    if (mPlan->program(mProfile).segments.size() > 1) {
+        // The last run left the values that it fetched; this one begins with upper bounds again.
+        mShapesDirty = true;
+    }
+    TN_RETURN_IF_ERROR(mShapesDirty ? Status() : readShapeInputs());
+    if (mShapesDirty || mPrepareDirty) {
+        TN_RETURN_IF_ERROR(prepare());
+    }
+    for (int32_t segment = 0; segment < instance().segmentCount(); ++segment) {
+        TN_RETURN_IF_ERROR(runSegment(segment, stream));
+    }
+    mDataKnown = true;
+    mHasTimes = mProfiler.report != nullptr;
+    if (mHasTimes && mEmitsProfile) {
+        reportTimes();
+    }
+    return {};
+}
+
+void ContextState::setProfiler(const StepProfiler& profiler) {
+    mProfiler = profiler;
+    mHasTimes = false;
+}
+
+void ContextState::reportTimes() {
+    const LoadedProgram& program = mPlan->program(mProfile);
+    for (size_t i = 0; i < mTimes.size(); ++i) {
+        if (mTimes[i] >= 0) {
+            mProfiler.report(mProfiler.context, program.planStep(program.steps[i]).name, mTimes[i]);
+        }
+    }
+}
+
+bool ContextState::reportToProfiler() {
+    if (mProfiler.report == nullptr || !mHasTimes) {
+        return false;
+    }
+    reportTimes();
+    return true;
+}
+
+int64_t ContextState::memoryBytes() const {
+    int64_t bytes = mArena.bytes();
+    for (const auto& instance : mInstances) {
+        bytes += instance != nullptr ? instance->ownedBytes() : 0;
+    }
+    return bytes;
+}
+
+int64_t ContextState::preparedSteps() const {
+    int64_t steps = 0;
+    for (const auto& instance : mInstances) {
+        steps += instance != nullptr ? instance->preparedSteps() : 0;
+    }
+    return steps;
+}
+
+} // namespace tenon::runtime

@@ -1,0 +1,116 @@
+#include "core/runtime/loaded_plan.h"
+
+#include "core/support/text.h"
+#include "registry/host_backend.h"
+
+#include <algorithm>
+
+namespace tenon::runtime {
+
+using support::Code;
+using support::makeError;
+using support::Result;
+using support::Status;
+
+namespace {
+
+DeviceDescription thisMachine() {
+    const registry::HostDescription& host = registry::hostDescription();
+    return {host.isa, registry::hostFingerprint(host)};
+}
+
+} // namespace
+
+Status LoadedPlan::checkTarget(const LoadOptions& options) const {
+    const DeviceDescription device = options.device.has_value() ? *options.device : thisMachine();
+    std::vector<std::string> missing;
+    for (const std::string& feature : mPlan.targetFeatures) {
+        if (std::find(device.features.begin(), device.features.end(), feature) == device.features.end()) {
+            missing.push_back(feature);
+        }
+    }
+    if (!missing.empty()) {
+        const std::string what =
+            support::cat("the plan was built for a processor with ", support::join(missing, ", "), " (target ",
+                         mPlan.targetFingerprint, "), which this machine (", device.fingerprint, ") does not have");
+        if (!options.allowOtherTarget) {
+            return makeError(Code::kEnvironment, what, ". Build the plan on this machine, or for its instruction sets");
+        }
+        options.log.warning(what, "; it is loaded because that was asked for, and may stop the process");
+        return {};
+    }
+    // A fingerprint may carry the size of the thread team after that of the machine.
+    const bool same = mPlan.targetFingerprint.substr(0, device.fingerprint.size()) == device.fingerprint;
+    if (!mPlan.targetFingerprint.empty() && !device.fingerprint.empty() && !same) {
+        options.log.info("the plan was timed on another machine (", mPlan.targetFingerprint, ", this is ",
+                         device.fingerprint, "): it runs, but another choice of tactics may be faster here");
+    }
+    return {};
+}
+
+Status LoadedPlan::checkConstants() const {
+    for (const LoadedProgram& program : mPrograms) {
+        for (const ProgramStep& step : program.steps) {
+            for (const int32_t input : step.inputs) {
+                if (input < 0) {
+                    continue;
+                }
+                const ProgramTensor& tensor = program.tensors[static_cast<size_t>(input)];
+                if (tensor.role != plan::PlanTensor::Role::kConstant) {
+                    continue;
+                }
+                const plan::PlanConstant& constant = mPlan.constants[static_cast<size_t>(tensor.storage)];
+                if (constant.data == nullptr && constant.bytes > 0) {
+                    return makeError(Code::kInvalidFile, "the weights '", constant.name, "', which step '",
+                                     program.planStep(step).name,
+                                     "' reads, were left out of the plan. Build it with its weights");
+                }
+            }
+        }
+    }
+    return {};
+}
+
+Result<std::shared_ptr<const LoadedPlan>> LoadedPlan::load(plan::Plan plan,
+                                                           std::shared_ptr<const registry::RegistrySnapshot> snapshot,
+                                                           const LoadOptions& options) {
+    // Programs keep pointers to the plan, so it gets its final place first.
+    const std::shared_ptr<LoadedPlan> loaded(new LoadedPlan);
+    loaded->mPlan = std::move(plan);
+    loaded->mSnapshot = std::move(snapshot);
+    TN_RETURN_IF_ERROR(loaded->checkTarget(options));
+    std::vector<bool> wanted(loaded->mPlan.kernels.size(), false);
+    for (const plan::PlanProgram& source : loaded->mPlan.programs) {
+        TN_ASSIGN_OR_RETURN(LoadedProgram program, loadProgram(loaded->mPlan, source));
+        markKernels(program, wanted);
+        loaded->mPrograms.push_back(std::move(program));
+    }
+    for (const plan::PlanConstant& constant : loaded->mPlan.constants) {
+        loaded->mConstantData.push_back(constant.data);
+    }
+    TN_RETURN_IF_ERROR(loaded->checkConstants());
+    TN_ASSIGN_OR_RETURN(loaded->mKernels, KernelSet::load(loaded->mPlan, wanted, loaded->mSnapshot));
+    loaded->mInputCount =
+        static_cast<int32_t>(std::count_if(loaded->mPlan.bindings.begin(), loaded->mPlan.bindings.end(),
+                                           [](const auto& binding) { return binding.isInput; }));
+    return std::shared_ptr<const LoadedPlan>(loaded);
+}
+
+int32_t LoadedPlan::bindingOf(std::string_view name) const {
+    for (size_t i = 0; i < mPlan.bindings.size(); ++i) {
+        if (mPlan.bindings[i].name == name) {
+            return static_cast<int32_t>(i);
+        }
+    }
+    return -1;
+}
+
+int64_t LoadedPlan::largestArenaBytes() const {
+    int64_t bytes = 0;
+    for (const plan::PlanProgram& program : mPlan.programs) {
+        bytes = std::max(bytes, program.arenaBytes);
+    }
+    return bytes;
+}
+
+} // namespace tenon::runtime
