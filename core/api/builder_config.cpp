@@ -1,5 +1,7 @@
 #include "core/api/builder_config.h"
 
+#include "core/schedule/ledger.h"
+
 #include "core/api/type_convert.h"
 
 #include <algorithm>
@@ -349,6 +351,32 @@ bool BuilderConfig::setRemoteAutoTuningConfig(char const* config) noexcept {
         refuse("setRemoteAutoTuningConfig", "remote tuning is not available");
         return false;
     }
+    return true;
+}
+
+bool BuilderConfig::setTacticProviders(char const* const* names, int32_t nbNames) noexcept {
+    std::vector<std::string> providers;
+    for (int32_t i = 0; i < nbNames; ++i) {
+        if (names == nullptr || names[i] == nullptr) {
+            mReporter.error(nvinfer1::ErrorCode::kINVALID_ARGUMENT, support::cat("setTacticProviders: name ", i, " is null"));
+            return false;
+        }
+        providers.emplace_back(names[i]);
+    }
+    mSettings.providers = std::move(providers);
+    return true;
+}
+
+bool BuilderConfig::setReplayLedger(char const* ledger) noexcept {
+    std::string text = ledger != nullptr ? ledger : "";
+    if (!text.empty()) {
+        support::Result<schedule::TimingCache> times = schedule::timesOf(text);
+        if (!times.ok()) {
+            mReporter.error(nvinfer1::ErrorCode::kINVALID_ARGUMENT, support::cat("setReplayLedger: ", times.status().message()));
+            return false;
+        }
+    }
+    mSettings.replayLedger = std::move(text);
     return true;
 }
 

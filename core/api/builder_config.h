@@ -101,8 +101,15 @@ public:
     bool setRemoteAutoTuningConfig(char const* config) noexcept override;
     char const* getRemoteAutoTuningConfig() const noexcept override { return ""; }
 
+    bool setTacticProviders(char const* const* names, int32_t nbNames) noexcept override;
+    bool setReplayLedger(char const* ledger) noexcept override;
+    void setVerificationBudget(float seconds) noexcept override { mSettings.verificationSeconds = seconds; }
+
     // What Builder reads.
     struct Settings {
+        std::vector<std::string> providers;
+        std::string replayLedger;
+        float verificationSeconds = 10;
         int32_t avgTiming = 1;
         nvinfer1::EngineCapability capability = nvinfer1::EngineCapability::kSTANDARD;
         nvinfer1::IInt8Calibrator* calibrator = nullptr;

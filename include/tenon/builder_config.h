@@ -275,6 +275,14 @@ public:
     virtual bool setRemoteAutoTuningConfig(char const* config) noexcept = 0;
     virtual char const* getRemoteAutoTuningConfig() const noexcept = 0;
 
+    // Tenon's own: the tactic providers that a build may use, by name ("cpu", "onednn"); none means all. False, with an error, for a null name.
+    virtual bool setTacticProviders(char const* const* names, int32_t nbNames) noexcept = 0;
+    // Tenon's own: takes every decision from the decision ledger of an earlier plan (its JSON text, copied) instead of timing; the same
+    // network, modules and options then give the same bytes. Null or "" goes back to timing. False, with an error, for a text that is no ledger.
+    virtual bool setReplayLedger(char const* ledger) noexcept = 0;
+    // Tenon's own: seconds that the build may spend on comparing chosen tactics with the reference; 0 compares none. 10 at first.
+    virtual void setVerificationBudget(float seconds) noexcept = 0;
+
     // The 8.x names of one pool's limit.
     void setMaxWorkspaceSize(std::size_t workspaceSize) noexcept {
         setMemoryPoolLimit(MemoryPoolType::kWORKSPACE, workspaceSize);
