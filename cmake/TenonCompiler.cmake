@@ -58,8 +58,8 @@ endif()
 if(TENON_WERROR)
     target_compile_options(tenon_build_flags INTERFACE -Werror)
 endif()
-target_include_directories(tenon_build_flags INTERFACE
-    "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/generated")
+# No folder of the build tree in here: the same file compiled in two build trees is then the same to ccache.
+target_include_directories(tenon_build_flags INTERFACE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/include")
 
 # --- Sanitizers, coverage, fuzzing -------------------------------------------------------------------------------------
 # One instrumentation for the whole process: a module with another one is refused by its manifest (`sanitizer`). Apart

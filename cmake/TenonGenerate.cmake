@@ -17,18 +17,15 @@ function(tenon_generate_flatbuffers target schema)
         VERBATIM)
     target_sources(${target} PRIVATE "${header}")
     # Generated code and its library are not held to our warnings.
-    target_include_directories(${target} SYSTEM PRIVATE "${TENON_FLATBUFFERS_INCLUDE}")
-    set_source_files_properties("${header}" PROPERTIES SKIP_LINTING ON)
+    target_include_directories(${target} SYSTEM PRIVATE "${PROJECT_BINARY_DIR}/generated" "${TENON_FLATBUFFERS_INCLUDE}")
 endfunction()
 
-# tenon_generate_onnx_proto(<target>)
-# Adds "parsers/onnx/onnx_ml.pb.h" (namespace tenon_onnx) and protobuf-lite to the target. The messages are compiled for
-# the lite runtime under a package name of our own: a process that has another onnx in it would register the same names
-# twice otherwise, and abort. Check TENON_HAVE_ONNX_PROTO first.
-function(tenon_generate_onnx_proto target)
-    if(NOT TENON_HAVE_ONNX_PROTO)
-        message(FATAL_ERROR "tenon_generate_onnx_proto: check TENON_HAVE_ONNX_PROTO first")
-    endif()
+# `tenon_onnx_messages`: "parsers/onnx/onnx_ml.pb.h" (namespace tenon_onnx) and protobuf-lite. The messages are compiled
+# for the lite runtime under a package name of our own: a process that has another onnx in it would register the same
+# names twice otherwise, and abort. Check TENON_HAVE_ONNX_PROTO before using it.
+set(TENON_HAVE_ONNX_PROTO FALSE)
+if(TENON_PROTOC AND TENON_ONNX_PROTO_FILE AND TARGET tenon_protobuf_lite)
+    set(TENON_HAVE_ONNX_PROTO TRUE)
     set(root "${PROJECT_BINARY_DIR}/generated")
     set(output "${root}/parsers/onnx/onnx_ml")
     add_custom_command(
@@ -39,15 +36,19 @@ function(tenon_generate_onnx_proto target)
         DEPENDS "${TENON_ONNX_PROTO_FILE}" "${PROJECT_SOURCE_DIR}/cmake/rename_onnx_proto.py"
         COMMENT "Generating parsers/onnx/onnx_ml.pb.h"
         VERBATIM)
-    target_sources(${target} PRIVATE "${output}.pb.cc" "${output}.pb.h")
-    set_source_files_properties("${output}.pb.cc" PROPERTIES COMPILE_OPTIONS "-w")
-    # Found as a system header, so that what is inside of it raises no warnings in our files.
-    target_include_directories(${target} SYSTEM BEFORE PRIVATE "${root}")
-    target_link_libraries(${target} PRIVATE tenon_protobuf_lite)
+    add_library(tenon_onnx_messages STATIC EXCLUDE_FROM_ALL "${output}.pb.cc" "${output}.pb.h")
+    target_compile_options(tenon_onnx_messages PRIVATE -w)
+    set_target_properties(tenon_onnx_messages PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+    # As a system folder, so that what is inside of the header raises no warnings in our files.
+    target_include_directories(tenon_onnx_messages SYSTEM PUBLIC "${root}")
+    target_link_libraries(tenon_onnx_messages PUBLIC tenon_protobuf_lite PRIVATE tenon_instrumentation)
+endif()
+
+# tenon_use_onnx_messages(<target>): links them, privately.
+function(tenon_use_onnx_messages target)
+    if(NOT TENON_HAVE_ONNX_PROTO)
+        message(FATAL_ERROR "tenon_use_onnx_messages(${target}): check TENON_HAVE_ONNX_PROTO first")
+    endif()
+    target_link_libraries(${target} PRIVATE tenon_onnx_messages)
     target_link_options(${target} PRIVATE "LINKER:--exclude-libs,ALL")
 endfunction()
-
-set(TENON_HAVE_ONNX_PROTO FALSE)
-if(TENON_PROTOC AND TENON_ONNX_PROTO_FILE AND TARGET tenon_protobuf_lite)
-    set(TENON_HAVE_ONNX_PROTO TRUE)
-endif()

@@ -41,7 +41,7 @@ private:
 
 class ImportContext {
 public:
-    explicit ImportContext(nvinfer1::INetworkDefinition& network) : network(network) {}
+    explicit ImportContext(nvinfer1::INetworkDefinition& definition) : network(definition) {}
 
     nvinfer1::INetworkDefinition& network;
     std::map<std::string, int64_t> opsets;             // by domain; the standard domain is ""
