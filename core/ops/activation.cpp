@@ -49,7 +49,8 @@ void clipContents(InferContext& context, double low, double high) {
         const DimExpr whole = math.constant(static_cast<int64_t>(limit));
         return isLow ? math.max(e, whole) : math.min(e, whole);
     };
-    setContents(context, 0, mapBroadcast({*x}, [&](const Extents& e) { return bound(bound(e[0], low, true), high, false); }));
+    setContents(context, 0,
+                mapBroadcast({*x}, [&](const Extents& e) { return bound(bound(e[0], low, true), high, false); }));
 }
 
 Status inferClip(InferContext& context) {
@@ -81,7 +82,8 @@ std::vector<OpDef> activationOps() {
         ops.push_back(activation(name, doc, parameters));
     };
     add("celu", "y = max(0, x) + min(0, alpha * (e^(x / alpha) - 1)).", {{"alpha", 1}});
-    ops.push_back(OpBuilder("activation.clip", "y = min(max(x, min), max). Takes integers too; where min > max the result is max.")
+    ops.push_back(OpBuilder("activation.clip",
+                            "y = min(max(x, min), max). Takes integers too; where min > max the result is max.")
                       .input("x")
                       .number("min", -infinity, "")
                       .number("max", infinity, "")
@@ -94,9 +96,11 @@ std::vector<OpDef> activationOps() {
     add("hard_swish", "y = x * max(0, min(1, x/6 + 1/2)).");
     add("leaky_relu", "y = x where x >= 0, else alpha * x.", {{"alpha", 0.01}});
     add("mish", "y = x * tanh(ln(1 + e^x)).");
-    ops.push_back(OpBuilder("activation.relu", "y = max(0, x). Takes integers too.").input("x").pointwise().build(inferRelu));
+    ops.push_back(
+        OpBuilder("activation.relu", "y = max(0, x). Takes integers too.").input("x").pointwise().build(inferRelu));
     add("scaled_tanh", "y = alpha * tanh(beta * x).", {{"alpha", 1}, {"beta", 1}});
-    add("selu", "y = gamma * x where x > 0, else gamma * alpha * (e^x - 1).", {{"alpha", 1.67326319217681884765625}, {"gamma", 1.05070102214813232421875}});
+    add("selu", "y = gamma * x where x > 0, else gamma * alpha * (e^x - 1).",
+        {{"alpha", 1.67326319217681884765625}, {"gamma", 1.05070102214813232421875}});
     add("sigmoid", "y = 1 / (1 + e^-x).");
     add("silu", "y = x / (1 + e^(-alpha * x)).", {{"alpha", 1}});
     add("softplus", "y = ln(1 + e^x).");

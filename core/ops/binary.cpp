@@ -48,7 +48,9 @@ DimExpr truncated(const ExtentMath& math, DimExpr a, DimExpr b) {
 }
 
 // Float division: known only where it leaves no fraction.
-DimExpr divided(const ExtentMath& math, DimExpr a, DimExpr b) { return math.is(b, 0) ? DimExpr{} : math.exactQuotient(a, b); }
+DimExpr divided(const ExtentMath& math, DimExpr a, DimExpr b) {
+    return math.is(b, 0) ? DimExpr{} : math.exactQuotient(a, b);
+}
 
 DimExpr floored(const ExtentMath& math, DimExpr a, DimExpr b) {
     if (math.is(b, 0)) {
@@ -58,7 +60,9 @@ DimExpr floored(const ExtentMath& math, DimExpr a, DimExpr b) {
     return exact.valid() ? exact : math.floorDiv(a, b);
 }
 
-DimExpr moduloFloored(const ExtentMath& math, DimExpr a, DimExpr b) { return math.is(b, 0) ? DimExpr{} : math.modulo(a, b); }
+DimExpr moduloFloored(const ExtentMath& math, DimExpr a, DimExpr b) {
+    return math.is(b, 0) ? DimExpr{} : math.modulo(a, b);
+}
 DimExpr moduloTruncated(const ExtentMath& math, DimExpr a, DimExpr b) {
     return isNotNegative(math, a) && math.bounds(b).min > 0 ? math.modulo(a, b) : DimExpr{};
 }
@@ -116,13 +120,16 @@ const std::array<Rule, 22> kRules{{
     {"less_equal", "y = whether a <= b.", TypeClass::kNumber, true, false, atMost, atMost},
     {"max", "y = the larger of a and b; NaN if one is NaN.", TypeClass::kNumber, false, true, larger, larger},
     {"min", "y = the smaller of a and b; NaN if one is NaN.", TypeClass::kNumber, false, true, smaller, smaller},
-    {"mod", "y = the rest of a / b, with the sign of b; with fmod = 1 with the sign of a, as C's fmod.", TypeClass::kNumber, false, false,
-     moduloFloored, moduloFloored},
+    {"mod", "y = the rest of a / b, with the sign of b; with fmod = 1 with the sign of a, as C's fmod.",
+     TypeClass::kNumber, false, false, moduloFloored, moduloFloored},
     {"mul", "y = a * b.", TypeClass::kNumber, false, true, productOf, productOf},
     {"or", "y = a or b.", TypeClass::kBool, true, true, larger, nullptr},
-    {"pow", "y = a^b, in the type of a. b may be of another number type.", TypeClass::kNumber, false, false, power, power},
-    {"shift_left", "y = a with its bits moved up by b places.", TypeClass::kInteger, false, false, shiftedLeft, nullptr},
-    {"shift_right", "y = a with its bits moved down by b places; signed types keep their sign.", TypeClass::kInteger, false, false, shiftedRight, nullptr},
+    {"pow", "y = a^b, in the type of a. b may be of another number type.", TypeClass::kNumber, false, false, power,
+     power},
+    {"shift_left", "y = a with its bits moved up by b places.", TypeClass::kInteger, false, false, shiftedLeft,
+     nullptr},
+    {"shift_right", "y = a with its bits moved down by b places; signed types keep their sign.", TypeClass::kInteger,
+     false, false, shiftedRight, nullptr},
     {"sub", "y = a - b.", TypeClass::kNumber, false, false, difference, difference},
     {"xor", "y = whether one of a and b is true.", TypeClass::kBool, true, true, different, nullptr},
 }};
@@ -170,7 +177,8 @@ std::vector<OpDef> binaryOps() {
             builder.flag("fmod", false, "1: the result has the sign of a");
         }
         const bool sameTypes = name != "pow";
-        ops.push_back(builder.build([&rule, sameTypes](InferContext& context) { return inferBinary(context, rule, sameTypes); }));
+        ops.push_back(
+            builder.build([&rule, sameTypes](InferContext& context) { return inferBinary(context, rule, sameTypes); }));
     }
     return ops;
 }

@@ -37,7 +37,8 @@ Status inferIdentity(InferContext& context) {
     return support::okStatus();
 }
 
-// Largest magnitude up to which every whole number is a value of the type; symbolic numbers pass only where extents always fit.
+// Largest magnitude up to which every whole number is a value of the type; symbolic numbers pass only where extents
+// always fit.
 struct WholeRange {
     int64_t min;
     int64_t max;
@@ -46,26 +47,41 @@ struct WholeRange {
 
 WholeRange wholeRange(DataType type) {
     switch (type) {
-    case DataType::kI64: return {INT64_MIN, INT64_MAX, true};
-    case DataType::kU64: return {0, INT64_MAX, true};
-    case DataType::kI32: return {INT32_MIN, INT32_MAX, true};
-    case DataType::kU32: return {0, UINT32_MAX, true};
-    case DataType::kF64: return {-(int64_t{1} << 53), int64_t{1} << 53, true};
-    case DataType::kF32: return {-(1 << 24), 1 << 24, true};
-    case DataType::kF16: return {-2048, 2048, false};
-    case DataType::kBF16: return {-256, 256, false};
-    case DataType::kI16: return {INT16_MIN, INT16_MAX, false};
-    case DataType::kU16: return {0, UINT16_MAX, false};
-    case DataType::kI8: return {INT8_MIN, INT8_MAX, false};
-    case DataType::kU8: return {0, UINT8_MAX, false};
-    case DataType::kI4: return {-8, 7, false};
-    case DataType::kU4: return {0, 15, false};
+    case DataType::kI64:
+        return {INT64_MIN, INT64_MAX, true};
+    case DataType::kU64:
+        return {0, INT64_MAX, true};
+    case DataType::kI32:
+        return {INT32_MIN, INT32_MAX, true};
+    case DataType::kU32:
+        return {0, UINT32_MAX, true};
+    case DataType::kF64:
+        return {-(int64_t{1} << 53), int64_t{1} << 53, true};
+    case DataType::kF32:
+        return {-(1 << 24), 1 << 24, true};
+    case DataType::kF16:
+        return {-2048, 2048, false};
+    case DataType::kBF16:
+        return {-256, 256, false};
+    case DataType::kI16:
+        return {INT16_MIN, INT16_MAX, false};
+    case DataType::kU16:
+        return {0, UINT16_MAX, false};
+    case DataType::kI8:
+        return {INT8_MIN, INT8_MAX, false};
+    case DataType::kU8:
+        return {0, UINT8_MAX, false};
+    case DataType::kI4:
+        return {-8, 7, false};
+    case DataType::kU4:
+        return {0, 15, false};
     case DataType::kBool:
     case DataType::kF8E4M3:
     case DataType::kF8E5M2:
     case DataType::kF8E8M0:
     case DataType::kF4E2M1:
-    case DataType::kString: return {0, 0, false};
+    case DataType::kString:
+        return {0, 0, false};
     }
     return {0, 0, false};
 }
@@ -103,15 +119,21 @@ Status inferCast(InferContext& context) {
 
 std::vector<OpDef> constantOps() {
     std::vector<OpDef> ops;
-    ops.push_back(OpBuilder("const", "A tensor that is known when the plan is built.").tensor("value", "the elements, their type and shape", true).build(inferConst));
-    ops.push_back(OpBuilder("identity", "y = x, whatever x is.").input("x").pointwise().view().anyKind().build(inferIdentity));
-    ops.push_back(OpBuilder("cast", "Converts elements. Float to integer truncates toward zero, anything to bool is x != 0, bool to a number is 0 or 1. To 8-bit floats "
-                                    "values beyond the largest finite one become that one, or infinity or NaN when saturate is 0.")
-                      .input("x")
-                      .dtype("to", std::nullopt, "element type of the output", true)
-                      .flag("saturate", true, "of conversions to 8-bit floats")
-                      .pointwise()
-                      .build(inferCast));
+    ops.push_back(OpBuilder("const", "A tensor that is known when the plan is built.")
+                      .tensor("value", "the elements, their type and shape", true)
+                      .build(inferConst));
+    ops.push_back(
+        OpBuilder("identity", "y = x, whatever x is.").input("x").pointwise().view().anyKind().build(inferIdentity));
+    ops.push_back(
+        OpBuilder("cast",
+                  "Converts elements. Float to integer truncates toward zero, anything to bool is x != 0, bool to a "
+                  "number is 0 or 1. To 8-bit floats "
+                  "values beyond the largest finite one become that one, or infinity or NaN when saturate is 0.")
+            .input("x")
+            .dtype("to", std::nullopt, "element type of the output", true)
+            .flag("saturate", true, "of conversions to 8-bit floats")
+            .pointwise()
+            .build(inferCast));
     return ops;
 }
 

@@ -21,16 +21,21 @@ Status inferConvert(InferContext& context) {
 
 std::vector<OpDef> controlOps() {
     std::vector<OpDef> ops;
-    ops.push_back(OpBuilder("convert", "x in another layout, element type or placement. Made by the scheduler alone, on edges between kernels that disagree.")
+    ops.push_back(OpBuilder("convert", "x in another layout, element type or placement. Made by the scheduler alone, "
+                                       "on edges between kernels that disagree.")
                       .input("x")
                       .requiredText("to", "what the output is: the element type, if it changes, then the layout")
                       .build(inferConvert));
-    OpBuilder fused("fused", "One kernel for the ops of its region, which is what it computes. Made after selection alone.");
-    fused.variadicInput("x", "the inputs of the region").text("pattern", "", {}, "who proposed the region").outputs(1, INT32_MAX);
+    OpBuilder fused("fused",
+                    "One kernel for the ops of its region, which is what it computes. Made after selection alone.");
+    fused.variadicInput("x", "the inputs of the region")
+        .text("pattern", "", {}, "who proposed the region")
+        .outputs(1, INT32_MAX);
     OpDef fusedDef = fused.build({});
     fusedDef.inputs.back().optional = true;
     ops.push_back(std::move(fusedDef));
-    OpBuilder plugin("plugin", "A layer of the user, created by a plugin creator and run in its own process-local provider; types come from the plugin.");
+    OpBuilder plugin("plugin", "A layer of the user, created by a plugin creator and run in its own process-local "
+                               "provider; types come from the plugin.");
     plugin.variadicInput("x")
         .requiredText("type", "the creator's name")
         .text("version", "1", {}, "the creator's version")

@@ -34,7 +34,8 @@ Result<std::string> parseTerm(std::string_view text) {
         } else if (isLabel(text[i])) {
             labels += text[i];
         } else {
-            return invalidArgument("the term '", text, "' of the equation has the character '", text[i], "'; legal are letters, spaces and '...'");
+            return invalidArgument("the term '", text, "' of the equation has the character '", text[i],
+                                   "'; legal are letters, spaces and '...'");
         }
     }
     return labels;
@@ -68,7 +69,8 @@ Status inferEinsum(InferContext& context) {
         terms.push_back(std::move(term));
     }
     if (terms.size() != context.inputCount()) {
-        return invalidArgument("the equation '", equation, "' has ", terms.size(), terms.size() == 1 ? " term" : " terms", " for ", context.inputCount(), " operands");
+        return invalidArgument("the equation '", equation, "' has ", counted(terms.size(), "term", "terms"), " for ",
+                               counted(context.inputCount(), "operand", "operands"));
     }
     std::string output;
     if (arrow == std::string::npos) {
@@ -88,8 +90,9 @@ Status inferEinsum(InferContext& context) {
         const bool hasEllipsis = terms[i].find(kEllipsis) != std::string::npos;
         const size_t labels = terms[i].size() - (hasEllipsis ? 1 : 0);
         if (type.ranked && (hasEllipsis ? type.dims.size() < labels : type.dims.size() != labels)) {
-            return invalidArgument("the term ", i, " of '", equation, "' names ", labels, labels == 1 ? " dimension" : " dimensions", ", but operand ", i, " has ", type.rank(), ": ",
-                                   math.text(type.dims));
+            return invalidArgument("the term ", i, " of '", equation, "' names ",
+                                   counted(labels, "dimension", "dimensions"), ", but operand ", i, " has ",
+                                   type.rank(), ": ", math.text(type.dims));
         }
         ranked = ranked && (type.ranked || !hasEllipsis);
         size_t dim = 0;
@@ -97,9 +100,11 @@ Status inferEinsum(InferContext& context) {
             if (c != kEllipsis) {
                 const DimExpr extent = type.ranked ? type.dims[dim++] : DimExpr{};
                 auto& known = extents[static_cast<size_t>(c)];
-                auto merged = seen[static_cast<size_t>(c)] ? broadcastExtent(math, known, extent) : Result<DimExpr>(extent);
+                auto merged =
+                    seen[static_cast<size_t>(c)] ? broadcastExtent(math, known, extent) : Result<DimExpr>(extent);
                 if (!merged.ok()) {
-                    return invalidArgument("dimension '", c, "' of '", equation, "' in operand ", i, ": ", merged.status().message());
+                    return invalidArgument("dimension '", c, "' of '", equation, "' in operand ", i, ": ",
+                                           merged.status().message());
                 }
                 known = *merged;
                 seen[static_cast<size_t>(c)] = true;
@@ -115,7 +120,8 @@ Status inferEinsum(InferContext& context) {
             for (size_t d = 0; d < rank; ++d) {
                 auto merged = broadcastExtent(math, batch[d], own[d]);
                 if (!merged.ok()) {
-                    return invalidArgument("the ellipsis of '", equation, "' in operand ", i, ": ", merged.status().message());
+                    return invalidArgument("the ellipsis of '", equation, "' in operand ", i, ": ",
+                                           merged.status().message());
                 }
                 batch[d] = *merged;
             }
@@ -129,12 +135,14 @@ Status inferEinsum(InferContext& context) {
             continue;
         }
         if (!seen[static_cast<size_t>(c)] || output.find(c) != i) {
-            return invalidArgument("the output of '", equation, "' names '", c, "' ", seen[static_cast<size_t>(c)] ? "twice" : ", which no operand has");
+            return invalidArgument("the output of '", equation, "' names '", c, "'",
+                                   seen[static_cast<size_t>(c)] ? " twice" : ", which no operand has");
         }
         dims.push_back(extents[static_cast<size_t>(c)]);
     }
     const ir::DataType dtype = context.input(0).type.dtype;
-    context.setOutput(0, ranked || output.find(kEllipsis) == std::string::npos ? tensorOf(dtype, std::move(dims)) : unranked(dtype));
+    context.setOutput(0, ranked || output.find(kEllipsis) == std::string::npos ? tensorOf(dtype, std::move(dims))
+                                                                               : unranked(dtype));
     return support::okStatus();
 }
 
@@ -142,11 +150,14 @@ Status inferEinsum(InferContext& context) {
 
 std::vector<OpDef> einsumOps() {
     std::vector<OpDef> ops;
-    ops.push_back(OpBuilder("einsum", "Sums products of the operands' elements over the labels that the output does not name: 'ij,jk->ik' is a matrix product. A label twice in a term "
-                                      "takes the diagonal; '...' stands for dimensions that broadcast; without '->' the output has, alphabetically, the labels that occur once.")
-                      .variadicInput("x", "of one type")
-                      .requiredText("equation", "terms separated by commas, one per operand; '->' and the output's term")
-                      .build(inferEinsum));
+    ops.push_back(
+        OpBuilder("einsum", "Sums products of the operands' elements over the labels that the output does not name: "
+                            "'ij,jk->ik' is a matrix product. A label twice in a term "
+                            "takes the diagonal; '...' stands for dimensions that broadcast; without '->' the output "
+                            "has, alphabetically, the labels that occur once.")
+            .variadicInput("x", "of one type")
+            .requiredText("equation", "terms separated by commas, one per operand; '->' and the output's term")
+            .build(inferEinsum));
     return ops;
 }
 

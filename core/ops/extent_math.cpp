@@ -171,7 +171,8 @@ DimExpr ExtentMath::quotient(const std::vector<DimExpr>& numerators, const std::
 
 DimExpr ExtentMath::exactQuotient(DimExpr a, DimExpr b) const {
     Fraction fraction = cancel({a}, {b});
-    if (!fraction.known || !fraction.denominators.empty() || (fraction.denominator != 1 && fraction.denominator != -1)) {
+    if (!fraction.known || !fraction.denominators.empty() ||
+        (fraction.denominator != 1 && fraction.denominator != -1)) {
         return DimExpr{};
     }
     fraction.numerators.push_back(constant(fraction.numerator * fraction.denominator));
@@ -186,8 +187,8 @@ bool ExtentMath::productsDifferSurely(const std::vector<DimExpr>& a, const std::
 
 bool ExtentMath::indivisibleSurely(const std::vector<DimExpr>& a, const std::vector<DimExpr>& b) const {
     const Fraction fraction = cancel(a, b);
-    return fraction.known && fraction.numerators.empty() && fraction.denominators.empty() && fraction.denominator != 1 &&
-           fraction.denominator != -1;
+    return fraction.known && fraction.numerators.empty() && fraction.denominators.empty() &&
+           fraction.denominator != 1 && fraction.denominator != -1;
 }
 
 bool ExtentMath::equalSurely(DimExpr a, DimExpr b) const {

@@ -1,6 +1,6 @@
-// Arithmetic on extents for inference: ExprPool's operations, extended to extents that are not known (an invalid handle in, an invalid handle
-// out) and to what inference asks about two extents: surely equal, surely different, surely not 1.
-// Used by op families. Knows no op and no tensor.
+// Arithmetic on extents for inference: ExprPool's operations, extended to extents that are not known (an invalid handle
+// in, an invalid handle out) and to what inference asks about two extents: surely equal, surely different, surely not
+// 1. Used by op families. Knows no op and no tensor.
 #pragma once
 
 #include "core/ir/dim_expr.h"
@@ -41,7 +41,8 @@ public:
     ir::DimExpr scaleFloor(ir::DimExpr a, double scale) const;
     ir::DimExpr product(const std::vector<ir::DimExpr>& factors) const;
     // product(numerators) / product(denominators), with equal factors cancelled; rounds down what is left.
-    ir::DimExpr quotient(const std::vector<ir::DimExpr>& numerators, const std::vector<ir::DimExpr>& denominators) const;
+    ir::DimExpr quotient(const std::vector<ir::DimExpr>& numerators,
+                         const std::vector<ir::DimExpr>& denominators) const;
 
     // The same where nothing is left to round; unknown otherwise.
     ir::DimExpr exactQuotient(ir::DimExpr a, ir::DimExpr b) const;
@@ -50,17 +51,20 @@ public:
     bool equalSurely(ir::DimExpr a, ir::DimExpr b) const;
     // True only if both are known and differ for every symbol value.
     bool differSurely(ir::DimExpr a, ir::DimExpr b) const;
-    // True only if the two products differ whatever the symbols are: equal factors cancel and the rest are two different constants.
+    // True only if the two products differ whatever the symbols are: equal factors cancel and the rest are two
+    // different constants.
     bool productsDifferSurely(const std::vector<ir::DimExpr>& a, const std::vector<ir::DimExpr>& b) const;
-    // True only if product(b) never divides product(a): what is left of both after cancelling are constants that do not divide.
+    // True only if product(b) never divides product(a): what is left of both after cancelling are constants that do not
+    // divide.
     bool indivisibleSurely(const std::vector<ir::DimExpr>& a, const std::vector<ir::DimExpr>& b) const;
     // Sound bounds over the declared bounds of the symbols.
     ir::Interval bounds(ir::DimExpr e) const { return mPool.bounds(e); }
-    // True if the value depends on elements of shape tensors, where -1 and 0 may have a special meaning. Extents do not.
+    // True if the value depends on elements of shape tensors, where -1 and 0 may have a special meaning. Extents do
+    // not.
     bool dependsOnElements(ir::DimExpr e) const;
 
-    std::string text(ir::DimExpr e) const;  // "?" when unknown
-    std::string text(const std::vector<ir::DimExpr>& dims) const;  // "[N, 3, ?]"
+    std::string text(ir::DimExpr e) const;                        // "?" when unknown
+    std::string text(const std::vector<ir::DimExpr>& dims) const; // "[N, 3, ?]"
 
 private:
     struct Fraction;

@@ -43,7 +43,8 @@ Status inferFill(InferContext& context) {
     }
     for (size_t i = 0; i < shape->size(); ++i) {
         if (math.bounds((*shape)[i]).max < 0) {
-            return invalidArgument("attribute 'shape'[", i, "] is ", math.text((*shape)[i]), ", but must be at least 0");
+            return invalidArgument("attribute 'shape'[", i, "] is ", math.text((*shape)[i]),
+                                   ", but must be at least 0");
         }
     }
     InferInput element;
@@ -88,7 +89,9 @@ Status inferRange(InferContext& context) {
         const DimExpr count = rangeCount(math, (*start)[0], (*limit)[0], (*delta)[0]);
         context.setOutput(0, tensorOf(dtype, {count}));
         if (const auto to = smallDims(math, {count}); to && countsExactly(dtype)) {
-            setContents(context, 0, generate(*to, [&](const std::vector<int64_t>& at) { return math.add((*start)[0], math.mul((*delta)[0], at[0])); }));
+            setContents(context, 0, generate(*to, [&](const std::vector<int64_t>& at) {
+                            return math.add((*start)[0], math.mul((*delta)[0], at[0]));
+                        }));
         }
         return support::okStatus();
     }
@@ -105,7 +108,8 @@ Status inferRange(InferContext& context) {
     }
     const double count = std::ceil((numbers[1] - numbers[0]) / numbers[2]);
     if (!(std::fabs(count) < 9e15)) {
-        return invalidArgument("from ", numbers[0], " to ", numbers[1], " in steps of ", numbers[2], " is no finite range");
+        return invalidArgument("from ", numbers[0], " to ", numbers[1], " in steps of ", numbers[2],
+                               " is no finite range");
     }
     context.setOutput(0, tensorOf(dtype, {math.constant(count > 0 ? static_cast<int64_t>(count) : 0)}));
     return support::okStatus();
@@ -175,23 +179,29 @@ std::vector<OpDef> fill_rangeOps() {
                       .shapeOperand("shape", AttributeKind::kDims, "empty: a scalar")
                       .tensor("value", "one element, which gives the type; absent: 0 of type f32", false)
                       .build(inferFill));
-    ops.push_back(OpBuilder("one_hot", "A new dimension of `depth` elements at axis: values[1] at the position that indices names, values[0] elsewhere. Negative indices count from "
+    ops.push_back(OpBuilder("one_hot", "A new dimension of `depth` elements at axis: values[1] at the position that "
+                                       "indices names, values[0] elsewhere. Negative indices count from "
                                        "the end; others outside give values[0] throughout.")
                       .input("indices")
                       .shapeOperand("depth", AttributeKind::kDims, "one extent")
                       .input("values", "two elements, off and on, which give the type")
                       .integer("axis", -1, "in the output")
                       .build(inferOneHot));
-    ops.push_back(OpBuilder("range", "y[i] = start + i * delta, as many as lie before limit: max(0, ceil((limit - start) / delta)).")
-                      .input("start", "a scalar")
-                      .input("limit", "a scalar")
-                      .input("delta", "a scalar, not 0")
-                      .build(inferRange));
-    ops.push_back(OpBuilder("trilu", "x with zeros below (upper) or above (lower) the diagonal column - row = k of its last two dimensions.")
-                      .input("x", "[..., rows, columns]")
-                      .shapeOperand("k", AttributeKind::kInt, "the diagonal; absent: 0, the main one")
-                      .flag("upper", true, "0: keeps the lower triangle")
-                      .build(inferTrilu));
+    ops.push_back(
+        OpBuilder("range",
+                  "y[i] = start + i * delta, as many as lie before limit: max(0, ceil((limit - start) / delta)).")
+            .input("start", "a scalar")
+            .input("limit", "a scalar")
+            .input("delta", "a scalar, not 0")
+            .build(inferRange));
+    ops.push_back(
+        OpBuilder(
+            "trilu",
+            "x with zeros below (upper) or above (lower) the diagonal column - row = k of its last two dimensions.")
+            .input("x", "[..., rows, columns]")
+            .shapeOperand("k", AttributeKind::kInt, "the diagonal; absent: 0, the main one")
+            .flag("upper", true, "0: keeps the lower triangle")
+            .build(inferTrilu));
     return ops;
 }
 

@@ -19,7 +19,8 @@ Status checkIndices(const InferContext& context, const ExtentMath& math, size_t 
     for (size_t i = 0; indices && limit && i < indices->size(); ++i) {
         const auto index = math.value((*indices)[i]);
         if (index && (*index < -*limit || *index >= *limit)) {
-            return invalidArgument("index ", *index, " (operand ", input, ", element ", i, ") is out of range for an extent of ", *limit);
+            return invalidArgument("index ", *index, " (operand ", input, ", element ", i,
+                                   ") is out of range for an extent of ", *limit);
         }
     }
     return support::okStatus();
@@ -84,12 +85,13 @@ Status checkElementwise(const InferContext& context) {
         return support::okStatus();
     }
     if (indices.rank() != data.rank()) {
-        return invalidArgument("operands 0 and 1 must have as many dimensions as each other, but are ", math.text(data.dims), " and ", math.text(indices.dims));
+        return invalidArgument("operands 0 and 1 must have as many dimensions as each other, but are ",
+                               math.text(data.dims), " and ", math.text(indices.dims));
     }
     for (size_t i = 0; i < data.dims.size(); ++i) {
         if (static_cast<int64_t>(i) != axis && math.bounds(math.sub(data.dims[i], indices.dims[i])).max < 0) {
-            return invalidArgument("the indices (operand 1) of shape ", math.text(indices.dims), " reach beyond the data (operand 0) of shape ", math.text(data.dims),
-                                   " in dim ", i);
+            return invalidArgument("the indices (operand 1) of shape ", math.text(indices.dims),
+                                   " reach beyond the data (operand 0) of shape ", math.text(data.dims), " in dim ", i);
         }
     }
     return checkIndices(context, math, 1, data.dims[static_cast<size_t>(axis)]);
@@ -103,7 +105,8 @@ Status inferGatherElements(InferContext& context) {
     return support::okStatus();
 }
 
-// The dimensions of data that an index tuple leaves over, and its length; nothing when a rank or the length is not known.
+// The dimensions of data that an index tuple leaves over, and its length; nothing when a rank or the length is not
+// known.
 support::Result<std::optional<int64_t>> tupleLength(const InferContext& context, int64_t batch) {
     TN_RETURN_IF_ERROR(needType(context, 1, TypeClass::kIndex));
     TN_RETURN_IF_ERROR(needRank(context, 0, 1, TN_MAX_DIMS));
@@ -115,10 +118,12 @@ support::Result<std::optional<int64_t>> tupleLength(const InferContext& context,
     }
     const auto length = ExtentMath(context.pool()).value(indices.dims.back());
     if (batch >= data.rank()) {
-        return invalidArgument("attribute 'batch_dims' is ", batch, ", but must be less than the ", data.rank(), " dimensions of operand 0");
+        return invalidArgument("attribute 'batch_dims' is ", batch, ", but must be less than the ", data.rank(),
+                               " dimensions of operand 0");
     }
     if (length && (*length < 1 || batch + *length > data.rank())) {
-        return invalidArgument("the last extent of the indices (operand 1) is ", *length, ", but must be within [1, ", data.rank() - batch, "]");
+        return invalidArgument("the last extent of the indices (operand 1) is ", *length, ", but must be within [1, ",
+                               data.rank() - batch, "]");
     }
     return length;
 }
@@ -135,7 +140,8 @@ Status inferGatherNd(InferContext& context) {
     const ExtentMath math(context.pool());
     Extents dims(indices.dims.begin(), indices.dims.end() - 1);
     for (size_t i = 0; i < static_cast<size_t>(batch); ++i) {
-        TN_ASSIGN_OR_RETURN(dims[i], unify(math, data.dims[i], dims[i], support::cat("batch dimension ", i, " of operands 0 and 1 differs")));
+        TN_ASSIGN_OR_RETURN(dims[i], unify(math, data.dims[i], dims[i],
+                                           support::cat("batch dimension ", i, " of operands 0 and 1 differs")));
     }
     dims.insert(dims.end(), data.dims.begin() + batch + *length, data.dims.end());
     context.setOutput(0, tensorOf(data.dtype, std::move(dims)));
@@ -155,7 +161,8 @@ Status checkUpdateShape(const InferContext& context, const Extents& wanted) {
     if (!updates.ranked) {
         return support::okStatus();
     }
-    return unifyShapes(ExtentMath(context.pool()), updates.dims, wanted, "the updates (operand 2) have not the shape that data and indices give")
+    return unifyShapes(ExtentMath(context.pool()), updates.dims, wanted,
+                       "the updates (operand 2) have not the shape that data and indices give")
         .status();
 }
 
@@ -187,32 +194,39 @@ Status inferScatterNd(InferContext& context) {
 
 std::vector<OpDef> gather_scatterOps() {
     const std::vector<std::string> reductions{"none", "add", "mul", "max", "min"};
-    const char* reductionDoc = "how an update meets the element: replaces it (of several the last one), or is added, multiplied, ...";
+    const char* reductionDoc =
+        "how an update meets the element: replaces it (of several the last one), or is added, multiplied, ...";
     std::vector<OpDef> ops;
-    ops.push_back(OpBuilder("gather", "y[a..., i..., b...] = data[a..., indices[i...], b...], the index at dimension axis. Negative indices count from the end.")
+    ops.push_back(OpBuilder("gather", "y[a..., i..., b...] = data[a..., indices[i...], b...], the index at dimension "
+                                      "axis. Negative indices count from the end.")
                       .input("data")
                       .input("indices", "i32 or i64")
                       .integer("axis", 0, "")
                       .build(inferGather));
-    ops.push_back(OpBuilder("gather_elements", "y[i...] = data[i... with indices[i...] at dimension axis]. Negative indices count from the end.")
-                      .input("data")
-                      .input("indices", "i32 or i64")
-                      .integer("axis", 0, "")
-                      .build(inferGatherElements));
-    ops.push_back(OpBuilder("gather_nd", "y[b..., i..., d...] = data[b..., indices[b..., i..., :], d...]: each tuple along the last dimension of indices names a part of data. "
+    ops.push_back(
+        OpBuilder("gather_elements",
+                  "y[i...] = data[i... with indices[i...] at dimension axis]. Negative indices count from the end.")
+            .input("data")
+            .input("indices", "i32 or i64")
+            .integer("axis", 0, "")
+            .build(inferGatherElements));
+    ops.push_back(OpBuilder("gather_nd", "y[b..., i..., d...] = data[b..., indices[b..., i..., :], d...]: each tuple "
+                                         "along the last dimension of indices names a part of data. "
                                          "Negative indices count from the end.")
                       .input("data")
                       .input("indices", "i32 or i64")
                       .integer("batch_dims", 0, "leading dimensions that both share", {0, TN_MAX_DIMS})
                       .build(inferGatherNd));
-    ops.push_back(OpBuilder("scatter_elements", "data with data[i... with indices[i...] at dimension axis] replaced by updates[i...]. Negative indices count from the end.")
+    ops.push_back(OpBuilder("scatter_elements", "data with data[i... with indices[i...] at dimension axis] replaced by "
+                                                "updates[i...]. Negative indices count from the end.")
                       .input("data")
                       .input("indices", "i32 or i64")
                       .input("updates", "of the shape of indices")
                       .integer("axis", 0, "")
                       .text("reduction", "none", reductions, reductionDoc)
                       .build(inferScatterElements));
-    ops.push_back(OpBuilder("scatter_nd", "data with data[indices[i..., :], d...] replaced by updates[i..., d...]. Negative indices count from the end.")
+    ops.push_back(OpBuilder("scatter_nd", "data with data[indices[i..., :], d...] replaced by updates[i..., d...]. "
+                                          "Negative indices count from the end.")
                       .input("data")
                       .input("indices", "i32 or i64")
                       .input("updates", "[i..., d...]")

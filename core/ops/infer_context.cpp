@@ -10,10 +10,14 @@ namespace {
 // Whole numbers up to here are exact in the type, so that arithmetic on them equals integer arithmetic.
 double largestWhole(ir::DataType type) {
     switch (type) {
-    case ir::DataType::kF64: return 9007199254740992.0;
-    case ir::DataType::kF32: return 16777216.0;
-    case ir::DataType::kF16: return 2048.0;
-    case ir::DataType::kBF16: return 256.0;
+    case ir::DataType::kF64:
+        return 9007199254740992.0;
+    case ir::DataType::kF32:
+        return 16777216.0;
+    case ir::DataType::kF16:
+        return 2048.0;
+    case ir::DataType::kBF16:
+        return 256.0;
     case ir::DataType::kI8:
     case ir::DataType::kU8:
     case ir::DataType::kI16:
@@ -29,7 +33,8 @@ double largestWhole(ir::DataType type) {
     case ir::DataType::kF4E2M1:
     case ir::DataType::kI4:
     case ir::DataType::kU4:
-    case ir::DataType::kString: return 0;
+    case ir::DataType::kString:
+        return 0;
     }
     return 0;
 }

@@ -44,7 +44,8 @@ std::vector<DimExpr> unbackedOf(const ir::ExprPool& pool, const std::vector<Infe
     return symbols;
 }
 
-// The unbacked symbols that the node itself introduced when its types were recorded: those of its outputs that no input has.
+// The unbacked symbols that the node itself introduced when its types were recorded: those of its outputs that no input
+// has.
 std::vector<DimExpr> ownUnbacked(const Node& node, const std::vector<InferInput>& inputs) {
     const ir::ExprPool& pool = node.graph()->pool();
     const std::vector<DimExpr> foreign = unbackedOf(pool, inputs);
@@ -70,12 +71,15 @@ InferInput inputOf(const Value* value) {
 
 InferOutput recorded(const Value* value) { return {true, value->type(), value->contents()}; }
 
-Result<std::vector<InferOutput>> inferWith(const OpRegistry& registry, const Node& node, std::vector<InferInput> inputs);
+Result<std::vector<InferOutput>> inferWith(const OpRegistry& registry, const Node& node,
+                                           std::vector<InferInput> inputs);
 
 // Types of a body's outputs for these types of its inputs; changes nothing.
-Result<std::vector<InferOutput>> inferBody(const OpRegistry& registry, const Graph& body, const std::vector<InferInput>& inputs) {
+Result<std::vector<InferOutput>> inferBody(const OpRegistry& registry, const Graph& body,
+                                           const std::vector<InferInput>& inputs) {
     if (inputs.size() != body.inputs().size()) {
-        return support::invalidArgument("region @", body.name(), " has ", body.inputs().size(), " inputs, the node has ", inputs.size());
+        return support::invalidArgument("region @", body.name(), " has ", body.inputs().size(),
+                                        " inputs, the node has ", inputs.size());
     }
     std::vector<InferInput> known(static_cast<size_t>(body.valueIdEnd()));
     for (size_t i = 0; i < inputs.size(); ++i) {
@@ -89,7 +93,8 @@ Result<std::vector<InferOutput>> inferBody(const OpRegistry& registry, const Gra
         TN_ASSIGN_OR_RETURN(auto outputs, inferWith(registry, *node, std::move(operands)));
         for (size_t i = 0; i < outputs.size(); ++i) {
             const Value* value = node->output(i);
-            known[static_cast<size_t>(value->id())] = {true, std::move(outputs[i].type), std::move(outputs[i].contents), value->constant()};
+            known[static_cast<size_t>(value->id())] = {true, std::move(outputs[i].type), std::move(outputs[i].contents),
+                                                       value->constant()};
         }
     }
     std::vector<InferOutput> results;
@@ -100,7 +105,8 @@ Result<std::vector<InferOutput>> inferBody(const OpRegistry& registry, const Gra
     return results;
 }
 
-Result<std::vector<InferOutput>> inferOutputs(const OpRegistry& registry, const Node& node, std::vector<InferInput> inputs) {
+Result<std::vector<InferOutput>> inferOutputs(const OpRegistry& registry, const Node& node,
+                                              std::vector<InferInput> inputs) {
     const OpDef* def = registry.find(node.op());
     if (def == nullptr) {
         return support::notFound("there is no op '", node.op(), "'; a module that defines it may be missing");
@@ -119,7 +125,8 @@ Result<std::vector<InferOutput>> inferOutputs(const OpRegistry& registry, const 
         }
         TN_ASSIGN_OR_RETURN(auto outputs, inferBody(registry, *node.regions()[0], inputs));
         if (outputs.size() != node.outputs().size()) {
-            return support::invalidArgument(node.op(), ": its region yields ", outputs.size(), " values, the node has ", node.outputs().size(), " outputs");
+            return support::invalidArgument(node.op(), ": its region yields ", outputs.size(), " values, the node has ",
+                                            node.outputs().size(), " outputs");
         }
         return outputs;
     }
@@ -130,7 +137,8 @@ Result<std::vector<InferOutput>> inferOutputs(const OpRegistry& registry, const 
     return context.outputs();
 }
 
-Result<std::vector<InferOutput>> inferWith(const OpRegistry& registry, const Node& node, std::vector<InferInput> inputs) {
+Result<std::vector<InferOutput>> inferWith(const OpRegistry& registry, const Node& node,
+                                           std::vector<InferInput> inputs) {
     auto outputs = inferOutputs(registry, node, std::move(inputs));
     if (outputs.ok()) {
         return outputs;
@@ -141,8 +149,10 @@ Result<std::vector<InferOutput>> inferWith(const OpRegistry& registry, const Nod
                                               : support::cat("while inferring node '", node.name(), "' of ", source));
 }
 
-// What inference says, with what is recorded where inference says nothing: no extent, or only a symbol that the node itself introduces.
-ir::TensorType merged(const ir::TensorType& old, ir::TensorType inferred, const ir::ExprPool& pool, const std::vector<DimExpr>& foreign) {
+// What inference says, with what is recorded where inference says nothing: no extent, or only a symbol that the node
+// itself introduces.
+ir::TensorType merged(const ir::TensorType& old, ir::TensorType inferred, const ir::ExprPool& pool,
+                      const std::vector<DimExpr>& foreign) {
     if (old.kind != inferred.kind || !old.ranked) {
         return inferred;
     }
@@ -155,7 +165,8 @@ ir::TensorType merged(const ir::TensorType& old, ir::TensorType inferred, const 
         const DimExpr e = inferred.dims[i];
         std::vector<DimExpr> symbols;
         collectSymbols(pool, e, symbols);
-        const bool isOwn = symbols.size() == 1 && symbols[0] == e && std::find(foreign.begin(), foreign.end(), e) == foreign.end();
+        const bool isOwn =
+            symbols.size() == 1 && symbols[0] == e && std::find(foreign.begin(), foreign.end(), e) == foreign.end();
         if (old.dims[i].valid() && (!e.valid() || isOwn)) {
             inferred.dims[i] = old.dims[i];
         }
@@ -198,7 +209,8 @@ Status inferGraph(const OpRegistry& registry, Graph& graph) {
                     inner.setContents(region->inputs()[i], outer->contents());
                 }
             }
-            TN_RETURN_IF_ERROR(inferGraph(registry, *region).withContext(support::cat("in the region of node '", node->name(), "'")));
+            TN_RETURN_IF_ERROR(
+                inferGraph(registry, *region).withContext(support::cat("in the region of node '", node->name(), "'")));
         }
         std::vector<InferInput> inputs = inputsOf(*node);
         const std::vector<DimExpr> foreign = unbackedOf(graph.pool(), inputs);

@@ -15,19 +15,26 @@ namespace {
 
 std::string_view describe(TypeClass wanted) {
     switch (wanted) {
-    case TypeClass::kAny: return "any type";
-    case TypeClass::kFloat: return "f32, f16, bf16 or f64";
-    case TypeClass::kInteger: return "an integer type";
-    case TypeClass::kNumber: return "a float or integer type";
-    case TypeClass::kNumberOrBool: return "a float, integer or bool type";
-    case TypeClass::kBool: return "bool";
-    case TypeClass::kIndex: return "i32 or i64";
+    case TypeClass::kAny:
+        return "any type";
+    case TypeClass::kFloat:
+        return "f32, f16, bf16 or f64";
+    case TypeClass::kInteger:
+        return "an integer type";
+    case TypeClass::kNumber:
+        return "a float or integer type";
+    case TypeClass::kNumberOrBool:
+        return "a float, integer or bool type";
+    case TypeClass::kBool:
+        return "bool";
+    case TypeClass::kIndex:
+        return "i32 or i64";
     }
     return "";
 }
 
-// Whether b is min(a, c) with c > 1: where such a pair broadcasts at all, the two are equal (a <= c) or both 1. A table of c rows cut to the
-// first a of them is the common case.
+// Whether b is min(a, c) with c > 1: where such a pair broadcasts at all, the two are equal (a <= c) or both 1. A table
+// of c rows cut to the first a of them is the common case.
 bool isCutOf(const ExtentMath& math, DimExpr b, DimExpr a) {
     const ir::ExprNode node = math.pool().at(b);
     if (node.op != ir::ExprOp::kMin) {
@@ -44,15 +51,23 @@ bool isCutOf(const ExtentMath& math, DimExpr b, DimExpr a) {
 } // namespace
 
 bool belongsTo(DataType type, TypeClass wanted) {
-    const bool isPlainFloat = type == DataType::kF32 || type == DataType::kF16 || type == DataType::kBF16 || type == DataType::kF64;
+    const bool isPlainFloat =
+        type == DataType::kF32 || type == DataType::kF16 || type == DataType::kBF16 || type == DataType::kF64;
     switch (wanted) {
-    case TypeClass::kAny: return true;
-    case TypeClass::kFloat: return isPlainFloat;
-    case TypeClass::kInteger: return ir::isInteger(type);
-    case TypeClass::kNumber: return isPlainFloat || ir::isInteger(type);
-    case TypeClass::kNumberOrBool: return isPlainFloat || ir::isInteger(type) || type == DataType::kBool;
-    case TypeClass::kBool: return type == DataType::kBool;
-    case TypeClass::kIndex: return type == DataType::kI32 || type == DataType::kI64;
+    case TypeClass::kAny:
+        return true;
+    case TypeClass::kFloat:
+        return isPlainFloat;
+    case TypeClass::kInteger:
+        return ir::isInteger(type);
+    case TypeClass::kNumber:
+        return isPlainFloat || ir::isInteger(type);
+    case TypeClass::kNumberOrBool:
+        return isPlainFloat || ir::isInteger(type) || type == DataType::kBool;
+    case TypeClass::kBool:
+        return type == DataType::kBool;
+    case TypeClass::kIndex:
+        return type == DataType::kI32 || type == DataType::kI64;
     }
     return false;
 }
@@ -61,7 +76,8 @@ Status needType(const InferContext& context, size_t input, TypeClass wanted) {
     if (!context.hasInput(input) || belongsTo(context.input(input).type.dtype, wanted)) {
         return support::okStatus();
     }
-    return invalidArgument("operand ", input, " must be ", describe(wanted), ", but is ", ir::nameOf(context.input(input).type.dtype));
+    return invalidArgument("operand ", input, " must be ", describe(wanted), ", but is ",
+                           ir::nameOf(context.input(input).type.dtype));
 }
 
 Status needSameType(const InferContext& context, size_t first, size_t second) {
@@ -73,8 +89,8 @@ Status needSameType(const InferContext& context, size_t first, size_t second) {
     if (a == b) {
         return support::okStatus();
     }
-    return invalidArgument("operands ", first, " and ", second, " must have one element type, but are ", ir::nameOf(a), " and ", ir::nameOf(b),
-                           "; cast one of them");
+    return invalidArgument("operands ", first, " and ", second, " must have one element type, but are ", ir::nameOf(a),
+                           " and ", ir::nameOf(b), "; cast one of them");
 }
 
 Status needRank(const InferContext& context, size_t input, int64_t low, int64_t high) {
@@ -87,16 +103,21 @@ Status needRank(const InferContext& context, size_t input, int64_t low, int64_t 
     }
     const ExtentMath math(context.pool());
     const int64_t limit = rank < low ? low : high;
-    return invalidArgument("operand ", input, " must have ", low == high ? "exactly " : rank < low ? "at least " : "at most ", limit,
-                           limit == 1 ? " dimension" : " dimensions", ", but has ", rank, ": ",
+    return invalidArgument("operand ", input, " must have ",
+                           low == high  ? "exactly "
+                           : rank < low ? "at least "
+                                        : "at most ",
+                           counted(limit, "dimension", "dimensions"), ", but has ", rank, ": ",
                            math.text(context.input(input).type.dims));
 }
 
-std::string textOf(const ExtentMath& math, const TensorType& type) { return type.ranked ? math.text(type.dims) : "unknown rank"; }
+std::string textOf(const ExtentMath& math, const TensorType& type) {
+    return type.ranked ? math.text(type.dims) : "unknown rank";
+}
 
 Result<int64_t> normalAxis(int64_t axis, int64_t rank, std::string_view name) {
     if (axis < -rank || axis >= rank) {
-        return invalidArgument(name, " ", axis, " is out of range for ", rank, rank == 1 ? " dimension" : " dimensions",
+        return invalidArgument(name, " ", axis, " is out of range for ", counted(rank, "dimension", "dimensions"),
                                rank > 0 ? cat(": it must be within [", -rank, ", ", rank - 1, "]") : "");
     }
     return axis < 0 ? axis + rank : axis;
@@ -114,7 +135,8 @@ Result<std::vector<int64_t>> normalAxes(const std::vector<int64_t>& axes, int64_
     return result;
 }
 
-std::optional<std::vector<int64_t>> constantIntegers(const InferContext& context, size_t input, std::string_view attribute) {
+std::optional<std::vector<int64_t>> constantIntegers(const InferContext& context, size_t input,
+                                                     std::string_view attribute) {
     const auto exprs = context.integers(input, attribute);
     if (!exprs) {
         return std::nullopt;
@@ -191,8 +213,10 @@ Result<DimExpr> broadcastExtent(const ExtentMath& math, DimExpr a, DimExpr b) {
         return math.max(a, b);
     }
     // Not the larger of the two: an empty dimension broadcasts with 1 to an empty one.
-    const DimExpr first = std::min(a, b);
-    const DimExpr second = std::max(a, b);
+    // In the order of their texts, so that a + b and b + a have one extent.
+    const bool inOrder = math.text(a) < math.text(b);
+    const DimExpr first = inOrder ? a : b;
+    const DimExpr second = inOrder ? b : a;
     return math.select(math.equal(first, math.constant(1)), second, first);
 }
 
@@ -212,8 +236,9 @@ Result<TensorType> broadcastInputs(const InferContext& context, const std::vecto
             auto extent = broadcastExtent(math, dims[i], other[i]);
             if (!extent.ok()) {
                 const TensorType& against = context.input(inputs[k == 1 ? 0 : k - 1]).type;
-                return invalidArgument("cannot broadcast ", textOf(math, against), " (operand ", inputs[k == 1 ? 0 : k - 1], ") and ",
-                                       textOf(math, type), " (operand ", inputs[k], "): ", extent.status().message());
+                return invalidArgument("cannot broadcast ", textOf(math, against), " (operand ",
+                                       inputs[k == 1 ? 0 : k - 1], ") and ", textOf(math, type), " (operand ",
+                                       inputs[k], "): ", extent.status().message());
             }
             dims[i] = *extent;
         }
@@ -236,8 +261,8 @@ Status needBroadcastsTo(const InferContext& context, size_t small, size_t large)
     if (fits) {
         return support::okStatus();
     }
-    return invalidArgument("operand ", small, " of shape ", math.text(from), " does not broadcast to the shape of operand ", large, ", ",
-                           math.text(to));
+    return invalidArgument("operand ", small, " of shape ", math.text(from),
+                           " does not broadcast to the shape of operand ", large, ", ", math.text(to));
 }
 
 Result<Extents> unifyShapes(const ExtentMath& math, const Extents& a, const Extents& b, std::string_view what) {

@@ -1,5 +1,6 @@
-// Rules that several op families share: element type checks, axes, broadcasting, unification of extents, and the texts of their errors.
-// Used by core/ops/<family>.cpp inside inference. Errors here do not name the op; the registry puts its name in front.
+// Rules that several op families share: element type checks, axes, broadcasting, unification of extents, and the texts
+// of their errors. Used by core/ops/<family>.cpp inside inference. Errors here do not name the op; the registry puts
+// its name in front.
 #pragma once
 
 #include "core/ops/extent_math.h"
@@ -18,12 +19,12 @@ using support::Status;
 
 enum class TypeClass : uint8_t {
     kAny,
-    kFloat,        // f64, f32, f16, bf16
+    kFloat, // f64, f32, f16, bf16
     kInteger,
-    kNumber,       // kFloat or kInteger
+    kNumber, // kFloat or kInteger
     kNumberOrBool,
     kBool,
-    kIndex,        // i32, i64
+    kIndex, // i32, i64
 };
 
 bool belongsTo(ir::DataType type, TypeClass wanted);
@@ -32,6 +33,11 @@ Status needType(const InferContext& context, size_t input, TypeClass wanted);
 Status needSameType(const InferContext& context, size_t first, size_t second);
 // Rank within [low, high]; nothing to say where the rank is unknown.
 Status needRank(const InferContext& context, size_t input, int64_t low, int64_t high);
+// "1 entry", "2 entries".
+template <class Int>
+std::string counted(Int count, std::string_view one, std::string_view many) {
+    return support::cat(count, " ", count == 1 ? one : many);
+}
 // "[2, N, ?]", or "unknown rank".
 std::string textOf(const ExtentMath& math, const ir::TensorType& type);
 
@@ -51,9 +57,11 @@ inline ir::TensorType unranked(ir::DataType dtype) {
 // An axis in [-rank, rank) as one in [0, rank).
 support::Result<int64_t> normalAxis(int64_t axis, int64_t rank, std::string_view name = "axis");
 // Several, each at most once; the order is kept.
-support::Result<std::vector<int64_t>> normalAxes(const std::vector<int64_t>& axes, int64_t rank, std::string_view name = "axes");
+support::Result<std::vector<int64_t>> normalAxes(const std::vector<int64_t>& axes, int64_t rank,
+                                                 std::string_view name = "axes");
 // The integers of an attribute or operand when all are constants; nothing when some are not known.
-std::optional<std::vector<int64_t>> constantIntegers(const InferContext& context, size_t input, std::string_view attribute);
+std::optional<std::vector<int64_t>> constantIntegers(const InferContext& context, size_t input,
+                                                     std::string_view attribute);
 // Whether an operand or its attribute is there at all.
 bool isGiven(const InferContext& context, size_t input, std::string_view attribute);
 // The length of an operand that lists integers: of its attribute, or the extent of its rank-1 input (1 for a scalar).

@@ -28,9 +28,9 @@ Status inferMatmul(InferContext& context) {
     const size_t innerA = rankA - (transA ? 2 : 1);
     const size_t innerB = rankB == 1 ? 0 : rankB - (transB ? 1 : 2);
     if (math.differSurely(a.dims[innerA], b.dims[innerB])) {
-        return support::invalidArgument("inner extents differ: ", math.text(a.dims[innerA]), " (operand 0, dim ", innerA, ") and ",
-                                        math.text(b.dims[innerB]), " (operand 1, dim ", innerB, ") of shapes ", math.text(a.dims), " and ",
-                                        math.text(b.dims));
+        return support::invalidArgument("inner extents differ: ", math.text(a.dims[innerA]), " (operand 0, dim ",
+                                        innerA, ") and ", math.text(b.dims[innerB]), " (operand 1, dim ", innerB,
+                                        ") of shapes ", math.text(a.dims), " and ", math.text(b.dims));
     }
     Extents dims;
     const size_t batchA = rankA > 2 ? rankA - 2 : 0;
@@ -42,7 +42,8 @@ Status inferMatmul(InferContext& context) {
         const DimExpr right = i + batchB >= batch ? b.dims[i + batchB - batch] : one;
         auto extent = broadcastExtent(math, left, right);
         if (!extent.ok()) {
-            return support::invalidArgument("batch dimensions of ", math.text(a.dims), " (operand 0) and ", math.text(b.dims),
+            return support::invalidArgument("batch dimensions of ", math.text(a.dims), " (operand 0) and ",
+                                            math.text(b.dims),
                                             " (operand 1) do not broadcast: ", extent.status().message());
         }
         dims.push_back(*extent);
@@ -61,7 +62,8 @@ Status inferMatmul(InferContext& context) {
 
 std::vector<OpDef> matmulOps() {
     std::vector<OpDef> ops;
-    ops.push_back(OpBuilder("matmul", "y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j]. Leading dimensions broadcast; an operand of one dimension is a row (a) or "
+    ops.push_back(OpBuilder("matmul", "y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j]. Leading dimensions "
+                                      "broadcast; an operand of one dimension is a row (a) or "
                                       "a column (b), which the result then lacks.")
                       .input("a", "[..., M, K], or [..., K, M] when trans_a")
                       .input("b", "[..., K, N], or [..., N, K] when trans_b")

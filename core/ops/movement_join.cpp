@@ -49,8 +49,9 @@ Status inferConcat(InferContext& context) {
             known = &type;
             first = i;
         } else if (type.ranked && type.rank() != known->rank()) {
-            return invalidArgument("operands ", first, " and ", i, " must have as many dimensions as each other, but are ", math.text(known->dims), " and ",
-                                   math.text(type.dims));
+            return invalidArgument("operands ", first, " and ", i,
+                                   " must have as many dimensions as each other, but are ", math.text(known->dims),
+                                   " and ", math.text(type.dims));
         }
     }
     if (known == nullptr) {
@@ -72,8 +73,9 @@ Status inferConcat(InferContext& context) {
             }
             auto extent = unify(math, dims[d], type.dims[d], "");
             if (!extent.ok()) {
-                return invalidArgument("operands ", first, " and ", i, " may differ in dim ", axis, " only, but dim ", d, " is ", math.text(dims[d]), " and ",
-                                       math.text(type.dims[d]), ": ", math.text(known->dims), " and ", math.text(type.dims));
+                return invalidArgument("operands ", first, " and ", i, " may differ in dim ", axis, " only, but dim ",
+                                       d, " is ", math.text(dims[d]), " and ", math.text(type.dims[d]), ": ",
+                                       math.text(known->dims), " and ", math.text(type.dims));
             }
             dims[d] = *extent;
         }
@@ -107,7 +109,8 @@ Status inferSplit(InferContext& context) {
     const auto sizes = context.integers(1, "sizes");
     const bool given = isGiven(context, 1, "sizes");
     if (sizes && sizes->size() != count) {
-        return invalidArgument("attribute 'sizes' has ", sizes->size(), " entries for ", count, count == 1 ? " output" : " outputs");
+        return invalidArgument("attribute 'sizes' has ", counted(sizes->size(), "entry", "entries"), " for ",
+                               counted(count, "output", "outputs"));
     }
     if (!x.ranked) {
         for (size_t i = 0; i < count; ++i) {
@@ -124,12 +127,14 @@ Status inferSplit(InferContext& context) {
         DimExpr total = math.constant(0);
         for (size_t i = 0; i < count; ++i) {
             if (math.bounds(parts[i]).max < 0) {
-                return invalidArgument("attribute 'sizes'[", i, "] is ", math.text(parts[i]), ", but must be at least 0");
+                return invalidArgument("attribute 'sizes'[", i, "] is ", math.text(parts[i]),
+                                       ", but must be at least 0");
             }
             total = math.add(total, parts[i]);
         }
         if (math.differSurely(total, extent)) {
-            return invalidArgument("the sizes ", math.text(parts), " add up to ", math.text(total), ", but dim ", axis, " of operand 0 has extent ", math.text(extent));
+            return invalidArgument("the sizes ", math.text(parts), " add up to ", math.text(total), ", but dim ", axis,
+                                   " of operand 0 has extent ", math.text(extent));
         }
     } else if (given) {
         for (size_t i = 0; i < count; ++i) {
@@ -142,7 +147,8 @@ Status inferSplit(InferContext& context) {
         parts.assign(count, most);
         parts.back() = last;
         if (math.bounds(last).max < 0) {
-            return invalidArgument("dim ", axis, " of operand 0 has extent ", math.text(extent), ", too few for ", count, " outputs");
+            return invalidArgument("dim ", axis, " of operand 0 has extent ", math.text(extent), ", too few for ",
+                                   count, " outputs");
         }
     }
     int64_t offset = 0;
@@ -169,12 +175,14 @@ std::vector<OpDef> movement_joinOps() {
                       .variadicInput("x", "of one type and number of dimensions")
                       .requiredInteger("axis", "")
                       .build(inferConcat));
-    ops.push_back(OpBuilder("split", "x cut along axis into as many outputs as the node has.")
-                      .input("x")
-                      .integer("axis", 0, "")
-                      .shapeOperand("sizes", AttributeKind::kDims, "extents of the outputs along axis; absent: equal ones, rounded up, the last one smaller")
-                      .outputs(1, INT32_MAX)
-                      .build(inferSplit));
+    ops.push_back(
+        OpBuilder("split", "x cut along axis into as many outputs as the node has.")
+            .input("x")
+            .integer("axis", 0, "")
+            .shapeOperand("sizes", AttributeKind::kDims,
+                          "extents of the outputs along axis; absent: equal ones, rounded up, the last one smaller")
+            .outputs(1, INT32_MAX)
+            .build(inferSplit));
     return ops;
 }
 

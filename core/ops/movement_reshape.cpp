@@ -56,7 +56,8 @@ Extents without(const Extents& dims, size_t index) {
     return rest;
 }
 
-Result<DimExpr> missingExtent(const ExtentMath& math, const TensorType& x, const Extents& others, const Extents& shape) {
+Result<DimExpr> missingExtent(const ExtentMath& math, const TensorType& x, const Extents& others,
+                              const Extents& shape) {
     if (!x.ranked) {
         return DimExpr{};
     }
@@ -82,7 +83,8 @@ Status inferReshape(InferContext& context) {
         return setUnbacked(context, listLength(context, 1, "shape"), "reshaped");
     }
     if (shape->size() > TN_MAX_DIMS) {
-        return support::unsupported("attribute 'shape' has ", shape->size(), " entries; at most ", TN_MAX_DIMS, " dimensions are supported");
+        return support::unsupported("attribute 'shape' has ", counted(shape->size(), "entry", "entries"), "; at most ",
+                                    TN_MAX_DIMS, " dimensions are supported");
     }
     const ExtentMath math(context.pool());
     const bool zeroCopies = context.attributes().intOr("allow_zero", 0) == 0;
@@ -94,15 +96,17 @@ Status inferReshape(InferContext& context) {
         const DimExpr copied = i < x.dims.size() ? x.dims[i] : DimExpr{};
         if (known == -1) {
             if (missing) {
-                return invalidArgument("cannot reshape ", textOf(math, x), " to ", math.text(*shape), ": only one extent may be -1");
+                return invalidArgument("cannot reshape ", textOf(math, x), " to ", math.text(*shape),
+                                       ": only one extent may be -1");
             }
             missing = i;
         } else if (known && *known < 0) {
             return invalidArgument("attribute 'shape'[", i, "] is ", *known, ", but must be at least -1");
         } else if (known == 0 && zeroCopies) {
             if (x.ranked && i >= x.dims.size()) {
-                return invalidArgument("attribute 'shape'[", i, "] is 0, which copies an extent of the input, but operand 0 has only ", x.dims.size(),
-                                       x.dims.size() == 1 ? " dimension" : " dimensions", ": ", math.text(x.dims));
+                return invalidArgument("attribute 'shape'[", i,
+                                       "] is 0, which copies an extent of the input, but operand 0 has only ",
+                                       counted(x.dims.size(), "dimension", "dimensions"), ": ", math.text(x.dims));
             }
             dims[i] = copied;
         } else if (!known && math.dependsOnElements(dims[i])) {
@@ -124,7 +128,8 @@ Status inferReshape(InferContext& context) {
         dims[i] = math.select(math.equal((*shape)[i], math.constant(-1)), rest, dims[i]);
     }
     if (x.ranked && maybeMissing.empty() && math.productsDifferSurely(x.dims, dims)) {
-        return invalidArgument("cannot reshape ", math.text(x.dims), " to ", math.text(*shape), ": the numbers of elements differ");
+        return invalidArgument("cannot reshape ", math.text(x.dims), " to ", math.text(*shape),
+                               ": the numbers of elements differ");
     }
     return setReshaped(context, std::move(dims));
 }
@@ -158,13 +163,15 @@ Status inferSqueeze(InferContext& context) {
         const auto axes = constantIntegers(context, 1, "axes");
         if (!axes) {
             const auto count = listLength(context, 1, "axes");
-            return setUnbacked(context, count && *count <= x.rank() ? std::optional(x.rank() - *count) : std::nullopt, "squeezed");
+            return setUnbacked(context, count && *count <= x.rank() ? std::optional(x.rank() - *count) : std::nullopt,
+                               "squeezed");
         }
         TN_ASSIGN_OR_RETURN(const auto normal, normalAxes(*axes, x.rank()));
         for (const int64_t axis : normal) {
             const DimExpr extent = x.dims[static_cast<size_t>(axis)];
             if (math.differSurely(extent, math.constant(1))) {
-                return invalidArgument("dim ", axis, " of ", math.text(x.dims), " has extent ", math.text(extent), "; only an extent of 1 can be dropped");
+                return invalidArgument("dim ", axis, " of ", math.text(x.dims), " has extent ", math.text(extent),
+                                       "; only an extent of 1 can be dropped");
             }
             drop[static_cast<size_t>(axis)] = true;
         }
@@ -172,8 +179,8 @@ Status inferSqueeze(InferContext& context) {
         for (size_t i = 0; i < x.dims.size(); ++i) {
             drop[i] = math.is(x.dims[i], 1);
             if (!drop[i] && !math.differSurely(x.dims[i], math.constant(1))) {
-                return support::unsupported("without 'axes' the extents of operand 0 must be known, but dim ", i, " of ", math.text(x.dims),
-                                            " may or may not be 1; give 'axes'");
+                return support::unsupported("without 'axes' the extents of operand 0 must be known, but dim ", i,
+                                            " of ", math.text(x.dims), " may or may not be 1; give 'axes'");
             }
         }
     }
@@ -202,7 +209,8 @@ Status inferUnsqueeze(InferContext& context) {
     }
     const int64_t rank = x.rank() + static_cast<int64_t>(axes->size());
     if (rank > TN_MAX_DIMS) {
-        return support::unsupported("the output would have ", rank, " dimensions; at most ", TN_MAX_DIMS, " are supported");
+        return support::unsupported("the output would have ", rank, " dimensions; at most ", TN_MAX_DIMS,
+                                    " are supported");
     }
     TN_ASSIGN_OR_RETURN(auto normal, normalAxes(*axes, rank));
     std::sort(normal.begin(), normal.end());
@@ -226,7 +234,8 @@ Status inferTranspose(InferContext& context) {
         }
     }
     if (static_cast<int64_t>(perm.size()) != x.rank()) {
-        return invalidArgument("attribute 'perm' has ", perm.size(), " entries, but operand 0 has ", x.rank(), x.rank() == 1 ? " dimension" : " dimensions");
+        return invalidArgument("attribute 'perm' has ", counted(perm.size(), "entry", "entries"),
+                               ", but operand 0 has ", counted(x.rank(), "dimension", "dimensions"));
     }
     TN_ASSIGN_OR_RETURN(perm, normalAxes(perm, x.rank(), "perm"));
     Extents dims;
@@ -255,7 +264,8 @@ void repeatContents(InferContext& context, const Extents& dims) {
         return;
     }
     setContents(context, 0, generate(*to, [&](const std::vector<int64_t>& coordinate) {
-                    std::vector<int64_t> from(coordinate.end() - static_cast<std::ptrdiff_t>(small->dims.size()), coordinate.end());
+                    std::vector<int64_t> from(coordinate.end() - static_cast<std::ptrdiff_t>(small->dims.size()),
+                                              coordinate.end());
                     for (size_t i = 0; i < from.size(); ++i) {
                         from[i] %= small->dims[i]; // not 0: then the output is empty as well
                     }
@@ -271,7 +281,9 @@ Status inferExpand(InferContext& context) {
     const auto shape = context.integers(1, "shape");
     if (!x.ranked || !shape) {
         const auto length = listLength(context, 1, "shape");
-        return setUnbacked(context, x.ranked && length ? std::optional(std::max<int64_t>(*length, x.rank())) : std::nullopt, "expanded");
+        return setUnbacked(context,
+                           x.ranked && length ? std::optional(std::max<int64_t>(*length, x.rank())) : std::nullopt,
+                           "expanded");
     }
     const ExtentMath math(context.pool());
     Extents dims = x.dims;
@@ -281,11 +293,13 @@ Status inferExpand(InferContext& context) {
     to.insert(to.begin(), rank - to.size(), math.constant(1));
     for (size_t i = 0; i < rank; ++i) {
         if (math.bounds(to[i]).max < 0) {
-            return invalidArgument("attribute 'shape' has the negative extent ", math.text(to[i]), ": ", math.text(*shape));
+            return invalidArgument("attribute 'shape' has the negative extent ", math.text(to[i]), ": ",
+                                   math.text(*shape));
         }
         auto extent = broadcastExtent(math, dims[i], to[i]);
         if (!extent.ok()) {
-            return invalidArgument("cannot expand ", math.text(x.dims), " to ", math.text(*shape), ": ", extent.status().message());
+            return invalidArgument("cannot expand ", math.text(x.dims), " to ", math.text(*shape), ": ",
+                                   extent.status().message());
         }
         dims[i] = *extent;
     }
@@ -301,17 +315,19 @@ Status inferTile(InferContext& context) {
     const TensorType& x = context.input(0).type;
     const auto repeats = context.integers(1, "repeats");
     if (!x.ranked || !repeats) {
-        return setUnbacked(context, x.ranked ? std::optional<int64_t>(x.rank()) : listLength(context, 1, "repeats"), "tiled");
+        return setUnbacked(context, x.ranked ? std::optional<int64_t>(x.rank()) : listLength(context, 1, "repeats"),
+                           "tiled");
     }
     const ExtentMath math(context.pool());
     if (repeats->size() != x.dims.size()) {
-        return invalidArgument("attribute 'repeats' has ", repeats->size(), " entries, but operand 0 has ", x.dims.size(),
-                               x.dims.size() == 1 ? " dimension" : " dimensions");
+        return invalidArgument("attribute 'repeats' has ", counted(repeats->size(), "entry", "entries"),
+                               ", but operand 0 has ", counted(x.dims.size(), "dimension", "dimensions"));
     }
     Extents dims;
     for (size_t i = 0; i < x.dims.size(); ++i) {
         if (math.bounds((*repeats)[i]).max < 0) {
-            return invalidArgument("attribute 'repeats'[", i, "] is ", math.text((*repeats)[i]), ", but must be at least 0");
+            return invalidArgument("attribute 'repeats'[", i, "] is ", math.text((*repeats)[i]),
+                                   ", but must be at least 0");
         }
         dims.push_back(math.mul(x.dims[i], (*repeats)[i]));
     }
@@ -328,14 +344,16 @@ std::vector<OpDef> movement_reshapeOps() {
                       .input("x")
                       .shapeOperand("shape", AttributeKind::kDims, "an extent of 1 keeps that of x")
                       .build(inferExpand));
-    ops.push_back(OpBuilder("flatten", "x as a matrix: the dimensions before axis are the rows, the others the columns.")
-                      .input("x")
-                      .integer("axis", 1, "within [-rank, rank]")
-                      .view()
-                      .build(inferFlatten));
+    ops.push_back(
+        OpBuilder("flatten", "x as a matrix: the dimensions before axis are the rows, the others the columns.")
+            .input("x")
+            .integer("axis", 1, "within [-rank, rank]")
+            .view()
+            .build(inferFlatten));
     ops.push_back(OpBuilder("reshape", "The elements of x, row-major, in another shape.")
                       .input("x")
-                      .shapeOperand("shape", AttributeKind::kDims, "one extent may be -1: what is left; 0 copies the extent of x unless allow_zero")
+                      .shapeOperand("shape", AttributeKind::kDims,
+                                    "one extent may be -1: what is left; 0 copies the extent of x unless allow_zero")
                       .flag("allow_zero", false, "1: an extent of 0 is 0")
                       .view()
                       .build(inferReshape));
@@ -348,7 +366,10 @@ std::vector<OpDef> movement_reshapeOps() {
                       .input("x")
                       .shapeOperand("repeats", AttributeKind::kDims, "how often, one per dimension")
                       .build(inferTile));
-    ops.push_back(OpBuilder("transpose", "Dimension i of y is dimension perm[i] of x.").input("x").integers("perm", "absent: reversed").build(inferTranspose));
+    ops.push_back(OpBuilder("transpose", "Dimension i of y is dimension perm[i] of x.")
+                      .input("x")
+                      .integers("perm", "absent: reversed")
+                      .build(inferTranspose));
     ops.push_back(OpBuilder("unsqueeze", "x with dimensions of extent 1 inserted.")
                       .input("x")
                       .shapeOperand("axes", AttributeKind::kInts, "where they are in y")

@@ -19,7 +19,8 @@ namespace {
 // Exporters write "to the end" as the largest number of some type.
 constexpr int64_t kToTheEnd = INT32_MAX;
 
-// What is taken along one dimension: `count` elements from `start` on, `step` apart. `start` is nothing where it is not a constant.
+// What is taken along one dimension: `count` elements from `start` on, `step` apart. `start` is nothing where it is not
+// a constant.
 struct Cut {
     DimExpr count;
     std::optional<int64_t> start;
@@ -79,7 +80,8 @@ DimExpr countBackward(const ExtentMath& math, DimExpr extent, DimExpr start, Dim
         return math.ceilDiv(extent, size);
     }
     const DimExpr first = fromEnd ? lastIndex : math.min(math.max(fromFront(math, start, extent), zero), lastIndex);
-    const DimExpr last = toFront ? math.constant(-1) : math.min(math.max(fromFront(math, end, extent), math.constant(-1)), lastIndex);
+    const DimExpr last =
+        toFront ? math.constant(-1) : math.min(math.max(fromFront(math, end, extent), math.constant(-1)), lastIndex);
     const DimExpr span = math.max(math.sub(first, last), zero);
     return math.min(math.ceilDiv(span, size), extent);
 }
@@ -101,7 +103,8 @@ Cut cutToEnd(const ExtentMath& math, DimExpr extent, DimExpr start, DimExpr end,
     return {countBackward(math, extent, start, end, step), std::nullopt, step};
 }
 
-Result<Cut> cutToSize(const ExtentMath& math, DimExpr extent, DimExpr start, DimExpr size, int64_t step, bool isStrict, int64_t dim) {
+Result<Cut> cutToSize(const ExtentMath& math, DimExpr extent, DimExpr start, DimExpr size, int64_t step, bool isStrict,
+                      int64_t dim) {
     if (math.bounds(size).max < 0) {
         return invalidArgument("the size ", math.text(size), " in dim ", dim, " is negative");
     }
@@ -112,8 +115,8 @@ Result<Cut> cutToSize(const ExtentMath& math, DimExpr extent, DimExpr start, Dim
         const auto way = support::checkedMul(*count - 1, step);
         const auto last = way ? support::checkedAdd(*first, *way) : std::nullopt;
         if (!last || *first < 0 || *first >= *available || *last < 0 || *last >= *available) {
-            return invalidArgument(*count, " elements from ", *first, " on, ", step, " apart, leave dim ", dim, " of extent ", *available,
-                                   "; another mode than 'strict' allows that");
+            return invalidArgument(*count, " elements from ", *first, " on, ", step, " apart, leave dim ", dim,
+                                   " of extent ", *available, "; another mode than 'strict' allows that");
         }
         return Cut{size, first, step};
     }
@@ -164,7 +167,8 @@ Status inferSlice(InferContext& context) {
             axes->push_back(i);
         }
     } else if (length) {
-        return invalidArgument("'starts' has ", *length, " entries, but operand 0 has ", x.rank(), x.rank() == 1 ? " dimension" : " dimensions");
+        return invalidArgument("'starts' has ", counted(*length, "entry", "entries"), ", but operand 0 has ",
+                               counted(x.rank(), "dimension", "dimensions"));
     }
     if (!axes) {
         return sliceUnknown(context);
@@ -173,7 +177,8 @@ Status inferSlice(InferContext& context) {
         if (!got || *got == static_cast<int64_t>(axes->size())) {
             return support::okStatus();
         }
-        return invalidArgument("'", name, "' has ", *got, " entries, but 'axes' has ", axes->size());
+        return invalidArgument("'", name, "' has ", counted(*got, "entry", "entries"), ", but 'axes' has ",
+                               axes->size());
     };
     TN_RETURN_IF_ERROR(checkLength("starts", startCount));
     TN_RETURN_IF_ERROR(checkLength(limitName, listLength(context, limitInput, limitName)));
@@ -194,8 +199,9 @@ Status inferSlice(InferContext& context) {
             return invalidArgument("the step in dim ", axis, " is 0");
         }
         if (limits && hasSizes) {
-            TN_ASSIGN_OR_RETURN(cuts[axis], cutToSize(math, dims[axis], starts ? (*starts)[i] : DimExpr{}, (*limits)[i], steps ? (*steps)[i] : 1,
-                                                      isStrict && steps && starts, static_cast<int64_t>(axis)));
+            TN_ASSIGN_OR_RETURN(cuts[axis], cutToSize(math, dims[axis], starts ? (*starts)[i] : DimExpr{}, (*limits)[i],
+                                                      steps ? (*steps)[i] : 1, isStrict && steps && starts,
+                                                      static_cast<int64_t>(axis)));
         } else if (starts && limits && steps) {
             cuts[axis] = cutToEnd(math, dims[axis], (*starts)[i], (*limits)[i], (*steps)[i]);
         } else {
@@ -227,7 +233,8 @@ Status checkPadMode(const std::string& mode, int64_t extent, int64_t begin, int6
         return invalidArgument("mode '", mode, "' cannot pad dim ", dim, ", which is empty");
     }
     if (mode == "reflect" && std::max(begin, end) >= extent) {
-        return invalidArgument("mode 'reflect' cannot add ", std::max(begin, end), " elements to dim ", dim, " of extent ", extent, ", only up to ", extent - 1);
+        return invalidArgument("mode 'reflect' cannot add ", std::max(begin, end), " elements to dim ", dim,
+                               " of extent ", extent, ", only up to ", extent - 1);
     }
     return support::okStatus();
 }
@@ -248,8 +255,10 @@ Status inferPad(InferContext& context) {
         return support::okStatus();
     }
     const ExtentMath math(context.pool());
-    if (context.hasInput(2) && context.input(2).type.rank() == 1 && math.differSurely(context.input(2).type.dims[0], math.constant(1))) {
-        return invalidArgument("the value (operand 2) must be one element, but has shape ", math.text(context.input(2).type.dims));
+    if (context.hasInput(2) && context.input(2).type.rank() == 1 &&
+        math.differSurely(context.input(2).type.dims[0], math.constant(1))) {
+        return invalidArgument("the value (operand 2) must be one element, but has shape ",
+                               math.text(context.input(2).type.dims));
     }
     std::optional<std::vector<int64_t>> axes;
     if (isGiven(context, 3, "axes")) {
@@ -265,14 +274,15 @@ Status inferPad(InferContext& context) {
     }
     const auto length = listLength(context, 1, "pads");
     if (axes && length && *length != 2 * static_cast<int64_t>(axes->size())) {
-        return invalidArgument("'pads' has ", *length, " entries, but needs ", 2 * axes->size(), ": begin and end of ", axes->size(),
-                               axes->size() == 1 ? " dimension" : " dimensions");
+        return invalidArgument("'pads' has ", counted(*length, "entry", "entries"), ", but needs ", 2 * axes->size(),
+                               ": begin and end of ", counted(axes->size(), "dimension", "dimensions"));
     }
     const auto pads = context.integers(1, "pads");
     const std::string mode = context.attributes().stringOr("mode", "constant");
     Extents dims = x.dims;
     for (size_t i = 0; i < dims.size(); ++i) {
-        const auto at = axes ? std::find(axes->begin(), axes->end(), static_cast<int64_t>(i)) : std::vector<int64_t>::iterator{};
+        const auto at =
+            axes ? std::find(axes->begin(), axes->end(), static_cast<int64_t>(i)) : std::vector<int64_t>::iterator{};
         if (axes && at == axes->end()) {
             continue;
         }
@@ -290,7 +300,8 @@ Status inferPad(InferContext& context) {
         }
         const DimExpr extent = math.add(math.add(dims[i], begin), end);
         if (math.bounds(extent).max < 0) {
-            return invalidArgument("pads ", math.text(begin), " and ", math.text(end), " take more than dim ", i, " of extent ", math.text(dims[i]), " has");
+            return invalidArgument("pads ", math.text(begin), " and ", math.text(end), " take more than dim ", i,
+                                   " of extent ", math.text(dims[i]), " has");
         }
         dims[i] = extent;
     }
@@ -302,26 +313,32 @@ Status inferPad(InferContext& context) {
 
 std::vector<OpDef> movement_sliceOps() {
     std::vector<OpDef> ops;
-    ops.push_back(OpBuilder("pad", "x with elements added at the begin and end of dimensions; negative counts cut elements off.")
-                      .input("x")
-                      .shapeOperand("pads", AttributeKind::kDims, "counts at the begin of each of `axes`, then at the end of each")
-                      .optionalInput("value", "one element; absent: the attribute")
-                      .shapeOperand("axes", AttributeKind::kInts, "absent: all")
-                      .text("mode", "constant", {"constant", "reflect", "edge", "wrap"},
-                            "what is added: the value; x mirrored at its border element; the border element; x from its other end")
-                      .number("value", 0, "of mode constant")
-                      .build(inferPad));
-    ops.push_back(OpBuilder("slice", "Elements start, start + step, ... along some dimensions: up to but without `end`, where negative positions count from the end and all are "
-                                     "clamped to the extent; or exactly `size` of them.")
-                      .input("x")
-                      .shapeOperand("starts", AttributeKind::kDims, "one per axis")
-                      .shapeOperand("ends", AttributeKind::kDims, "one per axis; either this or sizes")
-                      .shapeOperand("axes", AttributeKind::kInts, "absent: the first ones, in order")
-                      .shapeOperand("steps", AttributeKind::kInts, "not 0; negative: backwards; absent: 1")
-                      .shapeOperand("sizes", AttributeKind::kDims, "one per axis")
-                      .text("mode", "strict", {"strict", "clamp", "fill", "wrap", "reflect"},
-                            "with sizes, what an element outside of x is: an error, the nearest one, zero, x repeated, x mirrored")
-                      .build(inferSlice));
+    ops.push_back(
+        OpBuilder("pad", "x with elements added at the begin and end of dimensions; negative counts cut elements off.")
+            .input("x")
+            .shapeOperand("pads", AttributeKind::kDims,
+                          "counts at the begin of each of `axes`, then at the end of each")
+            .optionalInput("value", "one element; absent: the attribute")
+            .shapeOperand("axes", AttributeKind::kInts, "absent: all")
+            .text(
+                "mode", "constant", {"constant", "reflect", "edge", "wrap"},
+                "what is added: the value; x mirrored at its border element; the border element; x from its other end")
+            .number("value", 0, "of mode constant")
+            .build(inferPad));
+    ops.push_back(
+        OpBuilder("slice", "Elements start, start + step, ... along some dimensions: up to but without `end`, where "
+                           "negative positions count from the end and all are "
+                           "clamped to the extent; or exactly `size` of them.")
+            .input("x")
+            .shapeOperand("starts", AttributeKind::kDims, "one per axis")
+            .shapeOperand("ends", AttributeKind::kDims, "one per axis; either this or sizes")
+            .shapeOperand("axes", AttributeKind::kInts, "absent: the first ones, in order")
+            .shapeOperand("steps", AttributeKind::kInts, "not 0; negative: backwards; absent: 1")
+            .shapeOperand("sizes", AttributeKind::kDims, "one per axis")
+            .text(
+                "mode", "strict", {"strict", "clamp", "fill", "wrap", "reflect"},
+                "with sizes, what an element outside of x is: an error, the nearest one, zero, x repeated, x mirrored")
+            .build(inferSlice));
     return ops;
 }
 

@@ -18,7 +18,8 @@ Status checkPerChannel(const InferContext& context, size_t first) {
         TN_RETURN_IF_ERROR(needRank(context, i, 1, 1));
         const ir::TensorType& v = context.input(i).type;
         if (x.ranked && v.ranked && math.differSurely(v.dims[0], x.dims[1])) {
-            return invalidArgument("operand ", i, " has ", math.text(v.dims[0]), " elements for ", math.text(x.dims[1]), " channels (operand 0, dim 1)");
+            return invalidArgument("operand ", i, " has ", math.text(v.dims[0]), " elements for ", math.text(x.dims[1]),
+                                   " channels (operand 0, dim 1)");
         }
     }
     return support::okStatus();
@@ -81,7 +82,8 @@ Status inferLrn(InferContext& context) {
 std::vector<OpDef> normalizationOps() {
     const char* epsilon = "added to the variance";
     std::vector<OpDef> ops;
-    ops.push_back(OpBuilder("batch_norm", "y = (x - mean[c]) / sqrt(var[c] + epsilon) * scale[c] + bias[c], c the index in dim 1.")
+    ops.push_back(OpBuilder("batch_norm",
+                            "y = (x - mean[c]) / sqrt(var[c] + epsilon) * scale[c] + bias[c], c the index in dim 1.")
                       .input("x", "[N, C, ...]")
                       .input("scale", "[C]")
                       .input("bias", "[C]")
@@ -89,20 +91,23 @@ std::vector<OpDef> normalizationOps() {
                       .input("var", "[C]")
                       .number("epsilon", 1e-5, epsilon)
                       .build(inferPerChannel));
-    ops.push_back(OpBuilder("group_norm", "As instance_norm, with mean and variance over groups of C / groups neighbouring channels.")
+    ops.push_back(OpBuilder("group_norm",
+                            "As instance_norm, with mean and variance over groups of C / groups neighbouring channels.")
                       .input("x", "[N, C, ...]")
                       .input("scale", "[C]")
                       .input("bias", "[C]")
                       .requiredInteger("groups", "divides C", kPositive)
                       .number("epsilon", 1e-5, epsilon)
                       .build(inferGroupNorm));
-    ops.push_back(OpBuilder("instance_norm", "y = (x - m) / sqrt(v + epsilon) * scale[c] + bias[c]; m and v are mean and variance over all but the first two dimensions.")
+    ops.push_back(OpBuilder("instance_norm", "y = (x - m) / sqrt(v + epsilon) * scale[c] + bias[c]; m and v are mean "
+                                             "and variance over all but the first two dimensions.")
                       .input("x", "[N, C, ...]")
                       .input("scale", "[C]")
                       .input("bias", "[C]")
                       .number("epsilon", 1e-5, epsilon)
                       .build(inferPerChannel));
-    ops.push_back(OpBuilder("layer_norm", "y = (x - m) / sqrt(v + epsilon) * scale + bias; m and v are mean and variance over the dimensions from axis on.")
+    ops.push_back(OpBuilder("layer_norm", "y = (x - m) / sqrt(v + epsilon) * scale + bias; m and v are mean and "
+                                          "variance over the dimensions from axis on.")
                       .input("x")
                       .optionalInput("scale", "broadcasts to x; absent: 1")
                       .optionalInput("bias", "broadcasts to x; absent: 0")
@@ -114,13 +119,16 @@ std::vector<OpDef> normalizationOps() {
                       .integer("axis", -1, "")
                       .integer("p", 2, "", {1, 2})
                       .build(inferAlongAxis));
-    ops.push_back(OpBuilder("lrn", "y = x / (bias + alpha / size * sum of x^2 over size channels around the own one)^beta.")
-                      .input("x", "[N, C, ...]")
-                      .number("alpha", 1e-4, "")
-                      .number("beta", 0.75, "")
-                      .number("bias", 1, "")
-                      .requiredInteger("size", "channels in the sum, from c - (size - 1) / 2 rounded down to c + (size - 1) / 2 rounded up", kPositive)
-                      .build(inferLrn));
+    ops.push_back(
+        OpBuilder("lrn", "y = x / (bias + alpha / size * sum of x^2 over size channels around the own one)^beta.")
+            .input("x", "[N, C, ...]")
+            .number("alpha", 1e-4, "")
+            .number("beta", 0.75, "")
+            .number("bias", 1, "")
+            .requiredInteger(
+                "size", "channels in the sum, from c - (size - 1) / 2 rounded down to c + (size - 1) / 2 rounded up",
+                kPositive)
+            .build(inferLrn));
     ops.push_back(OpBuilder("rms_norm", "y = x / sqrt(mean of x^2 over the dimensions from axis on + epsilon) * scale.")
                       .input("x")
                       .input("scale", "broadcasts to x")

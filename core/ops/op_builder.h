@@ -131,7 +131,8 @@ public:
     }
 
 private:
-    OpBuilder& add(std::string name, AttributeKind kind, std::optional<ir::AttributeValue> fallback, std::string doc, IntRange range = kAnyInt) {
+    OpBuilder& add(std::string name, AttributeKind kind, std::optional<ir::AttributeValue> fallback, std::string doc,
+                   IntRange range = kAnyInt) {
         AttributeSpec spec;
         spec.name = std::move(name);
         spec.kind = kind;

@@ -23,15 +23,24 @@ constexpr int64_t kMaxElements = int64_t{1} << 48;
 
 std::string_view kindName(AttributeKind kind) {
     switch (kind) {
-    case AttributeKind::kInt: return "an integer";
-    case AttributeKind::kFloat: return "a number";
-    case AttributeKind::kString: return "a string";
-    case AttributeKind::kInts: return "a list of integers";
-    case AttributeKind::kFloats: return "a list of numbers";
-    case AttributeKind::kStrings: return "a list of strings";
-    case AttributeKind::kDataType: return "an element type";
-    case AttributeKind::kDims: return "a list of extents";
-    case AttributeKind::kTensor: return "a tensor";
+    case AttributeKind::kInt:
+        return "an integer";
+    case AttributeKind::kFloat:
+        return "a number";
+    case AttributeKind::kString:
+        return "a string";
+    case AttributeKind::kInts:
+        return "a list of integers";
+    case AttributeKind::kFloats:
+        return "a list of numbers";
+    case AttributeKind::kStrings:
+        return "a list of strings";
+    case AttributeKind::kDataType:
+        return "an element type";
+    case AttributeKind::kDims:
+        return "a list of extents";
+    case AttributeKind::kTensor:
+        return "a tensor";
     }
     return "";
 }
@@ -41,14 +50,22 @@ bool hasKind(const AttributeValue& value, AttributeKind kind) {
     const bool isInt = holds(static_cast<const int64_t*>(nullptr));
     const bool isInts = holds(static_cast<const std::vector<int64_t>*>(nullptr));
     switch (kind) {
-    case AttributeKind::kInt: return isInt;
-    case AttributeKind::kFloat: return isInt || holds(static_cast<const double*>(nullptr));
-    case AttributeKind::kString: return holds(static_cast<const std::string*>(nullptr));
-    case AttributeKind::kInts: return isInts;
-    case AttributeKind::kFloats: return isInts || holds(static_cast<const std::vector<double>*>(nullptr));
-    case AttributeKind::kStrings: return holds(static_cast<const std::vector<std::string>*>(nullptr));
-    case AttributeKind::kDataType: return holds(static_cast<const ir::DataType*>(nullptr));
-    case AttributeKind::kDims: return isInt || isInts || holds(static_cast<const ir::DimList*>(nullptr));
+    case AttributeKind::kInt:
+        return isInt;
+    case AttributeKind::kFloat:
+        return isInt || holds(static_cast<const double*>(nullptr));
+    case AttributeKind::kString:
+        return holds(static_cast<const std::string*>(nullptr));
+    case AttributeKind::kInts:
+        return isInts;
+    case AttributeKind::kFloats:
+        return isInts || holds(static_cast<const std::vector<double>*>(nullptr));
+    case AttributeKind::kStrings:
+        return holds(static_cast<const std::vector<std::string>*>(nullptr));
+    case AttributeKind::kDataType:
+        return holds(static_cast<const ir::DataType*>(nullptr));
+    case AttributeKind::kDims:
+        return isInt || isInts || holds(static_cast<const ir::DimList*>(nullptr));
     case AttributeKind::kTensor: {
         const auto* constant = std::get_if<ir::ConstantPtr>(&value);
         return constant != nullptr && *constant != nullptr;
@@ -67,7 +84,8 @@ Status checkRange(const AttributeSpec& spec, const AttributeValue& value) {
             return invalidArgument("attribute '", spec.name, "'", where, " is ", number, ", but must be at ",
                                    low ? "least " : "most ", low ? spec.min : spec.max);
         }
-        return invalidArgument("attribute '", spec.name, "'", where, " is ", number, ", but must be within [", spec.min, ", ", spec.max, "]");
+        return invalidArgument("attribute '", spec.name, "'", where, " is ", number, ", but must be within [", spec.min,
+                               ", ", spec.max, "]");
     };
     if (const auto* number = std::get_if<int64_t>(&value)) {
         return within(*number, "");
@@ -85,8 +103,10 @@ Status checkRange(const AttributeSpec& spec, const AttributeValue& value) {
         }
     }
     const auto* text = std::get_if<std::string>(&value);
-    if (text != nullptr && !spec.choices.empty() && std::find(spec.choices.begin(), spec.choices.end(), *text) == spec.choices.end()) {
-        return invalidArgument("attribute '", spec.name, "' is '", *text, "', but must be one of ", support::join(spec.choices, ", "));
+    if (text != nullptr && !spec.choices.empty() &&
+        std::find(spec.choices.begin(), spec.choices.end(), *text) == spec.choices.end()) {
+        return invalidArgument("attribute '", spec.name, "' is '", *text, "', but must be one of ",
+                               support::join(spec.choices, ", "));
     }
     return support::okStatus();
 }
@@ -128,13 +148,18 @@ Status checkCounts(const OpDef& def, size_t inputs, size_t outputs) {
     const size_t least = requiredInputs(def);
     const size_t most = def.variadic ? SIZE_MAX : def.inputs.size();
     if (inputs < least || inputs > most) {
-        const std::string wanted = least == most ? cat(least) : def.variadic ? cat("at least ", least) : cat(least, " to ", most);
-        return invalidArgument("needs ", wanted, wanted == "1" || wanted == "at least 1" ? " operand" : " operands", ", got ", inputs);
+        const std::string wanted = least == most  ? cat(least)
+                                   : def.variadic ? cat("at least ", least)
+                                                  : cat(least, " to ", most);
+        return invalidArgument("needs ", wanted, wanted == "1" || wanted == "at least 1" ? " operand" : " operands",
+                               ", got ", inputs);
     }
     if (outputs < static_cast<size_t>(def.minOutputs) || outputs > static_cast<size_t>(def.maxOutputs)) {
         return def.minOutputs == def.maxOutputs
-                   ? invalidArgument("has ", def.minOutputs, def.minOutputs == 1 ? " output, " : " outputs, ", outputs, " asked for")
-                   : invalidArgument("has ", def.minOutputs, " to ", def.maxOutputs, " outputs, ", outputs, " asked for");
+                   ? invalidArgument("has ", def.minOutputs, def.minOutputs == 1 ? " output, " : " outputs, ", outputs,
+                                     " asked for")
+                   : invalidArgument("has ", def.minOutputs, " to ", def.maxOutputs, " outputs, ", outputs,
+                                     " asked for");
     }
     return support::okStatus();
 }
@@ -149,7 +174,8 @@ Status checkInputs(const OpDef& def, const InferContext& context) {
             continue;
         }
         if (!def.anyKind && context.input(i).type.kind != ir::ValueKind::kTensor) {
-            return invalidArgument("operand ", i, " ('", spec.name, "') must be a tensor, but is a sequence or an optional");
+            return invalidArgument("operand ", i, " ('", spec.name,
+                                   "') must be a tensor, but is a sequence or an optional");
         }
     }
     return support::okStatus();
@@ -164,7 +190,8 @@ Status checkOutputs(const InferContext& context) {
             return internalError("inference left the type of output ", i, " open");
         }
         if (output.type.dims.size() > TN_MAX_DIMS) {
-            return support::unsupported("output ", i, " would have ", output.type.dims.size(), " dimensions; at most ", TN_MAX_DIMS, " are supported");
+            return support::unsupported("output ", i, " would have ", output.type.dims.size(), " dimensions; at most ",
+                                        TN_MAX_DIMS, " are supported");
         }
         int64_t elements = 1;
         bool empty = false;
@@ -189,11 +216,12 @@ Status checkOutputs(const InferContext& context) {
                     return internalError("inference gave output ", i, " contents of another pool");
                 }
             }
-            const bool counted = output.type.ranked && std::all_of(output.type.dims.begin(), output.type.dims.end(),
-                                                                   [&](ir::DimExpr e) { return math.value(e).has_value(); });
+            const bool counted =
+                output.type.ranked && std::all_of(output.type.dims.begin(), output.type.dims.end(),
+                                                  [&](ir::DimExpr e) { return math.value(e).has_value(); });
             if (!counted || elements != static_cast<int64_t>(output.contents->size())) {
-                return internalError("inference gave output ", i, " ", output.contents->size(), " known elements, but the shape ",
-                                     math.text(output.type.dims));
+                return internalError("inference gave output ", i, " ", output.contents->size(),
+                                     " known elements, but the shape ", math.text(output.type.dims));
             }
         }
     }
@@ -245,10 +273,12 @@ Result<std::shared_ptr<const OpRegistry>> OpRegistry::withExtra(std::vector<OpDe
         if (def.name.empty()) {
             return invalidArgument("an op without a name cannot be registered");
         }
-        const auto same = std::find_if(ops.begin(), ops.end(), [&](const OpDef& other) { return other.name == def.name; });
+        const auto same =
+            std::find_if(ops.begin(), ops.end(), [&](const OpDef& other) { return other.name == def.name; });
         if (same != ops.end()) {
             return invalidArgument("op '", def.name, "' cannot be registered: ",
-                                   builtin().find(def.name) != nullptr ? "it is a built-in op" : "another module has registered it",
+                                   builtin().find(def.name) != nullptr ? "it is a built-in op"
+                                                                       : "another module has registered it",
                                    "; ops of modules are named '<domain>.<op>'");
         }
         ops.push_back(std::move(def));
@@ -257,7 +287,8 @@ Result<std::shared_ptr<const OpRegistry>> OpRegistry::withExtra(std::vector<OpDe
 }
 
 const OpDef* OpRegistry::find(std::string_view name) const {
-    const auto at = std::lower_bound(mSorted.begin(), mSorted.end(), name, [](const OpDef* def, std::string_view wanted) { return def->name < wanted; });
+    const auto at = std::lower_bound(mSorted.begin(), mSorted.end(), name,
+                                     [](const OpDef* def, std::string_view wanted) { return def->name < wanted; });
     return at != mSorted.end() && (*at)->name == name ? *at : nullptr;
 }
 

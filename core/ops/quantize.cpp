@@ -22,15 +22,18 @@ Status checkParameters(const InferContext& context) {
         }
         const TensorType& type = context.input(i).type;
         if (type.rank() > 1) {
-            return support::unsupported("operand ", i, " must have at most 1 dimension: one element for all of x, or one per index of the axis; got ", math.text(type.dims));
+            return support::unsupported(
+                "operand ", i,
+                " must have at most 1 dimension: one element for all of x, or one per index of the axis; got ",
+                math.text(type.dims));
         }
         if (type.rank() != 1 || !x.ranked || math.is(type.dims[0], 1)) {
             continue;
         }
         TN_ASSIGN_OR_RETURN(const int64_t axis, normalAxis(context.attributes().intOr("axis", 1), x.rank()));
         if (math.differSurely(type.dims[0], x.dims[static_cast<size_t>(axis)])) {
-            return invalidArgument("operand ", i, " has ", math.text(type.dims[0]), " elements, but dim ", axis, " of operand 0 has extent ",
-                                   math.text(x.dims[static_cast<size_t>(axis)]));
+            return invalidArgument("operand ", i, " has ", math.text(type.dims[0]), " elements, but dim ", axis,
+                                   " of operand 0 has extent ", math.text(x.dims[static_cast<size_t>(axis)]));
         }
     }
     return support::okStatus();
@@ -47,10 +50,12 @@ Status inferQuantize(InferContext& context) {
     const auto* wanted = context.attributes().get<DataType>("to");
     const DataType to = wanted != nullptr ? *wanted : context.hasInput(2) ? context.input(2).type.dtype : DataType::kU8;
     if (!isQuantized(to)) {
-        return invalidArgument("attribute 'to' must be an integer type or a float of at most 8 bits, but is ", ir::nameOf(to));
+        return invalidArgument("attribute 'to' must be an integer type or a float of at most 8 bits, but is ",
+                               ir::nameOf(to));
     }
     if (context.hasInput(2) && context.input(2).type.dtype != to) {
-        return invalidArgument("the zero point (operand 2) must be ", ir::nameOf(to), " as the output, but is ", ir::nameOf(context.input(2).type.dtype));
+        return invalidArgument("the zero point (operand 2) must be ", ir::nameOf(to), " as the output, but is ",
+                               ir::nameOf(context.input(2).type.dtype));
     }
     TensorType type = x;
     type.dtype = to;
@@ -61,7 +66,8 @@ Status inferQuantize(InferContext& context) {
 Status inferDequantize(InferContext& context) {
     const TensorType& x = context.input(0).type;
     if (!isQuantized(x.dtype)) {
-        return invalidArgument("operand 0 must be an integer type or a float of at most 8 bits, but is ", ir::nameOf(x.dtype));
+        return invalidArgument("operand 0 must be an integer type or a float of at most 8 bits, but is ",
+                               ir::nameOf(x.dtype));
     }
     TN_RETURN_IF_ERROR(needSameType(context, 0, 2));
     TN_RETURN_IF_ERROR(checkParameters(context));
@@ -86,13 +92,15 @@ std::vector<OpDef> quantizeOps() {
                       .integer("axis", 1, "of scale and zero point with several elements")
                       .dtype("to", DataType::kF32, "")
                       .build(inferDequantize));
-    ops.push_back(OpBuilder("quantize", "y = x / scale rounded (of two nearest the even one) + zero_point, clamped to the range of the type.")
-                      .input("x")
-                      .input("scale", "one element, or one per index of axis")
-                      .optionalInput("zero_point", "as scale, of the type of y; absent: 0")
-                      .integer("axis", 1, "of scale and zero point with several elements")
-                      .dtype("to", std::nullopt, "absent: the type of zero_point, or u8 without one")
-                      .build(inferQuantize));
+    ops.push_back(
+        OpBuilder("quantize",
+                  "y = x / scale rounded (of two nearest the even one) + zero_point, clamped to the range of the type.")
+            .input("x")
+            .input("scale", "one element, or one per index of axis")
+            .optionalInput("zero_point", "as scale, of the type of y; absent: 0")
+            .integer("axis", 1, "of scale and zero point with several elements")
+            .dtype("to", std::nullopt, "absent: the type of zero_point, or u8 without one")
+            .build(inferQuantize));
     return ops;
 }
 

@@ -27,20 +27,23 @@ const std::array<Rule, 10> kRules{{
     {"l2", "y = sqrt(sum of x^2).", TypeClass::kNumber, nullptr},
     {"log_sum", "y = ln(sum of x).", TypeClass::kNumber, nullptr},
     {"log_sum_exp", "y = ln(sum of e^x), without overflow inside.", TypeClass::kNumber, nullptr},
-    {"max", "y = the largest x; NaN if one is NaN; over nothing the lowest value of the type.", TypeClass::kNumberOrBool,
-     [](const ExtentMath& math, DimExpr a, DimExpr b) { return math.max(a, b); }},
+    {"max", "y = the largest x; NaN if one is NaN; over nothing the lowest value of the type.",
+     TypeClass::kNumberOrBool, [](const ExtentMath& math, DimExpr a, DimExpr b) { return math.max(a, b); }},
     {"mean", "y = mean of x; integers truncate toward zero.", TypeClass::kNumber, nullptr},
-    {"min", "y = the smallest x; NaN if one is NaN; over nothing the highest value of the type.", TypeClass::kNumberOrBool,
-     [](const ExtentMath& math, DimExpr a, DimExpr b) { return math.min(a, b); }},
-    {"prod", "y = product of x.", TypeClass::kNumber, [](const ExtentMath& math, DimExpr a, DimExpr b) { return math.mul(a, b); }},
-    {"sum", "y = sum of x.", TypeClass::kNumber, [](const ExtentMath& math, DimExpr a, DimExpr b) { return math.add(a, b); }},
+    {"min", "y = the smallest x; NaN if one is NaN; over nothing the highest value of the type.",
+     TypeClass::kNumberOrBool, [](const ExtentMath& math, DimExpr a, DimExpr b) { return math.min(a, b); }},
+    {"prod", "y = product of x.", TypeClass::kNumber,
+     [](const ExtentMath& math, DimExpr a, DimExpr b) { return math.mul(a, b); }},
+    {"sum", "y = sum of x.", TypeClass::kNumber,
+     [](const ExtentMath& math, DimExpr a, DimExpr b) { return math.add(a, b); }},
     {"sum_square", "y = sum of x^2.", TypeClass::kNumber, nullptr},
 }};
 
 // Contents of a vector reduced to one element.
 void reduceContents(InferContext& context, const Rule& rule, const std::vector<bool>& isReduced) {
     const auto x = smallTensor(context, 0);
-    if (!x || rule.combine == nullptr || x->dims.size() > 1 || x->elements.empty() || !countsExactly(context.input(0).type.dtype)) {
+    if (!x || rule.combine == nullptr || x->dims.size() > 1 || x->elements.empty() ||
+        !countsExactly(context.input(0).type.dtype)) {
         return;
     }
     if (x->dims.empty() || !isReduced[0]) {
@@ -149,9 +152,11 @@ std::vector<OpDef> reduceOps() {
     for (const Rule& rule : kRules) {
         ops.push_back(OpBuilder(support::cat("reduce.", rule.name), rule.doc)
                           .input("x")
-                          .shapeOperand("axes", AttributeKind::kInts, "dimensions to reduce; absent or empty: all, or none with noop_with_empty_axes")
+                          .shapeOperand("axes", AttributeKind::kInts,
+                                        "dimensions to reduce; absent or empty: all, or none with noop_with_empty_axes")
                           .flag("keep_dims", true, "0: reduced dimensions are dropped, 1: they stay with extent 1")
-                          .flag("noop_with_empty_axes", false, "1: no axes mean no reduction: the formula over each element alone")
+                          .flag("noop_with_empty_axes", false,
+                                "1: no axes mean no reduction: the formula over each element alone")
                           .build([&rule](InferContext& context) { return inferReduce(context, rule); }));
     }
     return ops;

@@ -21,7 +21,8 @@ std::optional<std::vector<double>> readNumbers(const InferContext& context, size
     if (const auto* whole = context.attributes().get<std::vector<int64_t>>(attribute)) {
         return std::vector<double>(whole->begin(), whole->end());
     }
-    if (!context.hasInput(input) || context.input(input).constant == nullptr || context.input(input).constant->elements() > TN_MAX_DIMS) {
+    if (!context.hasInput(input) || context.input(input).constant == nullptr ||
+        context.input(input).constant->elements() > TN_MAX_DIMS) {
         return std::nullopt;
     }
     std::vector<double> values;
@@ -31,7 +32,8 @@ std::optional<std::vector<double>> readNumbers(const InferContext& context, size
     return values;
 }
 
-// With one scale for all axes: the ratio sizes[j] / in[j] that is smallest or largest, and extents in[i] * ratio rounded half up.
+// With one scale for all axes: the ratio sizes[j] / in[j] that is smallest or largest, and extents in[i] * ratio
+// rounded half up.
 Extents keepAspect(const ExtentMath& math, const Extents& in, const Extents& sizes, bool smallest) {
     DimExpr numerator = sizes[0];
     DimExpr denominator = in[0];
@@ -74,12 +76,14 @@ Status inferResize(InferContext& context) {
     TN_ASSIGN_OR_RETURN(axes, normalAxes(axes, x.rank()));
     const auto length = listLength(context, hasSizes ? 1 : 2, hasSizes ? "sizes" : "scales");
     if (length && *length != static_cast<int64_t>(axes.size())) {
-        return invalidArgument("'", hasSizes ? "sizes" : "scales", "' has ", *length, " entries, but needs ", axes.size(), ", one per axis");
+        return invalidArgument("'", hasSizes ? "sizes" : "scales", "' has ", counted(*length, "entry", "entries"),
+                               ", but needs ", axes.size(), ", one per axis");
     }
     const auto roi = readNumbers(context, SIZE_MAX, "roi");
     const bool crops = context.attributes().stringOr("coordinate", "half_pixel") == "tf_crop_and_resize";
     if (roi && roi->size() != 2 * axes.size()) {
-        return invalidArgument("attribute 'roi' has ", roi->size(), " entries, but needs ", 2 * axes.size(), ": all begins, then all ends");
+        return invalidArgument("attribute 'roi' has ", counted(roi->size(), "entry", "entries"), ", but needs ",
+                               2 * axes.size(), ": all begins, then all ends");
     }
     if (crops && !roi) {
         return invalidArgument("coordinate 'tf_crop_and_resize' needs the attribute 'roi'");
@@ -159,29 +163,37 @@ Status inferBlocks(InferContext& context, bool toSpace) {
 
 std::vector<OpDef> resizeOps() {
     std::vector<OpDef> ops;
-    ops.push_back(OpBuilder("depth_to_space", "Blocks of channels become blocks of pixels: [N, C, H, W] to [N, C / block^2, H * block, W * block].")
-                      .input("x", "[N, C, H, W]")
-                      .requiredInteger("block", "", kPositive)
-                      .text("mode", "dcr", {"dcr", "crd"}, "the order in C: block row, block column, channel; or channel first")
-                      .build([](InferContext& context) { return inferBlocks(context, true); }));
-    ops.push_back(OpBuilder("resize", "x sampled at other extents: `sizes`, or floor(extent * scale).")
-                      .input("x")
-                      .shapeOperand("sizes", AttributeKind::kDims, "extents of `axes`; either this or scales")
-                      .shapeOperand("scales", AttributeKind::kFloats, "factors of `axes`")
-                      .integers("axes", "absent: all")
-                      .text("mode", "nearest", {"nearest", "linear", "cubic"}, "interpolation")
-                      .text("coordinate", "half_pixel",
-                            {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_half_pixel_for_nn", "half_pixel_symmetric", "tf_crop_and_resize"},
-                            "the position in x of an element of y")
-                      .text("nearest", "round_prefer_floor", {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}, "which element, in mode nearest")
-                      .number("cubic_a", -0.75, "the coefficient of the cubic kernel")
-                      .flag("exclude_outside", false, "1: weights of elements outside are 0 and the others are scaled up")
-                      .flag("antialias", false, "1: the kernel is widened by 1 / scale when shrinking")
-                      .text("keep_aspect", "stretch", {"stretch", "not_larger", "not_smaller"}, "with sizes: one scale for all axes, the smallest or the largest of theirs")
-                      .number("extrapolation", 0, "value outside of the region of interest")
-                      .numbers("roi", "region of interest of tf_crop_and_resize, in units of the extents: begins of all axes, then ends")
-                      .build(inferResize));
-    ops.push_back(OpBuilder("space_to_depth", "Blocks of pixels become channels: [N, C, H, W] to [N, C * block^2, H / block, W / block], block row and column before the channel.")
+    ops.push_back(
+        OpBuilder("depth_to_space",
+                  "Blocks of channels become blocks of pixels: [N, C, H, W] to [N, C / block^2, H * block, W * block].")
+            .input("x", "[N, C, H, W]")
+            .requiredInteger("block", "", kPositive)
+            .text("mode", "dcr", {"dcr", "crd"}, "the order in C: block row, block column, channel; or channel first")
+            .build([](InferContext& context) { return inferBlocks(context, true); }));
+    ops.push_back(
+        OpBuilder("resize", "x sampled at other extents: `sizes`, or floor(extent * scale).")
+            .input("x")
+            .shapeOperand("sizes", AttributeKind::kDims, "extents of `axes`; either this or scales")
+            .shapeOperand("scales", AttributeKind::kFloats, "factors of `axes`")
+            .integers("axes", "absent: all")
+            .text("mode", "nearest", {"nearest", "linear", "cubic"}, "interpolation")
+            .text("coordinate", "half_pixel",
+                  {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_half_pixel_for_nn",
+                   "half_pixel_symmetric", "tf_crop_and_resize"},
+                  "the position in x of an element of y")
+            .text("nearest", "round_prefer_floor", {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"},
+                  "which element, in mode nearest")
+            .number("cubic_a", -0.75, "the coefficient of the cubic kernel")
+            .flag("exclude_outside", false, "1: weights of elements outside are 0 and the others are scaled up")
+            .flag("antialias", false, "1: the kernel is widened by 1 / scale when shrinking")
+            .text("keep_aspect", "stretch", {"stretch", "not_larger", "not_smaller"},
+                  "with sizes: one scale for all axes, the smallest or the largest of theirs")
+            .number("extrapolation", 0, "value outside of the region of interest")
+            .numbers("roi",
+                     "region of interest of tf_crop_and_resize, in units of the extents: begins of all axes, then ends")
+            .build(inferResize));
+    ops.push_back(OpBuilder("space_to_depth", "Blocks of pixels become channels: [N, C, H, W] to [N, C * block^2, H / "
+                                              "block, W / block], block row and column before the channel.")
                       .input("x", "[N, C, H, W]")
                       .requiredInteger("block", "", kPositive)
                       .build([](InferContext& context) { return inferBlocks(context, false); }));

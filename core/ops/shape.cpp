@@ -16,7 +16,9 @@ Status inferShape(InferContext& context) {
         return support::okStatus();
     }
     const int64_t rank = x.rank();
-    const auto clamped = [rank](int64_t position) { return std::clamp<int64_t>(position < 0 ? position + rank : position, 0, rank); };
+    const auto clamped = [rank](int64_t position) {
+        return std::clamp<int64_t>(position < 0 ? position + rank : position, 0, rank);
+    };
     const int64_t start = clamped(context.attributes().intOr("start", 0));
     const int64_t end = std::max(start, clamped(context.attributes().intOr("end", INT64_MAX)));
     Extents contents(x.dims.begin() + start, x.dims.begin() + end);
@@ -41,11 +43,14 @@ Status inferSize(InferContext& context) {
 
 std::vector<OpDef> shapeOps() {
     std::vector<OpDef> ops;
-    ops.push_back(OpBuilder("shape", "The extents of x, i64, from dimension start up to but without end; negative ones count from the last.")
-                      .input("x")
-                      .integer("start", 0, "")
-                      .integer("end", INT64_MAX, "")
-                      .build(inferShape));
+    ops.push_back(
+        OpBuilder(
+            "shape",
+            "The extents of x, i64, from dimension start up to but without end; negative ones count from the last.")
+            .input("x")
+            .integer("start", 0, "")
+            .integer("end", INT64_MAX, "")
+            .build(inferShape));
     ops.push_back(OpBuilder("size", "The number of elements of x, an i64 scalar.").input("x").build(inferSize));
     return ops;
 }

@@ -7,8 +7,8 @@ namespace tenon::ops {
 using ir::DimExpr;
 
 bool countsExactly(ir::DataType type) {
-    return type == ir::DataType::kI32 || type == ir::DataType::kI64 || type == ir::DataType::kF32 || type == ir::DataType::kF64 ||
-           type == ir::DataType::kBool;
+    return type == ir::DataType::kI32 || type == ir::DataType::kI64 || type == ir::DataType::kF32 ||
+           type == ir::DataType::kF64 || type == ir::DataType::kBool;
 }
 
 std::optional<std::vector<int64_t>> smallDims(const ExtentMath& math, const std::vector<DimExpr>& dims) {
@@ -48,7 +48,8 @@ std::optional<SmallTensor> smallTensor(const InferContext& context, size_t input
     return SmallTensor{std::move(*dims), std::move(*contents)};
 }
 
-std::optional<SmallTensor> generate(std::vector<int64_t> dims, const std::function<DimExpr(const std::vector<int64_t>&)>& at) {
+std::optional<SmallTensor> generate(std::vector<int64_t> dims,
+                                    const std::function<DimExpr(const std::vector<int64_t>&)>& at) {
     size_t count = 1;
     for (const int64_t extent : dims) {
         count *= static_cast<size_t>(extent);
@@ -102,7 +103,8 @@ std::optional<SmallTensor> mapBroadcast(const std::vector<SmallTensor>& operands
     return generate(std::move(dims), [&](const std::vector<int64_t>& coordinate) {
         std::vector<DimExpr> elements;
         for (const SmallTensor& operand : operands) {
-            std::vector<int64_t> own(coordinate.end() - static_cast<std::ptrdiff_t>(operand.dims.size()), coordinate.end());
+            std::vector<int64_t> own(coordinate.end() - static_cast<std::ptrdiff_t>(operand.dims.size()),
+                                     coordinate.end());
             for (size_t d = 0; d < own.size(); ++d) {
                 own[d] = operand.dims[d] == 1 ? 0 : own[d];
             }

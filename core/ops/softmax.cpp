@@ -21,8 +21,14 @@ Status inferSoftmax(InferContext& context) {
 
 std::vector<OpDef> softmaxOps() {
     std::vector<OpDef> ops;
-    ops.push_back(OpBuilder("log_softmax", "y = x - ln(sum of e^x along axis).").input("x").integer("axis", -1, "").build(inferSoftmax));
-    ops.push_back(OpBuilder("softmax", "y = e^x / (sum of e^x along axis).").input("x").integer("axis", -1, "").build(inferSoftmax));
+    ops.push_back(OpBuilder("log_softmax", "y = x - ln(sum of e^x along axis).")
+                      .input("x")
+                      .integer("axis", -1, "")
+                      .build(inferSoftmax));
+    ops.push_back(OpBuilder("softmax", "y = e^x / (sum of e^x along axis).")
+                      .input("x")
+                      .integer("axis", -1, "")
+                      .build(inferSoftmax));
     return ops;
 }
 

@@ -7,10 +7,12 @@ using support::Result;
 
 OpBuilder& addWindowAttributes(OpBuilder& builder) {
     return builder.integers("strides", "steps of the window, one per spatial dimension; absent: 1", kPositive)
-        .integers("pads", "elements added at the begin of each spatial dimension, then at the end of each; absent: 0", kNotNegative)
+        .integers("pads", "elements added at the begin of each spatial dimension, then at the end of each; absent: 0",
+                  kNotNegative)
         .integers("dilations", "distance of the window's elements; absent: 1", kPositive)
         .text("auto_pad", "explicit", {"explicit", "same_upper", "same_lower", "valid"},
-              "same_*: ceil(extent / stride) windows, an odd element of padding at the end (upper) or the begin (lower); valid: no padding");
+              "same_*: ceil(extent / stride) windows, an odd element of padding at the end (upper) or the begin "
+              "(lower); valid: no padding");
 }
 
 Result<SpatialWindow> readWindow(const InferContext& context, size_t spatialRank) {
@@ -20,8 +22,9 @@ Result<SpatialWindow> readWindow(const InferContext& context, size_t spatialRank
             values.assign(count, fallback);
         }
         if (values.size() != count) {
-            return support::invalidArgument("attribute '", name, "' has ", values.size(), " entries, but needs ", count, " for ", spatialRank,
-                                            spatialRank == 1 ? " spatial dimension" : " spatial dimensions");
+            return support::invalidArgument("attribute '", name, "' has ", counted(values.size(), "entry", "entries"),
+                                            ", but needs ", count, " for ",
+                                            counted(spatialRank, "spatial dimension", "spatial dimensions"));
         }
         return values;
     };
@@ -44,7 +47,8 @@ Result<SpatialWindow> readWindow(const InferContext& context, size_t spatialRank
     return window;
 }
 
-Result<DimExpr> windowCount(const ExtentMath& math, const SpatialWindow& window, size_t i, DimExpr in, DimExpr kernel, size_t dim) {
+Result<DimExpr> windowCount(const ExtentMath& math, const SpatialWindow& window, size_t i, DimExpr in, DimExpr kernel,
+                            size_t dim) {
     const int64_t stride = window.strides[i];
     if (math.is(kernel, 0)) {
         return support::invalidArgument("the window is empty in dim ", dim);
@@ -56,14 +60,15 @@ Result<DimExpr> windowCount(const ExtentMath& math, const SpatialWindow& window,
     const DimExpr begun = math.add(in, window.padsBegin[i]);
     const DimExpr padded = math.add(begun, window.padsEnd[i]);
     if (math.bounds(math.sub(padded, reach)).max < 0) {
-        return support::invalidArgument("a window of ", math.text(reach), window.dilations[i] == 1 ? "" : " (dilated)", " does not fit into dim ", dim,
-                                        " of extent ", math.text(in), ", padded ", math.text(padded));
+        return support::invalidArgument("a window of ", math.text(reach), window.dilations[i] == 1 ? "" : " (dilated)",
+                                        " does not fit into dim ", dim, " of extent ", math.text(in), ", padded ",
+                                        math.text(padded));
     }
     if (!window.ceilMode) {
         return math.add(math.floorDiv(math.sub(padded, reach), stride), 1);
     }
-    // Rounded up, less a window that would start behind the input and its leading padding: of ceil((begun + slack) / stride) and
-    // ceil(begun / stride) the smaller, which the sign of the slack decides.
+    // Rounded up, less a window that would start behind the input and its leading padding: of ceil((begun + slack) /
+    // stride) and ceil(begun / stride) the smaller, which the sign of the slack decides.
     const DimExpr slack = math.sub(math.constant(window.padsEnd[i] + stride), reach);
     return math.ceilDiv(math.add(begun, math.min(slack, math.constant(0))), stride);
 }

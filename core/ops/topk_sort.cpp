@@ -32,7 +32,8 @@ Status inferTopk(InferContext& context) {
         return invalidArgument("'k' must be one number, but has ", k->size());
     }
     if (k && (math.bounds((*k)[0]).max < 0 || math.bounds(math.sub(extent, (*k)[0])).max < 0)) {
-        return invalidArgument("k is ", math.text((*k)[0]), ", but must be within [0, ", math.text(extent), "], the extent of dim ", axis);
+        return invalidArgument("k is ", math.text((*k)[0]), ", but must be within [0, ", math.text(extent),
+                               "], the extent of dim ", axis);
     }
     Extents dims = x.dims;
     dims[static_cast<size_t>(axis)] = k ? (*k)[0] : context.unbacked("k");
@@ -70,7 +71,8 @@ std::vector<OpDef> topk_sortOps() {
                       .flag("exclusive", false, "1: without x[i] itself")
                       .flag("reverse", false, "1: from the last element down")
                       .build(inferCumsum));
-    ops.push_back(OpBuilder("topk", "The k largest or smallest elements along axis and their indices (i64). Of equal elements the one with the lower index comes first.")
+    ops.push_back(OpBuilder("topk", "The k largest or smallest elements along axis and their indices (i64). Of equal "
+                                    "elements the one with the lower index comes first.")
                       .input("x")
                       .shapeOperand("k", AttributeKind::kDims, "one number, at most the extent")
                       .integer("axis", -1, "")

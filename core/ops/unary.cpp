@@ -15,7 +15,9 @@ using Element = DimExpr (*)(const ExtentMath&, DimExpr);
 DimExpr same(const ExtentMath&, DimExpr x) { return x; }
 DimExpr negated(const ExtentMath& math, DimExpr x) { return math.sub(math.constant(0), x); }
 DimExpr absolute(const ExtentMath& math, DimExpr x) { return math.max(x, negated(math, x)); }
-DimExpr signOf(const ExtentMath& math, DimExpr x) { return math.sub(math.less(math.constant(0), x), math.less(x, math.constant(0))); }
+DimExpr signOf(const ExtentMath& math, DimExpr x) {
+    return math.sub(math.less(math.constant(0), x), math.less(x, math.constant(0)));
+}
 DimExpr inverted(const ExtentMath& math, DimExpr x) { return math.sub(math.constant(1), x); }
 DimExpr complement(const ExtentMath& math, DimExpr x) { return math.sub(math.constant(-1), x); }
 
@@ -26,7 +28,8 @@ OpDef unary(const char* name, const char* doc, TypeClass wanted, Element element
         .build([wanted, element](InferContext& context) -> Status {
             TN_RETURN_IF_ERROR(needType(context, 0, wanted));
             context.setOutput(0, context.input(0).type);
-            const auto x = element != nullptr && countsExactly(context.input(0).type.dtype) ? smallTensor(context, 0) : std::nullopt;
+            const auto x = element != nullptr && countsExactly(context.input(0).type.dtype) ? smallTensor(context, 0)
+                                                                                            : std::nullopt;
             if (x) {
                 const ExtentMath math(context.pool());
                 setContents(context, 0, mapBroadcast({*x}, [&](const Extents& e) { return element(math, e[0]); }));

@@ -47,19 +47,20 @@ Status verifyContents(const ExtentMath& math, const ir::Value& value, const Infe
     if (agree) {
         return support::okStatus();
     }
-    return internalError("value '", value.name(), "' is recorded with the contents ", math.text(*value.contents()), ", but inference gives ",
-                         math.text(*inferred.contents));
+    return internalError("value '", value.name(), "' is recorded with the contents ", math.text(*value.contents()),
+                         ", but inference gives ", math.text(*inferred.contents));
 }
 
 Status verifyRegion(const OpRegistry& registry, const ExtentMath& math, const Node& node, const Graph& region) {
     if (region.inputs().size() != node.inputs().size() || region.outputs().size() != node.outputs().size()) {
-        return internalError("its region has ", region.inputs().size(), " inputs and ", region.outputs().size(), " outputs, the node ", node.inputs().size(), " and ",
-                             node.outputs().size());
+        return internalError("its region has ", region.inputs().size(), " inputs and ", region.outputs().size(),
+                             " outputs, the node ", node.inputs().size(), " and ", node.outputs().size());
     }
     for (size_t i = 0; i < region.inputs().size(); ++i) {
         const ir::Value* outer = node.input(i);
         if (outer != nullptr && !compatible(math, region.inputs()[i]->type(), outer->type())) {
-            return internalError("input ", i, " of its region is ", textOf(math, region.inputs()[i]->type()), ", but operand ", i, " is ", textOf(math, outer->type()));
+            return internalError("input ", i, " of its region is ", textOf(math, region.inputs()[i]->type()),
+                                 ", but operand ", i, " is ", textOf(math, outer->type()));
         }
     }
     return verifyOps(registry, region).withContext("in its region");
@@ -73,8 +74,8 @@ Status verifyNode(const OpRegistry& registry, const ExtentMath& math, const Node
     for (size_t i = 0; i < outputs.size(); ++i) {
         const ir::Value& value = *node.output(i);
         if (!compatible(math, value.type(), outputs[i].type)) {
-            return internalError("output ", i, " ('", value.name(), "') is recorded as ", textOf(math, value.type()), ", but inference gives ",
-                                 textOf(math, outputs[i].type));
+            return internalError("output ", i, " ('", value.name(), "') is recorded as ", textOf(math, value.type()),
+                                 ", but inference gives ", textOf(math, outputs[i].type));
         }
         TN_RETURN_IF_ERROR(verifyContents(math, value, outputs[i]));
     }
@@ -86,7 +87,8 @@ Status verifyNode(const OpRegistry& registry, const ExtentMath& math, const Node
 Status verifyOps(const OpRegistry& registry, const Graph& graph) {
     const ExtentMath math(graph.pool());
     for (const Node* node : graph.nodes()) {
-        TN_RETURN_IF_ERROR(verifyNode(registry, math, *node).withContext(cat("while verifying node '", node->name(), "' (", node->op(), ")")));
+        TN_RETURN_IF_ERROR(verifyNode(registry, math, *node)
+                               .withContext(cat("while verifying node '", node->name(), "' (", node->op(), ")")));
     }
     return support::okStatus();
 }

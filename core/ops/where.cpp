@@ -19,7 +19,9 @@ Status inferWhere(InferContext& context) {
     const auto b = smallTensor(context, 2);
     if (condition && a && b) {
         const ExtentMath math(context.pool());
-        setContents(context, 0, mapBroadcast({*condition, *a, *b}, [&](const Extents& e) { return math.select(e[0], e[1], e[2]); }));
+        setContents(context, 0, mapBroadcast({*condition, *a, *b}, [&](const Extents& e) {
+                        return math.select(e[0], e[1], e[2]);
+                    }));
     }
     return support::okStatus();
 }
@@ -36,7 +38,11 @@ Status inferPrelu(InferContext& context) {
 
 std::vector<OpDef> whereOps() {
     std::vector<OpDef> ops;
-    ops.push_back(OpBuilder("prelu", "y = x where x >= 0, else slope * x. slope broadcasts to the shape of x.").input("x").input("slope").pointwise().build(inferPrelu));
+    ops.push_back(OpBuilder("prelu", "y = x where x >= 0, else slope * x. slope broadcasts to the shape of x.")
+                      .input("x")
+                      .input("slope")
+                      .pointwise()
+                      .build(inferPrelu));
     ops.push_back(OpBuilder("where", "y = a where condition is true, else b. All three broadcast.")
                       .input("condition", "bool")
                       .input("a")
