@@ -358,7 +358,8 @@ bool BuilderConfig::setTacticProviders(char const* const* names, int32_t nbNames
     std::vector<std::string> providers;
     for (int32_t i = 0; i < nbNames; ++i) {
         if (names == nullptr || names[i] == nullptr) {
-            mReporter.error(nvinfer1::ErrorCode::kINVALID_ARGUMENT, support::cat("setTacticProviders: name ", i, " is null"));
+            mReporter.error(nvinfer1::ErrorCode::kINVALID_ARGUMENT,
+                            support::cat("setTacticProviders: name ", i, " is null"));
             return false;
         }
         providers.emplace_back(names[i]);
@@ -372,7 +373,8 @@ bool BuilderConfig::setReplayLedger(char const* ledger) noexcept {
     if (!text.empty()) {
         support::Result<schedule::TimingCache> times = schedule::timesOf(text);
         if (!times.ok()) {
-            mReporter.error(nvinfer1::ErrorCode::kINVALID_ARGUMENT, support::cat("setReplayLedger: ", times.status().message()));
+            mReporter.error(nvinfer1::ErrorCode::kINVALID_ARGUMENT,
+                            support::cat("setReplayLedger: ", times.status().message()));
             return false;
         }
     }
