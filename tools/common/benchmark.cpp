@@ -1,0 +1,55 @@
+#include "tools/common/benchmark.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+namespace tenon::tools {
+
+using Clock = std::chrono::steady_clock;
+
+double BenchmarkResult::percentile(double p) const {
+    if (latenciesMs.empty()) {
+        return 0;
+    }
+    std::vector<double> sorted = latenciesMs;
+    std::sort(sorted.begin(), sorted.end());
+    auto rank = static_cast<size_t>(std::ceil(p / 100 * static_cast<double>(sorted.size())));
+    return sorted[std::clamp<size_t>(rank, 1, sorted.size()) - 1];
+}
+
+double BenchmarkResult::mean() const {
+    return latenciesMs.empty() ? 0 : std::accumulate(latenciesMs.begin(), latenciesMs.end(), 0.0) / static_cast<double>(latenciesMs.size());
+}
+
+BenchmarkResult benchmark(EngineSession& session, const BenchmarkSettings& settings) {
+    auto since = [](Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); };
+    Clock::time_point warm = Clock::now();
+    do {
+        session.enqueue();
+    } while (since(warm) * 1e3 < settings.warmUpMs && !interrupted());
+    BenchmarkResult result;
+    Clock::time_point begin = Clock::now();
+    while (!interrupted()) {
+        bool enough = static_cast<int64_t>(result.latenciesMs.size()) >= settings.iterations && since(begin) >= settings.seconds;
+        if (enough) {
+            break;
+        }
+        Clock::time_point start = Clock::now();
+        session.enqueue();
+        result.latenciesMs.push_back(since(start) * 1e3);
+    }
+    result.wallSeconds = since(begin);
+    return result;
+}
+
+double peakRssMib() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+}  // namespace tenon::tools

@@ -1,0 +1,114 @@
+#include "tools/common/console.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+namespace tenon::tools {
+
+namespace {
+
+// The one thing a signal handler may touch.
+std::atomic<int> gInterrupts{0};
+
+void onInterrupt(int) {
+    if (gInterrupts.fetch_add(1) > 0) {
+        _exit(130);
+    }
+    constexpr char kText[] = "\nstopping; the best plan so far is kept (Ctrl-C again to quit at once)\n";
+    [[maybe_unused]] ssize_t written = write(STDERR_FILENO, kText, sizeof(kText) - 1);
+}
+
+}  // namespace
+
+void catchInterrupt() { std::signal(SIGINT, onInterrupt); }
+bool interrupted() { return gInterrupts.load() > 0; }
+
+void ConsoleLogger::log(Severity severity, nvinfer1::AsciiChar const* text) noexcept {
+    if (severity <= Severity::kERROR) {
+        mErrors.emplace_back(text);
+    }
+    if (severity > mThreshold) {
+        return;
+    }
+    static constexpr const char* kNames[] = {"internal error", "error", "warning", "info", "verbose"};
+    std::fprintf(stderr, "%s%s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", kNames[static_cast<int>(severity)], text);
+}
+
+ConsoleProgress::ConsoleProgress() : mTerminal(isatty(STDERR_FILENO) != 0) {}
+
+ConsoleProgress::~ConsoleProgress() noexcept {
+    if (mTerminal) {
+        std::fputs("\r\033[K", stderr);
+    }
+}
+
+void ConsoleProgress::phaseStart(char const* name, char const*, int32_t steps) noexcept {
+    mPhase = name;
+    mSteps = steps;
+    mDone = 0;
+    mBegin = std::chrono::steady_clock::now();
+    draw(true);
+}
+
+bool ConsoleProgress::stepComplete(char const* name, int32_t step) noexcept {
+    if (mPhase == name) {
+        mDone = step;
+        draw(false);
+    }
+    return !interrupted();
+}
+
+void ConsoleProgress::phaseFinish(char const*) noexcept {
+    mDone = mSteps;
+    draw(true);
+}
+
+void ConsoleProgress::draw(bool force) noexcept {
+    if (!mTerminal) {
+        return;
+    }
+    auto now = std::chrono::steady_clock::now();
+    if (!force && now - mDrawn < std::chrono::milliseconds(100)) {
+        return;
+    }
+    mDrawn = now;
+    double spent = std::chrono::duration<double>(now - mBegin).count();
+    std::string left;
+    if (mDone > 0 && mDone < mSteps && spent > 0.5) {
+        left = ", about " + durationText(spent / mDone * (mSteps - mDone)) + " left";
+    }
+    constexpr int kWidth = 24;
+    int filled = mSteps > 0 ? static_cast<int>(static_cast<int64_t>(kWidth) * mDone / mSteps) : 0;
+    std::fprintf(stderr, "\r\033[K[%-*.*s] %s %d/%d%s", kWidth, filled, "########################", mPhase.c_str(), mDone, mSteps, left.c_str());
+    std::fflush(stderr);
+}
+
+std::string durationText(double seconds) {
+    char text[32];
+    if (seconds >= 60) {
+        std::snprintf(text, sizeof(text), "%d min %02d s", static_cast<int>(seconds) / 60, static_cast<int>(seconds) % 60);
+    } else if (seconds >= 1) {
+        std::snprintf(text, sizeof(text), "%.2f s", seconds);
+    } else if (seconds >= 1e-3) {
+        std::snprintf(text, sizeof(text), "%.3g ms", seconds * 1e3);
+    } else {
+        std::snprintf(text, sizeof(text), "%.3g us", seconds * 1e6);
+    }
+    return text;
+}
+
+std::string bytesText(int64_t bytes) {
+    char text[32];
+    if (bytes >= 1 << 20) {
+        std::snprintf(text, sizeof(text), "%.1f MiB", static_cast<double>(bytes) / (1 << 20));
+    } else {
+        std::snprintf(text, sizeof(text), "%.1f KiB", static_cast<double>(bytes) / (1 << 10));
+    }
+    return text;
+}
+
+}  // namespace tenon::tools

@@ -1,0 +1,445 @@
+#include "tools/common/engine_session.h"
+
+#include "core/api/type_convert.h"
+#include "core/plan/reader.h"
+#include "core/support/file_map.h"
+#include "core/support/text.h"
+#include "tools/common/exit_code.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <random>
+
+#include "registry/module_registry.h"
+
+namespace tenon::tools {
+
+namespace {
+
+using support::cat;
+using Clock = std::chrono::steady_clock;
+
+double secondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+int64_t parseNumber(std::string_view text, const std::string& whole) {
+    int64_t value = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < 0) {
+        throw ToolError(ExitCode::kUsage, cat("'", whole, "': '", text, "' is no extent"));
+    }
+    return value;
+}
+
+// The last error the library logged, or a fallback.
+std::string lastError(const ConsoleLogger& logger, const std::string& fallback) { return logger.errors().empty() ? fallback : logger.errors().back(); }
+
+void readTimingCache(const std::string& path, std::string& bytes) {
+    support::Result<support::FileMap> file = support::FileMap::open(path);
+    if (file.ok()) {
+        bytes = file->text();
+    } else if (file.code() != support::Code::kNotFound) {
+        throw ToolError(ExitCode::kBadInput, file.status().message());
+    }
+}
+
+}  // namespace
+
+ShapeRange parseShapeRange(const std::string& text) {
+    ShapeRange range;
+    if (text == "scalar") {
+        return range;
+    }
+    for (std::string_view part : support::split(text, 'x')) {
+        std::vector<std::string_view> points;
+        while (true) {
+            size_t dots = part.find("..");
+            points.push_back(part.substr(0, dots));
+            if (dots == std::string_view::npos) {
+                break;
+            }
+            part.remove_prefix(dots + 2);
+        }
+        if (points.size() != 1 && points.size() != 3) {
+            throw ToolError(ExitCode::kUsage, cat("'", text, "': give an extent as N or as MIN..OPT..MAX"));
+        }
+        int64_t low = parseNumber(points[0], text);
+        int64_t opt = points.size() == 3 ? parseNumber(points[1], text) : low;
+        int64_t high = points.size() == 3 ? parseNumber(points[2], text) : low;
+        if (low > opt || opt > high) {
+            throw ToolError(ExitCode::kUsage, cat("'", text, "': ", low, "..", opt, "..", high, " does not rise"));
+        }
+        range.min.push_back(low);
+        range.opt.push_back(opt);
+        range.max.push_back(high);
+    }
+    return range;
+}
+
+std::map<std::string, std::vector<int64_t>> parseNamedShapes(const std::string& text) {
+    std::map<std::string, std::vector<int64_t>> shapes;
+    for (std::string_view part : support::split(text, ',')) {
+        // The extents follow the last colon: names may have colons of their own.
+        size_t colon = part.rfind(':');
+        if (colon == std::string_view::npos || colon == 0) {
+            throw ToolError(ExitCode::kUsage, cat("'", part, "': expected NAME:1x3x224x224"));
+        }
+        std::vector<int64_t> dims;
+        std::string_view extents = part.substr(colon + 1);
+        if (extents != "scalar") {
+            for (std::string_view extent : support::split(extents, 'x')) {
+                dims.push_back(parseNumber(extent, std::string(part)));
+            }
+        }
+        std::string name(part.substr(0, colon));
+        if (name.size() >= 2 && name.front() == '\'' && name.back() == '\'') {
+            name = name.substr(1, name.size() - 2);
+        }
+        shapes[name] = std::move(dims);
+    }
+    return shapes;
+}
+
+bool isPlanFile(const std::string& path) {
+    support::Result<support::FileMap> file = support::FileMap::open(path);
+    if (!file.ok()) {
+        throw ToolError(ExitCode::kBadInput, file.status().message());
+    }
+    return file->text().starts_with("TENONPLN");
+}
+
+void loadExtensions(const std::vector<std::string>& modules, const std::vector<std::string>& plugins, ConsoleLogger& logger) {
+    for (const std::string& path : modules) {
+        support::Status loaded = registry::ModuleRegistry::process().load(path);
+        if (!loaded.ok()) {
+            throw ToolError(ExitCode::kEnvironment, loaded.toString());
+        }
+    }
+    for (const std::string& path : plugins) {
+        if (!tenon::pluginRegistry()->loadLibrary(path.c_str())) {
+            throw ToolError(ExitCode::kEnvironment, cat("plugin library '", path, "' cannot be loaded: ", lastError(logger, "see the log")));
+        }
+    }
+}
+
+namespace {
+
+// Range of one dynamic input: what was asked for, else what the data sets have, else 1.
+ShapeRange rangeOf(const nvinfer1::ITensor& input, size_t position, const BuildSettings& settings) {
+    std::string name = input.getName();
+    auto asked = settings.shapes.find(name);
+    nvinfer1::Dims dims = input.getDimensions();
+    if (asked != settings.shapes.end()) {
+        if (static_cast<int32_t>(asked->second.min.size()) != dims.nbDims) {
+            throw ToolError(ExitCode::kUsage, cat("--shapes ", name, ": ", asked->second.min.size(), " extents given, the input has ", dims.nbDims));
+        }
+        return asked->second;
+    }
+    ShapeRange range;
+    for (const DataSet& set : settings.shapesFrom) {
+        if (position >= set.inputs.size() || static_cast<int32_t>(set.inputs[position].dims.size()) != dims.nbDims) {
+            continue;
+        }
+        const std::vector<int64_t>& extents = set.inputs[position].dims;
+        if (range.opt.empty()) {
+            range = {extents, extents, extents};
+            continue;
+        }
+        for (size_t i = 0; i < extents.size(); ++i) {
+            range.min[i] = std::min(range.min[i], extents[i]);
+            range.max[i] = std::max(range.max[i], extents[i]);
+        }
+    }
+    if (range.opt.empty()) {
+        for (int32_t i = 0; i < dims.nbDims; ++i) {
+            range.opt.push_back(dims.d[i] < 0 ? 1 : dims.d[i]);
+        }
+        range.min = range.max = range.opt;
+    }
+    return range;
+}
+
+nvinfer1::Dims toDims(const std::vector<int64_t>& extents) { return api::toDims(extents); }
+
+}  // namespace
+
+BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, ConsoleLogger& logger) {
+    Clock::time_point begin = Clock::now();
+    loadExtensions(settings.modules, settings.plugins, logger);
+    std::unique_ptr<nvinfer1::IBuilder> builder(nvinfer1::createInferBuilder(logger));
+    if (!builder) {
+        throw ToolError(ExitCode::kEnvironment, lastError(logger, "no builder could be made"));
+    }
+    if (settings.threads > 0) {
+        builder->setMaxThreads(settings.threads);
+    }
+    std::unique_ptr<nvinfer1::INetworkDefinition> network(builder->createNetworkV2(0));
+    std::unique_ptr<nvonnxparser::IParser> parser(nvonnxparser::createParser(*network, logger));
+    if (!parser) {
+        throw ToolError(ExitCode::kEnvironment, "the ONNX parser module is missing; `tenon modules` says why");
+    }
+    if (!parser->parseFromFile(onnxFile.c_str(), static_cast<int>(nvinfer1::ILogger::Severity::kWARNING))) {
+        std::string message = cat("'", onnxFile, "' has ", parser->getNbErrors(), parser->getNbErrors() == 1 ? " problem:" : " problems:");
+        for (int i = 0; i < parser->getNbErrors(); ++i) {
+            message += cat("\n  ", parser->getError(i)->desc());
+        }
+        throw ToolError(ExitCode::kBadInput, message);
+    }
+    std::unique_ptr<nvinfer1::IBuilderConfig> config(builder->createBuilderConfig());
+    config->setBuilderOptimizationLevel(settings.level);
+    config->setProfilingVerbosity(nvinfer1::ProfilingVerbosity::kDETAILED);
+    if (settings.bf16) {
+        config->setFlag(nvinfer1::BuilderFlag::kBF16);
+    }
+    if (settings.fp16) {
+        config->setFlag(nvinfer1::BuilderFlag::kFP16);
+    }
+    if (!settings.providers.empty()) {
+        std::vector<char const*> names;
+        for (const std::string& name : settings.providers) {
+            names.push_back(name.c_str());
+        }
+        if (!config->setTacticProviders(names.data(), static_cast<int32_t>(names.size()))) {
+            throw ToolError(ExitCode::kUsage, lastError(logger, "--backend names an unknown provider"));
+        }
+    }
+    if (!settings.replayPlan.empty()) {
+        support::Result<plan::Plan> replayed = plan::readPlanFile(settings.replayPlan);
+        if (!replayed.ok()) {
+            throw ToolError(ExitCode::kBadInput, replayed.status().toString());
+        }
+        if (!config->setReplayLedger(replayed->ledgerJson.c_str())) {
+            throw ToolError(ExitCode::kBadInput, cat("'", settings.replayPlan, "' cannot be replayed: ", lastError(logger, "it has no decision ledger")));
+        }
+    }
+    for (const auto& [name, range] : settings.shapes) {
+        bool known = false;
+        std::string names;
+        for (int32_t i = 0; i < network->getNbInputs(); ++i) {
+            known = known || name == network->getInput(i)->getName();
+            names += cat(i ? ", " : "", network->getInput(i)->getName());
+        }
+        if (!known) {
+            throw ToolError(ExitCode::kUsage, cat("--shapes names '", name, "', which is no input of the model; its inputs are: ", names));
+        }
+    }
+    nvinfer1::IOptimizationProfile* profile = nullptr;
+    for (int32_t i = 0; i < network->getNbInputs(); ++i) {
+        nvinfer1::ITensor& input = *network->getInput(i);
+        nvinfer1::Dims dims = input.getDimensions();
+        bool dynamic = std::any_of(dims.d, dims.d + std::max(dims.nbDims, 0), [](int64_t d) { return d < 0; });
+        if (!dynamic && !settings.shapes.count(input.getName())) {
+            continue;
+        }
+        if (!profile) {
+            profile = builder->createOptimizationProfile();
+        }
+        ShapeRange range = rangeOf(input, static_cast<size_t>(i), settings);
+        bool set = profile->setDimensions(input.getName(), nvinfer1::OptProfileSelector::kMIN, toDims(range.min)) &&
+                   profile->setDimensions(input.getName(), nvinfer1::OptProfileSelector::kOPT, toDims(range.opt)) &&
+                   profile->setDimensions(input.getName(), nvinfer1::OptProfileSelector::kMAX, toDims(range.max));
+        if (!set) {
+            throw ToolError(ExitCode::kUsage, cat("shapes of input '", input.getName(), "': ", lastError(logger, "they contradict each other")));
+        }
+    }
+    if (profile && config->addOptimizationProfile(profile) < 0) {
+        throw ToolError(ExitCode::kUsage, lastError(logger, "the shapes do not fit the model"));
+    }
+    std::unique_ptr<nvinfer1::ITimingCache> cache;
+    if (!settings.timingCacheFile.empty()) {
+        std::string bytes;
+        readTimingCache(settings.timingCacheFile, bytes);
+        cache.reset(config->createTimingCache(bytes.data(), bytes.size()));
+        if (!cache) {
+            std::fprintf(stderr, "warning: timing cache '%s' cannot be used and is made anew: %s\n", settings.timingCacheFile.c_str(),
+                         lastError(logger, "it is damaged").c_str());
+            cache.reset(config->createTimingCache(nullptr, 0));
+        }
+        config->setTimingCache(*cache, true);
+    }
+    catchInterrupt();
+    ConsoleProgress progress;
+    config->setProgressMonitor(&progress);
+    BuiltPlan built;
+    built.plan.reset(builder->buildSerializedNetwork(*network, *config));
+    config->setProgressMonitor(nullptr);
+    built.cancelled = interrupted();
+    if (!built.plan) {
+        throw ToolError(ExitCode::kWrong, cat("the build failed: ", lastError(logger, "see the log")));
+    }
+    if (cache) {
+        std::unique_ptr<nvinfer1::IHostMemory> bytes(cache->serialize());
+        support::Status saved = bytes ? support::writeFileAtomically(settings.timingCacheFile,
+                                                                     std::string_view(static_cast<const char*>(bytes->data()), bytes->size()))
+                                      : support::internalError("the timing cache cannot be serialized");
+        if (!saved.ok()) {
+            throw ToolError(ExitCode::kEnvironment, saved.message());
+        }
+    }
+    built.seconds = secondsSince(begin);
+    return built;
+}
+
+void EngineSession::start(int32_t threads, ConsoleLogger& logger, const std::function<nvinfer1::ICudaEngine*(nvinfer1::IRuntime&)>& load) {
+    Clock::time_point begin = Clock::now();
+    mLogger = &logger;
+    mRuntime.reset(nvinfer1::createInferRuntime(logger));
+    if (!mRuntime) {
+        throw ToolError(ExitCode::kEnvironment, lastError(logger, "no runtime could be made"));
+    }
+    if (threads > 0) {
+        mRuntime->setMaxThreads(threads);
+    }
+    mEngine.reset(load(*mRuntime));
+    if (!mEngine) {
+        std::string why = lastError(logger, "the plan cannot be loaded");
+        // The library says Environment where the plan is fine and this machine lacks something.
+        bool environment = why.find("Environment") != std::string::npos;
+        throw ToolError(environment ? ExitCode::kEnvironment : ExitCode::kBadInput, why);
+    }
+    mContext.reset(mEngine->createExecutionContext());
+    if (!mContext) {
+        throw ToolError(ExitCode::kEnvironment, lastError(logger, "no execution context could be made"));
+    }
+    mLoadSeconds = secondsSince(begin);
+}
+
+std::unique_ptr<EngineSession> EngineSession::fromFile(const std::string& planFile, int32_t threads, ConsoleLogger& logger) {
+    std::unique_ptr<EngineSession> session(new EngineSession());
+    session->start(threads, logger, [&](nvinfer1::IRuntime& runtime) { return runtime.loadEngineFile(planFile.c_str()); });
+    return session;
+}
+
+std::unique_ptr<EngineSession> EngineSession::fromMemory(const void* plan, size_t size, int32_t threads, ConsoleLogger& logger) {
+    std::unique_ptr<EngineSession> session(new EngineSession());
+    session->start(threads, logger, [&](nvinfer1::IRuntime& runtime) { return runtime.deserializeCudaEngine(plan, size); });
+    return session;
+}
+
+std::vector<std::string> EngineSession::inputNames() const {
+    std::vector<std::string> names;
+    for (int32_t i = 0; i < mEngine->getNbIOTensors(); ++i) {
+        const char* name = mEngine->getIOTensorName(i);
+        if (mEngine->getTensorIOMode(name) == nvinfer1::TensorIOMode::kINPUT) {
+            names.emplace_back(name);
+        }
+    }
+    return names;
+}
+
+std::vector<std::string> EngineSession::outputNames() const {
+    std::vector<std::string> names;
+    for (int32_t i = 0; i < mEngine->getNbIOTensors(); ++i) {
+        const char* name = mEngine->getIOTensorName(i);
+        if (mEngine->getTensorIOMode(name) == nvinfer1::TensorIOMode::kOUTPUT) {
+            names.emplace_back(name);
+        }
+    }
+    return names;
+}
+
+void EngineSession::bind(const std::vector<HostTensor>& inputs) {
+    std::vector<std::string> names = inputNames();
+    std::vector<const HostTensor*> bound(names.size(), nullptr);
+    for (size_t i = 0; i < inputs.size(); ++i) {
+        auto found = std::find(names.begin(), names.end(), inputs[i].name);
+        size_t position = found != names.end() ? static_cast<size_t>(found - names.begin()) : i;
+        if (position < bound.size() && !bound[position]) {
+            bound[position] = &inputs[i];
+        } else if (position >= bound.size()) {
+            throw ToolError(ExitCode::kBadInput, cat("there are ", inputs.size(), " inputs, the engine takes ", names.size(), ": ", support::join(names, ", ")));
+        }
+    }
+    auto fits = [&](int32_t profile) {
+        for (size_t i = 0; i < names.size(); ++i) {
+            nvinfer1::Dims low = mEngine->getProfileShape(names[i].c_str(), profile, nvinfer1::OptProfileSelector::kMIN);
+            nvinfer1::Dims high = mEngine->getProfileShape(names[i].c_str(), profile, nvinfer1::OptProfileSelector::kMAX);
+            for (int32_t d = 0; bound[i] && d < low.nbDims && d < static_cast<int32_t>(bound[i]->dims.size()); ++d) {
+                int64_t extent = bound[i]->dims[static_cast<size_t>(d)];
+                if (extent < low.d[d] || extent > high.d[d]) {
+                    return false;
+                }
+            }
+        }
+        return true;
+    };
+    for (int32_t p = 0; p < mEngine->getNbOptimizationProfiles(); ++p) {
+        if (fits(p) || p + 1 == mEngine->getNbOptimizationProfiles()) {
+            if (mContext->getOptimizationProfile() != p) {
+                mContext->setOptimizationProfileAsync(p, nullptr);
+            }
+            break;
+        }
+    }
+    for (size_t i = 0; i < names.size(); ++i) {
+        if (!bound[i]) {
+            throw ToolError(ExitCode::kBadInput, cat("input '", names[i], "' is missing; give it with --input ", names[i], "=FILE"));
+        }
+        ir::DataType wanted = *api::toIr(mEngine->getTensorDataType(names[i].c_str()));
+        if (bound[i]->dtype != wanted) {
+            throw ToolError(ExitCode::kBadInput, cat("input '", names[i], "' has elements of ", ir::nameOf(bound[i]->dtype), ", the engine takes ",
+                                                     ir::nameOf(wanted)));
+        }
+        if (!mContext->setInputShape(names[i].c_str(), toDims(bound[i]->dims))) {
+            throw ToolError(ExitCode::kBadInput, lastError(*mLogger, cat("input '", names[i], "' of shape ", shapeText(bound[i]->dims), " does not fit")));
+        }
+        mContext->setInputTensorAddress(names[i].c_str(), bound[i]->bytes.data());
+    }
+    const char* missing = nullptr;
+    if (mContext->inferShapes(1, &missing) != 0) {
+        throw ToolError(ExitCode::kBadInput, lastError(*mLogger, "the shapes of the outputs cannot be computed"));
+    }
+    mOutputs.clear();
+    for (const std::string& name : outputNames()) {
+        HostTensor output;
+        output.name = name;
+        output.dtype = *api::toIr(mEngine->getTensorDataType(name.c_str()));
+        nvinfer1::Dims dims = mContext->getTensorShape(name.c_str());
+        output.dims.assign(dims.d, dims.d + std::max(dims.nbDims, 0));
+        output.resize();
+        mOutputs.push_back(std::move(output));
+    }
+    for (HostTensor& output : mOutputs) {
+        // An empty output still needs an address.
+        output.bytes.reserve(1);
+        mContext->setOutputTensorAddress(output.name.c_str(), output.bytes.data());
+    }
+}
+
+std::vector<HostTensor> EngineSession::randomInputs(const std::map<std::string, std::vector<int64_t>>& shapes) {
+    std::vector<HostTensor> inputs;
+    std::mt19937 random(1);
+    for (const std::string& name : inputNames()) {
+        HostTensor input;
+        input.name = name;
+        input.dtype = *api::toIr(mEngine->getTensorDataType(name.c_str()));
+        auto asked = shapes.find(name);
+        if (asked != shapes.end()) {
+            input.dims = asked->second;
+        } else {
+            nvinfer1::Dims dims = mEngine->getProfileShape(name.c_str(), 0, nvinfer1::OptProfileSelector::kOPT);
+            if (dims.nbDims < 0) {
+                dims = mEngine->getTensorShape(name.c_str());
+            }
+            input.dims.assign(dims.d, dims.d + std::max(dims.nbDims, 0));
+        }
+        input.resize();
+        if (input.dtype == ir::DataType::kF32) {
+            std::uniform_real_distribution<float> uniform(-1, 1);
+            for (int64_t i = 0; i < input.elements(); ++i) {
+                float value = uniform(random);
+                std::memcpy(input.bytes.data() + static_cast<size_t>(i) * sizeof(float), &value, sizeof(float));
+            }
+        }
+        inputs.push_back(std::move(input));
+    }
+    return inputs;
+}
+
+void EngineSession::enqueue() {
+    if (!mContext->enqueueV3(nullptr)) {
+        throw ToolError(ExitCode::kWrong, lastError(*mLogger, "the execution failed"));
+    }
+}
+
+}  // namespace tenon::tools

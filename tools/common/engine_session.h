@@ -1,0 +1,93 @@
+// From a model or plan file to an engine, and from inputs to outputs, through the public API only.
+// Used by the verbs build, run, bench and by trtexec.
+#pragma once
+
+#include "tools/common/console.h"
+#include "tools/common/data_set.h"
+#include "tools/common/host_tensor.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tenon::tools {
+
+// min, opt, max extents of one input.
+struct ShapeRange {
+    std::vector<int64_t> min;
+    std::vector<int64_t> opt;
+    std::vector<int64_t> max;
+};
+
+// "1..8..32x3x224x224" (min..opt..max, or one number). Throws ToolError(kUsage).
+ShapeRange parseShapeRange(const std::string& text);
+// "name:1x3x224x224,other:2x4" (trtexec) to extents per name. Throws ToolError(kUsage).
+std::map<std::string, std::vector<int64_t>> parseNamedShapes(const std::string& text);
+
+struct BuildSettings {
+    std::map<std::string, ShapeRange> shapes;
+    // Inputs without a range take theirs from here (data sets: smallest, first, largest of each extent), else 1.
+    std::vector<DataSet> shapesFrom;
+    int32_t level = 3;
+    std::string timingCacheFile;
+    std::vector<std::string> modules;
+    std::vector<std::string> plugins;
+    std::vector<std::string> providers;
+    int32_t threads = 0;
+    bool bf16 = false;
+    bool fp16 = false;
+    std::string replayPlan;  // take every decision from this plan's ledger
+};
+
+struct BuiltPlan {
+    std::unique_ptr<nvinfer1::IHostMemory> plan;
+    double seconds = 0;
+    bool cancelled = false;
+};
+
+// Whether a file is a plan (by its first bytes). Throws ToolError(kBadInput) where it cannot be read.
+bool isPlanFile(const std::string& path);
+
+// Loads modules and plugin libraries by path. Throws ToolError(kEnvironment).
+void loadExtensions(const std::vector<std::string>& modules, const std::vector<std::string>& plugins, ConsoleLogger& logger);
+
+// Throws ToolError: kBadInput for the model, kEnvironment for a missing parser, kWrong for a failed build.
+BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, ConsoleLogger& logger);
+
+class EngineSession {
+public:
+    // Throws ToolError.
+    static std::unique_ptr<EngineSession> fromFile(const std::string& planFile, int32_t threads, ConsoleLogger& logger);
+    static std::unique_ptr<EngineSession> fromMemory(const void* plan, size_t size, int32_t threads, ConsoleLogger& logger);
+
+    nvinfer1::ICudaEngine& engine() { return *mEngine; }
+    nvinfer1::IExecutionContext& context() { return *mContext; }
+    std::vector<std::string> inputNames() const;
+    std::vector<std::string> outputNames() const;
+    double loadSeconds() const { return mLoadSeconds; }
+
+    // Selects a profile that takes these shapes, sets shapes and addresses, allocates outputs. The tensors must live until the last run.
+    // Inputs are matched by name, unnamed ones by position. Throws ToolError(kBadInput) for what does not fit.
+    void bind(const std::vector<HostTensor>& inputs);
+    // Random inputs of the profile's optimal shapes, or of `shapes`.
+    std::vector<HostTensor> randomInputs(const std::map<std::string, std::vector<int64_t>>& shapes);
+    // Throws ToolError(kWrong).
+    void enqueue();
+    std::vector<HostTensor> outputs() const { return mOutputs; }
+
+private:
+    EngineSession() = default;
+    void start(int32_t threads, ConsoleLogger& logger, const std::function<nvinfer1::ICudaEngine*(nvinfer1::IRuntime&)>& load);
+
+    ConsoleLogger* mLogger = nullptr;
+    std::unique_ptr<nvinfer1::IRuntime> mRuntime;
+    std::unique_ptr<nvinfer1::ICudaEngine> mEngine;
+    std::unique_ptr<nvinfer1::IExecutionContext> mContext;
+    double mLoadSeconds = 0;
+    std::vector<HostTensor> mOutputs;
+};
+
+}  // namespace tenon::tools

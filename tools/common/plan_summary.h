@@ -1,0 +1,27 @@
+// What a plan file says about itself, for one-line summaries and tables.
+// Used by the verbs build, run, bench and inspect.
+#pragma once
+
+#include "core/plan/plan_model.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace tenon::tools {
+
+struct PlanSummary {
+    int layers = 0;  // steps of profile 0
+    bool proven = true;
+    std::map<std::string, int> stepsByProvider;
+};
+
+// Throws ToolError(kBadInput).
+plan::Plan readPlan(const std::string& path);
+PlanSummary summarisePlan(const std::string& path);
+PlanSummary summarisePlan(const plan::Plan& plan);
+
+// The slowest chosen steps and why they won: one line per step.
+std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows);
+
+}  // namespace tenon::tools

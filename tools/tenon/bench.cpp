@@ -1,0 +1,68 @@
+// tenon bench: latency and throughput of a plan or model.
+#include "tools/common/benchmark.h"
+#include "tools/tenon/verb.h"
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+
+namespace tenon::tools {
+
+void addBenchVerb(CLI::App& tool, VerbAction& action) {
+    struct Options {
+        std::string model;
+        BenchmarkSettings bench;
+        BuildFlags build;
+        CommonFlags common;
+    };
+    auto options = std::make_shared<Options>();
+    CLI::App* verb = tool.add_subcommand("bench", "Measure latency and throughput on random inputs of the optimal shapes");
+    verb->add_option("model", options->model, "ONNX model or plan")->required();
+    verb->add_option("--iterations", options->bench.iterations, "Timed runs, at least")->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+    verb->add_option("--duration", options->bench.seconds, "Seconds to measure, at least")->check(CLI::Range(0.0, 1e6));
+    verb->add_option("--warm-up", options->bench.warmUpMs, "Milliseconds to run before")->check(CLI::Range(0.0, 1e9));
+    options->build.addTo(*verb);
+    options->common.addTo(*verb);
+    verb->callback([options, &action] {
+        action = [options] {
+            ConsoleLogger logger(options->common.threshold());
+            BuildSettings settings = options->build.settings();
+            double buildSeconds = 0;
+            std::unique_ptr<EngineSession> session;
+            if (isPlanFile(options->model)) {
+                loadExtensions(settings.modules, settings.plugins, logger);
+                session = EngineSession::fromFile(options->model, settings.threads, logger);
+            } else {
+                BuiltPlan built = buildPlan(options->model, settings, logger);
+                buildSeconds = built.seconds;
+                session = EngineSession::fromMemory(built.plan->data(), built.plan->size(), settings.threads, logger);
+            }
+            std::vector<HostTensor> inputs = session->randomInputs({});
+            session->bind(inputs);
+            BenchmarkResult result = benchmark(*session, options->bench);
+            if (options->common.json) {
+                nlohmann::json document = {{"latency_ms",
+                                            {{"min", result.minimum()},
+                                             {"p50", result.percentile(50)},
+                                             {"p90", result.percentile(90)},
+                                             {"p99", result.percentile(99)},
+                                             {"mean", result.mean()}}},
+                                           {"iterations", result.latenciesMs.size()},
+                                           {"throughput", result.throughput()},
+                                           {"build_s", buildSeconds},
+                                           {"load_s", session->loadSeconds()},
+                                           {"peak_rss_mib", peakRssMib()}};
+                std::printf("%s\n", document.dump(1).c_str());
+            } else {
+                std::printf("latency   min %s   p50 %s   p90 %s   p99 %s   (%zu runs)\n", durationText(result.minimum() / 1e3).c_str(),
+                            durationText(result.percentile(50) / 1e3).c_str(), durationText(result.percentile(90) / 1e3).c_str(),
+                            durationText(result.percentile(99) / 1e3).c_str(), result.latenciesMs.size());
+                std::printf("throughput %.1f runs/s   build %s   load %s   peak memory %.0f MiB\n", result.throughput(),
+                            durationText(buildSeconds).c_str(), durationText(session->loadSeconds()).c_str(), peakRssMib());
+            }
+            return ExitCode::kOk;
+        };
+    });
+}
+
+}  // namespace tenon::tools

@@ -1,0 +1,133 @@
+// tenon explain: everything that was considered for a node, and why each lost.
+#include "core/support/text.h"
+#include "tools/common/plan_summary.h"
+#include "tools/tenon/verb.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <memory>
+
+namespace tenon::tools {
+
+namespace {
+
+using Json = nlohmann::json;
+
+bool mentions(const Json& region, const std::string& node) {
+    for (const char* list : {"nodes", "sources"}) {
+        for (const Json& name : region.value(list, Json::array())) {
+            if (name == node) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void printCandidate(const Json& candidate, const Json& chosen, double best) {
+    bool won = chosen.is_object() && candidate.value("key", "") == chosen.value("key", "") &&
+               candidate.value("provider", "") == chosen.value("provider", "");
+    std::string time = candidate.contains("us") ? support::cat(static_cast<double>(static_cast<int64_t>(candidate["us"].get<double>() * 10)) / 10, " us") : "-";
+    std::string verdict;
+    if (won) {
+        verdict = candidate.contains("verified") ? "CHOSEN, verified against the reference"
+                  : candidate.contains("unverified") ? "CHOSEN, not verified: " + candidate.value("unverified", "")
+                                                     : "CHOSEN";
+    } else if (candidate.value("state", "") == "failed" || candidate.value("state", "") == "wrong") {
+        verdict = candidate.value("state", "") + ": " + candidate.value("reason", "");
+    } else if (candidate.contains("us") && best > 0) {
+        char text[64];
+        double ratio = candidate["us"].get<double>() / best;
+        std::snprintf(text, sizeof(text), ratio >= 1 ? "%.2f times the fastest here" : "fastest here", ratio);
+        verdict = text;
+    } else {
+        verdict = candidate.value("state", "");
+    }
+    std::printf("    %10s  %-10s %-28s %s\n", time.c_str(), candidate.value("provider", "").c_str(), candidate.value("name", "").c_str(), verdict.c_str());
+    std::printf("                %s -> %s\n", support::join(candidate.value("inputs", std::vector<std::string>{}), ", ").c_str(),
+                support::join(candidate.value("outputs", std::vector<std::string>{}), ", ").c_str());
+}
+
+}  // namespace
+
+void addExplainVerb(CLI::App& tool, VerbAction& action) {
+    struct Options {
+        std::string plan;
+        std::string node;
+        CommonFlags common;
+    };
+    auto options = std::make_shared<Options>();
+    CLI::App* verb = tool.add_subcommand("explain", "Why a node runs as it does: every region and tactic considered, times, reasons");
+    verb->add_option("plan", options->plan, "Plan file")->required();
+    verb->add_option("node", options->node, "Name of an ONNX node, layer or graph node")->required();
+    options->common.addTo(*verb);
+    verb->callback([options, &action] {
+        action = [options] {
+            plan::Plan plan = readPlan(options->plan);
+            Json ledger = Json::parse(plan.ledgerJson, nullptr, false);
+            if (!ledger.is_object() || !ledger.contains("profiles")) {
+                throw ToolError(ExitCode::kBadInput, "the plan has no decision ledger");
+            }
+            std::map<std::string, Json> tasks;
+            for (const Json& task : ledger["tasks"]) {
+                tasks[task.value("key", "")] = task;
+            }
+            Json found = Json::array();
+            std::vector<std::string> names;
+            for (const Json& profile : ledger["profiles"]) {
+                for (const Json& region : profile["regions"]) {
+                    for (const Json& name : region["sources"]) {
+                        names.push_back(name.get<std::string>());
+                    }
+                    if (mentions(region, options->node)) {
+                        Json entry = region;
+                        entry["considered"] = tasks[region.value("task", "")];
+                        found.push_back(std::move(entry));
+                    }
+                }
+                break;  // profile 0 speaks for the choice; others are in --json of inspect
+            }
+            if (found.empty()) {
+                std::sort(names.begin(), names.end());
+                names.erase(std::unique(names.begin(), names.end()), names.end());
+                if (names.size() > 20) {
+                    names.resize(20);
+                    names.push_back("...");
+                }
+                throw ToolError(ExitCode::kUsage, support::cat("nothing in the plan comes from '", options->node,
+                                                               "' (it may have been folded away); names in it: ", support::join(names, ", ")));
+            }
+            if (options->common.json) {
+                std::printf("%s\n", found.dump(1).c_str());
+                return ExitCode::kOk;
+            }
+            for (const Json& region : found) {
+                std::printf("%s region %s: %s\n", region.value("chosen", false) ? "CHOSEN" : "not chosen", region.value("label", "").c_str(),
+                            support::join(region.value("nodes", std::vector<std::string>{}), " + ").c_str());
+                const Json& task = region["considered"];
+                if (!task.is_object()) {
+                    continue;
+                }
+                double best = 0;
+                for (const Json& candidate : task["candidates"]) {
+                    if (candidate.contains("us") && candidate.value("state", "") == "timed") {
+                        best = best == 0 ? candidate["us"].get<double>() : std::min(best, candidate["us"].get<double>());
+                    }
+                }
+                for (const Json& candidate : task["candidates"]) {
+                    printCandidate(candidate, region.value("tactic", Json()), best);
+                }
+                if (region.value("chosen", false) && region.contains("tactic") && !region["tactic"].contains("key")) {
+                    std::printf("    evaluated by the shape program: %s\n", region["tactic"].value("name", "").c_str());
+                }
+                for (const Json& rejection : task["rejections"]) {
+                    std::printf("    %10s  %-10s refused: %s\n", "", rejection.value("provider", "").c_str(), rejection.value("reason", "").c_str());
+                }
+            }
+            return ExitCode::kOk;
+        };
+    });
+}
+
+}  // namespace tenon::tools

@@ -1,0 +1,95 @@
+// `tenon`: one binary, a verb per task.
+#include "core/support/build_info.h"
+#include "tools/tenon/verb.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <iostream>
+
+namespace tenon::tools {
+
+void CommonFlags::addTo(CLI::App& app) {
+    app.add_flag("--json", json, "Print one JSON document on standard output; logs go to standard error");
+    app.add_flag("-v,--verbose", verbose, "Log more; twice for everything");
+    app.add_flag("-q,--quiet", quiet, "Log errors only");
+    app.footer(kExitCodesHelp);
+}
+
+nvinfer1::ILogger::Severity CommonFlags::threshold() const {
+    using Severity = nvinfer1::ILogger::Severity;
+    if (quiet) {
+        return Severity::kINTERNAL_ERROR;  // errors are printed once, by the tool itself
+    }
+    return verbose >= 2 ? Severity::kVERBOSE : verbose == 1 ? Severity::kINFO : Severity::kWARNING;
+}
+
+void BuildFlags::addTo(CLI::App& app) {
+    app.add_option("--shapes", shapes, "Shapes of an input: NAME=1..8..32x3x224x224 (MIN..OPT..MAX or one number per extent)")->allow_extra_args(false);
+    app.add_option("--level", level, "Optimization level: 0 no timing, 3 default, 5 everything")->check(CLI::Range(0, 5));
+    app.add_option("--timing-cache", timingCache, "File of measured times, read and extended");
+    app.add_option("--module", modules, "Load this module library or manifest as well")->allow_extra_args(false);
+    app.add_option("--plugins", plugins, "Load this plugin library")->allow_extra_args(false);
+    app.add_option("--backend", backends, "Use only these tactic providers, e.g. reference, cpu, onednn")->allow_extra_args(false);
+    app.add_option("--threads", threads, "Threads; 0: all cores")->check(CLI::Range(0, 4096));
+    app.add_flag("--bf16", bf16, "Let measured time choose bfloat16 kernels");
+    app.add_flag("--fp16", fp16, "Let measured time choose half-precision kernels");
+    app.add_option("--replay", replay, "Take every decision from the ledger of this plan instead of timing");
+}
+
+BuildSettings BuildFlags::settings() const {
+    BuildSettings settings;
+    for (const std::string& shape : shapes) {
+        size_t equals = shape.find('=');
+        if (equals == std::string::npos || equals == 0) {
+            throw ToolError(ExitCode::kUsage, "--shapes '" + shape + "': expected NAME=SHAPE");
+        }
+        settings.shapes[shape.substr(0, equals)] = parseShapeRange(shape.substr(equals + 1));
+    }
+    settings.level = level;
+    settings.timingCacheFile = timingCache;
+    settings.modules = modules;
+    settings.plugins = plugins;
+    settings.providers = backends;
+    settings.threads = threads;
+    settings.bf16 = bf16;
+    settings.fp16 = fp16;
+    settings.replayPlan = replay;
+    return settings;
+}
+
+}  // namespace tenon::tools
+
+int main(int argc, char** argv) {
+    using namespace tenon::tools;
+    CLI::App tool{"Tenon: build, run and explain inference plans"};
+    tool.require_subcommand(1);
+    tool.set_version_flag("--version", std::string(tenon::support::versionText()));
+    tool.footer(kExitCodesHelp);
+    VerbAction action;
+    addBuildVerb(tool, action);
+    addRunVerb(tool, action);
+    addBenchVerb(tool, action);
+    addInspectVerb(tool, action);
+    addExplainVerb(tool, action);
+    addModulesVerb(tool, action);
+    addOptVerb(tool, action);
+    try {
+        tool.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        int code = tool.exit(error);
+        return code == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+    }
+    try {
+        return static_cast<int>(action());
+    } catch (const ToolError& error) {
+        std::fprintf(stderr, "error: %s\n", error.what());
+        return static_cast<int>(error.code());
+    } catch (const std::bad_alloc&) {
+        std::fprintf(stderr, "error: out of memory\n");
+        return static_cast<int>(ExitCode::kEnvironment);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "error: %s\n", error.what());
+        return static_cast<int>(ExitCode::kWrong);
+    }
+}

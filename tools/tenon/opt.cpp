@@ -1,0 +1,69 @@
+// tenon opt: one pass, or the whole pipeline, on IR text.
+#include "core/ir/parser.h"
+#include "core/ir/printer.h"
+#include "core/passes/pipeline.h"
+#include "core/support/file_map.h"
+#include "core/support/text.h"
+#include "registry/module_registry.h"
+#include "tools/tenon/verb.h"
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+
+namespace tenon::tools {
+
+void addOptVerb(CLI::App& tool, VerbAction& action) {
+    struct Options {
+        std::string file;
+        std::string pass;
+        CommonFlags common;
+    };
+    auto options = std::make_shared<Options>();
+    CLI::App* verb = tool.add_subcommand("opt", "Run one pass (or all) on a graph in IR text and print the result");
+    verb->add_option("file", options->file, "IR text (.tir)")->required();
+    verb->add_option("--pass", options->pass, "Name of the pass; default: the standard pipeline; 'list' lists them");
+    options->common.addTo(*verb);
+    verb->callback([options, &action] {
+        action = [options] {
+            if (options->pass == "list") {
+                for (const passes::Pass& pass : passes::allPasses()) {
+                    std::printf("%-24s %s\n", std::string(pass.name).c_str(), std::string(pass.doc).c_str());
+                }
+                return ExitCode::kOk;
+            }
+            support::Result<support::FileMap> file = support::FileMap::open(options->file);
+            if (!file.ok()) {
+                throw ToolError(ExitCode::kBadInput, file.status().message());
+            }
+            support::Result<std::unique_ptr<ir::Graph>> graph = ir::parseGraph(file->text());
+            if (!graph.ok()) {
+                throw ToolError(ExitCode::kBadInput, support::cat("'", options->file, "': ", graph.status().toString()));
+            }
+            std::shared_ptr<const registry::RegistrySnapshot> snapshot = registry::ModuleRegistry::process().snapshot();
+            passes::PassContext context{**graph, snapshot->ops()};
+            support::Status status;
+            if (options->pass.empty()) {
+                status = passes::runPipeline(context);
+            } else {
+                const passes::Pass* pass = passes::findPass(options->pass);
+                if (!pass) {
+                    throw ToolError(ExitCode::kUsage, support::cat("there is no pass '", options->pass, "'; --pass=list lists them"));
+                }
+                status = passes::runPass(context, *pass).status();
+            }
+            if (!status.ok()) {
+                throw ToolError(ExitCode::kWrong, status.toString());
+            }
+            std::string text = ir::print(**graph);
+            if (options->common.json) {
+                std::printf("%s\n", nlohmann::json{{"graph", text}}.dump(1).c_str());
+            } else {
+                std::printf("%s", text.c_str());
+            }
+            return ExitCode::kOk;
+        };
+    });
+}
+
+}  // namespace tenon::tools

@@ -1,0 +1,193 @@
+// tenon run: one inference, with outputs printed, written or checked.
+#include "core/support/text.h"
+#include "tools/common/compare.h"
+#include "tools/common/plan_summary.h"
+#include "tools/tenon/verb.h"
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <memory>
+
+namespace tenon::tools {
+
+namespace {
+
+struct RunOptions {
+    std::string model;
+    std::vector<std::string> inputs;
+    std::string outputDir;
+    std::string check;
+    std::optional<double> rtol;
+    std::optional<double> atol;
+    BuildFlags build;
+    CommonFlags common;
+};
+
+std::unique_ptr<EngineSession> open(const RunOptions& options, const std::vector<DataSet>& sets, ConsoleLogger& logger, double& buildSeconds) {
+    BuildSettings settings = options.build.settings();
+    settings.shapesFrom = sets;
+    if (isPlanFile(options.model)) {
+        loadExtensions(settings.modules, settings.plugins, logger);
+        return EngineSession::fromFile(options.model, settings.threads, logger);
+    }
+    BuiltPlan built = buildPlan(options.model, settings, logger);
+    buildSeconds = built.seconds;
+    return EngineSession::fromMemory(built.plan->data(), built.plan->size(), settings.threads, logger);
+}
+
+std::string fileNameOf(const std::string& tensor) {
+    std::string name = tensor;
+    for (char& c : name) {
+        c = (std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-') ? c : '_';
+    }
+    return name + ".npy";
+}
+
+nlohmann::json numberJson(double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(value > 0 ? "inf" : "nan"); }
+
+ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
+    std::vector<DataSet> sets = readDataSets(options.check);
+    double buildSeconds = 0;
+    std::unique_ptr<EngineSession> session = open(options, sets, logger, buildSeconds);
+    bool passed = true;
+    size_t compared = 0;
+    nlohmann::json setsJson = nlohmann::json::array();
+    for (DataSet& set : sets) {
+        session->bind(set.inputs);
+        session->enqueue();
+        std::vector<HostTensor> outputs = session->outputs();
+        nlohmann::json outputsJson = nlohmann::json::array();
+        bool setPassed = outputs.size() >= set.outputs.size();
+        for (size_t i = 0; i < set.outputs.size(); ++i) {
+            Comparison result;
+            if (i < outputs.size()) {
+                Tolerances tolerances = defaultTolerances(outputs[i].dtype);
+                tolerances.rtol = options.rtol.value_or(tolerances.rtol);
+                tolerances.atol = options.atol.value_or(tolerances.atol);
+                result = compareOutput(outputs[i], set.outputs[i], tolerances);
+                compared += result.skipped ? 0 : 1;
+            } else {
+                result.name = set.outputs[i].tensor.name;
+                result.reason = "the engine has no such output";
+            }
+            setPassed = setPassed && result.ok;
+            outputsJson.push_back({{"name", result.name},
+                                   {"max_abs", numberJson(result.maxAbs)},
+                                   {"max_rel", numberJson(result.maxRel)},
+                                   {"cosine", numberJson(result.cosine)},
+                                   {"ok", result.ok}});
+            if (!result.reason.empty()) {
+                outputsJson.back()["reason"] = result.reason;
+            }
+            if (!options.common.json) {
+                std::printf("%s %-8s %s: max abs %.3g, max rel %.3g, cosine %.6f%s%s\n", set.name.c_str(), result.skipped ? "skipped" : result.ok ? "ok" : "WRONG",
+                            result.name.c_str(), result.maxAbs, result.maxRel, result.cosine, result.reason.empty() ? "" : "\n    ", result.reason.c_str());
+            }
+        }
+        passed = passed && setPassed;
+        setsJson.push_back({{"name", set.name}, {"passed", setPassed}, {"outputs", std::move(outputsJson)}});
+    }
+    passed = passed && compared > 0;
+    if (options.common.json) {
+        nlohmann::json document = {{"passed", passed}, {"data_sets", std::move(setsJson)}, {"load_s", session->loadSeconds()}, {"build_s", buildSeconds}};
+        std::printf("%s\n", document.dump(1).c_str());
+    } else {
+        std::printf("%s\n", passed ? "PASSED" : compared == 0 ? "FAILED: nothing was compared" : "FAILED");
+    }
+    return passed ? ExitCode::kOk : ExitCode::kWrong;
+}
+
+void describe(const HostTensor& output) {
+    std::printf("%s: %s %s", output.name.c_str(), std::string(ir::nameOf(output.dtype)).c_str(), shapeText(output.dims).c_str());
+    int64_t count = output.elements();
+    double low = INFINITY;
+    double high = -INFINITY;
+    double sum = 0;
+    for (int64_t i = 0; i < count; ++i) {
+        double value = output.numberAt(i);
+        low = std::min(low, value);
+        high = std::max(high, value);
+        sum += value;
+    }
+    if (count > 0) {
+        std::printf("  min %.6g  max %.6g  mean %.6g ", low, high, sum / static_cast<double>(count));
+    }
+    std::printf(" [");
+    for (int64_t i = 0; i < count && i < 8; ++i) {
+        std::printf("%s%.6g", i ? ", " : "", output.numberAt(i));
+    }
+    std::printf("%s]\n", count > 8 ? ", ..." : "");
+}
+
+ExitCode infer(const RunOptions& options, ConsoleLogger& logger) {
+    DataSet given;
+    for (const std::string& input : options.inputs) {
+        size_t equals = input.find('=');
+        if (equals == std::string::npos) {
+            throw ToolError(ExitCode::kUsage, support::cat("--input '", input, "': expected NAME=FILE"));
+        }
+        given.inputs.push_back(readTensorFile(input.substr(equals + 1)));
+        given.inputs.back().name = input.substr(0, equals);
+    }
+    double buildSeconds = 0;
+    std::vector<DataSet> sets;
+    if (!given.inputs.empty()) {
+        sets.push_back(given);
+    }
+    std::unique_ptr<EngineSession> session = open(options, sets, logger, buildSeconds);
+    std::vector<HostTensor> inputs = given.inputs;
+    if (inputs.empty()) {
+        if (!options.common.quiet) {
+            std::fprintf(stderr, "no --input given: random values\n");
+        }
+        inputs = session->randomInputs({});
+    }
+    session->bind(inputs);
+    session->enqueue();
+    nlohmann::json outputsJson = nlohmann::json::array();
+    for (const HostTensor& output : session->outputs()) {
+        outputsJson.push_back({{"name", output.name}, {"shape", output.dims}, {"dtype", ir::nameOf(output.dtype)}});
+        if (!options.outputDir.empty()) {
+            std::error_code error;
+            std::filesystem::create_directories(options.outputDir, error);
+            std::string path = (std::filesystem::path(options.outputDir) / fileNameOf(output.name)).string();
+            writeNpy(path, output);
+            outputsJson.back()["file"] = path;
+        }
+        if (!options.common.json) {
+            describe(output);
+        }
+    }
+    if (options.common.json) {
+        nlohmann::json document = {{"outputs", std::move(outputsJson)}, {"load_s", session->loadSeconds()}, {"build_s", buildSeconds}};
+        std::printf("%s\n", document.dump(1).c_str());
+    }
+    return ExitCode::kOk;
+}
+
+}  // namespace
+
+void addRunVerb(CLI::App& tool, VerbAction& action) {
+    auto options = std::make_shared<RunOptions>();
+    CLI::App* verb = tool.add_subcommand("run", "Run a plan or model on given inputs, or check it against reference data");
+    verb->add_option("model", options->model, "ONNX model or plan")->required();
+    verb->add_option("--input", options->inputs, "Input tensor: NAME=FILE (.npy or .pb); default: random values")->allow_extra_args(false);
+    verb->add_option("--output-dir", options->outputDir, "Write every output there as .npy");
+    verb->add_option("--check", options->check, "Model folder with test_data_set_*, or one data set, to compare with");
+    verb->add_option("--rtol", options->rtol, "Relative tolerance of --check");
+    verb->add_option("--atol", options->atol, "Absolute tolerance of --check");
+    options->build.addTo(*verb);
+    options->common.addTo(*verb);
+    verb->callback([options, &action] {
+        action = [options] {
+            ConsoleLogger logger(options->common.threshold());
+            if (!options->check.empty() && !options->inputs.empty()) {
+                throw ToolError(ExitCode::kUsage, "--check brings its own inputs; leave --input out");
+            }
+            return options->check.empty() ? infer(*options, logger) : check(*options, logger);
+        };
+    });
+}
+
+}  // namespace tenon::tools

@@ -1,0 +1,56 @@
+// A verb of the tool: its options, what it does. One file per verb.
+#pragma once
+
+#include "tools/common/console.h"
+#include "tools/common/engine_session.h"
+#include "tools/common/exit_code.h"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace tenon::tools {
+
+// Options that verbs which may build share.
+struct BuildFlags {
+    std::vector<std::string> shapes;
+    int level = 3;
+    std::string timingCache;
+    std::vector<std::string> modules;
+    std::vector<std::string> plugins;
+    std::vector<std::string> backends;
+    int threads = 0;
+    bool bf16 = false;
+    bool fp16 = false;
+    std::string replay;
+
+    void addTo(CLI::App& app);
+    // Throws ToolError(kUsage).
+    BuildSettings settings() const;
+};
+
+// Options of every verb.
+struct CommonFlags {
+    bool json = false;
+    int verbose = 0;
+    bool quiet = false;
+    void addTo(CLI::App& app);
+    nvinfer1::ILogger::Severity threshold() const;
+};
+
+// Adds the verb to the tool. The action runs after parsing and returns the exit code; it may throw ToolError.
+using VerbAction = std::function<ExitCode()>;
+void addBuildVerb(CLI::App& tool, VerbAction& action);
+void addRunVerb(CLI::App& tool, VerbAction& action);
+void addBenchVerb(CLI::App& tool, VerbAction& action);
+void addInspectVerb(CLI::App& tool, VerbAction& action);
+void addExplainVerb(CLI::App& tool, VerbAction& action);
+void addModulesVerb(CLI::App& tool, VerbAction& action);
+void addOptVerb(CLI::App& tool, VerbAction& action);
+
+// The conformance kit on a module library or manifest. Throws ToolError.
+ExitCode testModule(const std::string& path, const CommonFlags& flags);
+
+}  // namespace tenon::tools
