@@ -1,0 +1,345 @@
+#include "tests/conformance/conformance.h"
+
+#include "tests/conformance/task_runner.h"
+
+#include "backends/common/elements.h"
+
+#include <cmath>
+#include <cstring>
+#include <fstream>
+
+namespace tenon::conformance {
+
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+struct Tolerance {
+    double rtol = 0;
+    double atol = 0;
+};
+
+// Room for another order of summation and for polynomials of a few units in the last place.
+Tolerance toleranceOf(TnDataType type, const Case& from) {
+    Tolerance tolerance;
+    switch (type) {
+    case TN_F64:
+        tolerance = {1e-11, 1e-12};
+        break;
+    case TN_F32:
+        tolerance = {1e-5, 2e-6};
+        break;
+    case TN_F16:
+        tolerance = {2e-3, 1e-4};
+        break;
+    case TN_BF16:
+        tolerance = {1.6e-2, 1e-3};
+        break;
+    default:
+        break;
+    }
+    return {from.rtol >= 0 ? from.rtol : tolerance.rtol, from.atol >= 0 ? from.atol : tolerance.atol};
+}
+
+double floatAt(TnDataType type, const Bytes& bytes, size_t i) {
+    double value = 0;
+    kernels::dispatchFloat(type, [&](auto tag) {
+        typename decltype(tag)::Type stored{};
+        std::memcpy(&stored, bytes.data() + i * sizeof stored, sizeof stored);
+        value = kernels::widen(stored);
+    });
+    return value;
+}
+
+std::string number(double value) {
+    char text[40];
+    std::snprintf(text, sizeof text, "%.9g", value);
+    return text;
+}
+
+// Empty, or where and how far the two differ.
+std::string difference(const TensorText& type, const Bytes& found, const Bytes& wanted, const Tolerance& tolerance) {
+    const auto size = static_cast<size_t>(kernels::bytesOf(type.dtype));
+    if (found.size() != wanted.size()) {
+        return module::text("the output has ", found.size(), " bytes instead of ", wanted.size());
+    }
+    size_t bad = 0;
+    std::string first;
+    for (size_t i = 0; i < found.size() / size; ++i) {
+        std::string here;
+        if (kernels::contains(kernels::kFloats, type.dtype)) {
+            const double a = floatAt(type.dtype, found, i);
+            const double b = floatAt(type.dtype, wanted, i);
+            const bool same = (std::isnan(a) && std::isnan(b)) || a == b ||
+                              std::fabs(a - b) <= tolerance.atol + tolerance.rtol * std::fabs(b);
+            here = same ? "" : module::text(number(a), " instead of ", number(b));
+        } else if (std::memcmp(found.data() + i * size, wanted.data() + i * size, size) != 0) {
+            int64_t a = 0;
+            int64_t b = 0;
+            std::memcpy(&a, found.data() + i * size, size);
+            std::memcpy(&b, wanted.data() + i * size, size);
+            here = module::text(a, " instead of ", b);
+        }
+        if (!here.empty() && ++bad == 1) {
+            first = module::text("element ", i, " is ", here);
+        }
+    }
+    return bad == 0
+               ? ""
+               : module::text(first, bad > 1 ? module::text(" (", bad, " of ", found.size() / size, " differ)") : "");
+}
+
+Bytes expectedBytes(const OutputText& output) {
+    Case filler;
+    filler.inputs.emplace_back();
+    filler.inputs[0].type = output.type;
+    filler.inputs[0].fill = FillKind::kValues;
+    filler.inputs[0].numbers = output.expected;
+    filler.inputs[0].integers = output.expectedIntegers;
+    return output.expected.empty() ? Bytes() : fillInput(filler, 0);
+}
+
+std::vector<Bytes> portInputs(const BuiltTask& task, const std::vector<Bytes>& data) {
+    std::vector<Bytes> inputs;
+    for (int32_t input : task.inputPorts) {
+        inputs.push_back(data[static_cast<size_t>(input)]);
+    }
+    return inputs;
+}
+
+// The reference's answer, per present output; an error otherwise.
+std::string referenceOutputs(const ModuleTables& reference, const Case& from, const std::vector<Bytes>& data,
+                             std::vector<Bytes>& outputs) {
+    std::vector<Bytes> results;
+    for (size_t s = 0; s < from.statements.size(); ++s) {
+        const bool alone = from.statements.size() == 1;
+        const Case single = alone ? from : statementAlone(from, s);
+        std::vector<Bytes> operands = data;
+        if (!alone) {
+            operands.clear();
+            for (int32_t operand : from.statements[s].operands) {
+                operands.push_back(operand < 0 ? Bytes()
+                                   : operand >= StatementText::kStatementBase
+                                       ? results[static_cast<size_t>(operand - StatementText::kStatementBase)]
+                                       : data[static_cast<size_t>(operand)]);
+            }
+        }
+        BuiltTask task;
+        buildTask(single, operands, false, task);
+        Refusal refusal;
+        const std::vector<KeptTactic> tactics = tacticsOf(reference, task.task, 1, refusal);
+        if (tactics.empty()) {
+            return "the reference refuses " + single.statements[0].op + ": " + refusal.reason;
+        }
+        RunResult run = runTactic(reference, single, task, tactics[0], portInputs(task, operands), {});
+        if (!run.error.empty()) {
+            return "the reference fails: " + run.error;
+        }
+        if (s + 1 == from.statements.size()) {
+            outputs = std::move(run.outputs);
+        } else {
+            results.push_back(std::move(run.outputs[0]));
+        }
+    }
+    return {};
+}
+
+std::string compare(const Case& from, const BuiltTask& task, const RunResult& run, const std::vector<Bytes>& wanted) {
+    for (size_t o = 0; o < task.outputPorts.size(); ++o) {
+        const OutputText& output = from.outputs[static_cast<size_t>(task.outputPorts[o])];
+        const Tolerance tolerance = toleranceOf(output.type.dtype, from);
+        const std::string wrong = difference(output.type, run.outputs[o], wanted[o], tolerance);
+        if (!wrong.empty()) {
+            return module::text("output ", o, ": ", wrong);
+        }
+        if (output.hasExpected) {
+            const auto size = static_cast<size_t>(kernels::bytesOf(output.type.dtype));
+            if (output.expected.size() != run.outputs[o].size() / size) {
+                return module::text("the known answer has ", output.expected.size(), " elements instead of ",
+                                    run.outputs[o].size() / size);
+            }
+            const std::string unexpected = difference(output.type, run.outputs[o], expectedBytes(output), tolerance);
+            if (!unexpected.empty()) {
+                return module::text("output ", o, " against the known answer: ", unexpected);
+            }
+        }
+    }
+    return {};
+}
+
+// Runs a tactic in all ways that it promises to work.
+std::string tryTactic(const ModuleTables& tables, const Case& from, const BuiltTask& task, const KeptTactic& tactic,
+                      const std::vector<Bytes>& inputs, const std::vector<Bytes>* wanted, const Options& options,
+                      double& microseconds) {
+    const RunResult single = runTactic(tables, from, task, tactic, inputs, {});
+    if (!single.error.empty()) {
+        return single.error;
+    }
+    const std::vector<Bytes>& expected = wanted != nullptr ? *wanted : single.outputs;
+    if (std::string wrong = compare(from, task, single, expected); !wrong.empty()) {
+        return wrong;
+    }
+    const RunResult team = runTactic(tables, from, task, tactic, inputs, {options.threads, false, options.time});
+    if (!team.error.empty()) {
+        return module::text("with ", options.threads, " threads: ", team.error);
+    }
+    microseconds = team.microseconds;
+    if (std::string wrong = compare(from, task, team, expected); !wrong.empty()) {
+        return module::text("with ", options.threads, " threads: ", wrong);
+    }
+    if ((tactic.traits & TN_TRAIT_DETERMINISTIC) != 0 && team.outputs != single.outputs) {
+        return module::text("one thread and ", options.threads,
+                            " give different bytes, but the tactic says it is deterministic");
+    }
+    bool aliases = false;
+    for (int32_t input : tactic.mayAlias) {
+        aliases = aliases || input >= 0;
+    }
+    if (aliases) {
+        const RunResult inPlace = runTactic(tables, from, task, tactic, inputs, {options.threads, true, false});
+        if (!inPlace.error.empty()) {
+            return "in place: " + inPlace.error;
+        }
+        if (std::string wrong = compare(from, task, inPlace, expected); !wrong.empty()) {
+            return "in place: " + wrong;
+        }
+    }
+    return {};
+}
+
+std::string runCase(const ModuleTables& underTest, const ModuleTables& reference, const Case& from,
+                    const Options& options, CaseResult& result, bool& refused) {
+    std::vector<Bytes> data;
+    for (size_t i = 0; i < from.inputs.size(); ++i) {
+        data.push_back(from.inputs[i].present ? fillInput(from, i) : Bytes());
+    }
+    std::vector<Bytes> wanted;
+    const bool isReference = &underTest == &reference;
+    if (!isReference) {
+        if (std::string error = referenceOutputs(reference, from, data, wanted); !error.empty()) {
+            return error;
+        }
+    } else if (from.statements.size() > 1) {
+        refused = true;
+        result.detail = "regions are run op by op by the reference";
+        return {};
+    }
+    for (const bool dynamic : {false, true}) {
+        BuiltTask task;
+        buildTask(from, data, dynamic, task);
+        Refusal refusal;
+        const std::vector<KeptTactic> tactics = tacticsOf(underTest, task.task, options.threads, refusal);
+        if (tactics.empty()) {
+            if (dynamic) {
+                continue; // may be a matter of static extents
+            }
+            refused = true;
+            result.detail = refusal.reason;
+            if (refusal.reason.empty()) {
+                return "refused without a reason";
+            }
+            return {};
+        }
+        for (const KeptTactic& tactic : tactics) {
+            double microseconds = 0;
+            const std::string wrong = tryTactic(underTest, from, task, tactic, portInputs(task, data),
+                                                isReference ? nullptr : &wanted, options, microseconds);
+            if (!wrong.empty()) {
+                std::string ports;
+                for (const TnPortFormat& port : tactic.inputs) {
+                    ports += module::text(' ', module::describe(port.format));
+                }
+                return module::text("tactic '", tactic.name, "'", dynamic ? " with dynamic extents" : "", " on", ports,
+                                    ": ", wrong);
+            }
+            ++result.tactics;
+            if (microseconds > 0 && (result.microseconds == 0 || microseconds < result.microseconds)) {
+                result.microseconds = microseconds;
+                result.fastest = tactic.name;
+            }
+        }
+    }
+    return {};
+}
+
+bool matchesAny(const std::vector<std::string>& patterns, const std::string& name) {
+    for (const std::string& pattern : patterns) {
+        if (matchesPattern(pattern, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+} // namespace
+
+int Report::count(Outcome outcome) const {
+    int found = 0;
+    for (const CaseResult& each : results) {
+        found += each.outcome == outcome ? 1 : 0;
+    }
+    return found;
+}
+
+bool matchesPattern(std::string_view pattern, std::string_view text) {
+    if (pattern.empty()) {
+        return text.empty();
+    }
+    if (pattern[0] == '*') {
+        for (size_t skip = 0; skip <= text.size(); ++skip) {
+            if (matchesPattern(pattern.substr(1), text.substr(skip))) {
+                return true;
+            }
+        }
+        return false;
+    }
+    return !text.empty() && (pattern[0] == '?' || pattern[0] == text[0]) &&
+           matchesPattern(pattern.substr(1), text.substr(1));
+}
+
+std::vector<std::string> readPatterns(const std::string& path, bool& exists) {
+    std::ifstream stream(path);
+    exists = static_cast<bool>(stream);
+    std::vector<std::string> patterns;
+    std::string line;
+    while (std::getline(stream, line)) {
+        line = line.substr(0, line.find(' '));
+        if (!line.empty() && line[0] != '!') {
+            patterns.push_back(line);
+        }
+    }
+    return patterns;
+}
+
+void runConformance(const ModuleTables& underTest, const ModuleTables& reference, const CaseFile& cases,
+                    const Options& options, Report& report) {
+    if (!cases.error.empty()) {
+        report.error = cases.error;
+        return;
+    }
+    for (const Case& each : cases.cases) {
+        if (!options.filter.empty() && !matchesPattern(options.filter, each.name)) {
+            continue;
+        }
+        CaseResult result;
+        result.name = each.name;
+        bool refused = false;
+        const std::string wrong = runCase(underTest, reference, each, options, result, refused);
+        const bool listedUnsupported = matchesAny(options.unsupported, each.name);
+        const bool listedFailing = matchesAny(options.fails, each.name);
+        if (!wrong.empty()) {
+            result.outcome = listedFailing ? Outcome::kExpectedFailure : Outcome::kFailed;
+            result.detail = module::text(cases.path, ':', each.lineNumber, ": ", wrong);
+        } else if (refused) {
+            const bool surprising = options.strict && !listedUnsupported && each.statements.size() == 1;
+            result.outcome = surprising ? Outcome::kFailed : Outcome::kUnsupported;
+            result.detail = module::text(surprising ? "refused without being listed: " : "", result.detail);
+        } else if (listedUnsupported || listedFailing) {
+            result.outcome = Outcome::kUnexpectedSupport;
+            result.detail = "it passes now: take it from the list";
+        }
+        report.results.push_back(std::move(result));
+    }
+}
+
+} // namespace tenon::conformance

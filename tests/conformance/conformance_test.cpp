@@ -1,0 +1,171 @@
+// The conformance table on every module of this build: one test per module and case file.
+#include "tests/conformance/conformance.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <map>
+
+namespace tenon::conformance {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kCases = TENON_SOURCE_DIR "/tests/conformance/cases";
+const std::string kLists = TENON_SOURCE_DIR "/tests/conformance/lists/";
+const std::string kModules = TENON_BINARY_DIR "/lib/tenon/modules/";
+
+std::vector<std::string> caseFiles() {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(kCases)) {
+        if (entry.path().extension() == ".cases") {
+            names.push_back(entry.path().stem().string());
+        }
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+// Opened once per process: tests of one module share it. Null with the reason in `error`.
+const LoadedModule* openModule(const std::string& name, std::string& error) {
+    static std::map<std::string, std::unique_ptr<LoadedModule>> opened;
+    static std::map<std::string, std::string> errors;
+    if (opened.count(name) == 0) {
+        opened[name] = LoadedModule::open(kModules + "libtenon_" + name + ".so", errors[name]);
+    }
+    error = errors[name];
+    return opened[name].get();
+}
+
+class Conformance : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
+
+TEST_P(Conformance, Cases) {
+    const auto& [moduleName, caseName] = GetParam();
+    if (!fs::exists(kModules + "libtenon_" + moduleName + ".so")) {
+        GTEST_SKIP() << "the module " << moduleName << " is not part of this build";
+    }
+    std::string error;
+    const LoadedModule* reference = openModule("reference", error);
+    ASSERT_NE(reference, nullptr) << error;
+    const LoadedModule* underTest = openModule(moduleName, error);
+    if (underTest == nullptr) {
+        GTEST_SKIP() << "the module " << moduleName << " does not start here: " << error;
+    }
+    Options options;
+    bool listed = false;
+    bool alsoListed = false;
+    options.unsupported = readPatterns(kLists + moduleName + ".unsupported", listed);
+    options.fails = readPatterns(kLists + moduleName + ".fails", alsoListed);
+    options.strict = listed;
+    if (const char* filter = std::getenv("TENON_CONFORMANCE_FILTER"); filter != nullptr) {
+        options.filter = filter;
+    }
+    options.time = std::getenv("TENON_CONFORMANCE_TIME") != nullptr;
+    Report report;
+    runConformance(underTest->tables(), reference->tables(), readCases(kCases + "/" + caseName + ".cases"), options,
+                   report);
+    EXPECT_EQ(report.error, "");
+    for (const CaseResult& result : report.results) {
+        EXPECT_TRUE(result.outcome != Outcome::kFailed && result.outcome != Outcome::kUnexpectedSupport)
+            << result.name << "\n  " << result.detail;
+        if (options.time && result.microseconds > 0) {
+            std::cout << result.name << " " << result.microseconds << " us " << result.fastest << "\n";
+        }
+    }
+    std::cout << moduleName << " " << caseName << ": " << report.count(Outcome::kPassed) << " passed, "
+              << report.count(Outcome::kUnsupported) << " refused\n";
+}
+
+std::vector<std::string> modulesToTest() { return {"reference", "cpu", "onednn", "null"}; }
+
+INSTANTIATE_TEST_SUITE_P(Modules, Conformance,
+                         testing::Combine(testing::ValuesIn(modulesToTest()), testing::ValuesIn(caseFiles())),
+                         [](const auto& each) { return std::get<0>(each.param) + "_" + std::get<1>(each.param); });
+
+// The runner itself: what must be reported is.
+class Runner : public testing::Test {
+protected:
+    Report run(const std::string& text, Options options = {}) {
+        std::string error;
+        const LoadedModule* reference = openModule("reference", error);
+        EXPECT_NE(reference, nullptr) << error;
+        Report report;
+        runConformance(reference->tables(), reference->tables(), parseCases(text, "x.cases"), options, report);
+        return report;
+    }
+};
+
+TEST_F(Runner, AWrongKnownAnswerFails) {
+    const Report report = run("binary.add(f32[2]:v(1,2), f32[2]:v(3,4)) -> f32[2] = (4, 6.5)\n");
+    ASSERT_EQ(report.count(Outcome::kFailed), 1);
+    EXPECT_EQ(
+        report.results[0].detail,
+        "x.cases:1: tactic 'loops' on linear linear: output 0 against the known answer: element 1 is 6 instead of 6.5");
+}
+
+TEST_F(Runner, ARefusalIsAFailureOnlyWhereListsAreKept) {
+    const std::string text = "unary.exp(i32[2]) -> i32[2]\n";
+    const Report loose = run(text);
+    EXPECT_EQ(loose.count(Outcome::kUnsupported), 1);
+    EXPECT_EQ(loose.results[0].detail, "unary.exp of i32 (input 0); supported are f32, f16, bf16, f64");
+    Options strict;
+    strict.strict = true;
+    EXPECT_EQ(run(text, strict).count(Outcome::kFailed), 1);
+    strict.unsupported = {"unary.exp#*:i32"};
+    EXPECT_TRUE(run(text, strict).passed());
+}
+
+TEST_F(Runner, AnUnexpectedPassFails) {
+    Options options;
+    options.unsupported = {"unary.neg#1:*"};
+    EXPECT_EQ(run("unary.neg(f32[2]) -> f32[2]\n", options).count(Outcome::kUnexpectedSupport), 1);
+    options.unsupported.clear();
+    options.fails = {"unary.neg#1:f32"};
+    EXPECT_FALSE(run("unary.neg(f32[2]) -> f32[2]\n", options).passed());
+}
+
+TEST_F(Runner, DataThatAreWrongFailTheLaunchWithAReason) {
+    const Report report = run("gather(f32[3], i64[1]:v(3)) {axis=0} -> f32[1]\n");
+    ASSERT_EQ(report.count(Outcome::kFailed), 1);
+    EXPECT_NE(report.results[0].detail.find("launch failed: gather: index 3 is outside an axis of 3 elements"),
+              std::string::npos)
+        << report.results[0].detail;
+}
+
+TEST(CaseReader, NamesTheLineThatIsWrong) {
+    const CaseFile file =
+        parseCases("# comment\nunary.exp(f32[2]) -> f32[2]\nunary.exp(f99[2]) -> f32[2]\n", "x.cases");
+    EXPECT_EQ(file.error, "x.cases:3: 'f99' is no element type before '[2]) -> f32[2]'");
+    EXPECT_EQ(file.cases.size(), 1U);
+}
+
+TEST(CaseReader, ReadsAllParts) {
+    const CaseFile file = parseCases("slice(f32[2,3]:v(1,nan), -, @0) {axes=[0], mode=\"fill\", starts=dims[-1], "
+                                     "x=0.5, y=f16, z=i32{7}} -> f32[1,3], - ; atol=0.25\n",
+                                     "x.cases");
+    ASSERT_EQ(file.error, "");
+    ASSERT_EQ(file.cases.size(), 1U);
+    const Case& found = file.cases[0];
+    EXPECT_EQ(found.name, "slice#1:f32");
+    EXPECT_FALSE(found.inputs[1].present);
+    EXPECT_EQ(found.inputs[2].sameAs, 0);
+    EXPECT_EQ(found.outputs.size(), 2U);
+    EXPECT_EQ(found.atol, 0.25);
+    const AttributeTexts& attributes = found.statements[0].attributes;
+    EXPECT_EQ(attributes.at("starts").kind, TN_ATTR_DIMS);
+    EXPECT_EQ(attributes.at("mode").s, "fill");
+    EXPECT_EQ(attributes.at("y").i, TN_F16);
+    EXPECT_EQ(attributes.at("z").kind, TN_ATTR_TENSOR);
+}
+
+TEST(Patterns, MatchWholeNames) {
+    EXPECT_TRUE(matchesPattern("conv#*", "conv#3:f32"));
+    EXPECT_TRUE(matchesPattern("*:f64", "conv#3:f64"));
+    EXPECT_FALSE(matchesPattern("conv", "conv#3:f32"));
+}
+
+} // namespace
+} // namespace tenon::conformance

@@ -1,0 +1,420 @@
+#include "tests/conformance/task_runner.h"
+
+#include "backends/common/elements.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <memory>
+
+namespace tenon::conformance {
+
+namespace {
+
+struct TextSink {
+    std::string text;
+    TnSink sink{this, [](void* context, const char* piece, size_t size) {
+                    static_cast<TextSink*>(context)->text.append(piece, size);
+                }};
+};
+
+// 64-aligned bytes between two guards that must come back untouched.
+class GuardedBuffer {
+public:
+    explicit GuardedBuffer(int64_t bytes) : mBytes(static_cast<size_t>(bytes)), mMemory(mBytes + 3 * kGuard) {
+        void* first = mMemory.data() + kGuard;
+        size_t space = mMemory.size() - kGuard;
+        mFirst = static_cast<std::byte*>(std::align(kGuard, mBytes + kGuard, first, space));
+        std::fill(mMemory.begin(), mMemory.end(), kPattern);
+    }
+    std::byte* data() { return mFirst; }
+    size_t size() const { return mBytes; }
+    bool intact() const {
+        const auto clean = [](std::byte each) { return each == kPattern; };
+        return std::all_of(mFirst - kGuard, mFirst, clean) &&
+               std::all_of(mFirst + mBytes, mFirst + mBytes + kGuard, clean);
+    }
+
+private:
+    static constexpr size_t kGuard = 64;
+    static constexpr std::byte kPattern{
+        0xFF}; // NaN in every float type: what is read without having been written shows
+    size_t mBytes;
+    std::vector<std::byte> mMemory;
+    std::byte* mFirst;
+};
+
+const std::vector<int64_t>& dimsOfInput(const Case& from, const BuiltTask& task, size_t port) {
+    return from.inputs[static_cast<size_t>(task.inputPorts[port])].type.dims;
+}
+const std::vector<int64_t>& dimsOfOutput(const Case& from, const BuiltTask& task, size_t port) {
+    return from.outputs[static_cast<size_t>(task.outputPorts[port])].type.dims;
+}
+
+int64_t elementsOf(const std::vector<int64_t>& dims) {
+    int64_t elements = 1;
+    for (int64_t dim : dims) {
+        elements *= dim;
+    }
+    return elements;
+}
+
+template <class Visit>
+void forElements(const TnFormat& format, const std::vector<int64_t>& dims, const Visit& visit) {
+    std::vector<int64_t> coordinate(dims.size() + 1, 0);
+    const int64_t elements = elementsOf(dims);
+    for (int64_t i = 0; i < elements; ++i) {
+        visit(i, module::offsetOf(format, dims.data(), coordinate.data()));
+        for (size_t d = dims.size(); d-- > 0;) {
+            if (++coordinate[d] < dims[d]) {
+                break;
+            }
+            coordinate[d] = 0;
+        }
+    }
+}
+
+void convertElement(TnDataType fromType, const std::byte* from, TnDataType toType, std::byte* to) {
+    if (fromType == toType) {
+        std::memcpy(to, from, static_cast<size_t>(kernels::bytesOf(fromType)));
+        return;
+    }
+    double value = 0;
+    kernels::dispatchFloat(fromType, [&](auto tag) {
+        typename decltype(tag)::Type stored{};
+        std::memcpy(&stored, from, sizeof stored);
+        value = kernels::widen(stored);
+    });
+    kernels::dispatchFloat(toType, [&](auto tag) {
+        typename decltype(tag)::Type stored{};
+        kernels::narrow(value, stored);
+        std::memcpy(to, &stored, sizeof stored);
+    });
+}
+
+TnTensor tensorOf(const TnPortFormat& port, const std::vector<int64_t>& dims) {
+    TnTensor tensor{};
+    tensor.dtype = port.dtype;
+    tensor.placement = port.placement;
+    tensor.rank = static_cast<int32_t>(dims.size());
+    std::copy(dims.begin(), dims.end(), tensor.dims);
+    tensor.elements = elementsOf(dims);
+    tensor.format = port.format;
+    tensor.bytes = module::bytesOf(port.format, port.dtype, tensor.dims);
+    return tensor;
+}
+
+// Session, kernel and state, destroyed in the right order.
+struct Running {
+    const TnKernelRuntime* runtime = nullptr;
+    TnSession* session = nullptr;
+    TnKernel* kernel = nullptr;
+    TnState* state = nullptr;
+    ~Running() {
+        if (state != nullptr) {
+            runtime->state_destroy(state);
+        }
+        if (kernel != nullptr) {
+            runtime->kernel_destroy(kernel);
+        }
+        if (session != nullptr) {
+            runtime->session_destroy(session);
+        }
+    }
+};
+
+std::string start(const ModuleTables& tables, const TnTask& task, const KeptTactic& tactic, int threads,
+                  Running& running) {
+    struct Blob {
+        std::string runtime;
+        uint32_t version = 0;
+        std::vector<std::byte> bytes;
+    } blob;
+    TnBlobSink blobSink{&blob, [](void* context, TnString runtime, uint32_t version, const void* data, size_t size) {
+                            auto* to = static_cast<Blob*>(context);
+                            to->runtime = std::string(module::view(runtime));
+                            to->version = version;
+                            const auto* bytes = static_cast<const std::byte*>(data);
+                            to->bytes.assign(bytes, bytes + size);
+                        }};
+    TextSink reason;
+    const TnTarget target = hostTarget(threads);
+    const TnTactic table = tactic.table();
+    const TnTacticProvider& provider = *tactic.provider;
+    if (provider.compile(provider.self, &target, &task, &table, nullptr, &blobSink, &reason.sink) != TN_OK) {
+        return "compile failed: " + reason.text;
+    }
+    running.runtime = tables.runtime(blob.runtime);
+    if (running.runtime == nullptr) {
+        return "compile names the kernel runtime '" + blob.runtime + "', which the module does not have";
+    }
+    const TnKernelRuntime& runtime = *running.runtime;
+    if (runtime.deserialize(runtime.self, blob.bytes.data(), blob.bytes.size(), blob.version, &running.kernel,
+                            &reason.sink) != TN_OK) {
+        return "deserialize failed: " + reason.text;
+    }
+    const TnSessionInfo info{sizeof(TnSessionInfo), TN_PLACEMENT_HOST, threads, 0, nullptr, nullptr};
+    if (runtime.session_create(runtime.self, &info, &running.session, &reason.sink) != TN_OK ||
+        runtime.state_create(running.kernel, running.session, &running.state, &reason.sink) != TN_OK) {
+        return "no session or state: " + reason.text;
+    }
+    return {};
+}
+
+// Bytes of an input as its port wants them. Padding has no defined value unless the format says zero.
+std::string layOut(const ModuleTables& tables, const Case& from, const TnPortFormat& port,
+                   const std::vector<int64_t>& dims, TnDataType dtype, const std::vector<std::byte>& linear,
+                   GuardedBuffer& to) {
+    if (module::isOpaque(port.format)) {
+        // Only the module itself knows: its own conversion from the linear layout.
+        Case convert;
+        convert.name = from.name;
+        convert.statements.emplace_back();
+        convert.statements[0].op = "convert";
+        convert.statements[0].operands = {0};
+        convert.inputs.emplace_back();
+        convert.inputs[0].type = {dtype, dims};
+        convert.outputs.emplace_back();
+        convert.outputs[0].type = {port.dtype, dims};
+        BuiltTask task;
+        buildTask(convert, {linear}, false, task);
+        task.convertTo = port;
+        Refusal refusal;
+        const std::vector<KeptTactic> tactics = tacticsOf(tables, task.task, 1, refusal);
+        if (tactics.empty()) {
+            return "the module's own layout has no conversion: " + refusal.reason;
+        }
+        Running running;
+        if (std::string error = start(tables, task.task, tactics[0], 1, running); !error.empty()) {
+            return error;
+        }
+        const TnTensor input = tensorOf(module::linearPort(dtype, static_cast<int32_t>(dims.size())), dims);
+        const TnTensor output = tensorOf(port, dims);
+        const TnPrepareArgs prepare{sizeof(TnPrepareArgs), 0, 1, 1, sizeof(TnTensor), &input, &output, nullptr, 0};
+        TextSink reason;
+        if (running.runtime->prepare(running.state, &prepare, &reason.sink) != TN_OK) {
+            return "prepare of a conversion failed: " + reason.text;
+        }
+        GuardedBuffer workspace(
+            std::max<int64_t>(0, running.runtime->workspace(running.kernel, running.session, &prepare, &reason.sink)));
+        const void* source = linear.data();
+        void* target = to.data();
+        TnLaunchArgs launch{};
+        launch.struct_size = sizeof launch;
+        launch.inputs = &source;
+        launch.outputs = &target;
+        launch.workspace = workspace.data();
+        return running.runtime->launch(running.state, &launch) == TN_OK ? std::string()
+                                                                        : "a conversion failed to launch";
+    }
+    const auto size = static_cast<size_t>(kernels::bytesOf(dtype));
+    const auto portSize = static_cast<size_t>(kernels::bytesOf(port.dtype));
+    std::memset(to.data(), port.format.tail_zero != 0 ? 0 : 0xFF, to.size());
+    if (module::isLinear(port.format) && port.dtype == dtype) {
+        std::memcpy(to.data(), linear.data(), linear.size());
+        return {};
+    }
+    forElements(port.format, dims, [&](int64_t i, int64_t offset) {
+        convertElement(dtype, linear.data() + static_cast<size_t>(i) * size, port.dtype,
+                       to.data() + static_cast<size_t>(offset) * portSize);
+    });
+    return {};
+}
+
+} // namespace
+
+TnTactic KeptTactic::table() const {
+    TnTactic table{};
+    table.struct_size = sizeof table;
+    table.id = id;
+    table.name = module::toTn(name);
+    table.inputs = inputs.data();
+    table.outputs = outputs.data();
+    table.port_stride = sizeof(TnPortFormat);
+    table.traits = traits;
+    table.may_alias = mayAlias.empty() ? nullptr : mayAlias.data();
+    return table;
+}
+
+TnTarget hostTarget(int threads) {
+    static const std::string kBackend = "host";
+    static const std::string kJson = "{\"isa\":[]}";
+    TnTarget target{};
+    target.struct_size = sizeof target;
+    target.placement = TN_PLACEMENT_HOST;
+    target.backend = module::toTn(kBackend);
+    target.json = module::toTn(kJson);
+    target.fingerprint = module::toTn(kBackend);
+    target.threads = threads;
+    return target;
+}
+
+std::vector<KeptTactic> tacticsOf(const ModuleTables& tables, const TnTask& task, int threads, Refusal& refusal) {
+    struct Collector {
+        std::vector<KeptTactic> tactics;
+        const TnTacticProvider* provider = nullptr;
+        size_t inputs = 0;
+        size_t outputs = 0;
+    } collector;
+    collector.inputs = static_cast<size_t>(task.body->input_count);
+    collector.outputs = static_cast<size_t>(task.body->output_count);
+    TnTacticSink sink{&collector, [](void* context, const TnTactic* tactic) {
+                          auto* to = static_cast<Collector*>(context);
+                          KeptTactic kept;
+                          kept.provider = to->provider;
+                          kept.id = tactic->id;
+                          kept.name = std::string(module::view(tactic->name));
+                          kept.traits = tactic->traits;
+                          const module::StridedRange<TnPortFormat> inputs(
+                              tactic->inputs, static_cast<int64_t>(to->inputs), tactic->port_stride);
+                          const module::StridedRange<TnPortFormat> outputs(
+                              tactic->outputs, static_cast<int64_t>(to->outputs), tactic->port_stride);
+                          kept.inputs.assign(inputs.begin(), inputs.end());
+                          kept.outputs.assign(outputs.begin(), outputs.end());
+                          if (tactic->may_alias != nullptr) {
+                              kept.mayAlias.assign(tactic->may_alias, tactic->may_alias + to->outputs);
+                          }
+                          to->tactics.push_back(std::move(kept));
+                      }};
+    const TnTarget target = hostTarget(threads);
+    for (const TnTacticProvider* provider : tables.providers) {
+        TextSink reason;
+        collector.provider = provider;
+        TnCode code = provider->supports(provider->self, &target, &task, &reason.sink);
+        if (code == TN_OK) {
+            code = provider->enumerate(provider->self, &target, &task, &sink, &reason.sink);
+        }
+        if (code != TN_OK || collector.tactics.empty()) {
+            refusal = {code == TN_OK ? TN_UNSUPPORTED : code, reason.text};
+        }
+    }
+    return collector.tactics;
+}
+
+RunResult runTactic(const ModuleTables& tables, const Case& from, const BuiltTask& task, const KeptTactic& tactic,
+                    const std::vector<std::vector<std::byte>>& inputs, const RunOptions& options) {
+    RunResult result;
+    Running running;
+    result.error = start(tables, task.task, tactic, options.threads, running);
+    if (!result.error.empty()) {
+        return result;
+    }
+    const TnKernelRuntime& runtime = *running.runtime;
+    std::vector<TnTensor> inputTensors;
+    std::vector<TnTensor> outputTensors;
+    std::vector<std::unique_ptr<GuardedBuffer>> inputBuffers;
+    std::vector<std::unique_ptr<GuardedBuffer>> outputBuffers;
+    std::vector<const void*> inputAddresses;
+    std::vector<void*> outputAddresses;
+    for (size_t i = 0; i < task.inputPorts.size(); ++i) {
+        const std::vector<int64_t>& dims = dimsOfInput(from, task, i);
+        inputTensors.push_back(tensorOf(tactic.inputs[i], dims));
+        inputBuffers.push_back(std::make_unique<GuardedBuffer>(inputTensors.back().bytes));
+        const TnDataType dtype = from.inputs[static_cast<size_t>(task.inputPorts[i])].type.dtype;
+        const bool isConvert = task.task.convert_to != nullptr;
+        result.error = layOut(tables, from, tactic.inputs[i], dims, isConvert ? tactic.inputs[i].dtype : dtype,
+                              inputs[i], *inputBuffers.back());
+        if (!result.error.empty()) {
+            return result;
+        }
+        inputAddresses.push_back(inputBuffers.back()->data());
+    }
+    for (size_t o = 0; o < task.outputPorts.size(); ++o) {
+        outputTensors.push_back(tensorOf(tactic.outputs[o], dimsOfOutput(from, task, o)));
+        outputBuffers.push_back(std::make_unique<GuardedBuffer>(outputTensors.back().bytes));
+        outputAddresses.push_back(outputBuffers.back()->data());
+        const int32_t alias = options.inPlace && !tactic.mayAlias.empty() ? tactic.mayAlias[o] : -1;
+        if (alias >= 0) {
+            if (outputTensors.back().bytes > inputTensors[static_cast<size_t>(alias)].bytes) {
+                result.error = "the tactic would take over an input that is smaller than the output";
+                return result;
+            }
+            outputAddresses.back() = inputBuffers[static_cast<size_t>(alias)]->data();
+        }
+    }
+    TnPrepareArgs prepare{};
+    prepare.struct_size = sizeof prepare;
+    prepare.input_count = static_cast<int64_t>(inputTensors.size());
+    prepare.output_count = static_cast<int64_t>(outputTensors.size());
+    prepare.tensor_stride = sizeof(TnTensor);
+    prepare.inputs = inputTensors.data();
+    prepare.outputs = outputTensors.data();
+    prepare.scalars = task.scalars.data();
+    prepare.scalar_count = static_cast<int64_t>(task.scalars.size());
+    TextSink reason;
+    const int64_t workspaceBytes = runtime.workspace(running.kernel, running.session, &prepare, &reason.sink);
+    if (workspaceBytes < 0) {
+        result.error = "workspace failed: " + reason.text;
+        return result;
+    }
+    if (runtime.prepare(running.state, &prepare, &reason.sink) != TN_OK) {
+        result.error = "prepare failed: " + reason.text;
+        return result;
+    }
+    GuardedBuffer workspace(workspaceBytes);
+    TnLaunchArgs launch{};
+    launch.struct_size = sizeof launch;
+    launch.inputs = inputAddresses.data();
+    launch.outputs = outputAddresses.data();
+    launch.workspace = workspace.data();
+    launch.reason = &reason.sink;
+    if (runtime.launch(running.state, &launch) != TN_OK) {
+        result.error = "launch failed: " + reason.text;
+        return result;
+    }
+    if (options.time) {
+        using Clock = std::chrono::steady_clock;
+        const Clock::time_point begin = Clock::now();
+        double best = 1e30;
+        while (Clock::now() - begin < std::chrono::milliseconds(20)) {
+            const Clock::time_point before = Clock::now();
+            runtime.launch(running.state, &launch);
+            best = std::min(best, std::chrono::duration<double, std::micro>(Clock::now() - before).count());
+        }
+        result.microseconds = best;
+    }
+    for (const auto& buffer : inputBuffers) {
+        if (!buffer->intact()) {
+            result.error = "memory beside an input was written";
+        }
+    }
+    for (const auto& buffer : outputBuffers) {
+        if (!buffer->intact()) {
+            result.error = "memory beside an output was written";
+        }
+    }
+    if (!workspace.intact()) {
+        result.error = "memory beside the workspace was written";
+    }
+    for (size_t o = 0; o < outputBuffers.size(); ++o) {
+        const TnPortFormat& port = tactic.outputs[o];
+        const std::vector<int64_t>& dims = dimsOfOutput(from, task, o);
+        const TnDataType dtype = from.outputs[static_cast<size_t>(task.outputPorts[o])].type.dtype;
+        if (module::isOpaque(port.format)) {
+            result.error = "an output in a layout of the provider's own";
+            return result;
+        }
+        std::vector<std::byte> linear(static_cast<size_t>(outputTensors[o].elements) *
+                                      static_cast<size_t>(kernels::bytesOf(dtype)));
+        std::vector<bool> written(
+            static_cast<size_t>(std::max<int64_t>(0, module::paddedElements(port.format, dims.data()))));
+        const auto* source = static_cast<const std::byte*>(outputAddresses[o]);
+        const auto portSize = static_cast<size_t>(kernels::bytesOf(port.dtype));
+        forElements(port.format, dims, [&](int64_t i, int64_t offset) {
+            convertElement(port.dtype, source + static_cast<size_t>(offset) * portSize, dtype,
+                           linear.data() + static_cast<size_t>(i) * static_cast<size_t>(kernels::bytesOf(dtype)));
+            written[static_cast<size_t>(offset)] = true;
+        });
+        for (size_t i = 0; i < written.size() && port.format.tail_zero != 0; ++i) {
+            for (size_t k = 0; k < portSize && !written[i]; ++k) {
+                if (source[i * portSize + k] != std::byte{0}) {
+                    result.error = "padding that must be zero is not";
+                }
+            }
+        }
+        result.outputs.push_back(std::move(linear));
+    }
+    return result;
+}
+
+} // namespace tenon::conformance

@@ -1,0 +1,54 @@
+// Runs one tactic of a built task: compiles, reads the bytes back, lays inputs out, launches between guards.
+// Used by the conformance runner. Knows no core header.
+#pragma once
+
+#include "tests/conformance/loaded_module.h"
+#include "tests/conformance/task_builder.h"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace tenon::conformance {
+
+// A tactic that outlives the call that offered it.
+struct KeptTactic {
+    const TnTacticProvider* provider = nullptr;
+    uint64_t id = 0;
+    std::string name;
+    std::vector<TnPortFormat> inputs;
+    std::vector<TnPortFormat> outputs;
+    TnTraits traits = 0;
+    std::vector<int32_t> mayAlias;
+
+    TnTactic table() const;
+};
+
+struct Refusal {
+    TnCode code = TN_OK;
+    std::string reason;
+};
+
+// All tactics of all providers of a module; where there are none, why.
+std::vector<KeptTactic> tacticsOf(const ModuleTables& tables, const TnTask& task, int threads, Refusal& refusal);
+
+struct RunOptions {
+    int threads = 1;
+    bool inPlace = false; // outputs take over the inputs that the tactic names
+    bool time = false;
+};
+
+struct RunResult {
+    std::string error;                           // empty, or what went wrong
+    std::vector<std::vector<std::byte>> outputs; // per port of the task, linear, in the task's element types
+    double microseconds = 0;
+};
+
+// `inputs` per port of the task: linear elements.
+RunResult runTactic(const ModuleTables& tables, const Case& from, const BuiltTask& task, const KeptTactic& tactic,
+                    const std::vector<std::vector<std::byte>>& inputs, const RunOptions& options);
+
+// The host as target: what providers are asked for.
+TnTarget hostTarget(int threads);
+
+} // namespace tenon::conformance
