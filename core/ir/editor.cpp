@@ -196,6 +196,17 @@ void GraphEditor::renameValue(Value* value, std::string name) {
     mGraph.mValueNames.emplace(value->mName, value);
 }
 
+void GraphEditor::renameNode(Node* node, std::string name) {
+    if (node->mName == name) {
+        return;
+    }
+    mGraph.mNodeNames.erase(node->mName);
+    node->mName = uniqueNodeName(name);
+    mGraph.mNodeNames.emplace(node->mName, node);
+}
+
+void GraphEditor::setSettings(Node* node, NodeSettings settings) { node->mSettings = std::move(settings); }
+
 void GraphEditor::addSource(Node* node, const SourceSet& source) { node->mSource.merge(source); }
 
 void GraphEditor::replaceAllUses(Value* from, Value* to) {

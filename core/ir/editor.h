@@ -44,6 +44,8 @@ public:
     void setContents(Value* value, std::optional<std::vector<DimExpr>> contents);
     void setQuantization(Value* value, std::optional<Quantization> quantization);
     void renameValue(Value* value, std::string name); // made unique
+    void renameNode(Node* node, std::string name);    // made unique
+    void setSettings(Node* node, NodeSettings settings);
     void addSource(Node* node, const SourceSet& source);
     // Uses of `from` (graph outputs included) become uses of `to`, except those by the producer of `to` itself, so that a node can be put
     // behind `from`. The producer of `to` inherits the source set of the producer of `from`; if `to` is a graph input, the nodes whose inputs

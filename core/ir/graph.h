@@ -53,7 +53,7 @@ public:
     bool isGraphOutput() const { return mOutputUses > 0; }
     // The constant, if the producer is a const node.
     ConstantPtr constant() const;
-    // Contents of a small integer tensor as expressions, when inference knows them.
+    // The elements of a small tensor of numbers, row-major, as expressions, when inference knows them all.
     const std::optional<std::vector<DimExpr>>& contents() const { return mContents; }
     const std::optional<Quantization>& quantization() const { return mQuantization; }
 
@@ -123,6 +123,10 @@ public:
     const std::vector<Value*>& outputs() const { return mOutputs; }
     // Live nodes in topological order.
     const std::vector<Node*>& nodes() const { return mOrder; }
+    // The live node of that id, or null.
+    Node* nodeOf(int32_t id) const {
+        return id >= 0 && id < mNextNodeId ? mNodes[static_cast<size_t>(id)].get() : nullptr;
+    }
     int32_t nodeIdEnd() const { return mNextNodeId; } // ids are below it
     int32_t valueIdEnd() const { return mNextValueId; }
     bool frozen() const { return mFrozen; }

@@ -71,15 +71,20 @@ private:
         TN_RETURN_IF_ERROR(checkType(value));
         if (value.contents()) {
             const TensorType& type = value.type();
-            if (type.kind != ValueKind::kTensor || type.rank() > 1 ||
-                (!isInteger(type.dtype) && type.dtype != DataType::kBool)) {
-                return fail("%", value.name(), " has contents, which only integer tensors of rank 0 or 1 have");
+            if (type.kind != ValueKind::kTensor || type.dtype == DataType::kString) {
+                return fail("%", value.name(), " has contents, which only tensors of numbers have");
             }
-            const bool counted = type.ranked && (type.dims.empty() || mGraph.pool().isConstant(type.dims[0]));
-            const int64_t count = !counted ? 0 : type.dims.empty() ? 1 : mGraph.pool().constantValue(type.dims[0]);
-            if (counted && count != static_cast<int64_t>(value.contents()->size())) {
+            std::vector<int64_t> extents;
+            for (const DimExpr extent : type.dims) {
+                if (mGraph.pool().isConstant(extent)) {
+                    extents.push_back(mGraph.pool().constantValue(extent));
+                }
+            }
+            const auto count = support::checkedProduct(extents);
+            if (type.ranked && extents.size() == type.dims.size() &&
+                count != static_cast<int64_t>(value.contents()->size())) {
                 return fail("%", value.name(), " has ", value.contents()->size(),
-                            " elements of contents and an extent of ", count);
+                            " elements of contents, but not so many of its own");
             }
             for (const DimExpr element : *value.contents()) {
                 TN_RETURN_IF_ERROR(checkExpr(element, value.name()));

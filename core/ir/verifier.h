@@ -1,5 +1,5 @@
 // Structural invariants of a graph: what every reader takes for granted. Run between passes in debug builds and tests, and on every graph that
-// comes from outside. Knows no ops: schemas and types are checked by passes/verify_ops.h.
+// comes from outside. Knows no ops: schemas and types are checked by ops/verify.h.
 #pragma once
 
 #include "core/ir/graph.h"

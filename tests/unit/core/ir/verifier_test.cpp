@@ -40,12 +40,15 @@ TEST(VerifierTest, WhatTheEditorCannotKnowIsReported) {
     const DimExpr one = graph->pool().constant(1);
 
     editor.setContents(x, std::vector<DimExpr>{one});
-    EXPECT_THAT(faultOf(*graph), HasSubstr("1 elements of contents and an extent of 2"));
+    EXPECT_THAT(faultOf(*graph), HasSubstr("has 1 elements of contents, but not so many of its own"));
     editor.setContents(x, std::vector<DimExpr>{one, DimExpr{999}});
     EXPECT_THAT(faultOf(*graph), HasSubstr("not of the graph's pool"));
     editor.setContents(x, std::nullopt);
+    TensorType text = a->type();
+    text.dtype = DataType::kString;
+    editor.setType(a, text);
     editor.setContents(a, std::vector<DimExpr>{one, one});
-    EXPECT_THAT(faultOf(*graph), HasSubstr("only integer tensors"));
+    EXPECT_THAT(faultOf(*graph), HasSubstr("only tensors of numbers"));
     editor.setContents(a, std::nullopt);
     editor.setQuantization(a, Quantization{});
     EXPECT_THAT(faultOf(*graph), HasSubstr("without scale"));

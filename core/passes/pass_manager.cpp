@@ -1,0 +1,59 @@
+#include "core/passes/pass_manager.h"
+
+#include "core/ir/verifier.h"
+#include "core/ops/verify.h"
+#include "core/support/text.h"
+
+namespace tenon::passes {
+
+namespace {
+
+support::Status verifyAll(const PassContext& context) {
+    TN_RETURN_IF_ERROR(ir::verify(context.graph));
+    if (context.weights != nullptr) {
+        TN_RETURN_IF_ERROR(ir::verify(*context.weights));
+    }
+    return ops::verifyOps(context.ops, context.graph);
+}
+
+} // namespace
+
+const std::vector<Pass>& allPasses() {
+    static const std::vector<Pass> kPasses{
+        {"infer_types", "types, extents and contents as far as inference knows them", inferTypes},
+        {"shape_operands", "operands that define shapes become attributes where their contents are known",
+         shapeOperands},
+        {"canonicalize", "one spelling for each thing: axes, padding, operand order, views as reshape", canonicalize},
+        {"constant_fold", "nodes on constants become constants, with their derivation kept", constantFold},
+        {"shape_simplify", "casts, expansions, slices and the like that change nothing disappear", shapeSimplify},
+        {"fold_batch_norm", "per-channel scales and shifts by constants move into weights", foldBatchNorm},
+        {"transpose_elim", "transposes cancel, compose and move to where they do", transposeElimination},
+        {"reshape_elim", "reshapes cancel and compose", reshapeElimination},
+        {"cse", "equal nodes on equal inputs become one", commonSubexpressions},
+        {"dead_code", "what no output needs disappears", deadCode},
+    };
+    return kPasses;
+}
+
+const Pass* findPass(std::string_view name) {
+    for (const Pass& pass : allPasses()) {
+        if (pass.name == name) {
+            return &pass;
+        }
+    }
+    return nullptr;
+}
+
+support::Result<bool> runPass(PassContext& context, const Pass& pass, Verify verify) {
+    auto changed = pass.run(context);
+    const std::string where = support::cat("in pass ", pass.name);
+    if (!changed.ok()) {
+        return std::move(changed).withContext(where);
+    }
+    if (verify == Verify::kAfterEach && *changed) {
+        TN_RETURN_IF_ERROR(verifyAll(context).withContext(support::cat("after pass ", pass.name)));
+    }
+    return changed;
+}
+
+} // namespace tenon::passes

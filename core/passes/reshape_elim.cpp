@@ -1,0 +1,153 @@
+// reshape_elim: reshapes cancel and compose.
+//
+//   reshape(reshape(x)) is one reshape; a reshape to the shape that the input has disappears
+//   reshape(f(reshape(x))), f a chain of pointwise ops with no other tensor operand, back to the shape of x is f(x)
+//   a squeeze-like reshape between a reduction that keeps dimensions and its readers is a reduction that drops them
+#include "core/passes/rewriter.h"
+
+#include <algorithm>
+
+namespace tenon::passes {
+
+namespace {
+
+using ir::Node;
+using ir::Value;
+
+bool isReshape(const Node* node) {
+    return node != nullptr && node->op() == "reshape" && node->input(1) == nullptr && !node->settings().debugOutput;
+}
+
+class Eliminator {
+public:
+    explicit Eliminator(PassContext& context) : mRewriter(context) {}
+
+    support::Result<bool> run() {
+        mRewriter.forEachNode([this](Node& node) {
+            if (isReshape(&node)) {
+                remove(node) || merge(node) || intoReduction(node) || aroundChain(node);
+            }
+        });
+        return mRewriter.finish();
+    }
+
+private:
+    bool remove(Node& node) {
+        if (!sameShape(mRewriter.pool(), node.input(0)->type(), node.output(0)->type())) {
+            return false;
+        }
+        mRewriter.replace(node, node.input(0));
+        return true;
+    }
+
+    // The outer one must say its extents without looking at its input: a 0 copies, a -1 counts.
+    bool merge(Node& node) {
+        const Node* const inner = node.input(0)->producer();
+        const ir::TensorType& type = node.output(0)->type();
+        if (!isReshape(inner) || !isExplicitShape(mRewriter.pool(), type) || inner->input(0)->type().rank() < 0) {
+            return false;
+        }
+        mRewriter.setAttribute(node, "shape", ir::DimList{type.dims});
+        mRewriter.setAttribute(node, "allow_zero", int64_t{1});
+        mRewriter.setInput(node, 0, inner->input(0));
+        return true;
+    }
+
+    bool intoReduction(Node& node) {
+        Node* const inner = node.input(0)->producer();
+        if (inner == nullptr || inner->op().compare(0, 7, "reduce.") != 0 || inner->inputs().size() != 1 ||
+            inner->settings().debugOutput || !isPrivate(*node.input(0)) ||
+            inner->attributes().intOr("keep_dims", 1) == 0) {
+            return false;
+        }
+        const ir::TensorType& x = inner->input(0)->type();
+        std::vector<int64_t> axes = inner->attributes().intsOr("axes", {});
+        if (!x.ranked || axes.empty()) {
+            return false;
+        }
+        std::vector<bool> reduced(x.dims.size(), false);
+        for (const int64_t axis : axes) {
+            reduced[static_cast<size_t>(axis < 0 ? axis + x.rank() : axis)] = true;
+        }
+        ir::TensorType rest = node.output(0)->type();
+        rest.dims.clear();
+        for (size_t i = 0; i < x.dims.size(); ++i) {
+            if (!reduced[i]) {
+                rest.dims.push_back(x.dims[i]);
+            }
+        }
+        if (!sameShape(mRewriter.pool(), rest, node.output(0)->type())) {
+            return false;
+        }
+        ir::AttributeMap attributes = inner->attributes();
+        attributes.set("keep_dims", int64_t{0});
+        mRewriter.replace(node, mRewriter.makeInstead(*inner, inner->op(), {inner->input(0)}, std::move(attributes)));
+        return true;
+    }
+
+    // A pointwise node with one operand that is a tensor of several elements.
+    std::optional<size_t> chainOperand(const Node& node) const {
+        const ops::OpDef* const def = mRewriter.def(node);
+        if (def == nullptr || !def->pointwise || node.outputs().size() != 1 || node.settings().debugOutput ||
+            node.output(0)->quantization()) {
+            return std::nullopt;
+        }
+        std::optional<size_t> operand;
+        for (size_t i = 0; i < node.inputs().size(); ++i) {
+            const Value* const input = node.input(i);
+            const auto dims = input != nullptr ? staticDims(mRewriter.pool(), input->type()) : std::nullopt;
+            const bool isSingle =
+                dims && std::all_of(dims->begin(), dims->end(), [](int64_t extent) { return extent == 1; });
+            if (isSingle && input->constant() != nullptr && dims->size() <= 1) {
+                continue;
+            }
+            if (operand || input == nullptr) {
+                return std::nullopt;
+            }
+            operand = i;
+        }
+        if (!operand || !sameShape(mRewriter.pool(), node.input(*operand)->type(), node.output(0)->type())) {
+            return std::nullopt;
+        }
+        return operand;
+    }
+
+    bool aroundChain(Node& node) {
+        constexpr size_t kMaxChain = 32;
+        std::vector<std::pair<Node*, size_t>> chain; // from the outer reshape inwards
+        Value* value = node.input(0);
+        while (value->producer() != nullptr && !isReshape(value->producer()) && chain.size() < kMaxChain) {
+            const auto operand = isPrivate(*value) ? chainOperand(*value->producer()) : std::nullopt;
+            if (!operand) {
+                return false;
+            }
+            chain.emplace_back(value->producer(), *operand);
+            value = value->producer()->input(*operand);
+        }
+        Node* const first = value->producer();
+        if (chain.empty() || first == nullptr || !isReshape(first) ||
+            !sameShape(mRewriter.pool(), first->input(0)->type(), node.output(0)->type())) {
+            return false;
+        }
+        Value* moved = first->input(0);
+        for (auto link = chain.rbegin(); link != chain.rend(); ++link) {
+            std::vector<Value*> inputs = link->first->inputs();
+            inputs[link->second] = moved;
+            moved =
+                mRewriter.makeInstead(*link->first, link->first->op(), std::move(inputs), link->first->attributes());
+            if (moved == nullptr) {
+                return true;
+            }
+        }
+        mRewriter.replace(node, moved);
+        return true;
+    }
+
+    Rewriter mRewriter;
+};
+
+} // namespace
+
+support::Result<bool> reshapeElimination(PassContext& context) { return Eliminator(context).run(); }
+
+} // namespace tenon::passes
