@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <set>
 
 namespace tenon::schedule {
@@ -16,11 +17,12 @@ constexpr double kBoundSlack = 1e-9;
 class Eliminator {
 public:
     Eliminator(const CostNetwork& network, const EliminationOptions& options)
-        : mNet(network), mOptions(options), mScore(mNet.variableCount(), 0.0), mLogDomain(mNet.variableCount(), 0.0),
+        : mNet(network), mOptions(options), mGiven(static_cast<int32_t>(network.tables.size())), mScore(mNet.variableCount(), 0.0), mLogDomain(mNet.variableCount(), 0.0),
           mDone(mNet.variableCount(), 0), mMark(mNet.variableCount(), 0) {}
 
     EliminationResult run() {
         if (!mNet.propagateAll()) {
+            mResult.failedTable = mNet.wipedTable();
             return fail(EliminationOutcome::kInfeasible);
         }
         for (size_t x = 0; x < mNet.variableCount(); ++x) {
@@ -158,11 +160,13 @@ private:
     EliminationOutcome eliminateVariable(int32_t var) {
         mDone[static_cast<size_t>(var)] = 1;
         const std::vector<int32_t> bucket = mNet.tablesOf(var);
+        for (int32_t id : bucket) {
+            mResult.failedTable = id < mGiven ? id : mResult.failedTable;
+        }
         mSteps.push_back({var, bucket});
         if (bucket.empty()) {
             return EliminationOutcome::kSolved;
         }
-        const JoinLimits limits{mOptions.maxRows, mOptions.maxRows * kPairsPerRow};
         std::vector<int32_t> open = bucket;
         std::stable_sort(open.begin(), open.end(),
                          [&](int32_t a, int32_t b) { return mNet.table(a).rows() < mNet.table(b).rows(); });
@@ -177,9 +181,8 @@ private:
                 const CostTable& right = mNet.table(open[pick]);
                 open.erase(open.begin() + static_cast<std::ptrdiff_t>(pick));
                 CostTable next;
-                const bool larger = left->rows() >= right.rows();
-                if (joinTables(larger ? *left : right, larger ? right : *left, open.empty() ? var : -1, mNet.bits(),
-                               limits, next, mResult.joinedRows) == JoinOutcome::kTooLarge) {
+                const int32_t drop = open.empty() ? var : -1;
+                if (!join(*left, right, drop, next)) {
                     return EliminationOutcome::kTooLarge;
                 }
                 joined = std::move(next);
@@ -211,6 +214,42 @@ private:
             return EliminationOutcome::kInfeasible;
         }
         return EliminationOutcome::kSolved;
+    }
+
+    bool join(const CostTable& a, const CostTable& b, int32_t drop, CostTable& out) {
+        const CostTable& larger = a.rows() >= b.rows() ? a : b;
+        const CostTable& smaller = a.rows() >= b.rows() ? b : a;
+        const int64_t pairs = mOptions.maxRows * kPairsPerRow;
+        if (!mOptions.truncate) {
+            return joinTables(larger, smaller, drop, mNet.bits(), {mOptions.maxRows, pairs}, out, mResult.joinedRows) ==
+                   JoinOutcome::kDone;
+        }
+        // Fewer and fewer rows of the larger table, until the join stays small enough.
+        CostTable shortened = larger;
+        while (joinTables(shortened, smaller, drop, mNet.bits(), {pairs, pairs}, out, mResult.joinedRows) !=
+               JoinOutcome::kDone) {
+            keepCheapest(shortened, static_cast<int64_t>(shortened.rows()) / 2);
+        }
+        keepCheapest(out, mOptions.maxRows);
+        return true;
+    }
+
+    static void keepCheapest(CostTable& table, int64_t rows) {
+        if (static_cast<int64_t>(table.rows()) <= rows) {
+            return;
+        }
+        std::vector<int32_t> order(table.rows());
+        std::iota(order.begin(), order.end(), 0);
+        std::nth_element(order.begin(), order.begin() + rows, order.end(), [&](int32_t a, int32_t b) {
+            const double one = table.costs[static_cast<size_t>(a)];
+            const double other = table.costs[static_cast<size_t>(b)];
+            return one != other ? one < other : a < b;
+        });
+        std::vector<uint8_t> keep(table.rows(), 0);
+        for (int64_t i = 0; i < rows; ++i) {
+            keep[static_cast<size_t>(order[static_cast<size_t>(i)])] = 1;
+        }
+        keepRows(table, keep);
     }
 
     double room() const {
@@ -325,6 +364,7 @@ private:
 
     WorkingNetwork mNet;
     const EliminationOptions& mOptions;
+    int32_t mGiven = 0; // tables below this number are the network's own
     EliminationResult mResult;
     std::vector<Step> mSteps;
     std::vector<double> mScore;

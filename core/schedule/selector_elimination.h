@@ -28,6 +28,8 @@ struct EliminationOptions {
     EliminationOrder order = EliminationOrder::kJoinRows;
     int64_t maxRows = 0;                                         ///< of any table
     double upperBound = std::numeric_limits<double>::infinity(); ///< rows that cannot be in a plan this cheap may go
+    /// Keep the cheapest maxRows rows instead of giving up: an answer, if one is found, is valid but maybe not optimal.
+    bool truncate = false;
     const std::function<bool()>* cancelled = nullptr;
 };
 
@@ -39,6 +41,7 @@ struct EliminationResult {
     std::vector<int32_t> assignment;
     int64_t largestTable = 0;
     int64_t joinedRows = 0;
+    int32_t failedTable = -1; ///< if infeasible: a table of the network around which nothing fits
 };
 
 /// Arc consistency on the whole network, then renumbering; with `dominance`, dominated rows go as well. `feasible` is

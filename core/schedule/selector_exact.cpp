@@ -12,9 +12,12 @@ constexpr int32_t kEvenPasses = 2;
 constexpr int32_t kMaxGuesses = 24;
 constexpr double kSmallestGuess = 1e-5; // of the bound
 constexpr double kRounding = 1e-9;
-
+// Budgets beyond this get the most promising order only.
+constexpr int64_t kPortfolioRows = 500'000;
 // Another round of bounding must leave at most this share of the rows to be followed by one more.
 constexpr double kWorthwhileShrink = 0.8;
+
+double slack(double cost) { return kRounding * std::max(1.0, std::abs(cost)); }
 
 int64_t countRows(const CostNetwork& network) {
     int64_t rows = 0;
@@ -24,49 +27,70 @@ int64_t countRows(const CostNetwork& network) {
     return rows;
 }
 
-double slack(double cost) { return kRounding * std::max(1.0, std::abs(cost)); }
+size_t indexOf(SharingEncoding sharing) { return sharing == SharingEncoding::kStar ? 0 : 1; }
 
 } // namespace
 
 ExactSolver::ExactSolver(const PreparedProblem& prepared, const std::vector<NoGood>& noGoods,
-                         const SelectionOptions& options, SelectionStatistics& statistics)
-    : mPrepared(prepared), mNoGoods(noGoods), mOptions(options), mStatistics(statistics) {}
+                         const EncodingOptions& encoding, const std::function<bool()>& cancelled,
+                         SelectionStatistics& statistics)
+    : mPrepared(prepared), mNoGoods(noGoods), mEncoding(encoding), mCancelled(cancelled), mStatistics(statistics) {}
 
 ExactSolver::Encoded& ExactSolver::encoded(SharingEncoding sharing) {
-    std::optional<Encoded>& entry = mEncoded[sharing == SharingEncoding::kStar ? 0 : 1];
+    std::optional<Encoded>& entry = mEncoded[indexOf(sharing)];
     if (entry) {
         return *entry;
     }
     entry.emplace();
-    EncodingOptions options;
+    EncodingOptions options = mEncoding;
     options.sharing = sharing;
     entry->problem = encodeSelection(mPrepared, mNoGoods, options);
     entry->reduced = reduceNetwork(entry->problem.network, false);
-    mStatistics.variables = static_cast<int32_t>(entry->problem.network.domains.size());
-    mStatistics.tableRows = countRows(entry->problem.network);
+    if (sharing == SharingEncoding::kStar) {
+        mStatistics.variables = static_cast<int32_t>(entry->problem.network.domains.size());
+        mStatistics.tableRows = countRows(entry->problem.network);
+    }
     if (entry->reduced.feasible) {
         entry->positions = variablePositions(mPrepared, entry->problem);
         entry->bound.emplace(entry->reduced.compact.network, entry->positions);
         entry->bound->sweep(kFirstSweeps);
         entry->bound->even(kEvenPasses);
+        mLowerBound = std::max(mLowerBound, entry->bound->value());
+    } else {
+        mLowerBound = kUnreachable;
     }
     return *entry;
 }
 
-EliminationOutcome ExactSolver::attempt(SharingEncoding sharing, EliminationOrder order, int64_t rows, double limit,
-                                        const ReducedNetwork& network, ExactResult& result) {
-    const Encoded& entry = encoded(sharing);
+double ExactSolver::lowerBound() {
+    encoded(SharingEncoding::kStar);
+    return mLowerBound;
+}
+
+void ExactSolver::locate(const EncodedProblem& problem, int32_t table, ExactResult& result) const {
+    result.node = table < 0 ? -1 : problem.tableNode[static_cast<size_t>(table)];
+    result.value = table < 0 ? -1 : problem.tableValue[static_cast<size_t>(table)];
+}
+
+EliminationOutcome ExactSolver::eliminateOnce(const Attempt& attempt, double limit, bool truncate,
+                                              const ReducedNetwork& network, ExactResult& result) {
+    const Encoded& entry = encoded(attempt.sharing);
     if (!network.feasible) {
+        locate(entry.problem, network.wipedTable, result);
         return EliminationOutcome::kInfeasible;
     }
     ++mStatistics.attempts;
     EliminationOptions options;
-    options.order = order;
-    options.maxRows = rows;
+    options.order = attempt.order;
+    options.maxRows = attempt.rows;
     options.upperBound = limit;
-    options.cancelled = &mOptions.cancelled;
+    options.truncate = truncate;
+    options.cancelled = &mCancelled;
     EliminationResult eliminated = eliminate(network.compact.network, options);
     mStatistics.joinedRows += eliminated.joinedRows;
+    if (eliminated.outcome == EliminationOutcome::kInfeasible) {
+        locate(entry.problem, eliminated.failedTable, result);
+    }
     if (eliminated.outcome == EliminationOutcome::kSolved) {
         std::vector<int32_t>& values = eliminated.assignment;
         for (size_t x = 0; x < values.size(); ++x) {
@@ -77,7 +101,7 @@ EliminationOutcome ExactSolver::attempt(SharingEncoding sharing, EliminationOrde
         result.truncated = entry.problem.truncated;
         mCost = eliminated.cost;
         mStatistics.largestTable = eliminated.largestTable;
-        mStatistics.order = eliminationOrderName(order);
+        mStatistics.order = eliminationOrderName(attempt.order);
     }
     return eliminated.outcome;
 }
@@ -104,70 +128,102 @@ void ExactSolver::tighten(SharingEncoding sharing, double limit, ReducedNetwork&
     }
 }
 
-// All budgets, encodings and orders on the rows that a plan within the limit may need.
-EliminationOutcome ExactSolver::tryWithin(double limit, ExactResult& result) {
+EliminationOutcome ExactSolver::tryWithin(const std::vector<Attempt>& attempts, double limit, ExactResult& result) {
     std::optional<ReducedNetwork> networks[2];
     bool tightened[2] = {false, false};
-    for (size_t budget = 0; budget < mOptions.rowBudgets.size(); ++budget) {
-        for (EliminationOrder order : {EliminationOrder::kJoinRows, EliminationOrder::kWeightedDegree,
-                                       EliminationOrder::kFill, EliminationOrder::kDegree}) {
-            for (SharingEncoding sharing : {SharingEncoding::kStar, SharingEncoding::kChain}) {
-                const size_t which = sharing == SharingEncoding::kStar ? 0 : 1;
-                std::optional<ReducedNetwork>& network = networks[which];
-                if (!network) {
-                    network = encoded(sharing).bound->within(limit);
-                } else if (!tightened[which]) {
-                    tightened[which] = true;
-                    tighten(sharing, limit, *network);
-                }
-                const EliminationOutcome outcome =
-                    attempt(sharing, order, mOptions.rowBudgets[budget], limit, *network, result);
-                if (outcome != EliminationOutcome::kTooLarge) {
-                    return outcome;
-                }
-            }
+    for (const Attempt& attempt : attempts) {
+        const size_t which = indexOf(attempt.sharing);
+        if (!encoded(attempt.sharing).bound) {
+            return EliminationOutcome::kInfeasible;
+        }
+        std::optional<ReducedNetwork>& network = networks[which];
+        if (!network) {
+            network = encoded(attempt.sharing).bound->within(limit);
+        }
+        if (attempt.tighten && !tightened[which]) {
+            tightened[which] = true;
+            tighten(attempt.sharing, limit, *network);
+        }
+        const EliminationOutcome outcome = eliminateOnce(attempt, limit, false, *network, result);
+        if (outcome != EliminationOutcome::kTooLarge) {
+            return outcome;
         }
     }
     return EliminationOutcome::kTooLarge;
 }
 
-ExactResult ExactSolver::run(double upperBound) {
+ExactResult ExactSolver::run(const std::vector<Attempt>& attempts, double upperBound) {
     ExactResult result;
-    Encoded& first = encoded(SharingEncoding::kStar);
+    const Encoded& first = encoded(SharingEncoding::kStar);
     if (!first.reduced.feasible) {
         result.outcome = EliminationOutcome::kInfeasible;
         result.truncated = first.problem.truncated;
-        result.wipedNode = first.problem.tableNode[static_cast<size_t>(first.reduced.wipedTable)];
-        result.wipedValue = first.problem.tableValue[static_cast<size_t>(first.reduced.wipedTable)];
+        locate(first.problem, first.reduced.wipedTable, result);
         return result;
     }
     double guess = std::max(1.5 * first.bound->expectedGap(), kSmallestGuess * std::abs(first.bound->value()));
     for (int32_t i = 0; i < kMaxGuesses; ++i) {
-        mLowerBound = std::max(mLowerBound, first.bound->value());
         double limit = i + 1 < kMaxGuesses ? mLowerBound + guess : kUnreachable;
         const bool known = limit >= upperBound;
         limit = known ? upperBound : limit;
-        result.outcome = tryWithin(limit + slack(limit), result);
-        result.lowerBound = mLowerBound;
+        result.outcome = tryWithin(attempts, limit + slack(limit), result);
+        result.truncated = result.truncated || first.problem.truncated;
         if (result.outcome == EliminationOutcome::kSolved) {
             if (mCost <= limit + slack(limit)) {
-                result.lowerBound = mCost;
+                mLowerBound = std::max(mLowerBound, mCost);
                 return result;
             }
-            upperBound = std::min(upperBound, mCost);
+            upperBound = std::min(upperBound, mCost); // found by luck beyond the limit: now it is known
             continue;
         }
-        if (result.outcome != EliminationOutcome::kInfeasible || known || limit == kUnreachable) {
+        if (result.outcome != EliminationOutcome::kInfeasible || limit == kUnreachable) {
             return result;
         }
         mLowerBound = std::max(mLowerBound, limit);
+        if (known) {
+            return result;
+        }
         guess = std::max(i == 0 ? guess : 2.0 * guess, 2.0 * first.bound->leastRowCost());
         for (std::optional<Encoded>& entry : mEncoded) {
             if (entry && entry->bound) {
                 entry->bound->sweep(kFurtherSweeps);
                 entry->bound->even(kEvenPasses);
+                mLowerBound = std::max(mLowerBound, entry->bound->value());
             }
         }
+    }
+    return result;
+}
+
+ExactResult ExactSolver::runQuickly(int64_t rows) {
+    return run({{SharingEncoding::kStar, EliminationOrder::kJoinRows, rows, false},
+                {SharingEncoding::kStar, EliminationOrder::kJoinRows, rows, true},
+                {SharingEncoding::kChain, EliminationOrder::kJoinRows, rows, true}},
+               kUnreachable);
+}
+
+ExactResult ExactSolver::runThoroughly(const std::vector<int64_t>& budgets, double upperBound) {
+    std::vector<Attempt> attempts;
+    for (int64_t rows : budgets) {
+        for (EliminationOrder order : {EliminationOrder::kJoinRows, EliminationOrder::kWeightedDegree,
+                                       EliminationOrder::kFill, EliminationOrder::kDegree}) {
+            if (rows <= kPortfolioRows || order == EliminationOrder::kJoinRows) {
+                attempts.push_back({SharingEncoding::kStar, order, rows, true});
+                attempts.push_back({SharingEncoding::kChain, order, rows, true});
+            }
+        }
+    }
+    return run(attempts, upperBound);
+}
+
+ExactResult ExactSolver::runTruncated(int64_t rows, EliminationOrder order) {
+    ExactResult result;
+    result.outcome = EliminationOutcome::kInfeasible;
+    const Encoded& entry = encoded(SharingEncoding::kStar);
+    if (entry.bound) {
+        const ReducedNetwork network = entry.bound->within(kUnreachable);
+        result.outcome =
+            eliminateOnce({SharingEncoding::kStar, order, rows, false}, kUnreachable, true, network, result);
     }
     return result;
 }
