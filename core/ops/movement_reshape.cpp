@@ -350,13 +350,15 @@ std::vector<OpDef> movement_reshapeOps() {
             .integer("axis", 1, "within [-rank, rank]")
             .view()
             .build(inferFlatten));
-    ops.push_back(OpBuilder("reshape", "The elements of x, row-major, in another shape.")
-                      .input("x")
-                      .shapeOperand("shape", AttributeKind::kDims,
-                                    "one extent may be -1: what is left; 0 copies the extent of x unless allow_zero")
-                      .flag("allow_zero", false, "1: an extent of 0 is 0")
-                      .view()
-                      .build(inferReshape));
+    ops.push_back(
+        OpBuilder("reshape", "The elements of x, row-major, in another shape.")
+            .input("x")
+            .shapeOperand(
+                "shape", AttributeKind::kDims,
+                "one extent may be -1: what is left; a constant or element 0 copies the extent of x unless allow_zero")
+            .flag("allow_zero", false, "1: an extent of 0 is 0")
+            .view()
+            .build(inferReshape));
     ops.push_back(OpBuilder("squeeze", "x without dimensions of extent 1.")
                       .input("x")
                       .shapeOperand("axes", AttributeKind::kInts, "which; absent: all of them")

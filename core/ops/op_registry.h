@@ -23,6 +23,7 @@ public:
 
     const OpDef* find(std::string_view name) const;
     const std::vector<const OpDef*>& all() const { return mSorted; } // by name
+    const std::vector<OpDef>& definitions() const { return mOps; }   // family by family, then those of modules
 
     // Schema check of attributes and operand counts; infer does it first. Errors name the op and what is wrong, not the
     // node: the caller adds that.

@@ -20,6 +20,10 @@ struct OpCase {
 std::string inferAsText(const OpCase& testCase);
 void expectCases(const std::vector<OpCase>& cases);
 
+// Infers the case with symbols and evaluates the result at these values of B C H N S W E F, and infers it again with the values in place
+// of the symbols. Returns what differs, or "". Where the second inference refuses the values there is nothing to compare.
+std::string symbolicDiffersFromConstant(const OpCase& testCase, const std::vector<int64_t>& values);
+
 // Parses graph text, infers it with the built-in ops, and returns the type (and contents) of a value as text, or
 // "error: ...".
 std::string inferredInGraph(std::string_view graph, std::string_view value);

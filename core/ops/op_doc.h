@@ -1,0 +1,13 @@
+// The reference of all ops as markdown, made from their definitions: docs/ops.md of a build. Used by tools/opdoc.
+#pragma once
+
+#include "core/ops/op_registry.h"
+
+#include <string>
+
+namespace tenon::ops {
+
+// One section per family, one entry per op: formula, operands, attributes with legal values and defaults, traits.
+std::string opsMarkdown(const OpRegistry& registry);
+
+} // namespace tenon::ops
