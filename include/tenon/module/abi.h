@@ -374,7 +374,7 @@ typedef struct TnLaunchArgs {
     uint32_t reserved;
     const void* const* inputs; /* NULL entries: optional inputs left out */
     void* const* outputs;
-    void* workspace; /* as many bytes as `workspace` said for the prepared shapes; 64-aligned */
+    void* workspace; /* as many bytes as `workspace` said for the prepared shapes; 64-aligned, off the host 256-aligned */
     TnStream* stream;
     /* Kernels with data-dependent extents write them here, one address per unbacked extent in output order, in the kernel's placement. */
     int64_t* const* extents;
