@@ -298,6 +298,21 @@ TEST_F(GoodModule, DeferredUntilABuildNeedsIt) {
     EXPECT_EQ(lean.snapshot(Purpose::kBuild)->modules().size(), 2U);
 }
 
+TEST(PlainCModule, Loads) {
+    ModuleFolder folder;
+    folder.addModule("plain_c");
+    LogLines lines;
+    ModuleRegistry registry(optionsFor({folder.searched()}, lines));
+    const auto snapshot = registry.snapshot();
+    EXPECT_THAT(lines.warnings(), IsEmpty());
+    const ProviderEntry* provider = snapshot->provider("plain_c");
+    ASSERT_NE(provider, nullptr);
+    EXPECT_EQ(provider->table.propose, nullptr);
+    TextSink reason;
+    EXPECT_EQ(provider->table.supports(provider->table.self, nullptr, nullptr, reason.sink()), TN_UNSUPPORTED);
+    EXPECT_EQ(reason.text(), "C takes nothing");
+}
+
 // Compiled against an older op set: the host refuses on its behalf what is newer, at another value than the default.
 TEST(OldOpSet, MeetsANewerAttribute) {
     ModuleFolder folder;
