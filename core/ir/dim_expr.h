@@ -41,7 +41,7 @@ enum class ExprOp : uint8_t {
     kSelect, // three operands: condition, then, else
     kScaleFloor,
     kScaleCeil,
-    kScaleRound, // operand times `scale` (f64), rounded (half away from zero for kScaleRound)
+    kScaleRound, // operand times `scale`, rounded to f32, then to a whole number (kScaleRound: half away from zero)
 };
 
 struct ExprNode {

@@ -20,7 +20,12 @@ int64_t toInteger(double value) {
     return value >= 9223372036854775808.0 ? kMax : static_cast<int64_t>(value);
 }
 
-double roundedScale(ExprOp op, double value) {
+// `value` times `scale`, rounded to a whole number. ONNX and TensorRT have f32 scales and round the product to f32 first:
+// 10 times the f32 next to 0.7 is 7, and a model relies on it.
+double scaledAndRounded(ExprOp op, int64_t number, double scale) {
+    constexpr double kExact = 16777216.0; // f32 has every whole number up to here
+    const double product = static_cast<double>(number) * scale;
+    const double value = std::fabs(product) < kExact ? static_cast<double>(static_cast<float>(product)) : product;
     return op == ExprOp::kScaleFloor  ? std::floor(value)
            : op == ExprOp::kScaleCeil ? std::ceil(value)
                                       : std::round(value);
@@ -88,7 +93,7 @@ Interval scaleBounds(const ExprNode& node, Interval a) {
         if (isInfinite(bound)) {
             return node.scale == 0 ? 0 : (bound > 0) == (node.scale > 0) ? kMax : kMin;
         }
-        return toInteger(roundedScale(node.op, static_cast<double>(bound) * node.scale));
+        return toInteger(scaledAndRounded(node.op, bound, node.scale));
     };
     const int64_t low = at(a.min);
     const int64_t high = at(a.max);
@@ -172,7 +177,7 @@ int64_t evaluateNode(const ExprNode& node, int64_t a, int64_t b, int64_t c) {
     case ExprOp::kScaleFloor:
     case ExprOp::kScaleCeil:
     case ExprOp::kScaleRound:
-        return toInteger(roundedScale(node.op, static_cast<double>(a) * node.scale));
+        return toInteger(scaledAndRounded(node.op, a, node.scale));
     }
     return 0;
 }

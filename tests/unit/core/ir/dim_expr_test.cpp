@@ -54,6 +54,7 @@ TEST_F(DimExprTest, TrivialOperationsDisappear) {
     EXPECT_EQ(pool.scaled(ExprOp::kScaleFloor, n, 2.0), pool.mul(n, c(2)));
     EXPECT_EQ(pool.scaled(ExprOp::kScaleFloor, c(7), 0.5), c(3));
     EXPECT_EQ(pool.scaled(ExprOp::kScaleRound, c(5), 0.5), c(3)) << "half away from zero";
+    EXPECT_EQ(pool.scaled(ExprOp::kScaleFloor, c(10), 0.7f), c(7)) << "the product of f32 numbers is an f32";
 }
 
 TEST_F(DimExprTest, DivisionCancels) {
