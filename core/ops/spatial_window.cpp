@@ -59,18 +59,21 @@ Result<DimExpr> windowCount(const ExtentMath& math, const SpatialWindow& window,
     const DimExpr reach = math.add(math.mul(math.sub(kernel, 1), window.dilations[i]), 1);
     const DimExpr begun = math.add(in, window.padsBegin[i]);
     const DimExpr padded = math.add(begun, window.padsEnd[i]);
-    if (math.bounds(math.sub(padded, reach)).max < 0) {
+    DimExpr count;
+    if (window.ceilMode) {
+        // Rounded up, less a window that would start behind the input and its leading padding: of ceil((begun + slack) /
+        // stride) and ceil(begun / stride) the smaller, which the sign of the slack decides.
+        const DimExpr slack = math.sub(math.constant(window.padsEnd[i] + stride), reach);
+        count = math.ceilDiv(math.add(begun, math.min(slack, math.constant(0))), stride);
+    } else {
+        count = math.add(math.floorDiv(math.sub(padded, reach), stride), 1);
+    }
+    if (math.bounds(count).max < 1) {
         return support::invalidArgument("a window of ", math.text(reach), window.dilations[i] == 1 ? "" : " (dilated)",
                                         " does not fit into dim ", dim, " of extent ", math.text(in), ", padded ",
                                         math.text(padded));
     }
-    if (!window.ceilMode) {
-        return math.add(math.floorDiv(math.sub(padded, reach), stride), 1);
-    }
-    // Rounded up, less a window that would start behind the input and its leading padding: of ceil((begun + slack) /
-    // stride) and ceil(begun / stride) the smaller, which the sign of the slack decides.
-    const DimExpr slack = math.sub(math.constant(window.padsEnd[i] + stride), reach);
-    return math.ceilDiv(math.add(begun, math.min(slack, math.constant(0))), stride);
+    return count;
 }
 
 } // namespace tenon::ops

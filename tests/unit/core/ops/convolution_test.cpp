@@ -143,6 +143,8 @@ TEST(PoolingInference, ExtentsAndErrors) {
         // The third window would start in the trailing padding.
         {"pool.avg", "{kernel=[2], strides=[3], pads=[0, 1], ceil_mode=1}", {"f32[1,1,6]"}, "f32[1,1,2]"},
         {"pool.max", "{kernel=[3], strides=[2], ceil_mode=1}", {"f32[1,1,W]"}, "f32[1,1,floordiv(W,2)]"},
+        // One window that reaches beyond the end.
+        {"pool.max", "{kernel=[4], strides=[4], ceil_mode=1}", {"f32[1,1,2]"}, "f32[1,1,1]"},
         {"pool.avg", "{kernel=[3, 3], auto_pad=\"same_lower\"}", {"f32[1,1,H,W]"}, "f32[1,1,H,W]"},
         {"pool.lp", "{kernel=[2, 2], p=3, dilations=[2, 2]}", {"f32[1,1,5,5]"}, "f32[1,1,3,3]"},
         {"pool.avg", "{kernel=[2, 2]}", {"f32[*]"}, "f32[?,?,?,?]"},
