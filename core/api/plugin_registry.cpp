@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cstring>
 
-extern "C" nvinfer1::ILogger* tenon_getLogger() noexcept;
-
 namespace tenon::api {
 
 using nvinfer1::ErrorCode;
