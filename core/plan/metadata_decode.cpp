@@ -44,12 +44,40 @@ private:
         return value->str();
     }
 
+    // The verifier sees to the alignment of a vector's length, not of what follows: elements of 8 bytes may lie misaligned,
+    // so they are copied out before they are looked at.
+    template <class T>
+    static T elementAt(const uint8_t* data, size_t index) {
+        T out;
+        std::memcpy(static_cast<void*>(&out), data + index * sizeof(T), sizeof(T));
+        return out;
+    }
+
     template <class T>
     std::vector<T> numbers(const flatbuffers::Vector<T>* values) {
+        std::vector<T> out;
         if (values == nullptr || !spend(values->size() * sizeof(T))) {
-            return {};
+            return out;
         }
-        return {values->begin(), values->end()};
+        out.reserve(values->size());
+        for (size_t i = 0; i < values->size(); ++i) {
+            out.push_back(flatbuffers::EndianScalar(elementAt<T>(values->Data(), i)));
+        }
+        return out;
+    }
+
+    // One element of `Out` for each struct in a vector.
+    template <class Out, class Struct, class Function>
+    std::vector<Out> structs(const flatbuffers::Vector<const Struct*>* values, Function decodeOne) {
+        std::vector<Out> out;
+        if (values == nullptr || !spend(values->size() * sizeof(Out))) {
+            return out;
+        }
+        out.reserve(values->size());
+        for (size_t i = 0; i < values->size() && mError.empty(); ++i) {
+            out.push_back(decodeOne(elementAt<Struct>(values->Data(), i)));
+        }
+        return out;
     }
 
     std::vector<std::string> texts(const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>* values) {
@@ -231,11 +259,9 @@ PlanStep Decoder::step(const fb::Step& from) {
 PlanProgram Decoder::program(const fb::Program& from) {
     PlanProgram out;
     out.name = text(from.name());
-    if (const auto* box = from.box(); box != nullptr && spend(box->size() * sizeof(SymbolRange))) {
-        for (const fb::SymbolRange* range : *box) {
-            out.box.push_back({range->min(), range->opt(), range->max()});
-        }
-    }
+    out.box = structs<SymbolRange>(from.box(), [](const fb::SymbolRange& range) {
+        return SymbolRange{range.min(), range.opt(), range.max()};
+    });
     out.tensors = list<PlanTensor>(from.tensors(), [this](const fb::Tensor* each) { return tensor(*each); });
     out.steps = list<PlanStep>(from.steps(), [this](const fb::Step* each) { return step(*each); });
     out.arenaBytes = from.arena_bytes();
@@ -259,12 +285,8 @@ Result<Plan> Decoder::decode(const fb::Metadata& metadata, DataPlaces& places) {
         symbol.index = each->index();
         return symbol;
     });
-    if (const auto* list = metadata.expressions(); list != nullptr && spend(list->size() * sizeof(ir::ExprNode))) {
-        plan.expressions.reserve(list->size());
-        for (const fb::Expression* each : *list) {
-            plan.expressions.push_back(expression(*each));
-        }
-    }
+    plan.expressions =
+        structs<ir::ExprNode>(metadata.expressions(), [this](const fb::Expression& each) { return expression(each); });
     plan.bindings = list<PlanBinding>(metadata.bindings(), [this](const fb::Binding* each) { return binding(*each); });
     plan.constants = list<PlanConstant>(metadata.constants(), [this, &places](const fb::Constant* each) {
         places.constants.push_back({each->offset(), each->bytes(), each->present()});
