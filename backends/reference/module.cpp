@@ -114,7 +114,7 @@ private:
 
 } // namespace tenon::reference
 
-TENON_MODULE("reference", "1.0.0")
+TENON_MODULE(TENON_MODULE_NAME, TENON_MODULE_VERSION)
 (const tenon::module::Host&, tenon::module::Registrar& registrar, tenon::module::Reason&) {
     const auto planner = std::make_shared<const tenon::reference::ReferencePlanner>();
     registrar.addProvider(std::make_unique<tenon::reference::ReferenceProvider>(planner));
