@@ -4,6 +4,8 @@
 # "SKIPPED: reason".
 
 set(TENON_SKIP_CODE 77)
+# A folder of its own: a test may have the name of a folder of tests.
+set(TENON_TEST_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests/bin")
 
 # tenon_add_gtest(<target> SOURCES <file>... [LAYER <core folder>] [LIBRARIES <target>...] [LABELS <label>...]
 #                 [ENVIRONMENT <NAME=value>...] [TIMEOUT <seconds>] [SERIAL])
@@ -16,7 +18,7 @@ function(tenon_add_gtest target)
         set(arg_TIMEOUT 300)
     endif()
     add_executable(${target} ${arg_SOURCES})
-    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${TENON_TEST_OUTPUT_DIRECTORY}")
     if(arg_LAYER)
         tenon_link_layer(${target} "${arg_LAYER}")
     else()
