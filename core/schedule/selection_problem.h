@@ -84,7 +84,7 @@ struct SelectionProblem {
 
 struct SelectionOptions {
     // Escalating limits on the rows of a table. Empty: go straight to the fallback.
-    std::vector<int64_t> rowBudgets = {20'000, 200'000, 2'000'000};
+    std::vector<int64_t> rowBudgets = {20'000, 200'000};
     // How often contracted cycles may be forbidden and the problem solved again.
     int32_t maxRounds = 64;
     // Asked now and then from the calling thread; true stops the solve with Code::kCancelled.

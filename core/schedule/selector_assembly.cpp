@@ -43,6 +43,7 @@ ValuePlan planValue(const PreparedValue& value, const std::vector<int32_t>& sour
 Assembly assembleSelection(const PreparedProblem& prepared, const std::vector<Choice>& choices) {
     Assembly result;
     Selection& selection = result.selection;
+    result.valueCost.assign(prepared.values.size(), 0.0);
     selection.regionOfNode.assign(static_cast<size_t>(prepared.nodeCount), -1);
     std::vector<int32_t> producedFormat(prepared.values.size(), -1);
     std::vector<std::vector<RegionRead>> reads(prepared.values.size());
@@ -97,6 +98,7 @@ Assembly assembleSelection(const PreparedProblem& prepared, const std::vector<Ch
         std::sort(reads[v].begin(), reads[v].end(),
                   [](const RegionRead& a, const RegionRead& b) { return a.region < b.region; });
         selection.totalCost += plan.cost;
+        result.valueCost[v] = plan.cost;
         selection.values.push_back({static_cast<int32_t>(v), plan.produced, std::move(plan.tree.formats),
                                     std::move(plan.tree.conversions), std::move(reads[v]), plan.output});
     }

@@ -152,7 +152,7 @@ EliminationOutcome ExactSolver::tryWithin(const std::vector<Attempt>& attempts, 
     return EliminationOutcome::kTooLarge;
 }
 
-ExactResult ExactSolver::run(const std::vector<Attempt>& attempts, double upperBound) {
+ExactResult ExactSolver::run(const std::vector<Attempt>& attempts, double upperBound, bool guessing) {
     ExactResult result;
     const Encoded& first = encoded(SharingEncoding::kStar);
     if (!first.reduced.feasible) {
@@ -163,7 +163,7 @@ ExactResult ExactSolver::run(const std::vector<Attempt>& attempts, double upperB
     }
     double guess = std::max(1.5 * first.bound->expectedGap(), kSmallestGuess * std::abs(first.bound->value()));
     for (int32_t i = 0; i < kMaxGuesses; ++i) {
-        double limit = i + 1 < kMaxGuesses ? mLowerBound + guess : kUnreachable;
+        double limit = guessing && i + 1 < kMaxGuesses ? mLowerBound + guess : kUnreachable;
         const bool known = limit >= upperBound;
         limit = known ? upperBound : limit;
         result.outcome = tryWithin(attempts, limit + slack(limit), result);
@@ -199,7 +199,13 @@ ExactResult ExactSolver::runQuickly(int64_t rows) {
     return run({{SharingEncoding::kStar, EliminationOrder::kJoinRows, rows, false},
                 {SharingEncoding::kStar, EliminationOrder::kJoinRows, rows, true},
                 {SharingEncoding::kChain, EliminationOrder::kJoinRows, rows, true}},
-               kUnreachable);
+               kUnreachable, true);
+}
+
+ExactResult ExactSolver::runWithin(int64_t rows, double upperBound) {
+    return run({{SharingEncoding::kStar, EliminationOrder::kJoinRows, rows, false},
+                {SharingEncoding::kStar, EliminationOrder::kJoinRows, rows, true}},
+               upperBound, false);
 }
 
 ExactResult ExactSolver::runThoroughly(const std::vector<int64_t>& budgets, double upperBound) {
@@ -213,7 +219,7 @@ ExactResult ExactSolver::runThoroughly(const std::vector<int64_t>& budgets, doub
             }
         }
     }
-    return run(attempts, upperBound);
+    return run(attempts, upperBound, true);
 }
 
 ExactResult ExactSolver::runTruncated(int64_t rows, EliminationOrder order) {

@@ -36,6 +36,9 @@ public:
     /// One order and one budget, with guessed limits. kTooLarge if that does not do.
     ExactResult runQuickly(int64_t rows);
 
+    /// One order and one budget within a known cost. kInfeasible if no plan is cheaper.
+    ExactResult runWithin(int64_t rows, double upperBound);
+
     /// All orders and encodings over escalating budgets. `upperBound`: the cost of a known plan, or kUnreachable; a
     /// plan that is not cheaper may then not be found (kInfeasible).
     ExactResult runThoroughly(const std::vector<int64_t>& budgets, double upperBound);
@@ -61,7 +64,7 @@ private:
     };
 
     Encoded& encoded(SharingEncoding sharing);
-    ExactResult run(const std::vector<Attempt>& attempts, double upperBound);
+    ExactResult run(const std::vector<Attempt>& attempts, double upperBound, bool guess);
     EliminationOutcome tryWithin(const std::vector<Attempt>& attempts, double limit, ExactResult& result);
     EliminationOutcome eliminateOnce(const Attempt& attempt, double limit, bool truncate,
                                      const ReducedNetwork& network, ExactResult& result);

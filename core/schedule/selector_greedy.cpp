@@ -11,9 +11,9 @@
 namespace tenon::schedule {
 namespace {
 
-constexpr int64_t kWindowRows = 20'000;
+constexpr int64_t kWindowRows = 10'000;
 constexpr int64_t kTruncatedRows[] = {300, 3'000};
-constexpr int32_t kWindowNodes[] = {10, 18};
+constexpr int32_t kWindowNodes[] = {12, 24, 40};
 constexpr int32_t kMaxPasses = 6;
 constexpr int32_t kWindowRounds = 6;
 constexpr int64_t kCoverSteps = 50'000;
@@ -60,6 +60,7 @@ private:
         mPlan.found = true;
         mPlan.choices = choices;
         mPlan.cost = cost;
+        mValueCost = assembly.valueCost;
         return true;
     }
 
@@ -325,6 +326,32 @@ private:
         return result;
     }
 
+    // What the plan spends on the window: its candidates, and the values that its nodes make or read.
+    double costOf(const std::vector<int32_t>& window) const {
+        double cost = 0.0;
+        const std::vector<int32_t> choiceOf = choicePerNode();
+        std::vector<int32_t> choices;
+        std::vector<int32_t> values;
+        for (int32_t node : window) {
+            const size_t n = static_cast<size_t>(node);
+            choices.push_back(choiceOf[n]);
+            values.insert(values.end(), mPrepared.inputsOfNode[n].begin(), mPrepared.inputsOfNode[n].end());
+            values.insert(values.end(), mPrepared.outputsOfNode[n].begin(), mPrepared.outputsOfNode[n].end());
+        }
+        for (std::vector<int32_t>* list : {&choices, &values}) {
+            std::sort(list->begin(), list->end());
+            list->erase(std::unique(list->begin(), list->end()), list->end());
+        }
+        for (int32_t index : choices) {
+            const Choice& choice = mPlan.choices[static_cast<size_t>(index)];
+            cost += region(choice.region).candidates[static_cast<size_t>(choice.candidate)].cost;
+        }
+        for (int32_t value : values) {
+            cost += mValueCost[static_cast<size_t>(value)];
+        }
+        return cost;
+    }
+
     bool solveWindow(const std::vector<int32_t>& window) {
         std::vector<Choice> fixed(static_cast<size_t>(mPrepared.nodeCount));
         const std::vector<int32_t> choiceOf = choicePerNode();
@@ -349,6 +376,7 @@ private:
                 standing.push_back(choice);
             }
         }
+        const double standingCost = costOf(window);
         EncodingOptions options;
         options.allowedRegions = &allowed;
         options.fixedChoices = &fixed;
@@ -356,7 +384,7 @@ private:
         for (int32_t round = 0; round < kWindowRounds; ++round) {
             SelectionStatistics inner;
             ExactSolver solver(mPrepared, noGoods, options, mCancelled, inner);
-            const ExactResult result = solver.runQuickly(kWindowRows);
+            const ExactResult result = solver.runWithin(kWindowRows, standingCost);
             mStatistics.joinedRows += inner.joinedRows;
             mStatistics.attempts += inner.attempts;
             if (result.outcome != EliminationOutcome::kSolved) {
@@ -381,6 +409,7 @@ private:
     const std::function<bool()>& mCancelled;
     SelectionStatistics& mStatistics;
     FallbackPlan mPlan;
+    std::vector<double> mValueCost; // of the plan
     std::vector<int32_t> mGroup;
     std::vector<uint8_t> mCovered;
     int64_t mSteps = 0;

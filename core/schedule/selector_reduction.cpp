@@ -10,6 +10,7 @@ namespace {
 // Dominance pays on small domains; these keep its cost below that of the joins.
 constexpr int32_t kMaxDominanceDomain = 32;
 constexpr int64_t kMaxDominanceWork = 200'000;
+constexpr size_t kMaxDominanceRows = 50'000;
 
 int64_t pairsInGroups(const RowGroups& groups) {
     int64_t work = 0;
@@ -289,6 +290,9 @@ bool WorkingNetwork::dominateColumn(int32_t id, size_t column, std::vector<uint8
 }
 
 bool WorkingNetwork::dominate(int32_t id) {
+    if (table(id).rows() > kMaxDominanceRows) {
+        return false;
+    }
     bool any = false;
     for (size_t column = 0; column < table(id).vars.size(); ++column) {
         std::vector<uint8_t> keep(table(id).rows(), 1);

@@ -408,19 +408,20 @@ SelectionProblem randomProblem(uint64_t seed, const RandomProblemOptions& option
         }
         problem.values.push_back(value);
     };
-    const int32_t inputs = 1 + random.below(2);
+    const int32_t inputs = options.cyclic ? 2 : 1 + random.below(2);
     for (int32_t i = 0; i < inputs; ++i) {
         newValue(-1);
     }
     for (int32_t node = 0; node < problem.nodeCount; ++node) {
         const int32_t known = static_cast<int32_t>(problem.values.size());
-        const int32_t reads = 1 + random.below(2);
+        const int32_t reads = options.cyclic ? 1 : 1 + random.below(2);
         for (int32_t i = 0; i < reads; ++i) {
             // Mostly recent values, so that graphs are deep; now and then the same one twice.
-            const int32_t back = random.chance(0.7) ? random.below(std::min(known, 3)) : random.below(known);
+            const int32_t back = options.cyclic          ? std::min(known - 1, 1)
+                                 : random.chance(0.7) ? random.below(std::min(known, 3)) : random.below(known);
             problem.values[static_cast<size_t>(known - 1 - back)].uses.push_back({node, i});
         }
-        const int32_t outputs = random.chance(0.2) ? 2 : 1;
+        const int32_t outputs = !options.cyclic && random.chance(0.2) ? 2 : 1;
         for (int32_t i = 0; i < outputs; ++i) {
             newValue(node);
         }
@@ -444,14 +445,20 @@ SelectionProblem randomProblem(uint64_t seed, const RandomProblemOptions& option
             sets.push_back({node});
         }
     }
-    const int32_t larger = 2 + random.below(problem.nodeCount + 2);
+    const int32_t larger = (options.cyclic ? 5 : 2) + random.below(problem.nodeCount + 2);
     for (int32_t i = 0; i < larger; ++i) {
         std::set<int32_t> nodes;
-        const int32_t size = 2 + random.below(3);
         const int32_t start = random.below(problem.nodeCount);
-        for (int32_t k = 0; k < size; ++k) {
-            nodes.insert(random.chance(0.6) ? std::min(problem.nodeCount - 1, start + k)
-                                            : random.below(problem.nodeCount));
+        if (options.cyclic) {
+            const int32_t across = random.below((problem.nodeCount + 1) / 2) * 2 + 1 - start % 2;
+            nodes = {start, std::min(across, problem.nodeCount - 1)};
+        } else {
+            const int32_t size = 2 + random.below(3);
+            nodes.insert(random.chance(0.6) ? start : random.below(problem.nodeCount));
+            for (int32_t k = 1; k < size; ++k) {
+                nodes.insert(random.chance(0.6) ? std::min(problem.nodeCount - 1, start + k)
+                                                : random.below(problem.nodeCount));
+            }
         }
         sets.emplace_back(nodes.begin(), nodes.end());
     }
@@ -465,7 +472,8 @@ SelectionProblem randomProblem(uint64_t seed, const RandomProblemOptions& option
         for (int32_t c = 0; c < count; ++c) {
             SelectionCandidate candidate;
             candidate.id = nextCandidate++;
-            candidate.cost = cost(6.0 * (0.5 + 0.5 * static_cast<double>(nodes.size())));
+            const double size = static_cast<double>(nodes.size());
+            candidate.cost = cost(options.cyclic && nodes.size() > 1 ? 2.0 : 6.0 * (0.5 + 0.5 * size));
             for (size_t v = 0; v < problem.values.size(); ++v) {
                 const SelectionValue& value = problem.values[v];
                 const bool usedInside = std::any_of(value.uses.begin(), value.uses.end(),

@@ -22,6 +22,7 @@ struct RandomProblemOptions {
     bool missingSingles = false;
     bool noGoods = false;
     bool orderEdges = false;
+    bool cyclic = false; ///< two chains with cheap pairs across: many covers have contracted cycles
 };
 
 /// A small graph with overlapping, disconnected and multi-output regions, shared values and missing conversions.
