@@ -1,9 +1,12 @@
 // tenon modules --test: the conformance kit on one module.
 #include "core/support/text.h"
+#include "tools/tenon/verb.h"
+
+#ifdef TENON_CONFORMANCE_KIT
+
 #include "registry/module_finder.h"
 #include "registry/module_manifest.h"
 #include "tests/conformance/conformance.h"
-#include "tools/tenon/verb.h"
 
 #include <nlohmann/json.hpp>
 
@@ -100,3 +103,15 @@ ExitCode testModule(const std::string& path, const CommonFlags& flags) {
 }
 
 }  // namespace tenon::tools
+
+#else
+
+namespace tenon::tools {
+
+ExitCode testModule(const std::string& path, const CommonFlags&) {
+    throw ToolError(ExitCode::kEnvironment, support::cat("'", path, "' cannot be tested: this build has no conformance kit (TENON_BUILD_TESTS was OFF)"));
+}
+
+}  // namespace tenon::tools
+
+#endif
