@@ -247,40 +247,41 @@ TEST_F(EngineTest, EveryBrokenLayerIsNamedInOneBuild) {
 }
 
 TEST_F(EngineTest, ShapeInputsDecideDimensions) {
-    ITensor* x = s.network->addInput("x", DataType::kFLOAT, dims({2, 6}));
-    ITensor* shape = s.network->addInput("shape", DataType::kINT32, dims({2}));
-    IShuffleLayer* shuffle = s.network->addShuffle(*x);
-    shuffle->setInput(1, *shape);
-    ITensor* y = s.network->addUnary(*shuffle->getOutput(0), UnaryOperation::kNEG)->getOutput(0);
+    ITensor* x = s.network->addInput("x", DataType::kFLOAT, dims({1, 1, 2, 2}));
+    ITensor* shape = s.network->addInput("shape", DataType::kINT32, dims({4}));
+    IResizeLayer* resize = s.network->addResize(*x);
+    resize->setInput(1, *shape);
+    ITensor* y = s.network->addUnary(*resize->getOutput(0), UnaryOperation::kNEG)->getOutput(0);
     y->setName("y");
     s.network->markOutput(*y);
     EXPECT_TRUE(shape->isShapeTensor());
     IOptimizationProfile* profile = s.builder->createOptimizationProfile();
-    const int64_t least[] = {1, 1};
-    const int64_t best[] = {3, 4};
-    const int64_t most[] = {12, 12};
-    EXPECT_TRUE(profile->setShapeValuesV2("shape", OptProfileSelector::kMIN, least, 2));
-    EXPECT_TRUE(profile->setShapeValuesV2("shape", OptProfileSelector::kOPT, best, 2));
-    EXPECT_TRUE(profile->setShapeValuesV2("shape", OptProfileSelector::kMAX, most, 2));
+    const int64_t least[] = {1, 1, 1, 1};
+    const int64_t best[] = {1, 1, 4, 4};
+    const int64_t most[] = {1, 1, 8, 8};
+    EXPECT_TRUE(profile->setShapeValuesV2("shape", OptProfileSelector::kMIN, least, 4));
+    EXPECT_TRUE(profile->setShapeValuesV2("shape", OptProfileSelector::kOPT, best, 4));
+    EXPECT_EQ(s.config->addOptimizationProfile(profile), -1); // incomplete
+    EXPECT_TRUE(profile->setShapeValuesV2("shape", OptProfileSelector::kMAX, most, 4));
     EXPECT_EQ(s.config->addOptimizationProfile(profile), 0);
     s.config->setBuilderOptimizationLevel(0);
     const auto e = engine();
     ASSERT_NE(e, nullptr);
     EXPECT_TRUE(e->isShapeInferenceIO("shape"));
     EXPECT_EQ(e->getTensorLocation("shape"), TensorLocation::kHOST);
-    EXPECT_EQ(e->getProfileTensorValuesV2("shape", 0, OptProfileSelector::kOPT)[1], 4);
+    EXPECT_EQ(e->getProfileTensorValuesV2("shape", 0, OptProfileSelector::kOPT)[2], 4);
+    EXPECT_EQ(e->getProfileTensorValues("shape", 0, OptProfileSelector::kMAX)[3], 8);
     std::unique_ptr<IExecutionContext> context(e->createExecutionContext());
-    int32_t wanted[] = {4, 3};
-    float in[12];
-    std::iota(in, in + 12, 0.0F);
-    float out[12] = {};
+    int32_t wanted[] = {1, 1, 2, 4};
+    float in[] = {1, 2, 3, 4};
+    float out[8] = {};
     ASSERT_TRUE(context->setTensorAddress("shape", wanted)) << s.logger.text;
     ASSERT_TRUE(context->setTensorAddress("x", in));
     ASSERT_TRUE(context->setTensorAddress("y", out));
     EXPECT_EQ(context->inferShapes(0, nullptr), 0) << s.logger.text;
-    EXPECT_EQ(text(context->getTensorShape("y")), "[4,3]");
+    EXPECT_EQ(text(context->getTensorShape("y")), "[1,1,2,4]");
     ASSERT_TRUE(context->enqueueV3(nullptr)) << s.logger.text;
-    EXPECT_FLOAT_EQ(out[11], -11.0F);
+    EXPECT_THAT(out, testing::ElementsAre(-1, -1, -2, -2, -3, -3, -4, -4));
 }
 
 TEST_F(EngineTest, BuildEngineWithConfigOutlivesTheNetwork) {
