@@ -160,7 +160,8 @@ private:
     }
 
     void printAnnotations(const Value& value) {
-        if (value.contents()) {
+        // A constant's elements are what they are.
+        if (value.contents() && value.constant() == nullptr) {
             mText += " contents[";
             for (size_t i = 0; i < value.contents()->size(); ++i) {
                 append(mText, i == 0 ? "" : ", ", mPool.toText((*value.contents())[i]));

@@ -12,7 +12,7 @@
 //   }
 //
 // docs/ir.md has the whole grammar. What is at its default is left out: a node's name that is its first output's, a source set that is the
-// node's name alone. parse(print(g)) prints the same text.
+// node's name alone, contents of constants. parse(print(g)) prints the same text.
 #pragma once
 
 #include "core/ir/graph.h"

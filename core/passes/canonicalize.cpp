@@ -39,6 +39,7 @@ public:
             }
             if (mContext.graph.nodeOf(id) != nullptr) {
                 dropDefaults(node);
+                dropWindowDefaults(node);
             }
         });
         return mRewriter.finish();
@@ -114,6 +115,22 @@ private:
             const bool isNegativeAxis = spec.name == "axis" && spec.fallback == ir::AttributeValue(int64_t{-1});
             if (value != nullptr && spec.fallback && !isNegativeAxis && sameMeaning(*value, *spec.fallback)) {
                 mRewriter.eraseAttribute(node, spec.name);
+            }
+        }
+    }
+
+    // Lists that say of every spatial dimension what their absence says.
+    void dropWindowDefaults(Node& node) {
+        const bool slides = node.op() == "conv" || node.op() == "deconv" || node.op().compare(0, 5, "pool.") == 0;
+        if (!slides || ops::OpRegistry::builtin().find(node.op()) == nullptr) {
+            return;
+        }
+        static constexpr std::array<std::pair<const char*, int64_t>, 3> kDefaults{
+            {{"strides", 1}, {"dilations", 1}, {"pads", 0}}};
+        for (const auto& [name, fallback] : kDefaults) {
+            const std::vector<int64_t> values = node.attributes().intsOr(name, {});
+            if (std::all_of(values.begin(), values.end(), [value = fallback](int64_t each) { return each == value; })) {
+                mRewriter.eraseAttribute(node, name);
             }
         }
     }

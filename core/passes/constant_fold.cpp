@@ -1,7 +1,7 @@
 // constant_fold: a node whose inputs are all constants is computed now, and a value whose contents are known numbers becomes a constant.
 //
-// How a folded constant was derived is kept: the node moves to context.weights, so that the plan can hold it as a step of its weight program and a
-// refit can run it again. What contents tell derives from no weights and leaves no trace.
+// How a constant was derived from constants with an identity (weights of a layer) is kept: the node moves to context.weights, so that the plan can
+// hold it as a step of its weight program and a refit can run it again. What derives from anonymous numbers, or from contents, leaves no trace.
 #include "core/passes/rewriter.h"
 
 #include "core/support/checked.h"
@@ -235,7 +235,11 @@ private:
 
     // A copy of the node in the weight graph; its outputs there.
     std::vector<Value*> derive(const Node& node) {
-        if (mContext.weights == nullptr) {
+        const bool matters = std::any_of(node.inputs().begin(), node.inputs().end(), [this](const Value* input) {
+            return input != nullptr &&
+                   (!input->constant()->weightsName.empty() || mContext.derivations.count(input->id()) != 0);
+        });
+        if (mContext.weights == nullptr || !matters) {
             return {};
         }
         ir::GraphEditor editor(*mContext.weights);

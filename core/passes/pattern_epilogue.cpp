@@ -89,6 +89,9 @@ private:
         if (other == nullptr || other->type().dtype != value.type().dtype) {
             return std::nullopt;
         }
+        if (reader->op() == "prelu" && value.uses()[0].index == 0 && other->constant() != nullptr) {
+            return Step{Part::kActivation, "prelu", {reader}};
+        }
         if (reader->op() == "binary.mul" && other->constant() != nullptr && other->constant()->elements() == 1) {
             return Step{Part::kScale, "scale", {reader}};
         }

@@ -120,7 +120,8 @@ void Rewriter::setInput(Node& node, size_t index, Value* value) {
     mEditor.setInput(&node, index, value);
     mChanged = true;
     if (old != nullptr) {
-        if (value != nullptr && old->producer() != nullptr && value->producer() != nullptr) {
+        // What stood between lives on in the reader; constants have their own line.
+        if (value != nullptr && old->producer() != nullptr && old->producer()->op() != "const") {
             mEditor.addSource(&node, old->producer()->source());
         }
         eraseIfDead(old->producer());

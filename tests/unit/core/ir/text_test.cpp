@@ -39,7 +39,7 @@ TEST(IrTextTest, EverythingThatCanBeSaidComesBack) {
         R"(graph @head(%x: f16[N,3,H*2+1], %shape: i64[2] contents[K, N], %l: seq<f32[*]>, %o: opt<i32[?,4]>) where N in [1..32] opt 8 from dim %x 0, H from dim %x 2, K in [-4..9] from element %shape 0, "batch size" in [3..] from dim 7 2, U in [..100] from data {
   %w = const f16[2,2] [1, -0.5, nan, inf] weights("fc.weight")
   %s = const f32[100] splat 0.25
-  %i = const i64[2] [-9223372036854775808, 9223372036854775807] contents[-9223372036854775808, 9223372036854775807]
+  %i = const i64[2] [-9223372036854775808, 9223372036854775807]
   %b = const bool[3] [true, false, bits(7)]
   %"conv/weight:0" = conv(%x, %w, _, %w) {auto_pad="same_upper", empty=[], f=1.0, floats=[0.5, -inf], nofloats=floats[], nostrings=strings[], "odd name"=3, pads=[0, 1], shape=dims[N, -1, floordiv(H+1,2)], strings=["a", "b\n"], to=bf16, value=const i32[] [3]} : f32[N,?] quant(scale=const f32[2] [0.5, 0.25], zero=const i8[2] [0, 1], axis=1, block=32) name("conv") from("a", "b") precision(f16) output_types(_, f32) metadata("{\"k\": 1}") debug
   %a, %c = split(%x) {axis=1} : f16[N,1,H*2+1], f16[N,2,H*2+1]
