@@ -28,4 +28,26 @@ void parallelFor(int threads, int64_t count, int64_t grain, const Body& body) {
     }
 }
 
+// How many threads `items` pieces of work deserve, each costing about `cost` simple vector operations: opening a parallel
+// region must pay for itself, so small work stays on one.
+inline int64_t teamFor(int threads, int64_t items, int64_t cost) {
+    constexpr int64_t kWorth = 65536;
+    const int64_t worth = items > (int64_t{1} << 40) / (cost + 1) ? threads : items * cost / kWorth;
+    return std::clamp<int64_t>(worth, 1, std::max<int64_t>(1, std::min<int64_t>(threads, items)));
+}
+
+// Calls body(member, begin, end) once per member of a team of that size, on consecutive ranges that cover 0..count. A
+// member may own a part of a workspace.
+template <class Body>
+void parallelTeam(int64_t team, int64_t count, const Body& body) {
+    if (team <= 1) {
+        body(int64_t{0}, int64_t{0}, count);
+        return;
+    }
+#pragma omp parallel for num_threads(static_cast <int>(team)) schedule(static, 1)
+    for (int64_t t = 0; t < team; ++t) {
+        body(t, count * t / team, count * (t + 1) / team);
+    }
+}
+
 } // namespace tenon::kernels

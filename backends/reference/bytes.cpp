@@ -11,20 +11,14 @@ namespace {
 
 struct Copy {
     TnDataType type;
-    bool empty;
+    size_t input;
+    size_t output;
     StridedLoop loop; // 0: target, 1: source
     int64_t firstFrom;
     int64_t firstTo;
 };
 
-Copy makeCopy(TnDataType type, const Dims& dims, const Side& from, const Side& to) {
-    return {type, product(dims) == 0, collapse(dims, {to.strides, from.strides}), from.first, to.first};
-}
-
 void run(const Copy& copy, const void* source, void* target) {
-    if (copy.empty) {
-        return;
-    }
     dispatchBytes(copy.type, [&](auto tag) {
         using T = typename decltype(tag)::Type;
         const int64_t length = copy.loop.rowLength();
@@ -46,14 +40,19 @@ void run(const Copy& copy, const void* source, void* target) {
 
 } // namespace
 
-void copyStrided(TnDataType type, const Dims& dims, const Side& from, const Side& to, const void* source,
-                 void* target) {
-    run(makeCopy(type, dims, from, to), source, target);
-}
-
-Plan planCopy(TnDataType type, const Dims& dims, const Side& from, const Side& to) {
-    return {[copy = makeCopy(type, dims, from, to)](const Buffers& b) {
-        run(copy, b.inputs[0], b.outputs[0]);
+Plan planCopies(const Call& call, const Copies& specs) {
+    std::vector<Copy> copies;
+    for (const CopySpec& spec : specs) {
+        if (product(spec.dims) != 0) {
+            copies.push_back({call.out(spec.output).dtype, spec.input, spec.output,
+                              collapse(spec.dims, {spec.to.strides, spec.from.strides}), spec.from.first,
+                              spec.to.first});
+        }
+    }
+    return {[copies](const Buffers& b) {
+        for (const Copy& copy : copies) {
+            run(copy, b.inputs[copy.input], b.outputs[copy.output]);
+        }
         return Code::kOk;
     }};
 }
@@ -99,30 +98,6 @@ Plan planIndexed(const Call& call, const std::vector<Dims>& sources, uint64_t fi
             return Code::kOk;
         }};
     });
-}
-
-int64_t foldIndex(int64_t x, int64_t extent, std::string_view mode) {
-    if (x >= 0 && x < extent) {
-        return x;
-    }
-    if (extent == 0) {
-        return -1;
-    }
-    if (mode == "clamp" || mode == "edge") {
-        return x < 0 ? 0 : extent - 1;
-    }
-    if (mode == "wrap") {
-        return (x % extent + extent) % extent;
-    }
-    if (mode == "reflect") {
-        if (extent == 1) {
-            return 0;
-        }
-        const int64_t period = 2 * (extent - 1);
-        const int64_t folded = (x % period + period) % period;
-        return folded < extent ? folded : period - folded;
-    }
-    return -1;
 }
 
 Plan planSameBytes(const Call& call) {

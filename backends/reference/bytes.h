@@ -2,7 +2,7 @@
 // Used by the reference's movement ops. Knows no op.
 #pragma once
 
-#include "backends/common/call.h"
+#include "backends/common/movement.h"
 
 #include <cstdint>
 
@@ -25,24 +25,13 @@ decltype(auto) dispatchBytes(TnDataType type, F&& f) {
     }
 }
 
-// One side of a copy: the element at coordinate c is first + sum of c[d] * strides[d].
-struct Side {
-    Dims strides;
-    int64_t first = 0;
-};
-
-// to[c] = from[c] for every coordinate of `dims`; elements of `type`. Runs of neighbours are moved as blocks.
-void copyStrided(TnDataType type, const Dims& dims, const Side& from, const Side& to, const void* source, void* target);
-// The copy from input 0 to output 0 as a whole kernel.
-Plan planCopy(TnDataType type, const Dims& dims, const Side& from, const Side& to);
+// All copies of a movement op as one kernel.
+Plan planCopies(const Call& call, const Copies& copies);
 // One element's bytes, in the low bytes of a word: a number converted to `type` (floats rounded, integers cut).
 uint64_t elementOf(TnDataType type, double value);
 // to[c] = from[sources[0][c0], sources[1][c1], ...], input 0 to output 0; where a source is -1, `fill` (see elementOf), or the element of
 // input `fillInput` if that is not -1.
 Plan planIndexed(const Call& call, const std::vector<Dims>& sources, uint64_t fill, int32_t fillInput);
-// The element of an extent that index x stands for where x may be outside: "clamp" (or "edge"), "wrap", "reflect"
-// (without repeating the edge), anything else -1.
-int64_t foldIndex(int64_t x, int64_t extent, std::string_view mode);
 // As many bytes as the output has, unchanged.
 Plan planSameBytes(const Call& call);
 

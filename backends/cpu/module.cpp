@@ -1,0 +1,228 @@
+// The cpu backend: host kernels with threads and vectors. A task is a program where all of its nodes are pointwise, else a
+// single op with a row in the table. Ops in which nothing is to be gained run the reference's plain loops.
+#include "tenon/module/module.hpp"
+#include "backends/common/task_kernel.h"
+#include "backends/cpu/ops.h"
+#include "backends/cpu/program.h"
+#include "backends/cpu/simd/steps.h"
+#include "backends/reference/ops.h"
+
+#include <algorithm>
+
+namespace tenon::cpu {
+
+namespace {
+
+// Which way a task is computed; part of the tactic's id.
+enum : uint64_t { kNodeTactic = 1, kProgramTactic = 2 };
+
+KernelTable makeTable() {
+    KernelTable table;
+    addSoftmax(table);
+    addNormalization(table);
+    addReduce(table);
+    addMovement(table);
+    addGather(table);
+    addMatmul(table);
+    addConv(table);
+    addPool(table);
+    addResize(table);
+    addConvert(table);
+    // What is there already stays.
+    reference::addOrder(table);
+    reference::addReshape(table);
+    reference::addGenerate(table);
+    reference::addGather(table);
+    reference::addScatter(table);
+    return table;
+}
+
+bool isProgram(const module::GraphView& body) {
+    for (size_t n = 0; n < body.nodeCount(); ++n) {
+        if (!isPointwise(body.node(n).op())) {
+            return false;
+        }
+    }
+    return body.nodeCount() > 0;
+}
+
+class CpuPlanner final : public Planner {
+public:
+    void check(const Task& task) const override {
+        if (task.tactic == kProgramTactic) {
+            checkPorts(task);
+            checkProgram(task.body);
+            checkProgramLayout(task);
+            return;
+        }
+        if (task.tactic != kNodeTactic) {
+            invalid("there is no tactic ", task.tactic);
+        }
+        checkNodeTask(mTable, task);
+        if (task.body.node(0).op() == "convert") {
+            checkConvertPorts(task.inputs[0], task.outputs[0]);
+        }
+    }
+    TaskPlan plan(const Task& task, const PortShapes& shapes) const override {
+        return task.tactic == kProgramTactic ? planProgram(task, shapes) : planNode(mTable, task, shapes);
+    }
+    bool knows(std::string_view op) const { return mTable.find(op) != nullptr; }
+
+private:
+    // Of a program: the body's own element types, in host memory, of the right rank.
+    static void checkPorts(const Task& task) {
+        if (task.inputs.size() != task.body.inputs().size() || task.outputs.size() != task.body.outputs().size() ||
+            task.outputs.empty()) {
+            invalid("the tactic has another number of ports than the region");
+        }
+        const auto check = [](const TnPortFormat& port, const module::ValueView& value) {
+            if (port.placement != TN_PLACEMENT_HOST || port.dtype != value.dtype() ||
+                port.format.rank != value.rank()) {
+                refuse("a pointwise program on a port of another type, rank or memory");
+            }
+        };
+        for (size_t i = 0; i < task.inputs.size(); ++i) {
+            check(task.inputs[i], task.body.value(task.body.inputs()[i]));
+        }
+        for (size_t o = 0; o < task.outputs.size(); ++o) {
+            check(task.outputs[o], task.body.value(task.body.outputs()[o]));
+        }
+    }
+
+    KernelTable mTable = makeTable();
+};
+
+bool isView(std::string_view op) {
+    return op == "reshape" || op == "flatten" || op == "squeeze" || op == "unsqueeze" || op == "identity";
+}
+
+class CpuProvider final : public module::Provider {
+public:
+    explicit CpuProvider(std::shared_ptr<const CpuPlanner> planner) : mPlanner(std::move(planner)) {}
+    std::string name() const override { return "cpu"; }
+    std::string version() const override { return module::text("1-", instructionSet()); }
+    int32_t rank() const override { return 0; }
+
+    Code supports(const module::TargetView& target, const module::TaskView& task,
+                  module::Reason& reason) const override {
+        if (!target.isHost()) {
+            return reason.unsupported("cpu computes on the host only, not on ", target.backend());
+        }
+        if (isProgram(task.body())) {
+            return explained(reason, [&] { mPlanner->check(chosen(task, programTactic(task, nullptr))); });
+        }
+        if (!task.isSingleNode()) {
+            for (size_t n = 0; n < task.body().nodeCount(); ++n) {
+                if (!isPointwise(task.body().node(n).op())) {
+                    return reason.unsupported("a region of several ops must be pointwise; ", task.body().node(n).op(),
+                                              " is not");
+                }
+            }
+            return reason.unsupported("a region without nodes");
+        }
+        if (task.op() == "convert" && (task.convertTo() == nullptr || task.offered(0).empty())) {
+            return reason.invalidArgument("convert without its two formats");
+        }
+        return explained(reason, [&] { mPlanner->check(chosen(task, nodeTactic(task))); });
+    }
+
+    Code enumerate(const module::TargetView&, const module::TaskView& task, module::TacticList& tactics,
+                   module::Reason& reason) const override {
+        if (!isProgram(task.body())) {
+            tactics.add(nodeTactic(task));
+            return Code::kOk;
+        }
+        tactics.add(programTactic(task, nullptr));
+        for (const TnFormat& format : programLayouts(task)) {
+            const module::Tactic tactic = programTactic(task, &format);
+            try {
+                mPlanner->check(chosen(task, tactic));
+                tactics.add(tactic);
+            } catch (const Failure& failure) {
+                reason.note(tactic.name, " in ", module::describe(format), ": ", failure.what());
+            }
+        }
+        return Code::kOk;
+    }
+
+    Code compile(const module::TargetView&, const module::TaskView& task, const module::TacticView& tactic,
+                 const module::Cancel&, module::BlobOutput& blob, module::Reason& reason) const override {
+        const Task compiled = taskOf(task, tactic);
+        const Code code = explained(reason, [&] { mPlanner->check(compiled); });
+        if (code == Code::kOk) {
+            blob.set("cpu", kTaskBlobVersion, writeTask(compiled));
+        }
+        return code;
+    }
+
+private:
+    static constexpr TnTraits kTraits = TN_TRAIT_DETERMINISTIC | TN_TRAIT_ANY_EXTENT | TN_TRAIT_EXACT_MATH;
+
+    // Too little work for a second thread in any case.
+    static TnTraits sizeTrait(const module::TaskView& task) {
+        int64_t elements = 0;
+        for (int32_t i = 0; i < task.inputCount(); ++i) {
+            elements = std::max(elements, task.input(i).optElements());
+        }
+        for (int32_t o = 0; o < task.outputCount(); ++o) {
+            elements = std::max(elements, task.output(o).optElements());
+        }
+        return elements <= 1024 ? TN_TRAIT_HOST_INLINE : 0;
+    }
+
+    static module::Tactic nodeTactic(const module::TaskView& task) {
+        if (task.op() == "convert") {
+            module::Tactic tactic =
+                module::linearTactic(task, kNodeTactic, "strided copy", kTraits | TN_TRAIT_OUTER_PITCH);
+            tactic.inputs[0] = task.offered(0)[0];
+            tactic.outputs[0] = *task.convertTo();
+            return tactic;
+        }
+        const TnTraits view = isView(task.op()) ? TN_TRAIT_FREE_ALIAS : 0;
+        return module::linearTactic(task, kNodeTactic, std::string(task.op()), kTraits | sizeTrait(task) | view);
+    }
+
+    static module::Tactic programTactic(const module::TaskView& task, const TnFormat* format) {
+        const bool isIdentity = task.isSingleNode() && task.op() == "identity";
+        module::Tactic tactic =
+            module::linearTactic(task, kProgramTactic, module::text("pointwise x", task.body().nodeCount()),
+                                 kTraits | sizeTrait(task) | (isIdentity ? TN_TRAIT_FREE_ALIAS : 0));
+        const module::ValueView output = task.output(0);
+        for (int32_t i = 0; format != nullptr && i < task.inputCount(); ++i) {
+            if (isFullShape(task.input(i), output)) {
+                tactic.inputs[static_cast<size_t>(i)].format = *format;
+            }
+        }
+        for (TnPortFormat& port : tactic.outputs) {
+            port.format = format != nullptr ? *format : port.format;
+        }
+        // One output may take over an operand of its shape: each element is read before it is written.
+        if (task.outputCount() == 1) {
+            int32_t operand = -1;
+            for (int32_t i = 0; i < task.inputCount() && operand < 0; ++i) {
+                const bool same = task.input(i).dtype() == output.dtype() && isFullShape(task.input(i), output) &&
+                                  !task.input(i).isConstant();
+                operand = same ? i : -1;
+            }
+            tactic.mayAlias = {operand};
+        }
+        return tactic;
+    }
+
+    static Task chosen(const module::TaskView& task, const module::Tactic& tactic) {
+        return {task.body(), tactic.id, tactic.inputs, tactic.outputs};
+    }
+
+    std::shared_ptr<const CpuPlanner> mPlanner;
+};
+
+} // namespace
+
+} // namespace tenon::cpu
+
+TENON_MODULE("cpu", "1.0.0")(const tenon::module::Host&, tenon::module::Registrar& registrar, tenon::module::Reason&) {
+    const auto planner = std::make_shared<const tenon::cpu::CpuPlanner>();
+    registrar.addProvider(std::make_unique<tenon::cpu::CpuProvider>(planner));
+    registrar.addKernelRuntime(std::make_unique<tenon::kernels::TaskRuntime>("cpu", planner));
+    return tenon::module::Code::kOk;
+}

@@ -1,0 +1,252 @@
+// layer_norm, rms_norm, instance_norm, group_norm and batch_norm: statistics of contiguous blocks, then one pass over them.
+#include "backends/common/parallel.h"
+#include "backends/cpu/ops.h"
+#include "backends/cpu/simd/rows.h"
+
+#include <cmath>
+
+namespace tenon::cpu {
+
+namespace {
+
+// Small vectors of parameters, converted to floats once per launch.
+void readVector(TnDataType type, const void* from, int64_t count, float* to) {
+    const float* row = readRow(type, from, 0, count, to);
+    if (row != to) {
+        std::copy(row, row + count, to);
+    }
+}
+
+// Normalises the last `length` elements again and again; scale and bias have one entry per element, or one for all.
+Plan planTrailing(const Call& call, bool center) {
+    const Dims& dims = call.in(0).dims;
+    if (dims.empty()) {
+        refuse(call.op(), " of a scalar");
+    }
+    const auto axis = static_cast<size_t>(call.axis("axis", -1, dims.size()));
+    const int64_t outer = product(dims, 0, axis);
+    const int64_t length = product(dims, axis, dims.size());
+    const TnDataType type = call.in(0).dtype;
+    const float epsilon = static_cast<float>(call.floatOr("epsilon", 1e-5));
+    const int threads = call.threads();
+    struct Parameter {
+        bool present = false;
+        TnDataType type = TN_F32;
+        Dims dims;
+        Dims strides;
+    };
+    Parameter parameters[2];
+    const Dims trailing(dims.begin() + static_cast<int64_t>(axis), dims.end());
+    for (size_t i = 0; i < 2; ++i) {
+        if (!call.has(i + 1)) {
+            continue;
+        }
+        Dims own = call.in(i + 1).dims;
+        while (own.size() > trailing.size() && own.front() == 1) {
+            own.erase(own.begin());
+        }
+        if (own.size() > trailing.size()) {
+            refuse(call.op(), " whose scale or bias differs from block to block");
+        }
+        parameters[i] = {true, call.in(i + 1).dtype, trailing, broadcastStrides(own, trailing)};
+    }
+    const int64_t team = teamFor(threads, outer, 6 * length);
+    Plan plan;
+    plan.workspace = (2 + threads) * length * static_cast<int64_t>(sizeof(float));
+    plan.run = [=, scale = parameters[0], bias = parameters[1]](const Buffers& b) {
+        if (outer * length == 0) {
+            return Code::kOk;
+        }
+        auto* scratch = static_cast<float*>(b.workspace);
+        const auto expand = [&](const Parameter& parameter, size_t input, float* to) -> const float* {
+            if (!parameter.present) {
+                return nullptr;
+            }
+            const void* from = b.inputs[input];
+            int64_t coordinate[TN_MAX_DIMS] = {};
+            int64_t offset = 0;
+            for (int64_t i = 0; i < length; ++i) {
+                to[i] = *readRow(parameter.type, from, offset, 1, to + i);
+                for (size_t d = parameter.dims.size(); d-- > 0;) {
+                    offset += parameter.strides[d];
+                    if (++coordinate[d] < parameter.dims[d]) {
+                        break;
+                    }
+                    offset -= parameter.strides[d] * parameter.dims[d];
+                    coordinate[d] = 0;
+                }
+            }
+            return to;
+        };
+        const float* scales = expand(scale, 1, scratch);
+        const float* biases = expand(bias, 2, scratch + length);
+        parallelTeam(team, outer, [&](int64_t member, int64_t begin, int64_t end) {
+            const RowTable& rows = rowTable();
+            float* own = scratch + (2 + member) * length;
+            for (int64_t block = begin; block < end; ++block) {
+                const float* x = readRow(type, b.inputs[0], block * length, length, own);
+                const float mean = center ? rows.sum(x, length) / static_cast<float>(length) : 0.0F;
+                const float variance = rows.sumOfSquares(x, mean, length) / static_cast<float>(length);
+                float* to = targetRow(type, b.outputs[0], block * length, own);
+                rows.normalize(x, mean, 1.0F / std::sqrt(variance + epsilon), scales, biases, to, length);
+                finishRow(type, b.outputs[0], block * length, length, to);
+            }
+        });
+        return Code::kOk;
+    };
+    return plan;
+}
+Plan planLayer(const Call& call) { return planTrailing(call, true); }
+Plan planRms(const Call& call) { return planTrailing(call, false); }
+
+// Channels in groups: statistics per group, scale and bias per channel or per group.
+Plan planGroups(const Call& call, int64_t groups) {
+    const Dims& dims = call.in(0).dims;
+    if (dims.size() < 2 || groups < 1 || dims[1] % groups != 0) {
+        invalid(call.op(), " of shape ", shapeText(dims), " in ", groups, " groups");
+    }
+    const int64_t channels = dims[1];
+    const int64_t perGroup = channels / groups;
+    const int64_t inner = product(dims, 2, dims.size());
+    const int64_t length = perGroup * inner;
+    const int64_t blocks = dims[0] * groups;
+    const TnDataType type = call.in(0).dtype;
+    const TnDataType scaleType = call.in(1).dtype;
+    const TnDataType biasType = call.in(2).dtype;
+    const int64_t scales = call.in(1).elements;
+    const int64_t biases = call.in(2).elements;
+    if ((scales != channels && scales != groups) || (biases != channels && biases != groups)) {
+        invalid(call.op(), " with ", scales, " scales and ", biases, " biases for ", channels, " channels");
+    }
+    const float epsilon = static_cast<float>(call.floatOr("epsilon", 1e-5));
+    const int threads = call.threads();
+    const int64_t team = teamFor(threads, blocks, 6 * length);
+    Plan plan;
+    plan.workspace = (2 * channels + threads * length) * static_cast<int64_t>(sizeof(float));
+    plan.run = [=](const Buffers& b) {
+        if (blocks * length == 0) {
+            return Code::kOk;
+        }
+        auto* scale = static_cast<float*>(b.workspace);
+        float* bias = scale + channels;
+        float* scratch = bias + channels;
+        readVector(scaleType, b.inputs[1], scales, scale);
+        readVector(biasType, b.inputs[2], biases, bias);
+        parallelTeam(team, blocks, [&](int64_t member, int64_t begin, int64_t end) {
+            const RowTable& rows = rowTable();
+            float* own = scratch + member * length;
+            for (int64_t block = begin; block < end; ++block) {
+                const float* x = readRow(type, b.inputs[0], block * length, length, own);
+                const float mean = rows.sum(x, length) / static_cast<float>(length);
+                const float variance = rows.sumOfSquares(x, mean, length) / static_cast<float>(length);
+                const float factor = 1.0F / std::sqrt(variance + epsilon);
+                float* to = targetRow(type, b.outputs[0], block * length, own);
+                for (int64_t c = 0; c < perGroup; ++c) {
+                    const int64_t group = block % groups;
+                    const int64_t channel = group * perGroup + c;
+                    const float s = scale[scales == channels ? channel : group];
+                    const float t = bias[biases == channels ? channel : group];
+                    rows.normalize(x + c * inner, mean, factor * s, nullptr, nullptr, to + c * inner, inner);
+                    rows.shift(to + c * inner, t, to + c * inner, inner);
+                }
+                finishRow(type, b.outputs[0], block * length, length, to);
+            }
+        });
+        return Code::kOk;
+    };
+    return plan;
+}
+Plan planGroup(const Call& call) { return planGroups(call, call.intOr("groups", 1)); }
+Plan planInstance(const Call& call) {
+    const Dims& dims = call.in(0).dims;
+    return planGroups(call, dims.size() < 2 ? 1 : dims[1]);
+}
+
+Plan planBatch(const Call& call) {
+    const Dims& dims = call.in(0).dims;
+    const int64_t channels = dims.size() < 2 ? 1 : dims[1];
+    const int64_t inner = dims.size() < 2 ? 1 : product(dims, 2, dims.size());
+    std::array<TnDataType, 5> types{};
+    for (size_t i = 0; i < 5; ++i) {
+        types[i] = call.in(i).dtype;
+        if (i > 0 && call.in(i).elements != channels) {
+            invalid("batch_norm: input ", i, " has ", call.in(i).elements, " elements for ", channels, " channels");
+        }
+    }
+    const float epsilon = static_cast<float>(call.floatOr("epsilon", 1e-5));
+    const int64_t planes = inner == 0 || channels == 0 ? 0 : call.in(0).elements / inner;
+    const int threads = call.threads();
+    const int64_t team = teamFor(threads, planes, 3 * inner);
+    Plan plan;
+    plan.workspace = (4 * channels + threads * inner) * static_cast<int64_t>(sizeof(float));
+    plan.run = [=](const Buffers& b) {
+        auto* factor = static_cast<float*>(b.workspace);
+        float* bias = factor + channels;
+        float* mean = bias + channels;
+        float* variance = mean + channels;
+        float* scratch = variance + channels;
+        readVector(types[1], b.inputs[1], channels, factor);
+        readVector(types[2], b.inputs[2], channels, bias);
+        readVector(types[3], b.inputs[3], channels, mean);
+        readVector(types[4], b.inputs[4], channels, variance);
+        for (int64_t c = 0; c < channels; ++c) {
+            factor[c] /= std::sqrt(variance[c] + epsilon);
+        }
+        parallelTeam(team, planes, [&](int64_t member, int64_t begin, int64_t end) {
+            const RowTable& rows = rowTable();
+            float* own = scratch + member * inner;
+            for (int64_t plane = begin; plane < end; ++plane) {
+                const int64_t c = plane % channels;
+                const float* x = readRow(types[0], b.inputs[0], plane * inner, inner, own);
+                float* to = targetRow(types[0], b.outputs[0], plane * inner, own);
+                rows.normalize(x, mean[c], factor[c], nullptr, nullptr, to, inner);
+                rows.shift(to, bias[c], to, inner);
+                finishRow(types[0], b.outputs[0], plane * inner, inner, to);
+            }
+        });
+        return Code::kOk;
+    };
+    return plan;
+}
+
+void checkFloats(const module::NodeView& node) {
+    for (int32_t i = 1; i < node.inputCount(); ++i) {
+        requireType(node, i, kVectorFloats);
+    }
+}
+
+// Scale and bias must be the same for every block: known from ranks, or from extents of 1 in front.
+void checkTrailing(const module::NodeView& node) {
+    checkFloats(node);
+    const int32_t rank = node.input(0).rank();
+    const int64_t axis = node.intOr("axis", -1);
+    const int64_t trailing = axis < 0 ? -axis : rank - axis;
+    for (int32_t i = 1; i < node.inputCount(); ++i) {
+        if (!node.hasInput(i)) {
+            continue;
+        }
+        const module::ValueView value = node.input(i);
+        for (int32_t d = 0; d < value.rank() - static_cast<int32_t>(trailing); ++d) {
+            if (!value.isStatic(d) || value.dim(d).opt != 1) {
+                refuse(node.op(), " whose scale or bias differs from block to block");
+            }
+        }
+    }
+}
+
+} // namespace
+
+void addNormalization(KernelTable& table) {
+    const auto add = [&](std::string_view op, int32_t least, int32_t most, Plan (*plan)(const Call&),
+                         void (*check)(const module::NodeView&)) {
+        table.add(
+            {.op = op, .minInputs = least, .maxInputs = most, .types = kVectorFloats, .plan = plan, .check = check});
+    };
+    add("layer_norm", 1, 3, planLayer, checkTrailing);
+    add("rms_norm", 1, 2, planRms, checkTrailing);
+    add("instance_norm", 3, 3, planInstance, checkFloats);
+    add("group_norm", 3, 3, planGroup, checkFloats);
+    add("batch_norm", 5, 5, planBatch, checkFloats);
+}
+
+} // namespace tenon::cpu

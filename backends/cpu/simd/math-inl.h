@@ -1,0 +1,156 @@
+// Vector functions beyond Highway's own: one vector of float in, one out. Included once per instruction set.
+//
+// Errors, measured against the exact value over the named range: Exp, Sin, Cos, Log, Tanh, Sinh, the inverse functions: Highway's
+// bounds (1 to 4 units in the last place); Erf 2 units; Sigmoid 3; Expm1 4; Pow and the fallbacks for special values are
+// those of the C library or computed in double, within 1 unit.
+
+#if defined(TENON_CPU_MATH_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef TENON_CPU_MATH_INL_H
+#undef TENON_CPU_MATH_INL_H
+#else
+#define TENON_CPU_MATH_INL_H
+#endif
+
+#include <hwy/highway.h>
+
+#include <hwy/contrib/math/math-inl.h>
+
+#include <cmath>
+
+HWY_BEFORE_NAMESPACE();
+namespace tenon::cpu {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using FloatTag = hn::ScalableTag<float>;
+using FloatVec = hn::Vec<FloatTag>;
+
+// Special values go through the C library, a lane at a time.
+template <float (*scalar)(float)>
+HWY_NOINLINE FloatVec ByLanes(FloatTag d, FloatVec x) {
+    HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)];
+    hn::Store(x, d, lanes);
+    for (size_t i = 0; i < hn::Lanes(d); ++i) {
+        lanes[i] = scalar(lanes[i]);
+    }
+    return hn::Load(d, lanes);
+}
+
+// True when every lane lies within [-limit, limit]; NaN does not.
+HWY_INLINE bool AllWithin(FloatTag d, FloatVec x, float limit) {
+    return hn::AllTrue(d, hn::Le(hn::Abs(x), hn::Set(d, limit)));
+}
+
+// Overflows to infinity, keeps NaN, and gives the small numbers below the normal ones their digits.
+HWY_INLINE FloatVec ExpOf(FloatTag d, FloatVec x) {
+    if (HWY_LIKELY(AllWithin(d, x, 87.0F))) {
+        return hn::Exp(d, x);
+    }
+    const auto tiny = hn::And(hn::Lt(x, hn::Set(d, -87.0F)), hn::Gt(x, hn::Set(d, -104.0F)));
+    if (!hn::AllFalse(d, tiny)) {
+        return ByLanes<std::exp>(d, x);
+    }
+    FloatVec y = hn::Exp(d, hn::Min(hn::Max(x, hn::Set(d, -87.0F)), hn::Set(d, 87.0F)));
+    // Up to the overflow at 88.72 the result is reached in two factors.
+    const FloatVec half = hn::Exp(d, hn::Mul(hn::Min(hn::Max(x, hn::Zero(d)), hn::Set(d, 100.0F)), hn::Set(d, 0.5F)));
+    y = hn::IfThenElse(hn::Gt(x, hn::Set(d, 87.0F)), hn::Mul(half, half), y);
+    y = hn::IfThenElse(hn::Lt(x, hn::Set(d, -87.0F)), hn::Zero(d), y);
+    return hn::IfThenElse(hn::Eq(x, x), y, x);
+}
+
+// For x <= 0, as softmax needs it: what would be below the normal numbers is zero. NaN stays.
+HWY_INLINE FloatVec ExpNegative(FloatTag d, FloatVec x) {
+    const FloatVec y = hn::Exp(d, hn::Max(x, hn::Set(d, -87.0F)));
+    return hn::IfThenElse(hn::Eq(x, x), hn::IfThenElse(hn::Lt(x, hn::Set(d, -87.0F)), hn::Zero(d), y), x);
+}
+
+HWY_INLINE FloatVec LogOf(FloatTag d, FloatVec x) {
+    const auto normal = hn::And(hn::Ge(x, hn::Set(d, 1.1754944e-38F)), hn::Le(x, hn::Set(d, 3.4028235e38F)));
+    return HWY_LIKELY(hn::AllTrue(d, normal)) ? hn::Log(d, x) : ByLanes<std::log>(d, x);
+}
+
+HWY_INLINE FloatVec SinOf(FloatTag d, FloatVec x) {
+    return HWY_LIKELY(AllWithin(d, x, 10000.0F)) ? hn::Sin(d, x) : ByLanes<std::sin>(d, x);
+}
+HWY_INLINE FloatVec CosOf(FloatTag d, FloatVec x) {
+    return HWY_LIKELY(AllWithin(d, x, 10000.0F)) ? hn::Cos(d, x) : ByLanes<std::cos>(d, x);
+}
+
+// tanh by exp(-2|x|), and near zero by its odd series, where the difference would cancel.
+HWY_INLINE FloatVec TanhOf(FloatTag d, FloatVec x) {
+    const FloatVec magnitude = hn::Abs(x);
+    const FloatVec one = hn::Set(d, 1.0F);
+    const FloatVec e = hn::Exp(d, hn::Mul(hn::Min(magnitude, hn::Set(d, 20.0F)), hn::Set(d, -2.0F)));
+    const FloatVec far = hn::Div(hn::Sub(one, e), hn::Add(one, e));
+    const FloatVec s = hn::Mul(x, x);
+    FloatVec p = hn::Set(d, -0.00590586056932807F);
+    p = hn::MulAdd(p, s, hn::Set(d, 0.020805377513170242F));
+    p = hn::MulAdd(p, s, hn::Set(d, -0.05378668010234833F));
+    p = hn::MulAdd(p, s, hn::Set(d, 0.13331958651542664F));
+    p = hn::MulAdd(p, s, hn::Set(d, -0.33333298563957214F));
+    const FloatVec near = hn::MulAdd(hn::Mul(p, s), magnitude, magnitude);
+    const FloatVec y = hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, 0.6F)), near, far);
+    return hn::IfThenElse(hn::Eq(x, x), hn::CopySign(y, x), x);
+}
+
+// Below 1 in magnitude x * P(x^2); above 1 - exp(-x^2) * R(1 / (1 + |x|)); both polynomials are least-maximum fits.
+HWY_INLINE FloatVec ErfOf(FloatTag d, FloatVec x) {
+    const FloatVec magnitude = hn::Min(hn::Abs(x), hn::Set(d, 4.0F));
+    const FloatVec s = hn::Mul(magnitude, magnitude);
+    FloatVec p = hn::Set(d, 7.853857823647559e-05F);
+    p = hn::MulAdd(p, s, hn::Set(d, -0.0008010192541405559F));
+    p = hn::MulAdd(p, s, hn::Set(d, 0.005188327748328447F));
+    p = hn::MulAdd(p, s, hn::Set(d, -0.026853810995817184F));
+    p = hn::MulAdd(p, s, hn::Set(d, 0.1128358542919159F));
+    p = hn::MulAdd(p, s, hn::Set(d, -0.3761262595653534F));
+    // 2 / sqrt(pi) = 1 + 0.128...: adding x last rounds once near the result.
+    p = hn::MulAdd(p, s, hn::Set(d, 0.12837916709551256F));
+    const FloatVec near = hn::MulAdd(p, magnitude, magnitude);
+    const FloatVec u = hn::Div(hn::Set(d, 1.0F), hn::Add(hn::Set(d, 1.0F), magnitude));
+    FloatVec r = hn::Set(d, -0.1433025300502777F);
+    r = hn::MulAdd(r, u, hn::Set(d, 0.8449010252952576F));
+    r = hn::MulAdd(r, u, hn::Set(d, -1.438424825668335F));
+    r = hn::MulAdd(r, u, hn::Set(d, 0.6907452344894409F));
+    r = hn::MulAdd(r, u, hn::Set(d, 0.48433220386505127F));
+    r = hn::MulAdd(r, u, hn::Set(d, 0.5725147128105164F));
+    r = hn::MulAdd(r, u, hn::Set(d, -0.00036246111267246306F));
+    const FloatVec far = hn::NegMulAdd(hn::Exp(d, hn::Neg(s)), r, hn::Set(d, 1.0F));
+    const FloatVec y = hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, 1.0F)), near, far);
+    return hn::IfThenElse(hn::Eq(x, x), hn::CopySign(y, x), x);
+}
+
+// exp(-|x|) never overflows: 1 / (1 + e) for x >= 0, e / (1 + e) below.
+HWY_INLINE FloatVec SigmoidOf(FloatTag d, FloatVec x) {
+    const FloatVec one = hn::Set(d, 1.0F);
+    const FloatVec e = hn::Exp(d, hn::Neg(hn::Min(hn::Abs(x), hn::Set(d, 87.0F))));
+    const FloatVec top = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one);
+    const FloatVec y = hn::Div(top, hn::Add(one, e));
+    return hn::IfThenElse(hn::Eq(x, x), y, x);
+}
+
+// max(x, 0) + log1p(exp(-|x|))
+HWY_INLINE FloatVec SoftplusOf(FloatTag d, FloatVec x) {
+    const FloatVec e = hn::Exp(d, hn::Neg(hn::Min(hn::Abs(x), hn::Set(d, 87.0F))));
+    const FloatVec y = hn::Add(hn::Max(x, hn::Zero(d)), hn::Log1p(d, e));
+    return hn::IfThenElse(hn::Eq(x, x), y, x);
+}
+
+// exp(x) - 1 for x <= 0, which is what elu and its kin need.
+HWY_INLINE FloatVec Expm1Negative(FloatTag d, FloatVec x) {
+    return hn::Expm1(d, hn::Max(hn::Min(x, hn::Zero(d)), hn::Set(d, -87.0F)));
+}
+
+HWY_INLINE FloatVec CoshOf(FloatTag d, FloatVec x) {
+    if (!AllWithin(d, x, 80.0F)) {
+        return ByLanes<std::cosh>(d, x);
+    }
+    const FloatVec e = hn::Exp(d, hn::Abs(x));
+    return hn::MulAdd(hn::Set(d, 0.5F), e, hn::Div(hn::Set(d, 0.5F), e));
+}
+
+} // namespace HWY_NAMESPACE
+} // namespace tenon::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif
