@@ -195,6 +195,10 @@ void* hostAllocate(void*, int32_t device, int64_t bytes, int64_t alignment) {
     if (device != 0 || bytes < 0 || !powerOfTwo || alignment > kMaxAlignment) {
         return nullptr;
     }
+    // The system promises more memory than there is and kills the process when it is touched: say no while one can.
+    if (const int64_t physical = hostDescription().memoryBytes; physical > 0 && bytes / 2 > physical) {
+        return nullptr;
+    }
     void* memory = nullptr;
     const auto least = static_cast<int64_t>(sizeof(void*));
     const int result = posix_memalign(&memory, static_cast<size_t>(std::max(alignment, least)),
