@@ -22,7 +22,8 @@ Status inferPool(InferContext& context) {
                                         in.size() == 3 ? " spatial dimension" : " spatial dimensions");
     }
     const ExtentMath math(context.pool());
-    TN_ASSIGN_OR_RETURN(const SpatialWindow window, readWindow(context, kernel.size()));
+    TN_ASSIGN_OR_RETURN(SpatialWindow window, readWindow(context, kernel.size()));
+    window.clipped = true;
     Extents dims{in[0], in[1]};
     for (size_t i = 0; i < kernel.size(); ++i) {
         TN_ASSIGN_OR_RETURN(const ir::DimExpr extent,

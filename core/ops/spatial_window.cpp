@@ -66,7 +66,12 @@ Result<DimExpr> windowCount(const ExtentMath& math, const SpatialWindow& window,
         const DimExpr slack = math.sub(math.constant(window.padsEnd[i] + stride), reach);
         count = math.ceilDiv(math.add(begun, math.min(slack, math.constant(0))), stride);
     } else {
-        count = math.add(math.floorDiv(math.sub(padded, reach), stride), 1);
+        DimExpr room = math.sub(padded, reach);
+        const ir::Interval bounds = math.bounds(room);
+        if (window.clipped && bounds.min < 0 && bounds.max > -stride) {
+            room = math.max(room, math.constant(0));
+        }
+        count = math.add(math.floorDiv(room, stride), 1);
     }
     if (math.bounds(count).max < 1) {
         return support::invalidArgument("a window of ", math.text(reach), window.dilations[i] == 1 ? "" : " (dilated)",

@@ -19,6 +19,9 @@ struct SpatialWindow {
     std::vector<int64_t> padsEnd;
     AutoPad autoPad = AutoPad::kExplicit;
     bool ceilMode = false;
+    // Pooling: a window that reaches a little past a small input (by less than its stride) is cut off at the input's end and still counts, as
+    // runtimes do whose division rounds towards zero; networks with dynamic extents rely on it.
+    bool clipped = false;
 };
 
 // Adds strides, pads, dilations and auto_pad to a definition.

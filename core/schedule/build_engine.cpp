@@ -104,7 +104,7 @@ private:
         Oracle oracle(mContext);
         FoldingEvaluator evaluator(oracle);
         mWeights = std::make_unique<ir::Graph>("weights", mInput.graph->poolPtr());
-        passes::PassContext passContext{*mInput.graph, mContext.snapshot->ops(), mWeights.get(), &evaluator, mOptions.log};
+        passes::PassContext passContext{*mInput.graph, mContext.snapshot->ops(), mWeights.get(), &evaluator, mOptions.log, {}};
         TN_RETURN_IF_ERROR(passes::runPipeline(passContext));
         separateOutputs(*mInput.graph);
         TN_RETURN_IF_ERROR(refuseUnbacked());

@@ -45,7 +45,7 @@ public:
     }
 
     support::Status addPatterns() {
-        for (const passes::Region& region : passes::collectRegions(mGraph)) {
+        for (const passes::Region& region : passes::collectRegions(mGraph, mContext.snapshot->ops())) {
             TN_RETURN_IF_ERROR(addRegion(region));
         }
         return {};

@@ -85,6 +85,9 @@ struct SelectionProblem {
 struct SelectionOptions {
     // Escalating limits on the rows of a table. Empty: go straight to the fallback.
     std::vector<int64_t> rowBudgets = {20'000, 200'000};
+    // Limit on the work (about one per table cell visited) that the fallback and the larger budgets may take after the
+    // first budget did not do. A thousand million is a few seconds.
+    int64_t workLimit = 1'000'000'000;
     // How often contracted cycles may be forbidden and the problem solved again.
     int32_t maxRounds = 64;
     // Asked now and then from the calling thread; true stops the solve with Code::kCancelled.
@@ -131,6 +134,7 @@ struct SelectionStatistics {
     int64_t tableRows = 0;       // of the last encoding, all tables together
     int64_t largestTable = 0;    // rows of the largest table of the elimination that succeeded
     int64_t joinedRows = 0;      // row pairs formed in all attempts
+    int64_t work = 0;            // table cells visited, roughly
     int32_t keptCandidates = 0;  // after dominance
     double lowerBound = 0.0;     // no plan is cheaper; equals the total when proven
     double milliseconds = 0.0;   // wall time; the only field that differs between equal runs

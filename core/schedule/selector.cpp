@@ -84,7 +84,7 @@ private:
     // An answer to the problem with the no-goods so far; cycles are the caller's affair unless it is the fallback's.
     Status solveOnce(std::vector<Choice>& choices, bool& proven) {
         const EncodingOptions encoding;
-        ExactSolver solver(mPrepared, mNoGoods, encoding, mOptions.cancelled, mStatistics);
+        ExactSolver solver(mPrepared, mNoGoods, encoding, mOptions, mStatistics);
         ExactResult result;
         if (!mOptions.rowBudgets.empty()) {
             result = solver.runQuickly(mOptions.rowBudgets.front());
@@ -158,7 +158,7 @@ private:
                 }
             }
         }
-        mFallback = planGreedily(mPrepared, mNoGoods, starts, mOptions.cancelled, mStatistics);
+        mFallback = planGreedily(mPrepared, mNoGoods, starts, mOptions, mStatistics);
         return mFallback.cancelled ? cancelled() : okStatus();
     }
 

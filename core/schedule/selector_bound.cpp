@@ -26,6 +26,7 @@ CostBound::CostBound(CostNetwork network, const std::vector<double>& positions)
     }
     for (size_t t = 0; t < mNetwork.tables.size(); ++t) {
         const CostTable& table = mNetwork.tables[t];
+        mCells += static_cast<int64_t>(table.cells.size());
         int32_t first = 0;
         int32_t last = 0;
         for (size_t c = 0; c < table.vars.size(); ++c) {
@@ -80,6 +81,7 @@ void CostBound::even(int32_t passes) {
 // Per variable: what each table costs at least for each value is collected, its least sum goes to the constant, and
 // the rest is handed out again; evenly, or only to tables of which some variable is still to come.
 void CostBound::pass(bool backward, bool evenly) {
+    mWork += mCells;
     for (size_t i = 0; i < mOrder.size(); ++i) {
         const int32_t var = mOrder[backward ? mOrder.size() - 1 - i : i];
         const std::vector<Place>& places = mPlaces[static_cast<size_t>(var)];

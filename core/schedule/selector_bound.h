@@ -29,6 +29,9 @@ public:
     /// The least cost above zero in any row; 0 if there is none.
     double leastRowCost() const;
 
+    /// Table cells visited so far.
+    int64_t work() const { return mWork; }
+
     /// Pairs of passes, there and back, that pass costs on to tables not yet visited. Stops early when the bound
     /// hardly rises any more.
     void sweep(int32_t pairs);
@@ -52,6 +55,8 @@ private:
     std::vector<std::vector<Place>> mPlaces; ///< per variable
     std::vector<double> mLeast;              ///< places x domain of the variable at hand
     std::vector<double> mTotal;
+    int64_t mCells = 0;         ///< in all tables
+    int64_t mWork = 0;
     double mRise = 0.0;         ///< of the last pair of passes
     double mPreviousRise = 0.0; ///< of the one before
 };

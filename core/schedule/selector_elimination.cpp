@@ -12,6 +12,7 @@ namespace {
 
 // Pairs may exceed rows by this factor before an attempt is given up.
 constexpr int64_t kPairsPerRow = 8;
+constexpr int64_t kWorkPerPair = 8;
 constexpr double kBoundSlack = 1e-9;
 
 class Eliminator {
@@ -160,6 +161,7 @@ private:
     EliminationOutcome eliminateVariable(int32_t var) {
         mDone[static_cast<size_t>(var)] = 1;
         const std::vector<int32_t> bucket = mNet.tablesOf(var);
+        const int64_t pairsBefore = mResult.joinedRows;
         for (int32_t id : bucket) {
             mResult.failedTable = id < mGiven ? id : mResult.failedTable;
         }
@@ -183,6 +185,7 @@ private:
                 CostTable next;
                 const int32_t drop = open.empty() ? var : -1;
                 if (!join(*left, right, drop, next)) {
+                    mResult.work += kWorkPerPair * (mResult.joinedRows - pairsBefore);
                     return EliminationOutcome::kTooLarge;
                 }
                 joined = std::move(next);
@@ -201,6 +204,10 @@ private:
             mNet.addConstant(*std::min_element(joined.costs.begin(), joined.costs.end()));
             return EliminationOutcome::kSolved;
         }
+        // Grouping, pruning and dominance pass over the new table about twice per column.
+        const int64_t width = static_cast<int64_t>(joined.vars.size());
+        mResult.work += kWorkPerPair * (mResult.joinedRows - pairsBefore);
+        mResult.work += 2 * width * width * static_cast<int64_t>(joined.rows());
         const int32_t id = mNet.addTable(std::move(joined));
         pruneTable(id);
         if (mNet.table(id).rows() == 0) {

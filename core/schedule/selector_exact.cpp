@@ -32,9 +32,8 @@ size_t indexOf(SharingEncoding sharing) { return sharing == SharingEncoding::kSt
 } // namespace
 
 ExactSolver::ExactSolver(const PreparedProblem& prepared, const std::vector<NoGood>& noGoods,
-                         const EncodingOptions& encoding, const std::function<bool()>& cancelled,
-                         SelectionStatistics& statistics)
-    : mPrepared(prepared), mNoGoods(noGoods), mEncoding(encoding), mCancelled(cancelled), mStatistics(statistics) {}
+                         const EncodingOptions& encoding, const SelectionOptions& options, SelectionStatistics& statistics)
+    : mPrepared(prepared), mNoGoods(noGoods), mEncoding(encoding), mOptions(options), mStatistics(statistics) {}
 
 ExactSolver::Encoded& ExactSolver::encoded(SharingEncoding sharing) {
     std::optional<Encoded>& entry = mEncoded[indexOf(sharing)];
@@ -53,13 +52,19 @@ ExactSolver::Encoded& ExactSolver::encoded(SharingEncoding sharing) {
     if (entry->reduced.feasible) {
         entry->positions = variablePositions(mPrepared, entry->problem);
         entry->bound.emplace(entry->reduced.compact.network, entry->positions);
-        entry->bound->sweep(kFirstSweeps);
-        entry->bound->even(kEvenPasses);
+        sweep(*entry->bound, kFirstSweeps);
         mLowerBound = std::max(mLowerBound, entry->bound->value());
     } else {
         mLowerBound = kUnreachable;
     }
     return *entry;
+}
+
+void ExactSolver::sweep(CostBound& bound, int32_t pairs) {
+    const int64_t before = bound.work();
+    bound.sweep(pairs);
+    bound.even(kEvenPasses);
+    mStatistics.work += bound.work() - before;
 }
 
 double ExactSolver::lowerBound() {
@@ -85,9 +90,10 @@ EliminationOutcome ExactSolver::eliminateOnce(const Attempt& attempt, double lim
     options.maxRows = attempt.rows;
     options.upperBound = limit;
     options.truncate = truncate;
-    options.cancelled = &mCancelled;
+    options.cancelled = &mOptions.cancelled;
     EliminationResult eliminated = eliminate(network.compact.network, options);
     mStatistics.joinedRows += eliminated.joinedRows;
+    mStatistics.work += eliminated.work;
     if (eliminated.outcome == EliminationOutcome::kInfeasible) {
         locate(entry.problem, eliminated.failedTable, result);
     }
@@ -112,8 +118,7 @@ void ExactSolver::tighten(SharingEncoding sharing, double limit, ReducedNetwork&
     while (network.feasible) {
         const int64_t before = countRows(network.compact.network);
         CostBound bound(network.compact.network, positions);
-        bound.sweep(kFurtherSweeps);
-        bound.even(kEvenPasses);
+        sweep(bound, kFurtherSweeps);
         ReducedNetwork smaller = bound.within(limit);
         for (size_t x = 0; smaller.feasible && x < smaller.compact.valueOf.size(); ++x) {
             for (int32_t& value : smaller.compact.valueOf[x]) {
@@ -132,6 +137,9 @@ EliminationOutcome ExactSolver::tryWithin(const std::vector<Attempt>& attempts, 
     std::optional<ReducedNetwork> networks[2];
     bool tightened[2] = {false, false};
     for (const Attempt& attempt : attempts) {
+        if (attempt.limited && mStatistics.work > mOptions.workLimit) {
+            return EliminationOutcome::kTooLarge;
+        }
         const size_t which = indexOf(attempt.sharing);
         if (!encoded(attempt.sharing).bound) {
             return EliminationOutcome::kInfeasible;
@@ -186,8 +194,7 @@ ExactResult ExactSolver::run(const std::vector<Attempt>& attempts, double upperB
         guess = std::max(i == 0 ? guess : 2.0 * guess, 2.0 * first.bound->leastRowCost());
         for (std::optional<Encoded>& entry : mEncoded) {
             if (entry && entry->bound) {
-                entry->bound->sweep(kFurtherSweeps);
-                entry->bound->even(kEvenPasses);
+                sweep(*entry->bound, kFurtherSweeps);
                 mLowerBound = std::max(mLowerBound, entry->bound->value());
             }
         }
@@ -214,8 +221,8 @@ ExactResult ExactSolver::runThoroughly(const std::vector<int64_t>& budgets, doub
         for (EliminationOrder order : {EliminationOrder::kJoinRows, EliminationOrder::kWeightedDegree,
                                        EliminationOrder::kFill, EliminationOrder::kDegree}) {
             if (rows <= kPortfolioRows || order == EliminationOrder::kJoinRows) {
-                attempts.push_back({SharingEncoding::kStar, order, rows, true});
-                attempts.push_back({SharingEncoding::kChain, order, rows, true});
+                attempts.push_back({SharingEncoding::kStar, order, rows, true, true});
+                attempts.push_back({SharingEncoding::kChain, order, rows, true, true});
             }
         }
     }

@@ -31,7 +31,7 @@ class ExactSolver {
 public:
     /// All references must outlive the solver, and what `encoding` points to. `statistics` is added to.
     ExactSolver(const PreparedProblem& prepared, const std::vector<NoGood>& noGoods, const EncodingOptions& encoding,
-                const std::function<bool()>& cancelled, SelectionStatistics& statistics);
+                const SelectionOptions& options, SelectionStatistics& statistics);
 
     /// One order and one budget, with guessed limits. kTooLarge if that does not do.
     ExactResult runQuickly(int64_t rows);
@@ -40,7 +40,7 @@ public:
     ExactResult runWithin(int64_t rows, double upperBound);
 
     /// All orders and encodings over escalating budgets. `upperBound`: the cost of a known plan, or kUnreachable; a
-    /// plan that is not cheaper may then not be found (kInfeasible).
+    /// plan that is not cheaper may then not be found (kInfeasible). Ends with kTooLarge at the work limit.
     ExactResult runThoroughly(const std::vector<int64_t>& budgets, double upperBound);
 
     /// A good plan by keeping only the cheapest rows of every table; kInfeasible if that led nowhere.
@@ -61,6 +61,7 @@ private:
         EliminationOrder order = EliminationOrder::kJoinRows;
         int64_t rows = 0;
         bool tighten = false; ///< first
+        bool limited = false; ///< not beyond the work limit
     };
 
     Encoded& encoded(SharingEncoding sharing);
@@ -69,12 +70,13 @@ private:
     EliminationOutcome eliminateOnce(const Attempt& attempt, double limit, bool truncate,
                                      const ReducedNetwork& network, ExactResult& result);
     void tighten(SharingEncoding sharing, double limit, ReducedNetwork& network);
+    void sweep(CostBound& bound, int32_t pairs);
     void locate(const EncodedProblem& problem, int32_t table, ExactResult& result) const;
 
     const PreparedProblem& mPrepared;
     const std::vector<NoGood>& mNoGoods;
     EncodingOptions mEncoding;
-    const std::function<bool()>& mCancelled;
+    const SelectionOptions& mOptions;
     SelectionStatistics& mStatistics;
     std::optional<Encoded> mEncoded[2];
     double mLowerBound = -kUnreachable;

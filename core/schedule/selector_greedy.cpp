@@ -21,9 +21,9 @@ constexpr double kWorthwhile = 1e-9;
 
 class Fallback {
 public:
-    Fallback(const PreparedProblem& prepared, const std::vector<NoGood>& noGoods,
-             const std::function<bool()>& cancelled, SelectionStatistics& statistics)
-        : mPrepared(prepared), mNoGoods(noGoods), mCancelled(cancelled), mStatistics(statistics) {}
+    Fallback(const PreparedProblem& prepared, const std::vector<NoGood>& noGoods, const SelectionOptions& options,
+             SelectionStatistics& statistics)
+        : mPrepared(prepared), mNoGoods(noGoods), mOptions(options), mStatistics(statistics) {}
 
     FallbackPlan run(const std::vector<std::vector<Choice>>& starts) {
         for (const std::vector<Choice>& start : starts) {
@@ -43,7 +43,12 @@ public:
     }
 
 private:
-    bool isCancelled() const { return mCancelled && mCancelled(); }
+    void count(const SelectionStatistics& inner) {
+        mStatistics.joinedRows += inner.joinedRows;
+        mStatistics.attempts += inner.attempts;
+        mStatistics.work += inner.work;
+    }
+    bool isCancelled() const { return mOptions.cancelled && mOptions.cancelled(); }
     const PreparedRegion& region(int32_t position) const { return mPrepared.regions[static_cast<size_t>(position)]; }
 
     // Takes the choices over if they are a cheaper valid plan.
@@ -205,7 +210,7 @@ private:
         EncodingOptions options;
         options.allowedRegions = &allowed;
         SelectionStatistics inner;
-        ExactSolver solver(mPrepared, mNoGoods, options, mCancelled, inner);
+        ExactSolver solver(mPrepared, mNoGoods, options, mOptions, inner);
         ExactResult result = solver.runQuickly(kWindowRows);
         if (result.outcome == EliminationOutcome::kSolved) {
             consider(result.choices);
@@ -220,8 +225,7 @@ private:
                 dive(options);
             }
         }
-        mStatistics.joinedRows += inner.joinedRows;
-        mStatistics.attempts += inner.attempts;
+        count(inner);
     }
 
     // Fixes one node after the other to its cheapest row that leaves every other table a row.
@@ -267,8 +271,8 @@ private:
                 if (centred[static_cast<size_t>(node)] != 0) {
                     continue;
                 }
-                if (isCancelled()) {
-                    return;
+                if (isCancelled() || mStatistics.work > mOptions.workLimit / 2) {
+                    return; // the other half is for proving
                 }
                 const std::vector<int32_t> window = windowAround(node, size);
                 for (size_t i = 0; i < (window.size() + 2) / 3; ++i) {
@@ -383,10 +387,9 @@ private:
         std::vector<NoGood> noGoods = mNoGoods;
         for (int32_t round = 0; round < kWindowRounds; ++round) {
             SelectionStatistics inner;
-            ExactSolver solver(mPrepared, noGoods, options, mCancelled, inner);
+            ExactSolver solver(mPrepared, noGoods, options, mOptions, inner);
             const ExactResult result = solver.runWithin(kWindowRows, standingCost);
-            mStatistics.joinedRows += inner.joinedRows;
-            mStatistics.attempts += inner.attempts;
+            count(inner);
             if (result.outcome != EliminationOutcome::kSolved) {
                 return false;
             }
@@ -406,7 +409,7 @@ private:
 
     const PreparedProblem& mPrepared;
     const std::vector<NoGood>& mNoGoods;
-    const std::function<bool()>& mCancelled;
+    const SelectionOptions& mOptions;
     SelectionStatistics& mStatistics;
     FallbackPlan mPlan;
     std::vector<double> mValueCost; // of the plan
@@ -418,9 +421,9 @@ private:
 } // namespace
 
 FallbackPlan planGreedily(const PreparedProblem& prepared, const std::vector<NoGood>& noGoods,
-                          const std::vector<std::vector<Choice>>& starts, const std::function<bool()>& cancelled,
+                          const std::vector<std::vector<Choice>>& starts, const SelectionOptions& options,
                           SelectionStatistics& statistics) {
-    return Fallback(prepared, noGoods, cancelled, statistics).run(starts);
+    return Fallback(prepared, noGoods, options, statistics).run(starts);
 }
 
 } // namespace tenon::schedule

@@ -6,7 +6,6 @@
 
 #include "core/schedule/selector_encoding.h"
 
-#include <functional>
 #include <vector>
 
 namespace tenon::schedule {
@@ -21,7 +20,7 @@ struct FallbackPlan {
 /// A valid plan, usually within a few percent of the optimum. Not found: no cover within a bounded search; there may
 /// still be one. `starts`: further plans to improve, each valid or at least cheap.
 FallbackPlan planGreedily(const PreparedProblem& prepared, const std::vector<NoGood>& noGoods,
-                          const std::vector<std::vector<Choice>>& starts, const std::function<bool()>& cancelled,
+                          const std::vector<std::vector<Choice>>& starts, const SelectionOptions& options,
                           SelectionStatistics& statistics);
 
 } // namespace tenon::schedule
