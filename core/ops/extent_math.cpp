@@ -123,8 +123,11 @@ ExtentMath::Fraction ExtentMath::cancel(const std::vector<DimExpr>& numerators,
                 fraction.known = false;
             } else if (const auto number = value(e)) {
                 const auto scaled = support::checkedMul(constantPart, *number);
-                fraction.known = fraction.known && scaled.has_value() && *scaled != INT64_MIN; // whose gcd does not fit
-                constantPart = scaled.value_or(1);
+                if (!scaled || *scaled == INT64_MIN) { // whose gcd does not fit
+                    fraction.known = false;
+                } else {
+                    constantPart = *scaled;
+                }
             } else if (const ExprNode node = mPool.at(e); node.op == ExprOp::kProd) {
                 pending.push_back(node.operands[1]);
                 pending.push_back(node.operands[0]);
