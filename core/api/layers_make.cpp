@@ -1,4 +1,4 @@
-// Layers that make or convert tensors: constant, identity, cast, fill; and the assertion, which makes none.
+// Layers that make or convert tensors: constant, identity, cast, quantize, dequantize.
 #include "core/api/lowering_helpers.h"
 #include "core/api/network.h"
 
@@ -6,7 +6,6 @@ namespace tenon::api {
 
 using nvinfer1::DataType;
 using nvinfer1::Dims;
-using nvinfer1::FillOperation;
 using nvinfer1::ITensor;
 using nvinfer1::LayerType;
 using nvinfer1::Weights;
@@ -69,7 +68,71 @@ private:
     DataType mTo;
 };
 
+// Quantize and dequantize differ in op, kind and the types that they may give.
+template <class I, bool kQuantizes>
+class QuantizationLayer final : public LayerOf<I> {
+public:
+    QuantizationLayer(Network& network, std::vector<Tensor*> inputs, DataType to)
+        : LayerOf<I>(network, kQuantizes ? LayerType::kQUANTIZE : LayerType::kDEQUANTIZE,
+                     kQuantizes ? "Quantize" : "Dequantize", std::move(inputs)),
+          mTo(to) {
+        this->addOutputs(1);
+    }
+    size_t maxInputs() const override { return 3; }
+    bool forwardsShapes() const override { return false; }
+    int32_t getAxis() const noexcept override { return mAxis; }
+    void setAxis(int32_t axis) noexcept override {
+        if (this->require(axis >= 0, "setAxis", "must not be negative")) {
+            this->assign(mAxis, axis);
+        }
+    }
+    void setToType(DataType to) noexcept override {
+        if (this->require(toIr(to).has_value(), "setToType", "no such element type")) {
+            this->assign(mTo, to);
+        }
+    }
+    DataType getToType() const noexcept override { return mTo; }
+    Status lower(LayerScope& scope) const override {
+        ir::AttributeMap map = attributes({{"to", *toIr(mTo)}});
+        if (mAxis >= 0) {
+            map.set("axis", int64_t{mAxis});
+        }
+        return scope.lowerTo(kQuantizes ? "quantize" : "dequantize", std::move(map), scope.inputs());
+    }
+
+private:
+    DataType mTo;
+    int32_t mAxis = -1;
+};
+
+using QuantizeLayer = QuantizationLayer<nvinfer1::IQuantizeLayer, true>;
+using DequantizeLayer = QuantizationLayer<nvinfer1::IDequantizeLayer, false>;
+
 } // namespace
+
+nvinfer1::IQuantizeLayer* Network::addQuantize(ITensor& input, ITensor& scale) noexcept {
+    return addQuantize(input, scale, DataType::kINT8);
+}
+
+nvinfer1::IQuantizeLayer* Network::addQuantize(ITensor& input, ITensor& scale, DataType outputType) noexcept {
+    if (!toIr(outputType)) {
+        refuse("addQuantize", "no such element type");
+        return nullptr;
+    }
+    return addLayer<QuantizeLayer>("addQuantize", {&input, &scale}, outputType);
+}
+
+nvinfer1::IDequantizeLayer* Network::addDequantize(ITensor& input, ITensor& scale) noexcept {
+    return addDequantize(input, scale, DataType::kFLOAT);
+}
+
+nvinfer1::IDequantizeLayer* Network::addDequantize(ITensor& input, ITensor& scale, DataType outputType) noexcept {
+    if (!toIr(outputType)) {
+        refuse("addDequantize", "no such element type");
+        return nullptr;
+    }
+    return addLayer<DequantizeLayer>("addDequantize", {&input, &scale}, outputType);
+}
 
 nvinfer1::IConstantLayer* Network::addConstant(Dims const& dimensions, Weights weights) noexcept {
     return guarded(mReporter, static_cast<ConstantLayer*>(nullptr), [&]() -> ConstantLayer* {

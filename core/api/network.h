@@ -107,6 +107,12 @@ public:
     nvinfer1::IConstantLayer* addConstant(Dims const& dimensions, Weights weights) noexcept override;
     nvinfer1::IIdentityLayer* addIdentity(nvinfer1::ITensor& input) noexcept override;
     nvinfer1::ICastLayer* addCast(nvinfer1::ITensor& input, nvinfer1::DataType toType) noexcept override;
+    nvinfer1::IQuantizeLayer* addQuantize(nvinfer1::ITensor& input, nvinfer1::ITensor& scale) noexcept override;
+    nvinfer1::IQuantizeLayer* addQuantize(nvinfer1::ITensor& input, nvinfer1::ITensor& scale,
+                                          nvinfer1::DataType outputType) noexcept override;
+    nvinfer1::IDequantizeLayer* addDequantize(nvinfer1::ITensor& input, nvinfer1::ITensor& scale) noexcept override;
+    nvinfer1::IDequantizeLayer* addDequantize(nvinfer1::ITensor& input, nvinfer1::ITensor& scale,
+                                              nvinfer1::DataType outputType) noexcept override;
     // ---- adders: layers_shape.cpp
     nvinfer1::IConcatenationLayer* addConcatenation(nvinfer1::ITensor* const* inputs,
                                                     int32_t nbInputs) noexcept override;

@@ -217,4 +217,30 @@ protected:
     ~ICastLayer() noexcept override = default;
 };
 
+// Real numbers to a narrow type: x / scale, rounded to even, plus the zero point, clamped. Inputs: tensor, scale (one
+// element, or one per index of the axis); optionally 2 = zero point.
+class IQuantizeLayer : public ILayer {
+public:
+    // -1 if not set, which a scale of one element does not need.
+    virtual int32_t getAxis() const noexcept = 0;
+    virtual void setAxis(int32_t axis) noexcept = 0;
+    virtual void setToType(DataType toType) noexcept = 0;
+    virtual DataType getToType() const noexcept = 0;
+
+protected:
+    ~IQuantizeLayer() noexcept override = default;
+};
+
+// A narrow type to real numbers: (x - zero point) * scale. Inputs as those of IQuantizeLayer.
+class IDequantizeLayer : public ILayer {
+public:
+    virtual int32_t getAxis() const noexcept = 0;
+    virtual void setAxis(int32_t axis) noexcept = 0;
+    virtual void setToType(DataType toType) noexcept = 0;
+    virtual DataType getToType() const noexcept = 0;
+
+protected:
+    ~IDequantizeLayer() noexcept override = default;
+};
+
 } // namespace nvinfer1

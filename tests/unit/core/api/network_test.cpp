@@ -260,6 +260,11 @@ TEST_F(NetworkTest, TheRemainingLayersInfer) {
     ITensor* condition = input("condition", {1, 4, 6, 6}, DataType::kBOOL);
     EXPECT_EQ(shapeOf(s.network->addSelect(*condition, *x, *x)), "[1,4,6,6]");
     EXPECT_EQ(shapeOf(s.network->addFill(dims({5}), FillOperation::kLINSPACE)), "[5]");
+    ITensor* step = input("step", {});
+    IQuantizeLayer* quantize = s.network->addQuantize(*x, *step);
+    EXPECT_EQ(quantize->getOutput(0)->getType(), DataType::kINT8);
+    EXPECT_EQ(shapeOf(quantize), "[1,4,6,6]");
+    EXPECT_EQ(shapeOf(s.network->addDequantize(*quantize->getOutput(0), *step)), "[1,4,6,6]");
     ITensor* pair[] = {x, x};
     EXPECT_EQ(shapeOf(s.network->addEinsum(pair, 2, "bchw,bcwk->bchk")), "[1,4,6,6]");
     ITensor* indices = input("indices", {2, 3}, DataType::kINT64);
