@@ -107,6 +107,7 @@ private:
         passes::PassContext passContext{*mInput.graph, mContext.snapshot->ops(), mWeights.get(), &evaluator, mOptions.log, {}};
         TN_RETURN_IF_ERROR(passes::runPipeline(passContext));
         separateOutputs(*mInput.graph);
+        TN_RETURN_IF_ERROR(refuseRunTimeOperands());
         TN_RETURN_IF_ERROR(refuseUnbacked());
         mInput.graph->freeze();
         progress.step(1);
@@ -133,6 +134,27 @@ private:
             editor.setOutput(i, copy->output(0));
             seen.insert(copy->output(0));
         }
+    }
+
+    // Kernels read what defines shapes from attributes. An operand that no pass could turn into one would be ignored, so it is refused: all of
+    // them in one message.
+    support::Status refuseRunTimeOperands() {
+        std::string nodes;
+        for (const ir::Node* node : mInput.graph->nodes()) {
+            const ops::OpDef* def = mContext.snapshot->ops().find(node->op());
+            for (const ops::ShapeOperand& operand : def ? def->shapeOperands : std::vector<ops::ShapeOperand>{}) {
+                const ir::Value* value = node->input(static_cast<size_t>(operand.input));
+                if (value) {
+                    nodes += support::cat("\n  ", node->name(), " (op ", node->op(), ", from ", node->source().joined(), "): operand '", operand.attribute,
+                                          "' is '", value->name(), "'");
+                }
+            }
+        }
+        if (nodes.empty()) {
+            return {};
+        }
+        return support::unsupported("operands that must be known when the plan is built depend on data:", nodes,
+                                    "\nMake them constants, or let them follow from shapes or from shape inputs");
     }
 
     support::Status refuseUnbacked() {

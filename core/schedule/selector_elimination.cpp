@@ -13,6 +13,7 @@ namespace {
 // Pairs may exceed rows by this factor before an attempt is given up.
 constexpr int64_t kPairsPerRow = 8;
 constexpr int64_t kWorkPerPair = 8;
+constexpr int64_t kWorkPerCell = 8;
 constexpr double kBoundSlack = 1e-9;
 
 class Eliminator {
@@ -204,10 +205,8 @@ private:
             mNet.addConstant(*std::min_element(joined.costs.begin(), joined.costs.end()));
             return EliminationOutcome::kSolved;
         }
-        // Grouping, pruning and dominance pass over the new table about twice per column.
-        const int64_t width = static_cast<int64_t>(joined.vars.size());
-        mResult.work += kWorkPerPair * (mResult.joinedRows - pairsBefore);
-        mResult.work += 2 * width * width * static_cast<int64_t>(joined.rows());
+        const int64_t cells = static_cast<int64_t>(joined.cells.size());
+        mResult.work += kWorkPerPair * (mResult.joinedRows - pairsBefore) + kWorkPerCell * cells;
         const int32_t id = mNet.addTable(std::move(joined));
         pruneTable(id);
         if (mNet.table(id).rows() == 0) {

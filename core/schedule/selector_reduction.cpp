@@ -10,7 +10,7 @@ namespace {
 // Dominance pays on small domains; these keep its cost below that of the joins.
 constexpr int32_t kMaxDominanceDomain = 32;
 constexpr int64_t kMaxDominanceWork = 200'000;
-constexpr size_t kMaxDominanceRows = 50'000;
+constexpr int64_t kMaxDominanceCells = 1'000'000; // rows x columns, looked at once per column
 
 int64_t pairsInGroups(const RowGroups& groups) {
     int64_t work = 0;
@@ -290,7 +290,8 @@ bool WorkingNetwork::dominateColumn(int32_t id, size_t column, std::vector<uint8
 }
 
 bool WorkingNetwork::dominate(int32_t id) {
-    if (table(id).rows() > kMaxDominanceRows) {
+    const int64_t width = static_cast<int64_t>(table(id).vars.size());
+    if (width * width * static_cast<int64_t>(table(id).rows()) > kMaxDominanceCells) {
         return false;
     }
     bool any = false;

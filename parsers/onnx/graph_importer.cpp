@@ -5,6 +5,7 @@
 #include "parsers/onnx/text.h"
 
 #include <algorithm>
+#include <cctype>
 #include <set>
 
 namespace tenon::onnx {
@@ -221,7 +222,9 @@ void GraphImporter::addInputs() {
         }
         for (int i = 0; i < type.shape().dim_size(); ++i) {
             const tenon_onnx::TensorShapeProto::Dimension& dim = type.shape().dim(i);
-            if (dim.has_dim_param() && !dim.dim_param().empty()) {
+            // Exporters write "?" or "_" for extents that have nothing to do with each other.
+            const std::string& symbol = dim.dim_param();
+            if (std::any_of(symbol.begin(), symbol.end(), [](unsigned char c) { return std::isalnum(c) != 0; })) {
                 tensor->setDimensionName(i, dim.dim_param().c_str());
             }
         }

@@ -161,6 +161,30 @@ ShapeRange rangeOf(const nvinfer1::ITensor& input, size_t position, const BuildS
 
 nvinfer1::Dims toDims(const std::vector<int64_t>& extents) { return api::toDims(extents); }
 
+// The elements of an input that shapes depend on, as the data sets have them: smallest, first, largest.
+std::optional<ShapeRange> valuesOf(size_t position, const BuildSettings& settings) {
+    std::optional<ShapeRange> found;
+    for (const DataSet& set : settings.shapesFrom) {
+        if (position >= set.inputs.size()) {
+            continue;
+        }
+        const HostTensor& tensor = set.inputs[position];
+        std::vector<int64_t> elements;
+        for (int64_t i = 0; i < tensor.elements(); ++i) {
+            elements.push_back(static_cast<int64_t>(tensor.numberAt(i)));
+        }
+        if (!found) {
+            found = ShapeRange{elements, elements, elements};
+            continue;
+        }
+        for (size_t i = 0; i < elements.size() && i < found->min.size(); ++i) {
+            found->min[i] = std::min(found->min[i], elements[i]);
+            found->max[i] = std::max(found->max[i], elements[i]);
+        }
+    }
+    return found;
+}
+
 }  // namespace
 
 BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, ConsoleLogger& logger) {
@@ -228,11 +252,21 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         nvinfer1::ITensor& input = *network->getInput(i);
         nvinfer1::Dims dims = input.getDimensions();
         bool dynamic = std::any_of(dims.d, dims.d + std::max(dims.nbDims, 0), [](int64_t d) { return d < 0; });
-        if (!dynamic && !settings.shapes.count(input.getName())) {
+        std::optional<ShapeRange> values = input.isShapeTensor() ? valuesOf(static_cast<size_t>(i), settings) : std::nullopt;
+        if (!dynamic && !settings.shapes.count(input.getName()) && !values) {
             continue;
         }
         if (!profile) {
             profile = builder->createOptimizationProfile();
+        }
+        if (values) {
+            auto count = static_cast<int32_t>(values->opt.size());
+            profile->setShapeValuesV2(input.getName(), nvinfer1::OptProfileSelector::kMIN, values->min.data(), count);
+            profile->setShapeValuesV2(input.getName(), nvinfer1::OptProfileSelector::kOPT, values->opt.data(), count);
+            profile->setShapeValuesV2(input.getName(), nvinfer1::OptProfileSelector::kMAX, values->max.data(), count);
+            if (!dynamic) {
+                continue;
+            }
         }
         ShapeRange range = rangeOf(input, static_cast<size_t>(i), settings);
         bool set = profile->setDimensions(input.getName(), nvinfer1::OptProfileSelector::kMIN, toDims(range.min)) &&

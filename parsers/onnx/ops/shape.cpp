@@ -134,6 +134,9 @@ bool depthToSpace(NodeImport& node) {
 }
 
 bool spaceToDepth(NodeImport& node) {
+    if (std::string mode = node.string("mode", "DCR"); mode != "DCR") {
+        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR, cat("attribute 'mode' is '", mode, "'; only DCR is supported"));
+    }
     return node.output(0, node.add("space_to_depth", {node.input(0)}, Attributes().with("block", node.integer("blocksize", 0))));
 }
 
