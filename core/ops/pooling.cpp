@@ -39,9 +39,10 @@ Status inferPool(InferContext& context) {
 
 OpBuilder pool(const char* name, std::string doc) {
     OpBuilder builder(
-        name,
-        std::move(doc) +
-            " Extents as those of conv; with ceil_mode rounded up, less windows that would start behind the input.");
+        name, std::move(doc) +
+                  " Extents as those of conv; with ceil_mode rounded up, less windows that would start behind the "
+                  "input. Of an "
+                  "input that is too small for one window by less than the stride, one window is cut off and counts.");
     builder.input("x", "[N, C, spatial...]");
     builder.requiredIntegers("kernel", "extents of the window, one per spatial dimension", kPositive);
     addWindowAttributes(builder).flag("ceil_mode", false, "1: extents are rounded up");

@@ -1,5 +1,7 @@
 #include "core/ops/spatial_window.h"
 
+#include <algorithm>
+
 namespace tenon::ops {
 
 using ir::DimExpr;
@@ -66,12 +68,14 @@ Result<DimExpr> windowCount(const ExtentMath& math, const SpatialWindow& window,
         const DimExpr slack = math.sub(math.constant(window.padsEnd[i] + stride), reach);
         count = math.ceilDiv(math.add(begun, math.min(slack, math.constant(0))), stride);
     } else {
-        DimExpr room = math.sub(padded, reach);
-        const ir::Interval bounds = math.bounds(room);
-        if (window.clipped && bounds.min < 0 && bounds.max > -stride) {
-            room = math.max(room, math.constant(0));
-        }
+        const DimExpr room = math.sub(padded, reach);
         count = math.add(math.floorDiv(room, stride), 1);
+        // Whether an input that is not empty can be too small. Where it cannot, the count is that of a convolution with the
+        // same window, which often runs beside it.
+        const int64_t smallest = std::max<int64_t>(math.bounds(in).min, 1) + window.padsBegin[i] + window.padsEnd[i];
+        if (window.clipped && smallest < math.bounds(reach).max && math.bounds(room).max > -stride && !math.is(in, 0)) {
+            count = math.max(count, math.constant(1));
+        }
     }
     if (math.bounds(count).max < 1) {
         return support::invalidArgument("a window of ", math.text(reach), window.dilations[i] == 1 ? "" : " (dilated)",

@@ -19,8 +19,8 @@ struct SpatialWindow {
     std::vector<int64_t> padsEnd;
     AutoPad autoPad = AutoPad::kExplicit;
     bool ceilMode = false;
-    // Pooling: a window that reaches a little past a small input (by less than its stride) is cut off at the input's end and still counts, as
-    // runtimes do whose division rounds towards zero; networks with dynamic extents rely on it.
+    // Pooling: where not even one window fits, but it lacks less than a stride, it counts, cut off at the input's end: as
+    // in runtimes whose division rounds towards zero, which networks with dynamic extents rely on.
     bool clipped = false;
 };
 
