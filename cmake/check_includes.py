@@ -31,6 +31,10 @@ def layer_of(path: str, layers: dict[str, set[str]]) -> str | None:
     return next((folder for folder in layers if path.startswith(folder + "/")), None)
 
 
+# Folders whose sources a module compiles into itself. cpu runs the oracle's loops for ops that it has nothing faster for.
+SHARES = {"backends/cpu/": ("backends/reference/",)}
+
+
 def problem(path: str, include: str, layers: dict[str, set[str]]) -> str | None:
     """Why `path` may not include `include`, or None."""
     target = layer_of(include, layers)
@@ -54,7 +58,7 @@ def problem(path: str, include: str, layers: dict[str, set[str]]) -> str | None:
         # Modules of one kind may share code in <kind>/common, which is compiled into each of them.
         own = "/".join(path.split("/")[:2]) + "/"
         common = path.split("/")[0] + "/common/"
-        if include.startswith(MODULE_FOLDERS) and not include.startswith((own, common)):
+        if include.startswith(MODULE_FOLDERS) and not include.startswith((own, common, *SHARES.get(own, ()))):
             return f"a module includes its own files ({own}) and {common} only"
     return None
 

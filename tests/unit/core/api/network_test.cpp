@@ -178,6 +178,8 @@ TEST_F(NetworkTest, RecordersOfTheFirstVersionGetShortDescriptions) {
     EXPECT_EQ(s.network->addOperator("", longName.c_str(), 0, nullptr, 0, nullptr, 0, 1), nullptr);
     ASSERT_EQ(recorder.getNbErrors(), 1);
     EXPECT_EQ(recorder.errors[0].second.size(), IErrorRecorder::kMAX_DESC_LENGTH);
+    // The network outlives the recorder here.
+    s.network->setErrorRecorder(nullptr);
 }
 
 TEST_F(NetworkTest, ConstantsAndWeightsMustHaveTheRightCount) {
