@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    using namespace tenon::support; // NOLINT(google-build-using-namespace): a test of one namespace
+    using namespace tenon::support;
     const std::string_view source(reinterpret_cast<const char*>(data), size);
     Lexer lexer(source);
     size_t tokens = 0;
