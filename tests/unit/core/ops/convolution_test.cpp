@@ -138,11 +138,18 @@ TEST(PoolingInference, ExtentsAndErrors) {
         {"pool.max/2",
          "{kernel=[2, 2], strides=[2, 2]}",
          {"f32[N,64,H,6]"},
-         "f32[N,64,floordiv(H,2),3]; i64[N,64,floordiv(H,2),3]"},
+         "f32[N,64,max(floordiv(H,2),1),3]; i64[N,64,max(floordiv(H,2),1),3]"},
         {"pool.max", "{kernel=[3], strides=[2], ceil_mode=1}", {"f32[1,1,6]"}, "f32[1,1,3]"},
         // The third window would start in the trailing padding.
         {"pool.avg", "{kernel=[2], strides=[3], pads=[0, 1], ceil_mode=1}", {"f32[1,1,6]"}, "f32[1,1,2]"},
         {"pool.max", "{kernel=[3], strides=[2], ceil_mode=1}", {"f32[1,1,W]"}, "f32[1,1,floordiv(W,2)]"},
+        {"pool.max", "{kernel=[3], strides=[2], pads=[1, 1]}", {"f32[1,1,W]"}, "f32[1,1,floordiv(W+1,2)]"},
+        // Less than a stride is missing for one window.
+        {"pool.max", "{kernel=[3], strides=[2]}", {"f32[1,1,2]"}, "f32[1,1,1]"},
+        {"pool.max",
+         "{kernel=[3], strides=[2]}",
+         {"f32[1,1,1]"},
+         "error: pool.max: a window of 3 does not fit into dim 2 of extent 1, padded 1"},
         // One window that reaches beyond the end.
         {"pool.max", "{kernel=[4], strides=[4], ceil_mode=1}", {"f32[1,1,2]"}, "f32[1,1,1]"},
         {"pool.avg", "{kernel=[3, 3], auto_pad=\"same_lower\"}", {"f32[1,1,H,W]"}, "f32[1,1,H,W]"},

@@ -159,7 +159,7 @@ TEST(GraphInference, FeaturePyramidAddsWhatItUpsamples) {
         return %y
       })",
                               "up"),
-              "f32[1,8,floordiv(H,2)*2,8]");
+              "f32[1,8,max(floordiv(H,2),1)*2,8]");
 }
 
 TEST(GraphInference, UnbackedExtentsStayTheSame) {
