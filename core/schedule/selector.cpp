@@ -20,7 +20,7 @@ using support::Result;
 using support::Status;
 
 // The fallback also improves what elimination with only the cheapest rows finds.
-constexpr int64_t kTruncatedRows[] = {300, 3'000};
+constexpr int64_t kTruncatedRows = 300;
 constexpr double kRounding = 1e-9;
 
 class Selector {
@@ -144,18 +144,16 @@ private:
             return okStatus();
         }
         std::vector<std::vector<Choice>> starts;
-        for (int64_t rows : kTruncatedRows) {
-            for (EliminationOrder order : {EliminationOrder::kJoinRows, EliminationOrder::kWeightedDegree}) {
-                if (solver == nullptr) {
-                    continue;
-                }
-                ExactResult result = solver->runTruncated(rows, order);
-                if (result.outcome == EliminationOutcome::kCancelled) {
-                    return cancelled();
-                }
-                if (result.outcome == EliminationOutcome::kSolved) {
-                    starts.push_back(std::move(result.choices));
-                }
+        for (EliminationOrder order : {EliminationOrder::kJoinRows, EliminationOrder::kWeightedDegree}) {
+            if (solver == nullptr) {
+                continue;
+            }
+            ExactResult result = solver->runTruncated(kTruncatedRows, order);
+            if (result.outcome == EliminationOutcome::kCancelled) {
+                return cancelled();
+            }
+            if (result.outcome == EliminationOutcome::kSolved) {
+                starts.push_back(std::move(result.choices));
             }
         }
         mFallback = planGreedily(mPrepared, mNoGoods, starts, mOptions, mStatistics);

@@ -271,8 +271,8 @@ private:
                 if (centred[static_cast<size_t>(node)] != 0) {
                     continue;
                 }
-                if (isCancelled() || mStatistics.work > mOptions.workLimit / 2) {
-                    return; // the other half is for proving
+                if (isCancelled() || mStatistics.work > mOptions.workLimit / 4 * 3) {
+                    return; // the rest is for proving
                 }
                 const std::vector<int32_t> window = windowAround(node, size);
                 for (size_t i = 0; i < (window.size() + 2) / 3; ++i) {
