@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Gives the tools bad input and checks exit code, text, and that nothing was damaged."""
+import argparse
+import os
+import pathlib
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+
+try:
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+except ImportError as missing:
+    print(f"SKIPPED: the Python package {missing.name} is missing; ./dev installs it into .venv")
+    sys.exit(77)
+
+OK, WRONG, USAGE, BAD_INPUT, ENVIRONMENT = range(5)
+failures = []
+
+
+def model(nodes, inputs, outputs, initializers=()):
+    graph = helper.make_graph(nodes, "g", inputs, outputs, list(initializers))
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    made.ir_version = 8
+    return made
+
+
+def tensor(name, shape, kind=TensorProto.FLOAT):
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def good():
+    weights = numpy_helper.from_array(np.random.default_rng(0).uniform(-1, 1, (8, 3, 3, 3)).astype(np.float32), "w")
+    nodes = [helper.make_node("Conv", ["x", "w"], ["a"], name="conv1", pads=[1, 1, 1, 1]), helper.make_node("Relu", ["a"], ["y"], name="relu1")]
+    return model(nodes, [tensor("x", ["N", 3, 16, 16])], [tensor("y", None)], [weights])
+
+
+def run(tool, *words, limit_file_size=None):
+    def limits():
+        if limit_file_size is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit_file_size, limit_file_size))
+            import signal
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    return subprocess.run([tool, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=limits, timeout=120)
+
+
+def expect(name, done, code, *texts):
+    output = done.stdout + done.stderr
+    missing = [t for t in texts if t not in output]
+    if done.returncode != code or missing:
+        failures.append(name)
+        print(f"WRONG {name}: exit code {done.returncode}, expected {code}; missing {missing}\n{output[:800]}\n")
+    else:
+        print(f"ok    {name}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tenon", required=True)
+    parser.add_argument("--trtexec", required=True)
+    arguments = parser.parse_args()
+    tenon = arguments.tenon
+    with tempfile.TemporaryDirectory(prefix="tenon-errors-") as folder:
+        work = pathlib.Path(folder)
+
+        def save(name, made):
+            path = work / name
+            path.write_bytes(made if isinstance(made, bytes) else made.SerializeToString())
+            return path
+
+        onnx_file = save("good.onnx", good())
+        plan = work / "good.plan"
+        expect("a good model builds", run(tenon, "build", onnx_file, "-o", plan, "--shapes", "x=1..2..4x3x16x16", "--level", 0), OK)
+        plan_bytes = plan.read_bytes()
+        model_bytes = onnx_file.read_bytes()
+
+        # Files
+        expect("missing model", run(tenon, "build", work / "none.onnx", "-o", work / "p"), BAD_INPUT, "none.onnx")
+        expect("missing plan", run(tenon, "run", work / "none.plan"), BAD_INPUT, "none.plan")
+        expect("empty model", run(tenon, "build", save("empty.onnx", b""), "-o", work / "p"), BAD_INPUT, "empty")
+        expect("a text is no model", run(tenon, "build", save("text.onnx", b"hello, this is no model\n" * 9), "-o", work / "p"), BAD_INPUT, "ONNX model")
+        expect("a directory", run(tenon, "build", work, "-o", work / "p"), BAD_INPUT)
+        expect("truncated model", run(tenon, "build", save("cut.onnx", model_bytes[: len(model_bytes) // 2]), "-o", work / "p"), BAD_INPUT)
+        expect("empty plan", run(tenon, "run", save("empty.plan", b"")), BAD_INPUT)
+        expect("truncated plan", run(tenon, "run", save("cut.plan", plan_bytes[: len(plan_bytes) // 3])), BAD_INPUT, "truncated")
+        expect("no plan", run(tenon, "inspect", onnx_file), BAD_INPUT, "not a")
+        generator = random.Random(5)
+        crashes = 0
+        for i in range(60):
+            for kind, source in (("onnx", model_bytes), ("plan", plan_bytes)):
+                damaged = bytearray(source)
+                for _ in range(generator.randint(1, 4)):
+                    damaged[generator.randrange(len(damaged))] ^= 1 << generator.randrange(8)
+                path = save(f"flipped.{kind}", bytes(damaged))
+                words = ("build", path, "-o", work / "p", "--level", 0) if kind == "onnx" else ("inspect", path)
+                done = run(tenon, *words)
+                if done.returncode not in (OK, WRONG, USAGE, BAD_INPUT, ENVIRONMENT) or (done.returncode and not (done.stderr + done.stdout).strip()):
+                    crashes += 1
+                    print(f"WRONG flipped {kind} {i}: exit code {done.returncode}\n{done.stderr[:300]}")
+        if crashes:
+            failures.append("flipped bits")
+        else:
+            print("ok    120 files with flipped bits")
+
+        # Models
+        cyclic = model([helper.make_node("Add", ["x", "b"], ["a"], name="first"), helper.make_node("Relu", ["a"], ["b"], name="second")],
+                       [tensor("x", [2])], [tensor("b", [2])])
+        expect("cyclic model", run(tenon, "build", save("cycle.onnx", cyclic), "-o", work / "p"), BAD_INPUT, "cycle", "first")
+        unknown = model([helper.make_node("Frobnicate", ["x"], ["a"], name="frob"), helper.make_node("Relu", ["q"], ["y"], name="dangling")],
+                        [tensor("x", [2])], [tensor("y", [2])])
+        expect("two problems in one pass", run(tenon, "build", save("unknown.onnx", unknown), "-o", work / "p"), BAD_INPUT, "Frobnicate", "dangling")
+        typed = model([helper.make_node("Add", ["x", "i"], ["y"], name="mixed")], [tensor("x", [2]), tensor("i", [2], TensorProto.INT64)], [tensor("y", [2])])
+        expect("mixed types", run(tenon, "build", save("types.onnx", typed), "-o", work / "p"), BAD_INPUT, "mixed")
+        shapes = model([helper.make_node("MatMul", ["x", "z"], ["y"], name="product")], [tensor("x", [2, 3]), tensor("z", [4, 5])], [tensor("y", [2, 5])])
+        expect("shapes that do not fit", run(tenon, "build", save("shapes.onnx", shapes), "-o", work / "p"), BAD_INPUT, "product", "3", "4")
+        huge = model([helper.make_node("Relu", ["x"], ["y"], name="r")], [tensor("x", [1 << 40, 1 << 40])], [tensor("y", None)])
+        done = run(tenon, "build", save("huge.onnx", huge), "-o", work / "p")
+        expect("huge extents", done, done.returncode if done.returncode in (WRONG, BAD_INPUT) else BAD_INPUT)
+        outside = good()
+        outside.graph.initializer[0].ClearField("raw_data")
+        outside.graph.initializer[0].data_location = TensorProto.EXTERNAL
+        outside.graph.initializer[0].external_data.add(key="location", value="../../etc/passwd")
+        expect("external data outside", run(tenon, "build", save("outside.onnx", outside), "-o", work / "p"), BAD_INPUT, "outside the model's folder")
+
+        # Use
+        expect("unknown verb", run(tenon, "frobnicate"), USAGE)
+        expect("unknown input in --shapes", run(tenon, "build", onnx_file, "--shapes", "nobody=1x3x16x16"), USAGE, "nobody", "x")
+        expect("shapes that fall", run(tenon, "build", onnx_file, "--shapes", "x=4..2..1x3x16x16"), USAGE)
+        np.save(work / "big.npy", np.zeros((9, 3, 16, 16), np.float32))
+        expect("shape outside the profile", run(tenon, "run", plan, "--input", f"x={work / 'big.npy'}"), BAD_INPUT, "x", "9")
+        np.save(work / "double.npy", np.zeros((1, 3, 16, 16)))
+        expect("wrong element type", run(tenon, "run", plan, "--input", f"x={work / 'double.npy'}"), BAD_INPUT, "f64", "f32")
+        expect("missing module", run(tenon, "build", onnx_file, "--module", work / "none.so"), ENVIRONMENT, "none.so")
+        expect("nothing can compute it", run(tenon, "build", onnx_file, "--backend", "nobody", "-o", work / "p"), WRONG, "conv1", "backends")
+        expect("trtexec without a model", run(arguments.trtexec), USAGE, "FAILED")
+        expect("check without references", run(tenon, "run", plan, "--check", work), BAD_INPUT, "output_0.pb")
+
+        # A disk that is full leaves the old file.
+        kept = work / "kept.plan"
+        kept.write_bytes(b"old")
+        expect("full disk", run(tenon, "build", onnx_file, "-o", kept, "--level", 0, limit_file_size=1000), ENVIRONMENT, "kept.plan")
+        if kept.read_bytes() != b"old":
+            failures.append("full disk damaged a file")
+            print("WRONG full disk: the old file was damaged")
+        expect("no permission", run(tenon, "build", onnx_file, "-o", "/proc/nowhere/p.plan", "--level", 0), ENVIRONMENT, "/proc/nowhere/p.plan")
+    print(f"{len(failures)} wrong" if failures else "all as documented")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
