@@ -20,7 +20,8 @@ public:
     }
     int32_t rank() const override { return 20; }
 
-    Code supports(const module::TargetView& target, const module::TaskView& task, module::Reason& reason) const override {
+    Code supports(const module::TargetView& target, const module::TaskView& task,
+                  module::Reason& reason) const override {
         if (!target.isHost()) {
             return reason.unsupported("onednn computes on the host only, not on ", target.backend());
         }
@@ -39,20 +40,24 @@ public:
             const module::ValueView result = task.output(0);
             const module::ValueView head = task.body().value(chain.head.outputIndex(0));
             if (result.dtype() != TN_F32 || task.input(chain.source).dtype() != TN_F32) {
-                kernels::refuse("onednn computes f32 tasks (and their bf16 form), not ", module::nameOf(result.dtype()));
+                kernels::refuse("onednn computes f32 tasks (and their bf16 form), not ",
+                                module::nameOf(result.dtype()));
             }
             bool sameExtents = head.rank() == result.rank();
             for (int32_t d = 0; sameExtents && d < head.rank(); ++d) {
                 sameExtents = head.dim(d).expr == result.dim(d).expr ||
-                              (module::isStatic(head.dim(d)) && module::isStatic(result.dim(d)) && head.dim(d).min == result.dim(d).min);
+                              (module::isStatic(head.dim(d)) && module::isStatic(result.dim(d)) &&
+                               head.dim(d).min == result.dim(d).min);
             }
             if (!sameExtents) {
                 kernels::refuse("what is added enlarges the result of ", chain.head.op());
             }
-            if (!chain.isMatmul() && (!task.input(chain.source).isStatic(1) || (chain.weights >= 0 && !task.input(chain.weights).isStatic()))) {
+            if (!chain.isMatmul() && (!task.input(chain.source).isStatic(1) ||
+                                      (chain.weights >= 0 && !task.input(chain.weights).isStatic()))) {
                 kernels::refuse("channels and weights must have static extents");
             }
-            if (chain.isMatmul() && chain.weights >= 0 && task.input(chain.weights).isConstant() && !task.input(chain.weights).isStatic()) {
+            if (chain.isMatmul() && chain.weights >= 0 && task.input(chain.weights).isConstant() &&
+                !task.input(chain.weights).isStatic()) {
                 kernels::refuse("constant weights must have static extents");
             }
         });
@@ -71,7 +76,8 @@ public:
             const Chain chain = readChain(task.body());
             std::vector<std::string> dropped;
             for (TnDataType type : {TN_F32, TN_BF16}) {
-                if (!task.mayComputeIn(type) || (type == TN_BF16 && (!target.hasIsa("avx512_bf16") || chain.isPool()))) {
+                if (!task.mayComputeIn(type) ||
+                    (type == TN_BF16 && (!target.hasIsa("avx512_bf16") || chain.isPool()))) {
                     continue;
                 }
                 for (Variant& variant : variantsOf(task, chain, type, target.threads(), dropped)) {
@@ -92,8 +98,8 @@ public:
         });
     }
 
-    Code compile(const module::TargetView&, const module::TaskView& task, const module::TacticView& tactic, const module::Cancel&,
-                 module::BlobOutput& blob, module::Reason& reason) const override {
+    Code compile(const module::TargetView&, const module::TaskView& task, const module::TacticView& tactic,
+                 const module::Cancel&, module::BlobOutput& blob, module::Reason& reason) const override {
         const kernels::Task compiled = kernels::taskOf(task, tactic);
         const Code code = kernels::explained(reason, [&] { mPlanner->check(compiled); });
         if (code == Code::kOk) {
@@ -110,9 +116,9 @@ private:
     std::shared_ptr<const kernels::Planner> mPlanner;
 };
 
-}  // namespace
+} // namespace
 
-}  // namespace tenon::onednn
+} // namespace tenon::onednn
 
 TENON_MODULE(TENON_MODULE_NAME, TENON_MODULE_VERSION)
 (const tenon::module::Host&, tenon::module::Registrar& registrar, tenon::module::Reason&) {

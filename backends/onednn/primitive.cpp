@@ -5,9 +5,9 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <memory>
-#include <functional>
 
 namespace tenon::onednn {
 
@@ -37,23 +37,21 @@ struct Built {
     dnnl::primitive primitive;
     std::vector<Argument> arguments;
     std::string implementation;
-    TnFormat weights{};         // what oneDNN asked for, when it was free to choose
+    TnFormat weights{}; // what oneDNN asked for, when it was free to choose
     bool weightsKnown = false;
 };
 
 // Everything that making a primitive takes.
 struct Request {
     const Chain& chain;
-    std::vector<TnPortFormat> inputs;  // by port; that of the weights does not count when `chooseWeights`
+    std::vector<TnPortFormat> inputs; // by port; that of the weights does not count when `chooseWeights`
     TnPortFormat output;
     std::vector<Dims> inputDims;
     Dims outputDims;
     bool chooseWeights = false;
 };
 
-memory::desc anyLike(const memory::desc& desc) {
-    return {desc.dims(), desc.data_type(), memory::format_tag::any};
-}
+memory::desc anyLike(const memory::desc& desc) { return {desc.dims(), desc.data_type(), memory::format_tag::any}; }
 
 // A constant or residual that is added to a result of these extents: numpy's broadcasting, missing dimensions in front.
 memory::desc operandDesc(const TnPortFormat& port, const Dims& dims, const Dims& result) {
@@ -77,8 +75,8 @@ void appendActivation(dnnl::post_ops& ops, const Post& post) {
     const auto alpha = static_cast<float>(post.alpha);
     const std::string& op = post.activation;
     const std::pair<const char*, algorithm> plain[] = {
-        {"activation.sigmoid", algorithm::eltwise_logistic},   {"activation.tanh", algorithm::eltwise_tanh},
-        {"activation.gelu_erf", algorithm::eltwise_gelu_erf},  {"activation.gelu_tanh", algorithm::eltwise_gelu_tanh},
+        {"activation.sigmoid", algorithm::eltwise_logistic},     {"activation.tanh", algorithm::eltwise_tanh},
+        {"activation.gelu_erf", algorithm::eltwise_gelu_erf},    {"activation.gelu_tanh", algorithm::eltwise_gelu_tanh},
         {"activation.hard_swish", algorithm::eltwise_hardswish}, {"activation.mish", algorithm::eltwise_mish},
     };
     for (const auto& [name, kind] : plain) {
@@ -105,7 +103,8 @@ void appendActivation(dnnl::post_ops& ops, const Post& post) {
 }
 
 // Post-ops of the chain, and their operands as arguments. `result` is the result as the primitive sees it.
-dnnl::primitive_attr attributesOf(const Request& request, const Dims& result, const std::function<memory::desc(int32_t)>& operand,
+dnnl::primitive_attr attributesOf(const Request& request, const Dims& result,
+                                  const std::function<memory::desc(int32_t)>& operand,
                                   std::vector<Argument>& arguments) {
     dnnl::post_ops ops;
     for (const Post& post : request.chain.posts) {
@@ -118,7 +117,8 @@ dnnl::primitive_attr attributesOf(const Request& request, const Dims& result, co
             refuse("an operand of another rank than the result");
         }
         arguments.push_back({DNNL_ARG_ATTR_MULTIPLE_POST_OP(ops.len()) | DNNL_ARG_SRC_1, post.port, false, desc});
-        ops.append_binary(post.kind == PostKind::kAdd ? dnnl::algorithm::binary_add : dnnl::algorithm::binary_mul, desc);
+        ops.append_binary(post.kind == PostKind::kAdd ? dnnl::algorithm::binary_add : dnnl::algorithm::binary_mul,
+                          desc);
     }
     dnnl::primitive_attr attributes;
     attributes.set_post_ops(ops);
@@ -133,7 +133,11 @@ kernels::Call headCall(const Request& request) {
         out.elements = kernels::product(dims);
         return out;
     };
-    return {request.chain.head, {}, {shape(request.inputDims[static_cast<size_t>(request.chain.source)])}, {shape(request.outputDims)}, 1};
+    return {request.chain.head,
+            {},
+            {shape(request.inputDims[static_cast<size_t>(request.chain.source)])},
+            {shape(request.outputDims)},
+            1};
 }
 
 memory::dims minusOne(const Dims& values) {
@@ -207,12 +211,13 @@ Built buildConvolution(const Request& request) {
     const kernels::Call call = headCall(request);
     const kernels::Window window = deconv ? kernels::deconvWindowOf(call, kernel) : kernels::windowOf(call, kernel);
     Built built;
-    const memory::desc src = describe(request.inputs[static_cast<size_t>(chain.source)].format, request.inputs[static_cast<size_t>(chain.source)].dtype, x);
+    const memory::desc src = describe(request.inputs[static_cast<size_t>(chain.source)].format,
+                                      request.inputs[static_cast<size_t>(chain.source)].dtype, x);
     const memory::desc dst = describe(request.output.format, request.output.dtype, request.outputDims);
 
     // Weights as oneDNN counts their dimensions: [groups,] outputs, inputs, kernel.
     const bool depthwise = !deconv && groups == w[0] && w[1] == 1 && groups > 1;
-    std::vector<int> order;  // of an ungrouped weight tensor: tensor dimension -> descriptor dimension
+    std::vector<int> order; // of an ungrouped weight tensor: tensor dimension -> descriptor dimension
     for (size_t d = 0; d < w.size(); ++d) {
         order.push_back(static_cast<int>(deconv && d < 2 ? 1 - d : d));
     }
@@ -247,7 +252,10 @@ Built buildConvolution(const Request& request) {
     built.arguments.push_back({DNNL_ARG_WEIGHTS, chain.weights, false, weights});
     const dnnl::primitive_attr attributes = attributesOf(
         request, request.outputDims,
-        [&](int32_t port) { return operandDesc(request.inputs[static_cast<size_t>(port)], request.inputDims[static_cast<size_t>(port)], request.outputDims); },
+        [&](int32_t port) {
+            return operandDesc(request.inputs[static_cast<size_t>(port)], request.inputDims[static_cast<size_t>(port)],
+                               request.outputDims);
+        },
         built.arguments);
     const memory::dims outputs = {request.outputDims[1]};
     memory::desc bias;
@@ -270,26 +278,29 @@ Built buildConvolution(const Request& request) {
     }
     if (deconv) {
         dnnl::deconvolution_forward::primitive_desc pd(
-            chain.bias >= 0
-                ? dnnl::deconvolution_forward::desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct, src, weightsAsked,
-                                                    bias, dst, strides, dilates, padBegin, padEnd)
-                : dnnl::deconvolution_forward::desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct, src, weightsAsked,
-                                                    dst, strides, dilates, padBegin, padEnd),
+            chain.bias >= 0 ? dnnl::deconvolution_forward::desc(
+                                  dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct, src,
+                                  weightsAsked, bias, dst, strides, dilates, padBegin, padEnd)
+                            : dnnl::deconvolution_forward::desc(dnnl::prop_kind::forward_inference,
+                                                                dnnl::algorithm::deconvolution_direct, src,
+                                                                weightsAsked, dst, strides, dilates, padBegin, padEnd),
             attributes, cpuEngine());
         built.arguments[1].desc = pd.weights_desc();
         finish(built, pd, dnnl::deconvolution_forward(pd));
     } else {
         dnnl::convolution_forward::primitive_desc pd(
-            chain.bias >= 0 ? dnnl::convolution_forward::desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_auto, src,
-                                                              weightsAsked, bias, dst, strides, dilates, padBegin, padEnd)
-                            : dnnl::convolution_forward::desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_auto, src,
-                                                              weightsAsked, dst, strides, dilates, padBegin, padEnd),
+            chain.bias >= 0
+                ? dnnl::convolution_forward::desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_auto,
+                                                  src, weightsAsked, bias, dst, strides, dilates, padBegin, padEnd)
+                : dnnl::convolution_forward::desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_auto,
+                                                  src, weightsAsked, dst, strides, dilates, padBegin, padEnd),
             attributes, cpuEngine());
         built.arguments[1].desc = pd.weights_desc();
         finish(built, pd, dnnl::convolution_forward(pd));
     }
     if (choose) {
-        std::optional<TnFormat> format = depthwise ? depthwiseFormat(built.arguments[1].desc) : formatOf(built.arguments[1].desc, order);
+        std::optional<TnFormat> format =
+            depthwise ? depthwiseFormat(built.arguments[1].desc) : formatOf(built.arguments[1].desc, order);
         built.weightsKnown = format.has_value();
         built.weights = format.value_or(TnFormat{});
     }
@@ -323,7 +334,9 @@ Built buildMatmul(const Request& request) {
     if (result.size() != rank || !module::isLinear(aPort.format) || !module::isLinear(request.output.format)) {
         refuse("a product of other than linear operands");
     }
-    const auto linear = [](TnDataType type, const Dims& dims) { return describe(module::linearFormat(static_cast<int32_t>(dims.size())), type, dims); };
+    const auto linear = [](TnDataType type, const Dims& dims) {
+        return describe(module::linearFormat(static_cast<int32_t>(dims.size())), type, dims);
+    };
     Built built;
     memory::desc src = linear(aPort.dtype, a);
     if (transA) {
@@ -358,11 +371,13 @@ Built buildMatmul(const Request& request) {
             return operandDesc(format, dims, result);
         },
         built.arguments);
-    dnnl::matmul::primitive_desc pd(dnnl::matmul::desc(src, choose ? anyLike(weights) : weights, dst), attributes, cpuEngine());
+    dnnl::matmul::primitive_desc pd(dnnl::matmul::desc(src, choose ? anyLike(weights) : weights, dst), attributes,
+                                    cpuEngine());
     built.arguments[1].desc = pd.weights_desc();
     finish(built, pd, dnnl::matmul(pd));
     if (choose) {
-        std::optional<TnFormat> format = formatOf(pd.weights_desc(), transB ? std::vector<int>{1, 0} : std::vector<int>{0, 1});
+        std::optional<TnFormat> format =
+            formatOf(pd.weights_desc(), transB ? std::vector<int>{1, 0} : std::vector<int>{0, 1});
         built.weightsKnown = format.has_value();
         built.weights = format.value_or(TnFormat{});
     }
@@ -383,7 +398,8 @@ Built buildPool(const Request& request) {
     bool added = false;
     for (size_t d = 0; d < window.rank(); ++d) {
         const int64_t reach = (window.kernel[d] - 1) * window.dilations[d] + 1;
-        const int64_t needed = (window.output[d] - 1) * window.strides[d] + reach - window.input[d] - window.padBegin[d];
+        const int64_t needed =
+            (window.output[d] - 1) * window.strides[d] + reach - window.input[d] - window.padBegin[d];
         added = added || needed > window.padEnd[d];
         padEnd[d] = needed;
         if (window.padBegin[d] < 0 || window.dilations[d] != 1 || needed >= reach || window.padBegin[d] >= reach) {
@@ -397,11 +413,12 @@ Built buildPool(const Request& request) {
     }
     const memory::desc src = describe(request.inputs[0].format, request.inputs[0].dtype, x);
     const memory::desc dst = describe(request.output.format, request.output.dtype, request.outputDims);
-    const dnnl::algorithm algorithm = !average      ? dnnl::algorithm::pooling_max
+    const dnnl::algorithm algorithm = !average       ? dnnl::algorithm::pooling_max
                                       : countPadding ? dnnl::algorithm::pooling_avg_include_padding
                                                      : dnnl::algorithm::pooling_avg_exclude_padding;
-    dnnl::pooling_forward::primitive_desc pd(dnnl::pooling_forward::desc(dnnl::prop_kind::forward_inference, algorithm, src, dst, window.strides,
-                                                                         window.kernel, window.padBegin, padEnd),
+    dnnl::pooling_forward::primitive_desc pd(dnnl::pooling_forward::desc(dnnl::prop_kind::forward_inference, algorithm,
+                                                                         src, dst, window.strides, window.kernel,
+                                                                         window.padBegin, padEnd),
                                              cpuEngine());
     Built built;
     finish(built, pd, dnnl::pooling_forward(pd));
@@ -437,10 +454,12 @@ public:
     module::Code run(const kernels::Buffers& buffers, int threads) {
         useThreads(threads);
         for (const Binding& binding : mBindings) {
-            void* address = binding.output ? buffers.outputs[binding.port] : const_cast<void*>(buffers.inputs[binding.port]);
+            void* address =
+                binding.output ? buffers.outputs[binding.port] : const_cast<void*>(buffers.inputs[binding.port]);
             dnnl_memory_set_data_handle(binding.object.get(), address);
         }
-        if (dnnl_primitive_execute(mPrimitive.get(), mStream.get(), static_cast<int>(mRaw.size()), mRaw.data()) != dnnl_success) {
+        if (dnnl_primitive_execute(mPrimitive.get(), mStream.get(), static_cast<int>(mRaw.size()), mRaw.data()) !=
+            dnnl_success) {
             return buffers.reason->fail(module::Code::kInternal, "oneDNN could not run the primitive");
         }
         return module::Code::kOk;
@@ -492,9 +511,10 @@ kernels::TaskPlan planReorder(const kernels::Task& task, const kernels::PortShap
 
 bool isReorder(const kernels::Task& task) { return task.body.nodeCount() == 1 && task.body.node(0).op() == "convert"; }
 
-}  // namespace
+} // namespace
 
-std::vector<Variant> variantsOf(const module::TaskView& task, const Chain& chain, TnDataType type, int threads, std::vector<std::string>& dropped) {
+std::vector<Variant> variantsOf(const module::TaskView& task, const Chain& chain, TnDataType type, int threads,
+                                std::vector<std::string>& dropped) {
     useThreads(threads);
     const int32_t rank = task.output(0).rank();
     const Dims outputDims = task.output(0).optExtents();
@@ -502,7 +522,7 @@ std::vector<Variant> variantsOf(const module::TaskView& task, const Chain& chain
     for (int32_t i = 0; i < task.inputCount(); ++i) {
         inputDims.push_back(task.input(i).optExtents());
     }
-    std::vector<std::pair<TnFormat, TnFormat>> layouts;  // source, result
+    std::vector<std::pair<TnFormat, TnFormat>> layouts; // source, result
     const TnFormat plain = module::linearFormat(rank);
     if (chain.isMatmul()) {
         layouts = {{module::linearFormat(task.input(chain.source).rank()), plain}};
@@ -539,7 +559,7 @@ std::vector<Variant> variantsOf(const module::TaskView& task, const Chain& chain
             if (i == chain.source) {
                 port.format = source;
             } else if (i != chain.weights && i != chain.bias && inputDims[static_cast<size_t>(i)] == outputDims) {
-                port = {type, TN_PLACEMENT_HOST, result};  // a residual has the result's layout
+                port = {type, TN_PLACEMENT_HOST, result}; // a residual has the result's layout
             }
             variant.inputs.push_back(port);
         }
@@ -571,8 +591,9 @@ void OneDnnPlanner::check(const kernels::Task& task) const {
     if (isReorder(task)) {
         const TnPortFormat& from = task.inputs.at(0);
         const TnPortFormat& to = task.outputs.at(0);
-        if (from.format.rank > 6 || module::isOpaque(from.format) || module::isOpaque(to.format) || !dataTypeOf(from.dtype) || !dataTypeOf(to.dtype) ||
-            from.format.outer_pitch != 0 || to.format.outer_pitch != 0) {
+        if (from.format.rank > 6 || module::isOpaque(from.format) || module::isOpaque(to.format) ||
+            !dataTypeOf(from.dtype) || !dataTypeOf(to.dtype) || from.format.outer_pitch != 0 ||
+            to.format.outer_pitch != 0) {
             refuse("oneDNN reorders f32, bf16, s32, s8 and u8 tensors of up to 6 dimensions in structural layouts");
         }
         if ((from.dtype == TN_F32 || from.dtype == TN_BF16) != (to.dtype == TN_F32 || to.dtype == TN_BF16)) {
@@ -611,4 +632,4 @@ kernels::TaskPlan OneDnnPlanner::plan(const kernels::Task& task, const kernels::
     return plan;
 }
 
-}  // namespace tenon::onednn
+} // namespace tenon::onednn

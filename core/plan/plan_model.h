@@ -26,12 +26,12 @@ inline constexpr int64_t kUnbounded = -1;
 
 struct PlanTensor {
     enum class Role : uint8_t {
-        kInput,     // bound by the user; `binding` is the index into Plan::bindings
+        kInput, // bound by the user; `binding` is the index into Plan::bindings
         kOutput,
         kConstant,  // `constant` is the index into Plan::constants
         kActivation // in the arena at `offset`
     };
-    std::string name;  // of the IR value, for profilers and dumps
+    std::string name; // of the IR value, for profilers and dumps
     Role role = Role::kActivation;
     int32_t binding = -1;
     int32_t constant = -1;
@@ -42,39 +42,44 @@ struct PlanTensor {
     // Bytes from the start of the arena, or of the binding's or constant's memory. Several tensors may share bytes: a reshape of an input is a
     // second kInput tensor of that binding, what a concat view writes into an output is a kOutput tensor at an offset.
     int64_t offset = 0;
-    int64_t capacity = 0;  // bytes at the largest extents of the program's box; kUnbounded for an activation whose extents have no bound
+    int64_t capacity =
+        0; // bytes at the largest extents of the program's box; kUnbounded for an activation whose extents have no bound
 };
 
 // Bytes that a kernel runtime understands.
 struct PlanKernel {
-    std::string runtime;  // "onednn"
+    std::string runtime; // "onednn"
     uint32_t blobVersion = 0;
     std::shared_ptr<const std::vector<std::byte>> blob;
-    std::string tactic;  // provider and tactic, readable: "onednn/brg:avx512_core"
+    std::string tactic; // provider and tactic, readable: "onednn/brg:avx512_core"
 };
 
 // What the executor does. Only kLaunch and kConvert have a kernel.
 enum class StepKind : uint8_t {
     kLaunch,
-    kConvert,      // a launch that changes layout, element type or placement
-    kCopy,         // the bytes of inputs[0] to outputs[0]: same element type, format and extents, host memory
-    kHostShape,    // outputs[0], an integer or bool tensor in host memory, gets the values of `scalars`, one per element
-    kFetch,        // ends a segment. With an input: symbols[i] = element i of it; without: takes over what launches wrote for `symbols`
-    kLoop, kBranch, kAllocOutput, kDebugTap,  // later
+    kConvert,   // a launch that changes layout, element type or placement
+    kCopy,      // the bytes of inputs[0] to outputs[0]: same element type, format and extents, host memory
+    kHostShape, // outputs[0], an integer or bool tensor in host memory, gets the values of `scalars`, one per element
+    kFetch, // ends a segment. With an input: symbols[i] = element i of it; without: takes over what launches wrote for `symbols`
+    kLoop,
+    kBranch,
+    kAllocOutput,
+    kDebugTap, // later
 };
 
 struct PlanStep {
     StepKind kind = StepKind::kLaunch;
-    std::string name;  // of the fused node or op
+    std::string name; // of the fused node or op
     std::vector<std::string> sources;
-    std::string op;    // IR op, or "fused:<pattern>"
+    std::string op; // IR op, or "fused:<pattern>"
     int32_t kernel = -1;
     int32_t stream = 0;
-    std::vector<int32_t> inputs;  // tensors; -1: left out
+    std::vector<int32_t> inputs; // tensors; -1: left out
     std::vector<int32_t> outputs;
-    std::vector<ExprIndex> scalars;  // TnPrepareArgs::scalars; of kHostShape the elements
-    std::vector<int32_t> symbols;    // unbacked ones: of kLaunch those of TnLaunchArgs::extents, of kFetch those that become known
-    int64_t workspaceOffset = 0;     // in the arena
+    std::vector<ExprIndex> scalars; // TnPrepareArgs::scalars; of kHostShape the elements
+    std::vector<int32_t>
+        symbols; // unbacked ones: of kLaunch those of TnLaunchArgs::extents, of kFetch those that become known
+    int64_t workspaceOffset = 0; // in the arena
     int64_t workspaceCapacity = 0;
     TnTraits traits = 0;
 };
@@ -87,10 +92,10 @@ struct SymbolRange {
 };
 
 struct PlanProgram {
-    std::string name;                // "profile 0", "weights"
-    std::vector<SymbolRange> box;    // by symbol index
+    std::string name;             // "profile 0", "weights"
+    std::vector<SymbolRange> box; // by symbol index
     std::vector<PlanTensor> tensors;
-    std::vector<PlanStep> steps;     // in launch order
+    std::vector<PlanStep> steps; // in launch order
     int64_t arenaBytes = 0;
 };
 
@@ -99,52 +104,55 @@ struct PlanBinding {
     std::string name;
     bool isInput = false;
     ir::DataType dtype = ir::DataType::kF32;
-    ir::TensorFormat format{};        // what the user binds; linear unless asked otherwise
-    std::vector<ExprIndex> dims;      // of inputs a symbol or a constant each
+    ir::TensorFormat format{};   // what the user binds; linear unless asked otherwise
+    std::vector<ExprIndex> dims; // of inputs a symbol or a constant each
     std::vector<std::string> dimNames;
-    bool isShapeInput = false;        // its elements are symbols: it lives in host memory
-    std::vector<std::array<std::vector<int64_t>, 3>> profiles;       // min, opt, max extents per profile (inputs)
-    std::vector<std::array<std::vector<int64_t>, 3>> profileValues;  // of shape inputs: min, opt, max elements per profile
+    bool isShapeInput = false;                                 // its elements are symbols: it lives in host memory
+    std::vector<std::array<std::vector<int64_t>, 3>> profiles; // min, opt, max extents per profile (inputs)
+    std::vector<std::array<std::vector<int64_t>, 3>>
+        profileValues; // of shape inputs: min, opt, max elements per profile
 };
 
 struct PlanConstant {
-    std::string name;      // of the IR value
-    std::string identity;  // weights name of a source constant; empty: derived
+    std::string name;     // of the IR value
+    std::string identity; // weights name of a source constant; empty: derived
     ir::DataType dtype = ir::DataType::kF32;
     std::vector<int64_t> dims;
     ir::TensorFormat format{};
     int64_t bytes = 0;
-    std::shared_ptr<const void> owner;  // keeps data alive (a buffer, or the mapped file)
-    const std::byte* data = nullptr;    // null for a source constant that only the weight program needs and that was left out of the plan
+    std::shared_ptr<const void> owner; // keeps data alive (a buffer, or the mapped file)
+    const std::byte* data =
+        nullptr; // null for a source constant that only the weight program needs and that was left out of the plan
     bool derived = false;
 };
 
 struct ModuleRequirement {
-    std::string name;         // module
-    std::string version;      // it had at build time
-    std::string runtime;      // kernel runtime it must provide
+    std::string name;    // module
+    std::string version; // it had at build time
+    std::string runtime; // kernel runtime it must provide
     uint32_t blobVersion = 0;
 };
 
 struct Plan {
     std::string networkName;
     std::string tenonVersion;
-    std::string targetJson;         // of the device the plan was made for
+    std::string targetJson; // of the device the plan was made for
     std::string targetFingerprint;
-    std::vector<std::string> targetFeatures;  // what a device must offer to run it: "avx2", "avx512f"; named as in registry/host_backend.h
+    std::vector<std::string>
+        targetFeatures; // what a device must offer to run it: "avx2", "avx512f"; named as in registry/host_backend.h
     int32_t level = 3;
-    std::vector<ir::Symbol> symbols;        // Symbol::input counts input bindings only
-    std::vector<ir::ExprNode> expressions;  // operands are ExprIndex in DimExpr::id
-    std::vector<PlanBinding> bindings;      // inputs, then outputs
+    std::vector<ir::Symbol> symbols;       // Symbol::input counts input bindings only
+    std::vector<ir::ExprNode> expressions; // operands are ExprIndex in DimExpr::id
+    std::vector<PlanBinding> bindings;     // inputs, then outputs
     std::vector<PlanConstant> constants;
     std::vector<PlanKernel> kernels;
-    std::vector<PlanProgram> programs;      // one per profile
-    PlanProgram weightProgram;          // derives constants; inputs and outputs are kConstant tensors
+    std::vector<PlanProgram> programs; // one per profile
+    PlanProgram weightProgram;         // derives constants; inputs and outputs are kConstant tensors
     std::vector<ModuleRequirement> requirements;
-    std::string graphText;      // final graph with bodies and source sets, IR text
-    std::string inspectorJson;  // TensorRT's Layers and Bindings per profile
-    std::string ledgerJson;     // decisions; times live here, outside the content hash
-    std::string contentHash;    // 32 hexadecimal digits; set by the reader, ignored by the writer
+    std::string graphText;     // final graph with bodies and source sets, IR text
+    std::string inspectorJson; // TensorRT's Layers and Bindings per profile
+    std::string ledgerJson;    // decisions; times live here, outside the content hash
+    std::string contentHash;   // 32 hexadecimal digits; set by the reader, ignored by the writer
 };
 
-}  // namespace tenon::plan
+} // namespace tenon::plan

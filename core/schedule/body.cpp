@@ -48,7 +48,7 @@ ir::Node* copyNode(const ir::Node& node, ir::GraphEditor& editor, std::map<const
     return copy;
 }
 
-}  // namespace
+} // namespace
 
 Body extractBody(const std::vector<ir::Node*>& nodes, const std::string& name) {
     std::set<const ir::Node*> members(nodes.begin(), nodes.end());
@@ -121,4 +121,4 @@ std::vector<ir::Value*> inlineBody(const ir::Graph& body, ir::Graph& target, con
     return outputs;
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -26,4 +26,4 @@ Body extractBody(const std::vector<ir::Node*>& nodes, const std::string& name);
 // Appends copies of all nodes of `body` to `target`; returns the values that stand for the body's outputs.
 std::vector<ir::Value*> inlineBody(const ir::Graph& body, ir::Graph& target, const std::vector<ir::Value*>& inputs);
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

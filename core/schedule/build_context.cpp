@@ -30,7 +30,8 @@ support::Result<Target> describeHostTarget(const registry::RegistrySnapshot& sna
     const TnBackend& host = entry->table;
     TnCode code = host.describe(host.self, 0, json.sink(), fingerprint.sink(), reason.sink());
     if (code != TN_OK) {
-        return support::makeError(support::Code::kEnvironment, "the host backend cannot describe this machine: ", reason.text());
+        return support::makeError(support::Code::kEnvironment,
+                                  "the host backend cannot describe this machine: ", reason.text());
     }
     Target target;
     target.json = json.text();
@@ -45,4 +46,4 @@ bool BuildContext::providerAllowed(std::string_view name) const {
     return allowed.empty() || std::find(allowed.begin(), allowed.end(), name) != allowed.end();
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -14,7 +14,7 @@ namespace tenon::schedule {
 struct Target {
     std::string backend = "host";
     std::string json;
-    std::string fingerprint;  // with the size of the thread team: it is part of every timing key
+    std::string fingerprint; // with the size of the thread team: it is part of every timing key
     int32_t threads = 1;
 
     TnTarget view() const;
@@ -32,4 +32,4 @@ struct BuildContext {
     bool providerAllowed(std::string_view name) const;
 };
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -27,7 +27,9 @@ double secondsSince(Clock::time_point begin) { return std::chrono::duration<doub
 class FoldingEvaluator final : public passes::Evaluator {
 public:
     explicit FoldingEvaluator(Oracle& oracle) : mOracle(oracle) {}
-    support::Result<std::vector<ir::ConstantPtr>> evaluate(const ir::Node& node) override { return mOracle.evaluate(node); }
+    support::Result<std::vector<ir::ConstantPtr>> evaluate(const ir::Node& node) override {
+        return mOracle.evaluate(node);
+    }
 
 private:
     Oracle& mOracle;
@@ -35,7 +37,8 @@ private:
 
 class Progress {
 public:
-    Progress(const BuildOptions& options, std::string phase, int32_t steps) : mSink(options.progress), mPhase(std::move(phase)) {
+    Progress(const BuildOptions& options, std::string phase, int32_t steps)
+        : mSink(options.progress), mPhase(std::move(phase)) {
         if (mSink) {
             mSink->phaseStart(mPhase, "build", steps);
         }
@@ -62,7 +65,8 @@ struct ProfileBuild {
 
 class EngineBuilder {
 public:
-    EngineBuilder(BuildInput input, const BuildOptions& options, std::shared_ptr<const registry::RegistrySnapshot> snapshot)
+    EngineBuilder(BuildInput input, const BuildOptions& options,
+                  std::shared_ptr<const registry::RegistrySnapshot> snapshot)
         : mInput(std::move(input)), mOptions(options) {
         // The caller's progress sink may ask to stop; from then on nothing is timed any more.
         mOptions.cancelled = [this, asked = options.cancelled] { return mStopped || (asked && asked()); };
@@ -104,7 +108,8 @@ private:
         Oracle oracle(mContext);
         FoldingEvaluator evaluator(oracle);
         mWeights = std::make_unique<ir::Graph>("weights", mInput.graph->poolPtr());
-        passes::PassContext passContext{*mInput.graph, mContext.snapshot->ops(), mWeights.get(), &evaluator, mOptions.log, {}};
+        passes::PassContext passContext{
+            *mInput.graph, mContext.snapshot->ops(), mWeights.get(), &evaluator, mOptions.log, {}};
         TN_RETURN_IF_ERROR(passes::runPipeline(passContext));
         separateOutputs(*mInput.graph);
         TN_RETURN_IF_ERROR(refuseRunTimeOperands());
@@ -145,8 +150,8 @@ private:
             for (const ops::ShapeOperand& operand : def ? def->shapeOperands : std::vector<ops::ShapeOperand>{}) {
                 const ir::Value* value = node->input(static_cast<size_t>(operand.input));
                 if (value) {
-                    nodes += support::cat("\n  ", node->name(), " (op ", node->op(), ", from ", node->source().joined(), "): operand '", operand.attribute,
-                                          "' is '", value->name(), "'");
+                    nodes += support::cat("\n  ", node->name(), " (op ", node->op(), ", from ", node->source().joined(),
+                                          "): operand '", operand.attribute, "' is '", value->name(), "'");
                 }
             }
         }
@@ -171,7 +176,8 @@ private:
             for (const ir::Value* output : node->outputs()) {
                 for (ir::DimExpr dim : output->type().dims) {
                     if (!dim.valid() || mentionsUnbacked(dim)) {
-                        nodes += support::cat(nodes.empty() ? "" : "; ", node->name(), " (", node->op(), ", from ", node->source().joined(), ")");
+                        nodes += support::cat(nodes.empty() ? "" : "; ", node->name(), " (", node->op(), ", from ",
+                                              node->source().joined(), ")");
                         break;
                     }
                 }
@@ -183,8 +189,9 @@ private:
         if (nodes.empty()) {
             return {};
         }
-        return support::unsupported("shapes that depend on data are not supported by this version; they begin at: ", nodes,
-                                    ". Give the shape as a constant or as a shape input, or cut the model before these nodes");
+        return support::unsupported(
+            "shapes that depend on data are not supported by this version; they begin at: ", nodes,
+            ". Give the shape as a constant or as a shape input, or cut the model before these nodes");
     }
 
     bool mentionsUnbacked(ir::DimExpr expr) const {
@@ -218,7 +225,8 @@ private:
         }
         if (!mTimer->forbiddenMisses().empty() && (mOptions.errorOnCacheMiss || !mOptions.replayLedger.empty())) {
             return support::makeError(support::Code::kBuildFailed, mTimer->forbiddenMisses().size(),
-                                      " tactics have no recorded time, and measuring was forbidden; the first: ", mTimer->forbiddenMisses().front());
+                                      " tactics have no recorded time, and measuring was forbidden; the first: ",
+                                      mTimer->forbiddenMisses().front());
         }
         return selectVerified(profile);
     }
@@ -239,7 +247,8 @@ private:
             }
             ++count;
             const ir::Node* node = region.nodes[0];
-            missing += support::cat("\n  ", node->name(), " (op ", node->op(), ", from ", node->source().joined(), "):");
+            missing +=
+                support::cat("\n  ", node->name(), " (op ", node->op(), ", from ", node->source().joined(), "):");
             for (const Rejection& rejection : region.task->rejections) {
                 missing += support::cat("\n    ", rejection.provider, ": ", rejection.reason);
             }
@@ -247,8 +256,9 @@ private:
         if (count == 0) {
             return {};
         }
-        return support::unsupported("no implementation for ", count, count == 1 ? " node" : " nodes", ":", missing,
-                                    "\nLoad a module that provides the op (tenon modules lists those present), or allow more backends");
+        return support::unsupported(
+            "no implementation for ", count, count == 1 ? " node" : " nodes", ":", missing,
+            "\nLoad a module that provides the op (tenon modules lists those present), or allow more backends");
     }
 
     void timeTactics(const std::vector<RegionEntry>& regions) {
@@ -277,9 +287,10 @@ private:
                 }
             }
             // Where every fast tactic failed, the reference must stand in.
-            bool anyFast = std::any_of(task->candidates.begin(), task->candidates.end(), [](const Candidate& candidate) {
-                return !candidate.tactic.isReference() && candidate.state != CandidateState::kFailed;
-            });
+            bool anyFast =
+                std::any_of(task->candidates.begin(), task->candidates.end(), [](const Candidate& candidate) {
+                    return !candidate.tactic.isReference() && candidate.state != CandidateState::kFailed;
+                });
             if (haveFast && !anyFast) {
                 for (Candidate& candidate : task->candidates) {
                     if (candidate.tactic.isReference() && !mContext.cancelled()) {
@@ -293,7 +304,8 @@ private:
     support::Status selectVerified(ProfileBuild& profile) {
         Progress progress(mOptions, "select and verify", 1);
         for (int round = 0; round < kMaxVerificationRounds; ++round) {
-            profile.builder = std::make_unique<SelectionBuilder>(mContext, *mInput.graph, profile.regions, *profile.conversions);
+            profile.builder =
+                std::make_unique<SelectionBuilder>(mContext, *mInput.graph, profile.regions, *profile.conversions);
             TN_ASSIGN_OR_RETURN(SelectionProblem problem, profile.builder->build());
             SelectionOptions selectionOptions;
             TN_ASSIGN_OR_RETURN(profile.selection, solve(problem, selectionOptions));
@@ -307,7 +319,8 @@ private:
                 Candidate& candidate = task.candidates[static_cast<size_t>(index)];
                 if (!mVerifier->check(task, candidate)) {
                     allTrusted = false;
-                    std::string note = support::cat("dropped tactic '", candidate.tactic.name, "' of ", task.label(), ": ", candidate.reason);
+                    std::string note = support::cat("dropped tactic '", candidate.tactic.name, "' of ", task.label(),
+                                                    ": ", candidate.reason);
                     mOptions.log.warning(note);
                     mNotes.push_back(note);
                 }
@@ -321,8 +334,9 @@ private:
                 return {};
             }
         }
-        return support::makeError(support::Code::kBuildFailed, "after ", kMaxVerificationRounds,
-                                  " rounds of dropping wrong tactics there were still wrong ones; see the warnings above");
+        return support::makeError(
+            support::Code::kBuildFailed, "after ", kMaxVerificationRounds,
+            " rounds of dropping wrong tactics there were still wrong ones; see the warnings above");
     }
 
     support::Status assemble() {
@@ -340,18 +354,24 @@ private:
         std::vector<std::shared_ptr<Task>> conversionTasks;
         for (size_t p = 0; p < mProfiles.size(); ++p) {
             ProfileBuild& profile = mProfiles[p];
-            ScheduledProfile scheduled{&graph,          &profile.regions,      profile.builder.get(), profile.selection,
-                                       mInput.profiles[p], support::cat("profile ", p)};
+            ScheduledProfile scheduled{&graph,
+                                       &profile.regions,
+                                       profile.builder.get(),
+                                       profile.selection,
+                                       mInput.profiles[p],
+                                       support::cat("profile ", p)};
             TN_ASSIGN_OR_RETURN(plan::PlanProgram program, buildProgram(assembler, scheduled, *profile.conversions));
             plan.programs.push_back(std::move(program));
             ProfileDecisions decision;
             decision.regions = &profile.regions;
             decision.selection = profile.selection;
             for (const ChosenCandidate& chosen : profile.selection.chosen) {
-                decision.candidateOf[chosen.candidate] = {chosen.region, profile.builder->taskCandidate(chosen.candidate)};
+                decision.candidateOf[chosen.candidate] = {chosen.region,
+                                                          profile.builder->taskCandidate(chosen.candidate)};
             }
             decisions.push_back(std::move(decision));
-            conversionTasks.insert(conversionTasks.end(), profile.conversions->tasks().begin(), profile.conversions->tasks().end());
+            conversionTasks.insert(conversionTasks.end(), profile.conversions->tasks().begin(),
+                                   profile.conversions->tasks().end());
             if (p == 0) {
                 plan.graphText = finalGraphText(scheduled);
             }
@@ -396,7 +416,8 @@ private:
             }
         }
         const registry::RuntimeEntry* entry = mContext.snapshot->runtime(kernel.runtime, kernel.blobVersion);
-        plan.requirements.push_back({entry->origin.module, entry->origin.moduleVersion, kernel.runtime, kernel.blobVersion});
+        plan.requirements.push_back(
+            {entry->origin.module, entry->origin.moduleVersion, kernel.runtime, kernel.blobVersion});
     }
 
     BuildInput mInput;
@@ -414,13 +435,14 @@ private:
     bool mUnbacked = false;
 };
 
-}  // namespace
+} // namespace
 
-support::Result<BuildResult> buildEngine(BuildInput input, const BuildOptions& options, std::shared_ptr<const registry::RegistrySnapshot> snapshot) {
+support::Result<BuildResult> buildEngine(BuildInput input, const BuildOptions& options,
+                                         std::shared_ptr<const registry::RegistrySnapshot> snapshot) {
     if (!input.graph || input.profiles.empty()) {
         return support::internalError("a build needs a graph and at least one profile");
     }
     return EngineBuilder(std::move(input), options, std::move(snapshot)).run();
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -8,6 +8,7 @@ namespace tenon::schedule {
 
 // Consumes the input. Errors: kUnsupported with every node that nothing can compute and each provider's reason; kCancelled only where no plan
 // could be completed.
-support::Result<BuildResult> buildEngine(BuildInput input, const BuildOptions& options, std::shared_ptr<const registry::RegistrySnapshot> snapshot);
+support::Result<BuildResult> buildEngine(BuildInput input, const BuildOptions& options,
+                                         std::shared_ptr<const registry::RegistrySnapshot> snapshot);
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

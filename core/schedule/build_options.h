@@ -24,7 +24,7 @@ struct BuildInput {
     std::string name;
     std::unique_ptr<ir::Graph> graph;
     std::vector<plan::PlanBinding> bindings;
-    std::vector<ir::SymbolBox> profiles;  // at least one
+    std::vector<ir::SymbolBox> profiles; // at least one
 };
 
 // Told what a build is doing. Called on the building thread only. Returning false from `step` asks the build to stop.
@@ -38,9 +38,9 @@ public:
 
 // Precision that the network's constraints allow for a node whose user set none.
 struct PrecisionOptions {
-    uint64_t computeTypes = uint64_t{1} << TN_F32;  // bit (1 << dtype): candidate dtypes for f32 tasks
-    bool stronglyTyped = false;                     // candidate dtypes are off
-    bool obeyConstraints = false;                   // setPrecision must hold; else it is preferred
+    uint64_t computeTypes = uint64_t{1} << TN_F32; // bit (1 << dtype): candidate dtypes for f32 tasks
+    bool stronglyTyped = false;                    // candidate dtypes are off
+    bool obeyConstraints = false;                  // setPrecision must hold; else it is preferred
 };
 
 struct BuildOptions {
@@ -51,14 +51,14 @@ struct BuildOptions {
     PrecisionOptions precision;
     TimingCache* timingCache = nullptr; // read and extended; not owned
     bool errorOnCacheMiss = false;
-    bool verify = true;                 // compare chosen tactics with the reference
+    bool verify = true; // compare chosen tactics with the reference
     double verifyBudgetSeconds = 10;
-    int32_t maxTactics = 0;             // per task; 0: no limit
-    int32_t timingIterations = 1;       // averaged launches per sample
-    std::string replayLedger;           // JSON of an earlier ledger: decisions are taken from it, nothing is timed
+    int32_t maxTactics = 0;       // per task; 0: no limit
+    int32_t timingIterations = 1; // averaged launches per sample
+    std::string replayLedger;     // JSON of an earlier ledger: decisions are taken from it, nothing is timed
     support::Logger log = support::defaultLogger();
-    BuildProgress* progress = nullptr;  // not owned
-    std::function<bool()> cancelled;    // Ctrl-C: keep the best plan so far
+    BuildProgress* progress = nullptr; // not owned
+    std::function<bool()> cancelled;   // Ctrl-C: keep the best plan so far
 };
 
 struct BuildResult {
@@ -66,8 +66,8 @@ struct BuildResult {
     double seconds = 0;
     int32_t timedTactics = 0;
     int32_t cacheHits = 0;
-    bool proven = true;       // selection is optimal for the additive model
-    bool cancelled = false;   // stopped early: the plan is complete, but some tactics were not timed
+    bool proven = true;     // selection is optimal for the additive model
+    bool cancelled = false; // stopped early: the plan is complete, but some tactics were not timed
 };
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

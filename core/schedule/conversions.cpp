@@ -12,7 +12,7 @@ namespace tenon::schedule {
 
 namespace {
 
-constexpr double kModelBytesPerUs = 8000;  // 8 GB/s
+constexpr double kModelBytesPerUs = 8000; // 8 GB/s
 constexpr double kModelLaunchUs = 1;
 
 std::shared_ptr<const ir::Graph> conversionBody(const std::shared_ptr<ir::ExprPool>& pool, const ir::TensorType& type) {
@@ -42,12 +42,13 @@ int64_t bytesAtOpt(const Task& task, const Tactic& tactic) {
     return bytes;
 }
 
-}  // namespace
+} // namespace
 
 double modelledUs(int64_t bytes) { return kModelLaunchUs + static_cast<double>(bytes) / kModelBytesPerUs; }
 
-support::Result<const ConversionChoice*> Conversions::direct(const std::shared_ptr<ir::ExprPool>& pool, const ir::TensorType& type,
-                                                             const PortLayout& from, const PortLayout& to) {
+support::Result<const ConversionChoice*> Conversions::direct(const std::shared_ptr<ir::ExprPool>& pool,
+                                                             const ir::TensorType& type, const PortLayout& from,
+                                                             const PortLayout& to) {
     TN_ASSIGN_OR_RETURN(std::shared_ptr<Task> task,
                         Task::create(conversionBody(pool, type), {}, mBox, uint64_t{1} << TN_F32, from, to));
     auto [position, added] = mChoices.emplace(task->key(), nullptr);
@@ -81,8 +82,8 @@ support::Result<const ConversionChoice*> Conversions::direct(const std::shared_p
     return choice.task ? &choice : nullptr;
 }
 
-support::Result<ir::ConstantPtr> convertBytes(const BuildContext& context, const ir::ConstantPtr& from, const PortLayout& fromPort,
-                                              const PortLayout& toPort) {
+support::Result<ir::ConstantPtr> convertBytes(const BuildContext& context, const ir::ConstantPtr& from,
+                                              const PortLayout& fromPort, const PortLayout& toPort) {
     if (equal(fromPort, toPort)) {
         return from;
     }
@@ -102,7 +103,8 @@ support::Result<ir::ConstantPtr> convertBytes(const BuildContext& context, const
     TN_ASSIGN_OR_RETURN(std::unique_ptr<KernelRunner> runner, KernelRunner::open(context, candidate, compiled));
     TN_RETURN_IF_ERROR(runner->prepare(*choice->task, {}));
     const TnTensor& output = runner->outputs()[0];
-    std::shared_ptr<void> bytes(std::aligned_alloc(64, static_cast<size_t>((output.bytes + 127) / 64 * 64)), [](void* p) { std::free(p); });
+    std::shared_ptr<void> bytes(std::aligned_alloc(64, static_cast<size_t>((output.bytes + 127) / 64 * 64)),
+                                [](void* p) { std::free(p); });
     if (!bytes) {
         return support::makeError(support::Code::kOutOfMemory, "no memory for ", output.bytes, " bytes");
     }
@@ -117,4 +119,4 @@ support::Result<ir::ConstantPtr> convertBytes(const BuildContext& context, const
     return ir::ConstantPtr(std::move(converted));
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

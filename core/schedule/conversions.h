@@ -28,7 +28,8 @@ public:
     void setTimer(TacticTimer* timer) { mTimer = timer; }
 
     // Null where no module converts directly. The pointer stays valid while this object lives.
-    support::Result<const ConversionChoice*> direct(const std::shared_ptr<ir::ExprPool>& pool, const ir::TensorType& type, const PortLayout& from,
+    support::Result<const ConversionChoice*> direct(const std::shared_ptr<ir::ExprPool>& pool,
+                                                    const ir::TensorType& type, const PortLayout& from,
                                                     const PortLayout& to);
     const ir::SymbolBox& box() const { return mBox; }
     // Every conversion asked for so far, in order.
@@ -38,15 +39,15 @@ private:
     const BuildContext& mContext;
     ir::SymbolBox mBox;
     TacticTimer* mTimer = nullptr;
-    std::map<std::string, std::unique_ptr<ConversionChoice>> mChoices;  // by task key; null task: impossible
+    std::map<std::string, std::unique_ptr<ConversionChoice>> mChoices; // by task key; null task: impossible
     std::vector<std::shared_ptr<Task>> mTasks;
 };
 
 // Runs one conversion of host bytes. Error where no module does it.
-support::Result<ir::ConstantPtr> convertBytes(const BuildContext& context, const ir::ConstantPtr& from, const PortLayout& fromPort,
-                                              const PortLayout& toPort);
+support::Result<ir::ConstantPtr> convertBytes(const BuildContext& context, const ir::ConstantPtr& from,
+                                              const PortLayout& fromPort, const PortLayout& toPort);
 
 // Time that moving `bytes` takes at a modest memory speed: the stand-in where nothing is timed.
 double modelledUs(int64_t bytes);
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

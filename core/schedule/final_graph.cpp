@@ -24,7 +24,8 @@ std::string finalGraphText(const ScheduledProfile& profile) {
             return copy;
         };
         for (int32_t chosen : launchOrder(profile)) {
-            const RegionEntry& region = profile.builder->region(profile.selection.chosen[static_cast<size_t>(chosen)].region);
+            const RegionEntry& region =
+                profile.builder->region(profile.selection.chosen[static_cast<size_t>(chosen)].region);
             ir::NodeSpec spec;
             for (const ir::Node* node : region.nodes) {
                 spec.source.merge(node->source());
@@ -77,4 +78,4 @@ std::string finalGraphText(const ScheduledProfile& profile) {
     return ir::print(scheduled);
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

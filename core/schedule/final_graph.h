@@ -10,4 +10,4 @@ namespace tenon::schedule {
 
 std::string finalGraphText(const ScheduledProfile& profile);
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

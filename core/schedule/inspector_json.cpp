@@ -22,7 +22,8 @@ Json dimensions(const plan::Plan& plan, const plan::PlanTensor& tensor) {
     return list;
 }
 
-Json tensors(const plan::Plan& plan, const plan::PlanProgram& program, const std::vector<int32_t>& indices, const std::string& suffix) {
+Json tensors(const plan::Plan& plan, const plan::PlanProgram& program, const std::vector<int32_t>& indices,
+             const std::string& suffix) {
     Json list = Json::array();
     for (int32_t index : indices) {
         if (index < 0) {
@@ -41,19 +42,22 @@ Json tensors(const plan::Plan& plan, const plan::PlanProgram& program, const std
 const char* layerType(const plan::PlanStep& step) {
     switch (step.kind) {
     case plan::StepKind::kConvert:
-    case plan::StepKind::kCopy: return "Reformat";
-    case plan::StepKind::kHostShape: return "shape_call";
+    case plan::StepKind::kCopy:
+        return "Reformat";
+    case plan::StepKind::kHostShape:
+        return "shape_call";
     case plan::StepKind::kLaunch:
     case plan::StepKind::kFetch:
     case plan::StepKind::kLoop:
     case plan::StepKind::kBranch:
     case plan::StepKind::kAllocOutput:
-    case plan::StepKind::kDebugTap: return step.op.c_str();
+    case plan::StepKind::kDebugTap:
+        return step.op.c_str();
     }
     return "";
 }
 
-}  // namespace
+} // namespace
 
 std::string inspectorJson(const plan::Plan& plan) {
     Json layers = Json::array();
@@ -88,4 +92,4 @@ std::string inspectorJson(const plan::Plan& plan) {
     return document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -10,4 +10,4 @@ namespace tenon::schedule {
 
 std::string inspectorJson(const plan::Plan& plan);
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -21,19 +21,27 @@ struct BlobCollector {
 
 support::Code codeOf(TnCode code) {
     switch (code) {
-    case TN_UNSUPPORTED: return support::Code::kUnsupported;
-    case TN_OUT_OF_MEMORY: return support::Code::kOutOfMemory;
-    case TN_CANCELLED: return support::Code::kCancelled;
-    case TN_ENVIRONMENT: return support::Code::kEnvironment;
-    case TN_NOT_FOUND: return support::Code::kNotFound;
-    case TN_INVALID_ARGUMENT: return support::Code::kInvalidArgument;
-    default: return support::Code::kInternal;
+    case TN_UNSUPPORTED:
+        return support::Code::kUnsupported;
+    case TN_OUT_OF_MEMORY:
+        return support::Code::kOutOfMemory;
+    case TN_CANCELLED:
+        return support::Code::kCancelled;
+    case TN_ENVIRONMENT:
+        return support::Code::kEnvironment;
+    case TN_NOT_FOUND:
+        return support::Code::kNotFound;
+    case TN_INVALID_ARGUMENT:
+        return support::Code::kInvalidArgument;
+    default:
+        return support::Code::kInternal;
     }
 }
 
-}  // namespace
+} // namespace
 
-support::Result<CompiledKernel> compileTactic(const BuildContext& context, const Task& task, const Candidate& candidate) {
+support::Result<CompiledKernel> compileTactic(const BuildContext& context, const Task& task,
+                                              const Candidate& candidate) {
     const registry::ProviderEntry& provider = context.snapshot->providers()[static_cast<size_t>(candidate.provider)];
     TnTactic tactic{};
     tactic.struct_size = sizeof(TnTactic);
@@ -70,7 +78,8 @@ support::Result<CompiledKernel> compileTactic(const BuildContext& context, const
     return std::move(collector.kernel);
 }
 
-std::vector<int64_t> evaluateDims(const ir::ExprPool& pool, const ir::TensorType& type, const std::vector<int64_t>& symbolValues) {
+std::vector<int64_t> evaluateDims(const ir::ExprPool& pool, const ir::TensorType& type,
+                                  const std::vector<int64_t>& symbolValues) {
     std::vector<int64_t> dims;
     for (ir::DimExpr dim : type.dims) {
         dims.push_back(dim.valid() ? pool.evaluate(dim, symbolValues) : 0);
@@ -88,7 +97,8 @@ support::Result<TnTensor> tensorAt(const PortLayout& port, const std::vector<int
     for (size_t i = 0; i < dims.size(); ++i) {
         tensor.dims[i] = dims[i];
         if (dims[i] < 0 || __builtin_mul_overflow(tensor.elements, dims[i], &tensor.elements)) {
-            return support::invalidArgument("extent ", dims[i], " of dimension ", i, " is negative or makes the tensor too large");
+            return support::invalidArgument("extent ", dims[i], " of dimension ", i,
+                                            " is negative or makes the tensor too large");
         }
     }
     tensor.bytes = ir::bytesOf(port.format, static_cast<ir::DataType>(port.dtype), tensor.dims);
@@ -99,7 +109,8 @@ support::Result<TnTensor> tensorAt(const PortLayout& port, const std::vector<int
 }
 
 template <class Dims, class Scalar>
-support::Result<KernelRunner::Shapes> KernelRunner::shapesOf(const Task& task, const Tactic& tactic, Dims&& dims, Scalar&& scalar) {
+support::Result<KernelRunner::Shapes> KernelRunner::shapesOf(const Task& task, const Tactic& tactic, Dims&& dims,
+                                                             Scalar&& scalar) {
     Shapes shapes;
     for (size_t i = 0; i < task.inputCount(); ++i) {
         TN_ASSIGN_OR_RETURN(TnTensor tensor, tensorAt(tactic.inputs[i], dims(task.body().inputs()[i])));
@@ -140,17 +151,18 @@ KernelRunner::~KernelRunner() = default;
 
 int64_t KernelRunner::workspaceBytes() const { return mImpl->workspace.bytes(); }
 
-support::Result<std::unique_ptr<KernelRunner>> KernelRunner::open(const BuildContext& context, const Candidate& candidate,
-                                                                  const CompiledKernel& compiled) {
+support::Result<std::unique_ptr<KernelRunner>>
+KernelRunner::open(const BuildContext& context, const Candidate& candidate, const CompiledKernel& compiled) {
     std::unique_ptr<KernelRunner> runner(new KernelRunner());
     runner->mImpl = std::make_unique<Impl>();
     Impl& impl = *runner->mImpl;
-    TN_ASSIGN_OR_RETURN(const registry::RuntimeEntry* entry, context.snapshot->requireRuntime(compiled.runtime, compiled.blobVersion));
+    TN_ASSIGN_OR_RETURN(const registry::RuntimeEntry* entry,
+                        context.snapshot->requireRuntime(compiled.runtime, compiled.blobVersion));
     impl.runtime = &entry->table;
     impl.tactic = candidate.tactic;
     registry::TextSink sink;
-    TnCode code = impl.runtime->deserialize(impl.runtime->self, compiled.blob->data(), compiled.blob->size(), compiled.blobVersion, &impl.kernel,
-                                            sink.sink());
+    TnCode code = impl.runtime->deserialize(impl.runtime->self, compiled.blob->data(), compiled.blob->size(),
+                                            compiled.blobVersion, &impl.kernel, sink.sink());
     if (code != TN_OK) {
         return support::makeError(codeOf(code), "deserialize: ", sink.text());
     }
@@ -224,11 +236,14 @@ support::Result<int64_t> KernelRunner::workspaceAtMost(const Task& task) {
         }
         return dims;
     };
-    TN_ASSIGN_OR_RETURN(Shapes largest, shapesOf(task, mImpl->tactic, most, [&](ir::DimExpr expr) { return pool.bounds(expr, task.box()).max; }));
+    TN_ASSIGN_OR_RETURN(Shapes largest, shapesOf(task, mImpl->tactic, most,
+                                                 [&](ir::DimExpr expr) { return pool.bounds(expr, task.box()).max; }));
     TN_ASSIGN_OR_RETURN(int64_t atMost, workspaceFor(largest));
-    TN_ASSIGN_OR_RETURN(Shapes optimal, shapesOf(task, mImpl->tactic,
-                                                 [&](const ir::Value* value) { return evaluateDims(pool, value->type(), task.box().opt); },
-                                                 [&](ir::DimExpr expr) { return pool.evaluate(expr, task.box().opt); }));
+    TN_ASSIGN_OR_RETURN(Shapes optimal,
+                        shapesOf(
+                            task, mImpl->tactic,
+                            [&](const ir::Value* value) { return evaluateDims(pool, value->type(), task.box().opt); },
+                            [&](ir::DimExpr expr) { return pool.evaluate(expr, task.box().opt); }));
     TN_ASSIGN_OR_RETURN(int64_t atOpt, workspaceFor(optimal));
     return std::max(atMost, atOpt);
 }
@@ -252,4 +267,4 @@ support::Status KernelRunner::launch(const std::vector<const void*>& inputs, con
     return {};
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -19,7 +19,8 @@ struct CompiledKernel {
     std::shared_ptr<const std::vector<std::byte>> blob;
 };
 
-support::Result<CompiledKernel> compileTactic(const BuildContext& context, const Task& task, const Candidate& candidate);
+support::Result<CompiledKernel> compileTactic(const BuildContext& context, const Task& task,
+                                              const Candidate& candidate);
 
 class KernelRunner {
 public:
@@ -60,6 +61,7 @@ private:
 
 // A tensor at a port, at concrete extents.
 support::Result<TnTensor> tensorAt(const PortLayout& port, const std::vector<int64_t>& dims);
-std::vector<int64_t> evaluateDims(const ir::ExprPool& pool, const ir::TensorType& type, const std::vector<int64_t>& symbolValues);
+std::vector<int64_t> evaluateDims(const ir::ExprPool& pool, const ir::TensorType& type,
+                                  const std::vector<int64_t>& symbolValues);
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

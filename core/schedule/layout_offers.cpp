@@ -63,7 +63,7 @@ std::string signature(const RegionEntry& region, const std::vector<std::vector<P
     return text;
 }
 
-}  // namespace
+} // namespace
 
 void enumerateWithLayouts(const BuildContext& context, const ir::Graph&, std::vector<RegionEntry>& regions) {
     Offers offers;
@@ -91,4 +91,4 @@ void enumerateWithLayouts(const BuildContext& context, const ir::Graph&, std::ve
     }
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

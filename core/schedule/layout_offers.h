@@ -10,4 +10,4 @@ namespace tenon::schedule {
 
 void enumerateWithLayouts(const BuildContext& context, const ir::Graph& graph, std::vector<RegionEntry>& regions);
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

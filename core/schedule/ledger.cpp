@@ -26,7 +26,8 @@ Json portsJson(const std::vector<PortLayout>& ports) {
 
 class LedgerWriter {
 public:
-    LedgerWriter(const BuildContext& context, const VerificationMap& verified) : mContext(context), mVerified(verified) {}
+    LedgerWriter(const BuildContext& context, const VerificationMap& verified)
+        : mContext(context), mVerified(verified) {}
 
     Json task(const Task& task) {
         Json json;
@@ -58,9 +59,10 @@ public:
         const SelectionStatistics& statistics = decisions.selection.statistics;
         json["proven"] = decisions.selection.proven;
         json["predicted_us"] = decisions.selection.totalCost;
-        json["solver"] = {{"method", statistics.method == SelectionMethod::kElimination ? "elimination" : "greedy cover"},
-                          {"largest_table", statistics.largestTable},
-                          {"rounds", statistics.rounds}};
+        json["solver"] = {
+            {"method", statistics.method == SelectionMethod::kElimination ? "elimination" : "greedy cover"},
+            {"largest_table", statistics.largestTable},
+            {"rounds", statistics.rounds}};
         std::map<int32_t, int32_t> chosen;
         for (const ChosenCandidate& choice : decisions.selection.chosen) {
             chosen[choice.region] = choice.candidate;
@@ -86,7 +88,9 @@ public:
                     entry["tactic"] = {{"provider", "shape program"}, {"name", "integers known from the input shapes"}};
                 } else {
                     const Candidate& candidate = region.task->candidates[static_cast<size_t>(index)];
-                    entry["tactic"] = {{"provider", providerName(candidate)}, {"name", candidate.tactic.name}, {"key", candidate.tactic.key()}};
+                    entry["tactic"] = {{"provider", providerName(candidate)},
+                                       {"name", candidate.tactic.name},
+                                       {"key", candidate.tactic.key()}};
                     if (candidate.state == CandidateState::kTimed) {
                         entry["us"] = candidate.time.medianUs;
                     }
@@ -112,10 +116,18 @@ private:
         json["inputs"] = portsJson(candidate.tactic.inputs);
         json["outputs"] = portsJson(candidate.tactic.outputs);
         switch (candidate.state) {
-        case CandidateState::kOpen: json["state"] = "not timed"; break;
-        case CandidateState::kTimed: json["state"] = "timed"; break;
-        case CandidateState::kFailed: json["state"] = "failed"; break;
-        case CandidateState::kWrong: json["state"] = "wrong"; break;
+        case CandidateState::kOpen:
+            json["state"] = "not timed";
+            break;
+        case CandidateState::kTimed:
+            json["state"] = "timed";
+            break;
+        case CandidateState::kFailed:
+            json["state"] = "failed";
+            break;
+        case CandidateState::kWrong:
+            json["state"] = "wrong";
+            break;
         }
         if (candidate.time.samples > 0) {
             json["us"] = candidate.time.medianUs;
@@ -129,9 +141,15 @@ private:
         if (verification != mVerified.end()) {
             const Verification& found = verification->second;
             switch (found.verdict) {
-            case Verdict::kVerified: json["verified"] = {{"max_abs", found.maxAbs}, {"max_rel", found.maxRel}}; break;
-            case Verdict::kNotVerified: json["unverified"] = found.reason; break;
-            case Verdict::kWrong: json["wrong"] = found.reason; break;
+            case Verdict::kVerified:
+                json["verified"] = {{"max_abs", found.maxAbs}, {"max_rel", found.maxRel}};
+                break;
+            case Verdict::kNotVerified:
+                json["unverified"] = found.reason;
+                break;
+            case Verdict::kWrong:
+                json["wrong"] = found.reason;
+                break;
             }
         }
         return json;
@@ -141,7 +159,7 @@ private:
     const VerificationMap& mVerified;
 };
 
-}  // namespace
+} // namespace
 
 std::string ledgerJson(const BuildContext& context, const std::vector<ProfileDecisions>& profiles,
                        const std::vector<std::shared_ptr<Task>>& conversionTasks, const VerificationMap& verified,
@@ -186,7 +204,8 @@ support::Result<TimingCache> timesOf(const std::string& ledger) {
     try {
         Json document = Json::parse(ledger);
         if (document.at("tenon_ledger").get<int>() != kLedgerFormat) {
-            return support::invalidFile("the ledger has format ", document.at("tenon_ledger").get<int>(), ", this version replays ", kLedgerFormat);
+            return support::invalidFile("the ledger has format ", document.at("tenon_ledger").get<int>(),
+                                        ", this version replays ", kLedgerFormat);
         }
         std::string target = document.at("target").get<std::string>();
         for (const char* list : {"tasks", "conversions"}) {
@@ -202,7 +221,8 @@ support::Result<TimingCache> timesOf(const std::string& ledger) {
                     } else {
                         continue;
                     }
-                    cache.insert({target, task.at("key").get<std::string>(), candidate.at("provider").get<std::string>(),
+                    cache.insert({target, task.at("key").get<std::string>(),
+                                  candidate.at("provider").get<std::string>(),
                                   candidate.at("version").get<std::string>(), candidate.at("key").get<std::string>()},
                                  record);
                 }
@@ -214,4 +234,4 @@ support::Result<TimingCache> timesOf(const std::string& ledger) {
     return cache;
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

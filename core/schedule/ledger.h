@@ -17,24 +17,26 @@ enum class Verdict : uint8_t { kVerified, kNotVerified, kWrong };
 // What verification found out about a (task, tactic).
 struct Verification {
     Verdict verdict = Verdict::kNotVerified;
-    std::string reason;   // why not verified
+    std::string reason; // why not verified
     double maxAbs = 0;
     double maxRel = 0;
 };
-using VerificationMap = std::map<std::string, Verification>;  // by task key + "/" + provider + "/" + tactic key
+using VerificationMap = std::map<std::string, Verification>; // by task key + "/" + provider + "/" + tactic key
 
 // One profile's decisions.
 struct ProfileDecisions {
     const std::vector<RegionEntry>* regions = nullptr;
     Selection selection;
-    std::map<int32_t, std::pair<int32_t, int32_t>> candidateOf;  // selection candidate id -> (region index, task candidate index or -1)
+    std::map<int32_t, std::pair<int32_t, int32_t>>
+        candidateOf; // selection candidate id -> (region index, task candidate index or -1)
 };
 
 // JSON text; the same decisions and times give the same bytes.
-std::string ledgerJson(const BuildContext& context, const std::vector<ProfileDecisions>& profiles, const std::vector<std::shared_ptr<Task>>& conversionTasks,
-                       const VerificationMap& verified, const std::vector<std::string>& notes);
+std::string ledgerJson(const BuildContext& context, const std::vector<ProfileDecisions>& profiles,
+                       const std::vector<std::shared_ptr<Task>>& conversionTasks, const VerificationMap& verified,
+                       const std::vector<std::string>& notes);
 
 // The times that a ledger holds, as a timing cache: replaying them selects the same plan without measuring.
 support::Result<TimingCache> timesOf(const std::string& ledgerJson);
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -17,7 +17,7 @@ int64_t rounded(int64_t bytes, int64_t alignment) { return (bytes + alignment - 
 MemoryPlan place(const std::vector<BufferLifetime>& buffers, const std::vector<size_t>& order, int64_t alignment) {
     MemoryPlan plan;
     plan.offsets.assign(buffers.size(), 0);
-    std::vector<size_t> placed;  // by offset
+    std::vector<size_t> placed; // by offset
     for (size_t index : order) {
         const BufferLifetime& buffer = buffers[index];
         int64_t size = rounded(buffer.bytes, alignment);
@@ -58,17 +58,19 @@ int64_t mostAlive(const std::vector<BufferLifetime>& buffers, int64_t alignment)
     return most;
 }
 
-}  // namespace
+} // namespace
 
 support::Result<MemoryPlan> planMemory(const std::vector<BufferLifetime>& buffers, int64_t alignment) {
     int64_t total = 0;
     for (size_t i = 0; i < buffers.size(); ++i) {
         if (buffers[i].bytes < 0 || buffers[i].last < buffers[i].first) {
-            return support::internalError("memory planner: buffer ", i, " has size ", buffers[i].bytes, " and life [", buffers[i].first, ", ",
-                                          buffers[i].last, "]");
+            return support::internalError("memory planner: buffer ", i, " has size ", buffers[i].bytes, " and life [",
+                                          buffers[i].first, ", ", buffers[i].last, "]");
         }
-        if (buffers[i].bytes > INT64_MAX - alignment || __builtin_add_overflow(total, rounded(buffers[i].bytes, alignment), &total)) {
-            return support::makeError(support::Code::kOutOfMemory, "the buffers of this network exceed 2^63 bytes at the largest extents of the "
+        if (buffers[i].bytes > INT64_MAX - alignment ||
+            __builtin_add_overflow(total, rounded(buffers[i].bytes, alignment), &total)) {
+            return support::makeError(support::Code::kOutOfMemory,
+                                      "the buffers of this network exceed 2^63 bytes at the largest extents of the "
                                       "profile; lower the profile's maximum");
         }
     }
@@ -77,7 +79,8 @@ support::Result<MemoryPlan> planMemory(const std::vector<BufferLifetime>& buffer
     auto bySize = [&](size_t i) { return std::tuple(-buffers[i].bytes, int64_t{buffers[i].first}, i); };
     auto byArea = [&](size_t i) {
         // Area in units of 64 bytes: cannot overflow for sizes that passed the check above.
-        return std::tuple(-(buffers[i].bytes / 64) * (int64_t{buffers[i].last} - buffers[i].first + 1), -buffers[i].bytes, i);
+        return std::tuple(-(buffers[i].bytes / 64) * (int64_t{buffers[i].last} - buffers[i].first + 1),
+                          -buffers[i].bytes, i);
     };
     auto byStart = [&](size_t i) { return std::tuple(int64_t{buffers[i].first}, -buffers[i].bytes, i); };
 
@@ -100,10 +103,12 @@ support::Result<MemoryPlan> planMemory(const std::vector<BufferLifetime>& buffer
 
 support::Status checkMemoryPlan(const std::vector<BufferLifetime>& buffers, const MemoryPlan& plan, int64_t alignment) {
     if (plan.offsets.size() != buffers.size()) {
-        return support::internalError("memory plan has ", plan.offsets.size(), " offsets for ", buffers.size(), " buffers");
+        return support::internalError("memory plan has ", plan.offsets.size(), " offsets for ", buffers.size(),
+                                      " buffers");
     }
     for (size_t i = 0; i < buffers.size(); ++i) {
-        if (plan.offsets[i] < 0 || plan.offsets[i] % alignment != 0 || plan.offsets[i] + buffers[i].bytes > plan.arenaBytes) {
+        if (plan.offsets[i] < 0 || plan.offsets[i] % alignment != 0 ||
+            plan.offsets[i] + buffers[i].bytes > plan.arenaBytes) {
             return support::internalError("buffer ", i, " at offset ", plan.offsets[i], " with ", buffers[i].bytes,
                                           " bytes does not fit the arena of ", plan.arenaBytes, " bytes");
         }
@@ -111,7 +116,8 @@ support::Status checkMemoryPlan(const std::vector<BufferLifetime>& buffers, cons
     for (size_t i = 0; i < buffers.size(); ++i) {
         for (size_t j = i + 1; j < buffers.size(); ++j) {
             bool sameTime = !(buffers[i].last < buffers[j].first || buffers[j].last < buffers[i].first);
-            bool sameBytes = plan.offsets[i] < plan.offsets[j] + buffers[j].bytes && plan.offsets[j] < plan.offsets[i] + buffers[i].bytes;
+            bool sameBytes = plan.offsets[i] < plan.offsets[j] + buffers[j].bytes &&
+                             plan.offsets[j] < plan.offsets[i] + buffers[i].bytes;
             if (sameTime && sameBytes && buffers[i].bytes > 0 && buffers[j].bytes > 0) {
                 return support::internalError("buffers ", i, " and ", j, " are alive together and share bytes");
             }
@@ -120,4 +126,4 @@ support::Status checkMemoryPlan(const std::vector<BufferLifetime>& buffers, cons
     return {};
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -17,9 +17,9 @@ struct BufferLifetime {
 };
 
 struct MemoryPlan {
-    std::vector<int64_t> offsets;  // by buffer, multiples of the alignment
+    std::vector<int64_t> offsets; // by buffer, multiples of the alignment
     int64_t arenaBytes = 0;
-    int64_t lowerBound = 0;        // most bytes alive at one step: no plan is smaller
+    int64_t lowerBound = 0; // most bytes alive at one step: no plan is smaller
 };
 
 // Greedy placement at the lowest free offset, tried in several orders (by size, by size times life, by first use); the smallest arena wins,
@@ -27,6 +27,7 @@ struct MemoryPlan {
 support::Result<MemoryPlan> planMemory(const std::vector<BufferLifetime>& buffers, int64_t alignment = 64);
 
 // Error naming two buffers that live at the same time and share bytes, or a buffer outside the arena.
-support::Status checkMemoryPlan(const std::vector<BufferLifetime>& buffers, const MemoryPlan& plan, int64_t alignment = 64);
+support::Status checkMemoryPlan(const std::vector<BufferLifetime>& buffers, const MemoryPlan& plan,
+                                int64_t alignment = 64);
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -18,9 +18,10 @@ ir::SymbolBox pointBox(const std::vector<int64_t>& symbolValues) {
     return box;
 }
 
-}  // namespace
+} // namespace
 
-support::Result<std::vector<ir::ConstantPtr>> Oracle::run(const ir::Graph& body, const std::vector<ir::ConstantPtr>& inputs,
+support::Result<std::vector<ir::ConstantPtr>> Oracle::run(const ir::Graph& body,
+                                                          const std::vector<ir::ConstantPtr>& inputs,
                                                           const std::vector<int64_t>& symbolValues) {
     std::map<const ir::Value*, ir::ConstantPtr> values;
     for (size_t i = 0; i < body.inputs().size(); ++i) {
@@ -37,7 +38,8 @@ support::Result<std::vector<ir::ConstantPtr>> Oracle::run(const ir::Graph& body,
         }
         support::Result<std::vector<ir::ConstantPtr>> results = runNode(*node, operands, symbolValues);
         if (!results.ok()) {
-            return results.status().withContext(support::cat("while the oracle computes node '", node->name(), "' (", node->op(), ")"));
+            return results.status().withContext(
+                support::cat("while the oracle computes node '", node->name(), "' (", node->op(), ")"));
         }
         for (size_t i = 0; i < node->outputs().size(); ++i) {
             values[node->output(i)] = (*results)[i];
@@ -62,7 +64,8 @@ support::Result<std::vector<ir::ConstantPtr>> Oracle::evaluate(const ir::Node& n
     return runNode(node, operands, symbolValues);
 }
 
-support::Result<std::vector<ir::ConstantPtr>> Oracle::runNode(const ir::Node& node, const std::vector<ir::ConstantPtr>& inputs,
+support::Result<std::vector<ir::ConstantPtr>> Oracle::runNode(const ir::Node& node,
+                                                              const std::vector<ir::ConstantPtr>& inputs,
                                                               const std::vector<int64_t>& symbolValues) {
     Body body = extractBody({const_cast<ir::Node*>(&node)}, node.name());
     if (node.op() == "fused" && node.regions().size() == 1) {
@@ -78,7 +81,8 @@ support::Result<std::vector<ir::ConstantPtr>> Oracle::runNode(const ir::Node& no
             }
         }
     }
-    TN_ASSIGN_OR_RETURN(std::shared_ptr<Task> task, Task::create(body.graph, bound, pointBox(symbolValues), uint64_t{1} << TN_F32));
+    TN_ASSIGN_OR_RETURN(std::shared_ptr<Task> task,
+                        Task::create(body.graph, bound, pointBox(symbolValues), uint64_t{1} << TN_F32));
     auto known = mRunners.find(task->key());
     if (known == mRunners.end()) {
         enumerateTactics(mContext, *task, {}, true);
@@ -90,7 +94,8 @@ support::Result<std::vector<ir::ConstantPtr>> Oracle::runNode(const ir::Node& no
             return support::unsupported("no reference kernel for op '", node.op(), "' (", reasons, ")");
         }
         TN_ASSIGN_OR_RETURN(CompiledKernel compiled, compileTactic(mContext, *task, task->candidates[0]));
-        TN_ASSIGN_OR_RETURN(std::unique_ptr<KernelRunner> runner, KernelRunner::open(mContext, task->candidates[0], compiled));
+        TN_ASSIGN_OR_RETURN(std::unique_ptr<KernelRunner> runner,
+                            KernelRunner::open(mContext, task->candidates[0], compiled));
         known = mRunners.emplace(task->key(), std::move(runner)).first;
     }
     KernelRunner& runner = *known->second;
@@ -105,10 +110,11 @@ support::Result<std::vector<ir::ConstantPtr>> Oracle::runNode(const ir::Node& no
         auto bytes = std::make_shared<std::vector<std::byte>>(static_cast<size_t>(output.bytes) + 64);
         outputAddresses.push_back(bytes->data());
         results.push_back(ir::adoptConstant(static_cast<ir::DataType>(output.dtype),
-                                            std::vector<int64_t>(output.dims, output.dims + output.rank), bytes, bytes->data()));
+                                            std::vector<int64_t>(output.dims, output.dims + output.rank), bytes,
+                                            bytes->data()));
     }
     TN_RETURN_IF_ERROR(runner.launch(inputAddresses, outputAddresses));
     return results;
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -22,10 +22,10 @@ public:
     support::Result<std::vector<ir::ConstantPtr>> evaluate(const ir::Node& node);
 
 private:
-    support::Result<std::vector<ir::ConstantPtr>> runNode(const ir::Node& node, const std::vector<ir::ConstantPtr>& inputs,
-                                                          const std::vector<int64_t>& symbolValues);
+    support::Result<std::vector<ir::ConstantPtr>>
+    runNode(const ir::Node& node, const std::vector<ir::ConstantPtr>& inputs, const std::vector<int64_t>& symbolValues);
     const BuildContext& mContext;
-    std::map<std::string, std::unique_ptr<KernelRunner>> mRunners;  // by task key
+    std::map<std::string, std::unique_ptr<KernelRunner>> mRunners; // by task key
 };
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

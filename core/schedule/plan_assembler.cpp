@@ -14,7 +14,7 @@ std::string tacticText(const BuildContext& context, const Candidate& candidate) 
     return support::cat(provider.name, "/", candidate.tactic.name);
 }
 
-}  // namespace
+} // namespace
 
 plan::ExprIndex PlanAssembler::expression(ir::DimExpr expr) {
     auto known = mExpressions.find(expr.id);
@@ -80,7 +80,8 @@ int32_t PlanAssembler::weightTensor(int32_t constantIndex) {
 
 void PlanAssembler::addWeightStep(plan::PlanStep step) { mPlan.weightProgram.steps.push_back(std::move(step)); }
 
-support::Result<int32_t> PlanAssembler::constant(const ir::Value& value, const PortLayout& port, Conversions& conversions) {
+support::Result<int32_t> PlanAssembler::constant(const ir::Value& value, const PortLayout& port,
+                                                 Conversions& conversions) {
     std::string layout = toText(port);
     auto known = mConstants.find({value.name(), layout});
     if (known != mConstants.end()) {
@@ -103,9 +104,11 @@ support::Result<int32_t> PlanAssembler::constant(const ir::Value& value, const P
         return index;
     }
     TN_ASSIGN_OR_RETURN(int32_t sourceIndex, constant(value, linear, conversions));
-    TN_ASSIGN_OR_RETURN(const ConversionChoice* choice, conversions.direct(value.producer()->graph()->poolPtr(), value.type(), linear, port));
+    TN_ASSIGN_OR_RETURN(const ConversionChoice* choice,
+                        conversions.direct(value.producer()->graph()->poolPtr(), value.type(), linear, port));
     if (!choice) {
-        return support::internalError("no module converts constant '", value.name(), "' to ", layout, " though selection relied on it");
+        return support::internalError("no module converts constant '", value.name(), "' to ", layout,
+                                      " though selection relied on it");
     }
     const Candidate& candidate = choice->task->candidates[static_cast<size_t>(choice->candidate)];
     TN_ASSIGN_OR_RETURN(CompiledKernel compiled, mTimer.compiled(*choice->task, candidate));
@@ -115,11 +118,13 @@ support::Result<int32_t> PlanAssembler::constant(const ir::Value& value, const P
     const TnTensor& output = runner->outputs()[0];
     auto bytes = std::make_shared<GuardedBuffer>(output.bytes);
     if (!bytes->data()) {
-        return support::makeError(support::Code::kOutOfMemory, "no memory for ", output.bytes, " bytes of packed weights");
+        return support::makeError(support::Code::kOutOfMemory, "no memory for ", output.bytes,
+                                  " bytes of packed weights");
     }
     TN_RETURN_IF_ERROR(runner->launch({source->data}, {bytes->data()}));
     if (!bytes->canariesIntact()) {
-        return support::internalError("packing constant '", value.name(), "' into ", layout, " wrote outside its ", output.bytes, " bytes");
+        return support::internalError("packing constant '", value.name(), "' into ", layout, " wrote outside its ",
+                                      output.bytes, " bytes");
     }
     entry.dtype = static_cast<ir::DataType>(port.dtype);
     entry.format = port.format;
@@ -154,7 +159,8 @@ support::Status PlanAssembler::addWeightGraph(const ir::Graph& weights) {
         }
         Body body = extractBody({node}, node->name());
         std::vector<ir::ConstantPtr> constants(body.inputs.size());
-        TN_ASSIGN_OR_RETURN(std::shared_ptr<Task> task, Task::create(body.graph, constants, box, uint64_t{1} << TN_F32));
+        TN_ASSIGN_OR_RETURN(std::shared_ptr<Task> task,
+                            Task::create(body.graph, constants, box, uint64_t{1} << TN_F32));
         enumerateTactics(mContext, *task, {}, true);
         if (task->candidates.empty()) {
             return support::internalError("folded node '", node->name(), "' has no reference kernel any more");
@@ -171,7 +177,8 @@ support::Status PlanAssembler::addWeightGraph(const ir::Graph& weights) {
         std::vector<int64_t> symbolValues(weights.pool().symbols().size(), 1);
         TN_RETURN_IF_ERROR(runner->prepare(*task, symbolValues));
         step.workspaceCapacity = runner->workspaceBytes();
-        mPlan.weightProgram.arenaBytes = std::max(mPlan.weightProgram.arenaBytes, (step.workspaceCapacity + 63) / 64 * 64);
+        mPlan.weightProgram.arenaBytes =
+            std::max(mPlan.weightProgram.arenaBytes, (step.workspaceCapacity + 63) / 64 * 64);
         for (ir::DimExpr scalar : task->scalars()) {
             step.scalars.push_back(expression(scalar));
         }
@@ -197,7 +204,8 @@ support::Status PlanAssembler::addWeightGraph(const ir::Graph& weights) {
                 entry.derived = true;
             }
             // A derived constant that the engine reads is in the table already, in its linear layout, under the same name.
-            auto engine = mConstants.find({value->name(), toText(linearPort(entry.dtype, static_cast<int32_t>(entry.dims.size())))});
+            auto engine = mConstants.find(
+                {value->name(), toText(linearPort(entry.dtype, static_cast<int32_t>(entry.dims.size())))});
             int32_t index = engine != mConstants.end() ? engine->second : addConstant(std::move(entry));
             if (engine != mConstants.end() && !known) {
                 mPlan.constants[static_cast<size_t>(index)].derived = true;
@@ -238,4 +246,4 @@ void PlanAssembler::dropUnreadSources() {
     }
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

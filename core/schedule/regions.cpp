@@ -1,8 +1,8 @@
 #include "core/schedule/regions.h"
 
 #include "core/passes/region.h"
-#include "registry/text_sink.h"
 #include "core/support/text.h"
+#include "registry/text_sink.h"
 
 #include <algorithm>
 #include <set>
@@ -21,7 +21,8 @@ struct Proposals {
 
     static void add(void* context, const TnProposal* proposal) {
         auto& self = *static_cast<Proposals*>(context);
-        support::Result<registry::ImportedProposal> read = registry::importProposal(*proposal, self.picture, self.pool, self.ops);
+        support::Result<registry::ImportedProposal> read =
+            registry::importProposal(*proposal, self.picture, self.pool, self.ops);
         if (read.ok()) {
             self.imported.push_back(std::move(*read));
         } else {
@@ -111,7 +112,8 @@ private:
             position[mGraph.nodes()[i]] = i;
         }
         std::sort(nodes.begin(), nodes.end(), [&](ir::Node* a, ir::Node* b) { return position[a] < position[b]; });
-        if (nodes.empty() || std::any_of(nodes.begin(), nodes.end(), [](ir::Node* node) { return node->op() == "const"; })) {
+        if (nodes.empty() ||
+            std::any_of(nodes.begin(), nodes.end(), [](ir::Node* node) { return node->op() == "const"; })) {
             return support::invalidArgument("a region has no nodes, or a constant among them");
         }
         if (!region.body) {
@@ -172,10 +174,10 @@ private:
     std::set<std::pair<std::string, std::string>> mSeen;
 };
 
-}  // namespace
+} // namespace
 
-support::Result<std::vector<RegionEntry>> collectRegions(const BuildContext& context, const ir::Graph& graph, const ir::SymbolBox& box,
-                                                         TaskPool& tasks) {
+support::Result<std::vector<RegionEntry>> collectRegions(const BuildContext& context, const ir::Graph& graph,
+                                                         const ir::SymbolBox& box, TaskPool& tasks) {
     RegionCollector collector(context, graph, box, tasks);
     TN_RETURN_IF_ERROR(collector.addSingles());
     TN_RETURN_IF_ERROR(collector.addPatterns());
@@ -183,4 +185,4 @@ support::Result<std::vector<RegionEntry>> collectRegions(const BuildContext& con
     return collector.take();
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

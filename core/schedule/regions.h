@@ -13,11 +13,11 @@ namespace tenon::schedule {
 
 struct RegionEntry {
     int32_t id = 0;
-    std::string label;                // "conv", "conv+bias+relu", "onednn: ..."
-    std::vector<ir::Node*> nodes;     // in topological order; const nodes are never members
-    std::vector<ir::Value*> inputs;   // of the task, constants included
+    std::string label;              // "conv", "conv+bias+relu", "onednn: ..."
+    std::vector<ir::Node*> nodes;   // in topological order; const nodes are never members
+    std::vector<ir::Value*> inputs; // of the task, constants included
     std::vector<ir::Value*> outputs;
-    std::shared_ptr<Task> task;       // shared by regions that compute the same
+    std::shared_ptr<Task> task; // shared by regions that compute the same
     // Element type that the user asked this region to compute in, when the node has a precision of its own.
     std::optional<ir::DataType> precision;
     bool isSingle() const { return nodes.size() == 1; }
@@ -28,7 +28,7 @@ using TaskPool = std::map<std::string, std::shared_ptr<Task>>;
 
 // Every node that is not a constant gets a region of its own, first and in order. Problems of a proposal (unknown node, no output) drop it and
 // are logged as a defect of the module.
-support::Result<std::vector<RegionEntry>> collectRegions(const BuildContext& context, const ir::Graph& graph, const ir::SymbolBox& box,
-                                                         TaskPool& tasks);
+support::Result<std::vector<RegionEntry>> collectRegions(const BuildContext& context, const ir::Graph& graph,
+                                                         const ir::SymbolBox& box, TaskPool& tasks);
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -13,7 +13,7 @@ constexpr double kHostShapeUs = 0.05;
 constexpr double kFreeAliasUs = 0.01;
 constexpr double kReferencePenalty = 100;
 
-}  // namespace
+} // namespace
 
 int32_t ValueFormats::find(const PortLayout& port) const {
     for (size_t i = 0; i < formats.size(); ++i) {
@@ -33,8 +33,8 @@ int32_t ValueFormats::keyOf(const PortLayout& port) {
     return key;
 }
 
-SelectionBuilder::SelectionBuilder(const BuildContext& context, const ir::Graph& graph, const std::vector<RegionEntry>& regions,
-                                   Conversions& conversions)
+SelectionBuilder::SelectionBuilder(const BuildContext& context, const ir::Graph& graph,
+                                   const std::vector<RegionEntry>& regions, Conversions& conversions)
     : mContext(context), mGraph(graph), mRegions(regions), mConversions(conversions) {}
 
 int32_t SelectionBuilder::valueId(const ir::Value* value) const {
@@ -161,8 +161,9 @@ support::Result<SelectionProblem> SelectionBuilder::build() {
             bool usable = candidate.state == CandidateState::kOpen || candidate.state == CandidateState::kTimed;
             haveFast = haveFast || (usable && !candidate.tactic.isReference());
         }
-        bool anyTimed = std::any_of(region.task->candidates.begin(), region.task->candidates.end(),
-                                    [](const Candidate& candidate) { return candidate.state == CandidateState::kTimed; });
+        bool anyTimed =
+            std::any_of(region.task->candidates.begin(), region.task->candidates.end(),
+                        [](const Candidate& candidate) { return candidate.state == CandidateState::kTimed; });
         auto addCandidate = [&](int32_t taskCandidate, double cost, const Candidate* candidate) {
             SelectionCandidate choice;
             choice.id = static_cast<int32_t>(mCandidates.size());
@@ -171,12 +172,15 @@ support::Result<SelectionProblem> SelectionBuilder::build() {
             for (size_t i = 0; i < region.inputs.size(); ++i) {
                 int32_t id = valueId(region.inputs[i]);
                 if (id >= 0 && named.insert(id).second) {
-                    choice.inputs.push_back({id, candidate ? mValues[static_cast<size_t>(id)].keyOf(candidate->tactic.inputs[i]) : kNotRead});
+                    choice.inputs.push_back(
+                        {id,
+                         candidate ? mValues[static_cast<size_t>(id)].keyOf(candidate->tactic.inputs[i]) : kNotRead});
                 }
             }
             for (size_t i = 0; i < region.outputs.size(); ++i) {
                 int32_t id = valueId(region.outputs[i]);
-                choice.outputs.push_back({id, candidate ? mValues[static_cast<size_t>(id)].keyOf(candidate->tactic.outputs[i]) : 0});
+                choice.outputs.push_back(
+                    {id, candidate ? mValues[static_cast<size_t>(id)].keyOf(candidate->tactic.outputs[i]) : 0});
             }
             mCandidates.emplace_back(region.id, taskCandidate);
             entry.candidates.push_back(std::move(choice));
@@ -186,7 +190,8 @@ support::Result<SelectionProblem> SelectionBuilder::build() {
             if (candidate.state == CandidateState::kFailed || candidate.state == CandidateState::kWrong) {
                 continue;
             }
-            if ((haveFast && candidate.tactic.isReference()) || (anyTimed && candidate.state == CandidateState::kOpen && !candidate.tactic.isFreeAlias())) {
+            if ((haveFast && candidate.tactic.isReference()) ||
+                (anyTimed && candidate.state == CandidateState::kOpen && !candidate.tactic.isFreeAlias())) {
                 continue;
             }
             if (!constantsReachable(region, candidate)) {
@@ -213,7 +218,8 @@ support::Result<SelectionProblem> SelectionBuilder::build() {
                     continue;
                 }
                 TN_ASSIGN_OR_RETURN(const ConversionChoice* choice,
-                                    mConversions.direct(mGraph.poolPtr(), formats.value->type(), formats.formats[from], formats.formats[to]));
+                                    mConversions.direct(mGraph.poolPtr(), formats.value->type(), formats.formats[from],
+                                                        formats.formats[to]));
                 if (choice) {
                     cost = choice->costUs;
                 }
@@ -223,4 +229,4 @@ support::Result<SelectionProblem> SelectionBuilder::build() {
     return problem;
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

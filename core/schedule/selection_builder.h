@@ -16,14 +16,15 @@ namespace tenon::schedule {
 // Formats of one value that some candidate produces or reads, by key.
 struct ValueFormats {
     ir::Value* value = nullptr;
-    std::vector<PortLayout> formats;  // key = position
+    std::vector<PortLayout> formats; // key = position
     int32_t keyOf(const PortLayout& port);
     int32_t find(const PortLayout& port) const;
 };
 
 class SelectionBuilder {
 public:
-    SelectionBuilder(const BuildContext& context, const ir::Graph& graph, const std::vector<RegionEntry>& regions, Conversions& conversions);
+    SelectionBuilder(const BuildContext& context, const ir::Graph& graph, const std::vector<RegionEntry>& regions,
+                     Conversions& conversions);
 
     // The values that selection decides about: produced or read by nodes, constants excluded.
     // Costs come from the candidates' times, or from the model where nothing was timed.
@@ -50,7 +51,7 @@ private:
     Conversions& mConversions;
     std::vector<ValueFormats> mValues;
     std::map<const ir::Value*, int32_t> mValueIds;
-    std::vector<std::pair<int32_t, int32_t>> mCandidates;  // candidate id -> (region, task candidate)
+    std::vector<std::pair<int32_t, int32_t>> mCandidates; // candidate id -> (region, task candidate)
 };
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -122,11 +122,11 @@ private:
             if (mFallback.found) {
                 return useFallback(choices, proven, false);
             }
-            return makeError(Code::kBuildFailed,
-                             "the selection of regions exceeded its row budgets, and a bounded search found no cover of "
-                             "all ",
-                             mPrepared.nodeCount,
-                             " nodes. Provide single-node candidates, or raise the row budgets");
+            return makeError(
+                Code::kBuildFailed,
+                "the selection of regions exceeded its row budgets, and a bounded search found no cover of "
+                "all ",
+                mPrepared.nodeCount, " nodes. Provide single-node candidates, or raise the row budgets");
         }
         return okStatus();
     }

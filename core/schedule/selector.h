@@ -19,4 +19,4 @@ namespace tenon::schedule {
 // feasible format), cancellation. Reentrant.
 support::Result<Selection> solve(const SelectionProblem& problem, const SelectionOptions& options = {});
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -11,9 +11,9 @@ namespace tenon::schedule {
 
 struct Assembly {
     std::vector<double> valueCost; ///< per value: conversions and arrival
-    Selection selection;  ///< `proven` and `statistics` are left to the caller
-    bool feasible = true; ///< false: some value cannot reach a format that is asked of it
-    bool exact = true;    ///< false: a value had too many formats for an exact conversion tree
+    Selection selection;           ///< `proven` and `statistics` are left to the caller
+    bool feasible = true;          ///< false: some value cannot reach a format that is asked of it
+    bool exact = true;             ///< false: a value had too many formats for an exact conversion tree
 };
 
 /// `choices` must cover every node once.

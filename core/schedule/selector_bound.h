@@ -55,7 +55,7 @@ private:
     std::vector<std::vector<Place>> mPlaces; ///< per variable
     std::vector<double> mLeast;              ///< places x domain of the variable at hand
     std::vector<double> mTotal;
-    int64_t mCells = 0;         ///< in all tables
+    int64_t mCells = 0; ///< in all tables
     int64_t mWork = 0;
     double mRise = 0.0;         ///< of the last pair of passes
     double mPreviousRise = 0.0; ///< of the one before

@@ -50,7 +50,8 @@ std::vector<FormatConversion> shortestPath(int32_t count, const std::vector<doub
         int32_t best = -1;
         for (int32_t f = 0; f < count; ++f) {
             const size_t i = static_cast<size_t>(f);
-            if (!done[i] && distance[i] < kUnreachable && (best < 0 || distance[i] < distance[static_cast<size_t>(best)])) {
+            if (!done[i] && distance[i] < kUnreachable &&
+                (best < 0 || distance[i] < distance[static_cast<size_t>(best)])) {
                 best = f;
             }
         }
@@ -122,7 +123,7 @@ void retrace(const FormatSets& sets, const std::vector<double>& closed, uint64_t
     retrace(sets, closed, mask ^ bestPart, bestVia, edges);
 }
 
-}  // namespace
+} // namespace
 
 std::vector<double> closeConversions(int32_t formatCount, const std::vector<double>& direct) {
     const size_t cells = at(formatCount, 0, formatCount);
@@ -301,4 +302,4 @@ ConversionTree planConversions(int32_t formatCount, const std::vector<double>& d
     return tree;
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -19,11 +19,11 @@ std::vector<double> closeConversions(int32_t formatCount, const std::vector<doub
 // arborescence: a conversion is paid once, further formats may serve as stepping stones).
 struct FormatSets {
     int32_t formatCount = 0;
-    std::vector<int32_t> formats;  // bit i of a mask stands for formats[i]
-    std::vector<uint64_t> masks;   // by number of members, then by value; masks[0] is the empty set
-    std::vector<double> costs;     // masks.size() x formatCount
-    bool truncated = false;        // larger sets were left out to respect the limit
-    std::unordered_map<uint64_t, int32_t> position;  // mask to index; never iterated
+    std::vector<int32_t> formats;                   // bit i of a mask stands for formats[i]
+    std::vector<uint64_t> masks;                    // by number of members, then by value; masks[0] is the empty set
+    std::vector<double> costs;                      // masks.size() x formatCount
+    bool truncated = false;                         // larger sets were left out to respect the limit
+    std::unordered_map<uint64_t, int32_t> position; // mask to index; never iterated
 
     double cost(int32_t set, int32_t root) const {
         return costs[static_cast<size_t>(set) * static_cast<size_t>(formatCount) + static_cast<size_t>(root)];
@@ -40,8 +40,8 @@ FormatSets enumerateFormatSets(int32_t formatCount, const std::vector<double>& c
 
 struct ConversionTree {
     double cost = kUnreachable;
-    std::vector<int32_t> formats;               // materialised, ascending, root included
-    std::vector<FormatConversion> conversions;  // single conversions, each after the one that makes its source
+    std::vector<int32_t> formats;              // materialised, ascending, root included
+    std::vector<FormatConversion> conversions; // single conversions, each after the one that makes its source
     bool exact = true;
 };
 
@@ -50,4 +50,4 @@ struct ConversionTree {
 ConversionTree planConversions(int32_t formatCount, const std::vector<double>& direct,
                                const std::vector<double>& closed, int32_t root, std::vector<int32_t> targets);
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -108,12 +108,12 @@ Status checkCoverage(const PreparedProblem& prepared) {
             continue;
         }
         const int32_t dropped = prepared.droppedRegionsOfNode[static_cast<size_t>(node)];
-        const std::string why =
-            dropped == 0 ? "no region contains it"
-                         : cat(dropped, dropped == 1 ? " region contains" : " regions contain",
-                               " it, but without a usable candidate, or not convex");
-        return makeError(Code::kBuildFailed, "nothing can execute ", describeNode(*prepared.source, node), ": ", why,
-                         ". Load a module that supports this node, or lift the constraint that excludes its candidates");
+        const std::string why = dropped == 0 ? "no region contains it"
+                                             : cat(dropped, dropped == 1 ? " region contains" : " regions contain",
+                                                   " it, but without a usable candidate, or not convex");
+        return makeError(
+            Code::kBuildFailed, "nothing can execute ", describeNode(*prepared.source, node), ": ", why,
+            ". Load a module that supports this node, or lift the constraint that excludes its candidates");
     }
     return okStatus();
 }

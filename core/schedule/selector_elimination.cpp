@@ -19,8 +19,9 @@ constexpr double kBoundSlack = 1e-9;
 class Eliminator {
 public:
     Eliminator(const CostNetwork& network, const EliminationOptions& options)
-        : mNet(network), mOptions(options), mGiven(static_cast<int32_t>(network.tables.size())), mScore(mNet.variableCount(), 0.0), mLogDomain(mNet.variableCount(), 0.0),
-          mDone(mNet.variableCount(), 0), mMark(mNet.variableCount(), 0) {}
+        : mNet(network), mOptions(options), mGiven(static_cast<int32_t>(network.tables.size())),
+          mScore(mNet.variableCount(), 0.0), mLogDomain(mNet.variableCount(), 0.0), mDone(mNet.variableCount(), 0),
+          mMark(mNet.variableCount(), 0) {}
 
     EliminationResult run() {
         if (!mNet.propagateAll()) {
@@ -306,7 +307,8 @@ private:
             int32_t outer = -1;
             for (int32_t other : touching) {
                 const std::vector<int32_t>& theirs = mNet.table(other).vars;
-                if (theirs.size() <= vars.size() && std::includes(vars.begin(), vars.end(), theirs.begin(), theirs.end())) {
+                if (theirs.size() <= vars.size() &&
+                    std::includes(vars.begin(), vars.end(), theirs.begin(), theirs.end())) {
                     inner = other;
                     outer = id;
                     break;

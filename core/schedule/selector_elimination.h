@@ -41,7 +41,7 @@ struct EliminationResult {
     std::vector<int32_t> assignment;
     int64_t largestTable = 0;
     int64_t joinedRows = 0;
-    int64_t work = 0; ///< table cells visited, roughly
+    int64_t work = 0;         ///< table cells visited, roughly
     int32_t failedTable = -1; ///< if infeasible: a table of the network around which nothing fits
 };
 

@@ -61,8 +61,8 @@ int32_t SelectionEncoder::addVariable(int32_t domain) {
     return static_cast<int32_t>(mOut.network.domains.size()) - 1;
 }
 
-void SelectionEncoder::addTable(const std::vector<int32_t>& vars, const std::vector<int32_t>& cells, std::vector<double> costs,
-              int32_t node, int32_t value) {
+void SelectionEncoder::addTable(const std::vector<int32_t>& vars, const std::vector<int32_t>& cells,
+                                std::vector<double> costs, int32_t node, int32_t value) {
     std::vector<size_t> order(vars.size());
     for (size_t i = 0; i < order.size(); ++i) {
         order[i] = i;
@@ -166,8 +166,7 @@ void SelectionEncoder::declareNoGoodVariables() {
 bool SelectionEncoder::holds(const NoGoodTerm& term, const Choice& choice) const {
     const PreparedRegion& region = mPrepared.regions[static_cast<size_t>(choice.region)];
     if (term.candidate >= 0) {
-        return choice.candidate >= 0 &&
-               region.candidates[static_cast<size_t>(choice.candidate)].id == term.candidate;
+        return choice.candidate >= 0 && region.candidates[static_cast<size_t>(choice.candidate)].id == term.candidate;
     }
     return region.contains(term.contains) && !region.contains(term.excludes);
 }
@@ -228,7 +227,7 @@ void SelectionEncoder::projectRegion(int32_t position) {
     const size_t candidates = region.candidates.size();
     std::vector<std::vector<int32_t>> projection(size); // per member and candidate
     std::vector<std::vector<size_t>> children(size);
-    std::vector<int32_t> keyBase(size, 0);              // of the link to the parent
+    std::vector<int32_t> keyBase(size, 0); // of the link to the parent
     std::vector<int32_t> keyCount(size, 0);
     std::vector<int32_t> tuple;
     for (size_t i = size; i-- > 0;) {
@@ -322,8 +321,8 @@ void SelectionEncoder::encodeNode(int32_t node) {
         std::vector<size_t> columns; // of the member's row entries
         for (int32_t port : member.ports) {
             const RegionPort& declared = region.ports[static_cast<size_t>(port)];
-            const int32_t var = declared.output ? mProduced[static_cast<size_t>(declared.value)]
-                                                : readVariable(declared.value, node);
+            const int32_t var =
+                declared.output ? mProduced[static_cast<size_t>(declared.value)] : readVariable(declared.value, node);
             columns.push_back(columnOf(var));
         }
         for (int32_t var : member.links) {
@@ -331,8 +330,8 @@ void SelectionEncoder::encodeNode(int32_t node) {
         }
         const bool anchor = !member.candidates.empty();
         TupleIndex seen;
-        const size_t rows = anchor ? member.candidates.size()
-                                   : (columns.empty() ? 1 : member.rows.size() / columns.size());
+        const size_t rows =
+            anchor ? member.candidates.size() : (columns.empty() ? 1 : member.rows.size() / columns.size());
         for (size_t r = 0; r < rows; ++r) {
             const size_t first = cells.size();
             cells.resize(first + vars.size(), 0);
@@ -371,8 +370,8 @@ void SelectionEncoder::encodeNode(int32_t node) {
 
 int32_t SelectionEncoder::readVariable(int32_t value, int32_t node) const {
     const std::vector<int32_t>& consumers = mPrepared.values[static_cast<size_t>(value)].consumers;
-    const size_t i = static_cast<size_t>(std::lower_bound(consumers.begin(), consumers.end(), node) -
-                                         consumers.begin());
+    const size_t i =
+        static_cast<size_t>(std::lower_bound(consumers.begin(), consumers.end(), node) - consumers.begin());
     return mRead[static_cast<size_t>(value)][i];
 }
 
@@ -386,9 +385,8 @@ std::vector<double> variablePositions(const PreparedProblem& prepared, const Enc
             if (nodes ? encoded.tableNode[t] < 0 : encoded.tableValue[t] < 0) {
                 continue;
             }
-            const double position =
-                nodes ? encoded.tableNode[t]
-                      : prepared.values[static_cast<size_t>(encoded.tableValue[t])].producer + 0.5;
+            const double position = nodes ? encoded.tableNode[t]
+                                          : prepared.values[static_cast<size_t>(encoded.tableValue[t])].producer + 0.5;
             for (int32_t var : encoded.network.tables[t].vars) {
                 if (nodes || byNodes[static_cast<size_t>(var)] == 0) {
                     sum[static_cast<size_t>(var)] += position;

@@ -148,8 +148,8 @@ void SelectionEncoder::encodeChain(int32_t id, const std::vector<int32_t>& reade
                 }
                 const int32_t set = sets.find(format < 0 ? step.mask : step.mask | bitOf(format));
                 if (set >= 0) {
-                    cells.insert(cells.end(), {laterVar == readers.back() ? step.value : sets.find(step.mask),
-                                               format + 1, set});
+                    cells.insert(cells.end(),
+                                 {laterVar == readers.back() ? step.value : sets.find(step.mask), format + 1, set});
                     reached[static_cast<size_t>(set)] = 1;
                 }
             }

@@ -32,7 +32,8 @@ size_t indexOf(SharingEncoding sharing) { return sharing == SharingEncoding::kSt
 } // namespace
 
 ExactSolver::ExactSolver(const PreparedProblem& prepared, const std::vector<NoGood>& noGoods,
-                         const EncodingOptions& encoding, const SelectionOptions& options, SelectionStatistics& statistics)
+                         const EncodingOptions& encoding, const SelectionOptions& options,
+                         SelectionStatistics& statistics)
     : mPrepared(prepared), mNoGoods(noGoods), mEncoding(encoding), mOptions(options), mStatistics(statistics) {}
 
 ExactSolver::Encoded& ExactSolver::encoded(SharingEncoding sharing) {
@@ -126,8 +127,8 @@ void ExactSolver::tighten(SharingEncoding sharing, double limit, ReducedNetwork&
             }
         }
         network = std::move(smaller);
-        if (!network.feasible || static_cast<double>(countRows(network.compact.network)) >
-                                     kWorthwhileShrink * static_cast<double>(before)) {
+        if (!network.feasible ||
+            static_cast<double>(countRows(network.compact.network)) > kWorthwhileShrink * static_cast<double>(before)) {
             break;
         }
     }

@@ -67,8 +67,8 @@ private:
     Encoded& encoded(SharingEncoding sharing);
     ExactResult run(const std::vector<Attempt>& attempts, double upperBound, bool guess);
     EliminationOutcome tryWithin(const std::vector<Attempt>& attempts, double limit, ExactResult& result);
-    EliminationOutcome eliminateOnce(const Attempt& attempt, double limit, bool truncate,
-                                     const ReducedNetwork& network, ExactResult& result);
+    EliminationOutcome eliminateOnce(const Attempt& attempt, double limit, bool truncate, const ReducedNetwork& network,
+                                     ExactResult& result);
     void tighten(SharingEncoding sharing, double limit, ReducedNetwork& network);
     void sweep(CostBound& bound, int32_t pairs);
     void locate(const EncodedProblem& problem, int32_t table, ExactResult& result) const;

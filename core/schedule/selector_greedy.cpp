@@ -184,9 +184,8 @@ private:
         if (next < 0) {
             return true;
         }
-        std::stable_sort(fitting.begin(), fitting.end(), [&](int32_t a, int32_t b) {
-            return region(a).nodes.size() < region(b).nodes.size();
-        });
+        std::stable_sort(fitting.begin(), fitting.end(),
+                         [&](int32_t a, int32_t b) { return region(a).nodes.size() < region(b).nodes.size(); });
         for (int32_t position : fitting) {
             if (!place(position)) {
                 continue;
@@ -369,9 +368,9 @@ private:
         for (int32_t node : window) {
             for (int32_t position : mPrepared.regionsOfNode[static_cast<size_t>(node)]) {
                 const std::vector<int32_t>& nodes = region(position).nodes;
-                allowed[static_cast<size_t>(position)] =
-                    std::all_of(nodes.begin(), nodes.end(),
-                                [&](int32_t member) { return fixed[static_cast<size_t>(member)].region < 0; });
+                allowed[static_cast<size_t>(position)] = std::all_of(nodes.begin(), nodes.end(), [&](int32_t member) {
+                    return fixed[static_cast<size_t>(member)].region < 0;
+                });
             }
         }
         std::vector<Choice> standing;

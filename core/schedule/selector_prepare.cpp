@@ -16,7 +16,7 @@ using support::invalidArgument;
 using support::okStatus;
 using support::Status;
 
-constexpr int32_t kMaxFormats = 64;          // a set of formats is a 64-bit mask
+constexpr int32_t kMaxFormats = 64;         // a set of formats is a 64-bit mask
 constexpr size_t kMaxDominanceScan = 4'000; // pairwise; regions with more signatures keep them all
 
 std::string named(const char* kind, int32_t id, const std::string& name) {
@@ -231,8 +231,8 @@ Status readFormats(const SelectionProblem& problem, const PreparedRegion& region
         const bool notRead = !port.output && it->format == kNotRead;
         if (!notRead && (it->format < 0 || it->format >= count)) {
             return invalidArgument("candidate ", candidate.id, " of region ", from.id, ": format ", it->format,
-                                   " of its ", kind, " ", describeValue(problem, port.value),
-                                   " is not one of its ", count, " formats");
+                                   " of its ", kind, " ", describeValue(problem, port.value), " is not one of its ",
+                                   count, " formats");
         }
         formats.push_back(notRead ? 0 : it->format + 1);
     }
@@ -281,12 +281,13 @@ void dropDominated(const PreparedProblem& prepared, PreparedRegion& region) {
         const PreparedCandidate& candidate = region.candidates[static_cast<size_t>(index)];
         const int32_t* formats = region.formatsOf(static_cast<size_t>(index));
         const size_t scanned = std::min(kept.size(), kMaxDominanceScan);
-        const bool dominated = std::any_of(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(scanned), [&](int32_t better) {
-            const PreparedCandidate& by = region.candidates[static_cast<size_t>(better)];
-            const double room = candidate.cost - by.cost;
-            return !by.guarded &&
-                   replacementCost(prepared, region, formats, region.formatsOf(static_cast<size_t>(better)), room) <= room;
-        });
+        const bool dominated =
+            std::any_of(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(scanned), [&](int32_t better) {
+                const PreparedCandidate& by = region.candidates[static_cast<size_t>(better)];
+                const double room = candidate.cost - by.cost;
+                return !by.guarded && replacementCost(prepared, region, formats,
+                                                      region.formatsOf(static_cast<size_t>(better)), room) <= room;
+            });
         if (!dominated) {
             kept.push_back(index);
             region.mayRepeat = region.mayRepeat || candidate.guarded;
@@ -410,8 +411,8 @@ Status prepareRegions(const SelectionProblem& problem, PreparedProblem& prepared
                 region.formats.resize(before);
                 continue;
             }
-            region.candidates.push_back({candidate.id, static_cast<int32_t>(r), candidate.cost,
-                                         holdsId(ids.guarded, candidate.id)});
+            region.candidates.push_back(
+                {candidate.id, static_cast<int32_t>(r), candidate.cost, holdsId(ids.guarded, candidate.id)});
         }
     }
     TN_RETURN_IF_ERROR(checkUnique(regionIds, "region"));

@@ -33,7 +33,7 @@ struct PreparedRegion {
     std::vector<RegionPort> ports;
     int32_t anchor = 0; ///< the member that declares most ports
     std::vector<PreparedCandidate> candidates;
-    std::vector<int32_t> formats;                        ///< candidates x ports; 0 = not read, otherwise format + 1
+    std::vector<int32_t> formats;                       ///< candidates x ports; 0 = not read, otherwise format + 1
     std::vector<std::pair<int32_t, int32_t>> treeEdges; ///< spanning tree over `nodes`
     bool mayRepeat = false; ///< two candidates may have equal formats: they differ in their no-goods
 
@@ -45,8 +45,8 @@ struct PreparedValue {
     int32_t producer = -1;
     std::vector<int32_t> consumers; ///< distinct nodes, ascending
     int32_t formatCount = 0;
-    std::vector<double> direct; ///< single conversions
-    std::vector<double> closed; ///< shortest paths
+    std::vector<double> direct;    ///< single conversions
+    std::vector<double> closed;    ///< shortest paths
     std::vector<double> inputCost; ///< graph inputs: per format, kUnreachable if it cannot arrive so
     bool graphOutput = false;
     std::vector<int32_t> outputFormats; ///< allowed, ascending
@@ -60,14 +60,14 @@ struct PreparedProblem {
     const SelectionProblem* source = nullptr; ///< not owned
     int32_t nodeCount = 0;
     std::vector<PreparedValue> values;
-    std::vector<PreparedRegion> regions;              ///< convex ones, ordered by nodes
-    std::vector<std::vector<int32_t>> regionsOfNode;  ///< ascending positions
-    std::vector<std::vector<int32_t>> inputsOfNode;   ///< values read, ascending
-    std::vector<std::vector<int32_t>> outputsOfNode;  ///< values produced, ascending
-    std::vector<std::pair<int32_t, int32_t>> edges;   ///< data and order edges between nodes, distinct, ascending
-    std::vector<std::vector<int32_t>> successors;     ///< of `edges`
-    std::vector<std::vector<int32_t>> noGoods;        ///< candidate ids; those that could be violated
-    std::vector<int32_t> droppedRegionsOfNode;        ///< per node: regions ignored (not convex, no usable candidate)
+    std::vector<PreparedRegion> regions;             ///< convex ones, ordered by nodes
+    std::vector<std::vector<int32_t>> regionsOfNode; ///< ascending positions
+    std::vector<std::vector<int32_t>> inputsOfNode;  ///< values read, ascending
+    std::vector<std::vector<int32_t>> outputsOfNode; ///< values produced, ascending
+    std::vector<std::pair<int32_t, int32_t>> edges;  ///< data and order edges between nodes, distinct, ascending
+    std::vector<std::vector<int32_t>> successors;    ///< of `edges`
+    std::vector<std::vector<int32_t>> noGoods;       ///< candidate ids; those that could be violated
+    std::vector<int32_t> droppedRegionsOfNode;       ///< per node: regions ignored (not convex, no usable candidate)
 };
 
 /// "node 12 ('conv3')", "value 7 ('x')": how messages name things.

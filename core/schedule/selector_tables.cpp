@@ -85,8 +85,8 @@ int32_t rankKeys(std::vector<uint64_t>& a, std::vector<uint64_t>& b) {
 
 // Exact codes of the given columns, comparable between the two tables. Returns the bits in use (at most 64).
 int32_t packColumns(const CostTable& a, const std::vector<int32_t>& columnsA, const CostTable& b,
-                    const std::vector<int32_t>& columnsB, const std::vector<int32_t>& bits, std::vector<uint64_t>& keysA,
-                    std::vector<uint64_t>& keysB) {
+                    const std::vector<int32_t>& columnsB, const std::vector<int32_t>& bits,
+                    std::vector<uint64_t>& keysA, std::vector<uint64_t>& keysB) {
     keysA.assign(a.rows(), 0);
     keysB.assign(b.rows(), 0);
     int32_t used = 0;

@@ -15,7 +15,7 @@ using Role = plan::PlanTensor::Role;
 // Memory that several tensors share: a buffer of the arena, or a binding's or constant's memory.
 struct Storage {
     Role role = Role::kActivation;
-    int32_t index = -1;  // binding or constant
+    int32_t index = -1; // binding or constant
     int64_t bytes = 0;
     int32_t first = INT32_MAX;
     int32_t last = -1;
@@ -59,13 +59,16 @@ private:
         std::vector<int64_t> most;
         for (ir::DimExpr dim : value->type().dims) {
             if (!dim.valid()) {
-                return support::unsupported("value '", value->name(), "' has an extent that nothing determines; give the input profile its shape");
+                return support::unsupported(
+                    "value '", value->name(),
+                    "' has an extent that nothing determines; give the input profile its shape");
             }
             entry.dims.push_back(mAssembler.expression(dim));
             ir::Interval bounds = mPool.bounds(dim, mProfile.box);
             if (bounds.max == INT64_MAX) {
-                return support::unsupported("value '", value->name(), "' has an extent without an upper bound (", mPool.toText(dim),
-                                            "); give every dynamic input dimension a maximum in the optimization profile");
+                return support::unsupported(
+                    "value '", value->name(), "' has an extent without an upper bound (", mPool.toText(dim),
+                    "); give every dynamic input dimension a maximum in the optimization profile");
             }
             most.push_back(std::max<int64_t>(bounds.max, 0));
         }
@@ -96,7 +99,9 @@ private:
         return index;
     }
 
-    Storage& storageOf(int32_t tensorIndex) { return mStorages[static_cast<size_t>(mStorageOf[static_cast<size_t>(tensorIndex)])]; }
+    Storage& storageOf(int32_t tensorIndex) {
+        return mStorages[static_cast<size_t>(mStorageOf[static_cast<size_t>(tensorIndex)])];
+    }
 
     void touch(int32_t tensorIndex, int32_t step) {
         Storage& storage = storageOf(tensorIndex);
@@ -125,7 +130,8 @@ private:
 
     support::Status addInputs() {
         for (ir::Value* input : mProfile.graph->inputs()) {
-            TN_RETURN_IF_ERROR(tensor(input, linearPort(input->type().dtype, std::max(input->type().rank(), 0))).status());
+            TN_RETURN_IF_ERROR(
+                tensor(input, linearPort(input->type().dtype, std::max(input->type().rank(), 0))).status());
             TN_RETURN_IF_ERROR(addConversions(input));
         }
         return {};
@@ -142,9 +148,11 @@ private:
         for (const FormatConversion& conversion : found->second->conversions) {
             const PortLayout& from = formats.formats[static_cast<size_t>(conversion.from)];
             const PortLayout& to = formats.formats[static_cast<size_t>(conversion.to)];
-            TN_ASSIGN_OR_RETURN(const ConversionChoice* choice, mConversions.direct(mProfile.graph->poolPtr(), value->type(), from, to));
+            TN_ASSIGN_OR_RETURN(const ConversionChoice* choice,
+                                mConversions.direct(mProfile.graph->poolPtr(), value->type(), from, to));
             if (!choice) {
-                return support::internalError("the conversion of '", value->name(), "' from ", toText(from), " to ", toText(to), " vanished");
+                return support::internalError("the conversion of '", value->name(), "' from ", toText(from), " to ",
+                                              toText(to), " vanished");
             }
             plan::PlanStep step;
             step.kind = plan::StepKind::kConvert;
@@ -153,8 +161,9 @@ private:
             if (value->producer()) {
                 step.sources = value->producer()->source().names();
             }
-            TN_RETURN_IF_ERROR(addKernelStep(std::move(step), *choice->task, choice->task->candidates[static_cast<size_t>(choice->candidate)],
-                                             {value}, {from}, {value}, {to}));
+            TN_RETURN_IF_ERROR(addKernelStep(std::move(step), *choice->task,
+                                             choice->task->candidates[static_cast<size_t>(choice->candidate)], {value},
+                                             {from}, {value}, {to}));
         }
         return {};
     }
@@ -177,15 +186,16 @@ private:
                 for (ir::DimExpr element : *output->contents()) {
                     evaluate.scalars.push_back(mAssembler.expression(element));
                 }
-                TN_ASSIGN_OR_RETURN(int32_t target, tensor(output, linearPort(output->type().dtype, output->type().rank())));
+                TN_ASSIGN_OR_RETURN(int32_t target,
+                                    tensor(output, linearPort(output->type().dtype, output->type().rank())));
                 evaluate.outputs = {target};
                 touch(target, static_cast<int32_t>(mProgram.steps.size()));
                 mProgram.steps.push_back(std::move(evaluate));
             }
         } else {
             const Candidate& candidate = region.task->candidates[static_cast<size_t>(taskCandidate)];
-            TN_RETURN_IF_ERROR(addKernelStep(std::move(step), *region.task, candidate, region.inputs, candidate.tactic.inputs, region.outputs,
-                                             candidate.tactic.outputs));
+            TN_RETURN_IF_ERROR(addKernelStep(std::move(step), *region.task, candidate, region.inputs,
+                                             candidate.tactic.inputs, region.outputs, candidate.tactic.outputs));
         }
         for (ir::Value* output : region.outputs) {
             TN_RETURN_IF_ERROR(addConversions(output));
@@ -193,9 +203,9 @@ private:
         return {};
     }
 
-    support::Status addKernelStep(plan::PlanStep step, const Task& task, const Candidate& candidate, const std::vector<ir::Value*>& inputs,
-                                  const std::vector<PortLayout>& inputPorts, const std::vector<ir::Value*>& outputs,
-                                  const std::vector<PortLayout>& outputPorts) {
+    support::Status addKernelStep(plan::PlanStep step, const Task& task, const Candidate& candidate,
+                                  const std::vector<ir::Value*>& inputs, const std::vector<PortLayout>& inputPorts,
+                                  const std::vector<ir::Value*>& outputs, const std::vector<PortLayout>& outputPorts) {
         auto index = static_cast<int32_t>(mProgram.steps.size());
         for (size_t i = 0; i < inputs.size(); ++i) {
             TN_ASSIGN_OR_RETURN(int32_t input, tensor(inputs[i], inputPorts[i]));
@@ -221,7 +231,8 @@ private:
             touch(tensorIndex, index);
         }
         for (size_t o = 0; o < candidate.tactic.mayAlias.size() && o < step.outputs.size(); ++o) {
-            if (candidate.tactic.mayAlias[o] >= 0 && static_cast<size_t>(candidate.tactic.mayAlias[o]) < step.inputs.size()) {
+            if (candidate.tactic.mayAlias[o] >= 0 &&
+                static_cast<size_t>(candidate.tactic.mayAlias[o]) < step.inputs.size()) {
                 mInPlace.push_back({index, candidate.tactic.mayAlias[o], static_cast<int32_t>(o)});
             }
         }
@@ -271,8 +282,8 @@ private:
             int64_t readers = std::count_if(step.inputs.begin(), step.inputs.end(), [&](int32_t other) {
                 return mStorageOf[static_cast<size_t>(other)] == mStorageOf[static_cast<size_t>(input)];
             });
-            if (in.role == Role::kActivation && out.role == Role::kActivation && in.last == place.step && out.first == place.step && readers == 1 &&
-                in.bytes == out.bytes) {
+            if (in.role == Role::kActivation && out.role == Role::kActivation && in.last == place.step &&
+                out.first == place.step && readers == 1 && in.bytes == out.bytes) {
                 share(input, output);
             }
         }
@@ -294,7 +305,8 @@ private:
         for (size_t s = 0; s < mProgram.steps.size(); ++s) {
             if (mProgram.steps[s].workspaceCapacity > 0) {
                 workspaceOf[s] = buffers.size();
-                buffers.push_back({mProgram.steps[s].workspaceCapacity, static_cast<int32_t>(s), static_cast<int32_t>(s)});
+                buffers.push_back(
+                    {mProgram.steps[s].workspaceCapacity, static_cast<int32_t>(s), static_cast<int32_t>(s)});
             }
         }
         TN_ASSIGN_OR_RETURN(MemoryPlan memory, planMemory(buffers));
@@ -331,14 +343,14 @@ private:
     ir::ExprPool& mPool;
     plan::PlanProgram mProgram;
     std::map<std::pair<const ir::Value*, std::string>, int32_t> mTensors;
-    std::vector<int32_t> mStorageOf;  // by tensor
+    std::vector<int32_t> mStorageOf; // by tensor
     std::vector<Storage> mStorages;
     std::map<int32_t, const MaterialisedValue*> mMaterialised;
     std::vector<InPlace> mInPlace;
     std::map<std::string, int64_t> mWorkspaces;
 };
 
-}  // namespace
+} // namespace
 
 std::vector<int32_t> launchOrder(const ScheduledProfile& profile) {
     const std::vector<ChosenCandidate>& chosen = profile.selection.chosen;
@@ -357,7 +369,8 @@ std::vector<int32_t> launchOrder(const ScheduledProfile& profile) {
     for (size_t c = 0; c < chosen.size(); ++c) {
         std::set<int32_t> producers;
         for (const ir::Value* input : profile.builder->region(chosen[c].region).inputs) {
-            if (input->producer() && owner.count(input->producer()) && owner[input->producer()] != static_cast<int32_t>(c)) {
+            if (input->producer() && owner.count(input->producer()) &&
+                owner[input->producer()] != static_cast<int32_t>(c)) {
                 producers.insert(owner[input->producer()]);
             }
         }
@@ -366,7 +379,9 @@ std::vector<int32_t> launchOrder(const ScheduledProfile& profile) {
             consumers[static_cast<size_t>(producer)].insert(static_cast<int32_t>(c));
         }
     }
-    auto rank = [&](int32_t c) { return position[profile.builder->region(chosen[static_cast<size_t>(c)].region).nodes.front()]; };
+    auto rank = [&](int32_t c) {
+        return position[profile.builder->region(chosen[static_cast<size_t>(c)].region).nodes.front()];
+    };
     std::set<std::pair<int32_t, int32_t>> ready;
     for (size_t c = 0; c < chosen.size(); ++c) {
         if (waiting[c] == 0) {
@@ -387,8 +402,9 @@ std::vector<int32_t> launchOrder(const ScheduledProfile& profile) {
     return order;
 }
 
-support::Result<plan::PlanProgram> buildProgram(PlanAssembler& assembler, const ScheduledProfile& profile, Conversions& conversions) {
+support::Result<plan::PlanProgram> buildProgram(PlanAssembler& assembler, const ScheduledProfile& profile,
+                                                Conversions& conversions) {
     return ProgramBuilder(assembler, profile, conversions).build();
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -48,10 +48,10 @@ private:
     TacticTimer& mTimer;
     std::shared_ptr<ir::ExprPool> mPool;
     plan::Plan& mPlan;
-    std::map<int32_t, plan::ExprIndex> mExpressions;            // by pool handle
-    std::map<std::string, int32_t> mKernels;                    // by runtime, version and bytes
-    std::map<std::pair<std::string, std::string>, int32_t> mConstants;  // by value name and layout
-    std::map<int32_t, int32_t> mWeightTensors;                  // constant -> tensor of the weight program
+    std::map<int32_t, plan::ExprIndex> mExpressions;                   // by pool handle
+    std::map<std::string, int32_t> mKernels;                           // by runtime, version and bytes
+    std::map<std::pair<std::string, std::string>, int32_t> mConstants; // by value name and layout
+    std::map<int32_t, int32_t> mWeightTensors;                         // constant -> tensor of the weight program
 };
 
 // What the step list needs of a solved profile.
@@ -64,9 +64,10 @@ struct ScheduledProfile {
     std::string name;
 };
 
-support::Result<plan::PlanProgram> buildProgram(PlanAssembler& assembler, const ScheduledProfile& profile, Conversions& conversions);
+support::Result<plan::PlanProgram> buildProgram(PlanAssembler& assembler, const ScheduledProfile& profile,
+                                                Conversions& conversions);
 
 // Chosen regions in an order in which every producer comes first: smallest first node wins among those that are ready.
 std::vector<int32_t> launchOrder(const ScheduledProfile& profile);
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -36,4 +36,4 @@ std::string Tactic::key() const {
     return text + ")";
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -26,7 +26,7 @@ struct Tactic {
     std::vector<PortLayout> outputs;
     TnTraits traits = 0;
     double estimateUs = 0;
-    std::vector<int32_t> mayAlias;  // per output, or empty
+    std::vector<int32_t> mayAlias; // per output, or empty
 
     bool isReference() const { return (traits & TN_TRAIT_REFERENCE) != 0; }
     bool isFreeAlias() const { return (traits & TN_TRAIT_FREE_ALIAS) != 0; }
@@ -35,20 +35,20 @@ struct Tactic {
 };
 
 enum class CandidateState : uint8_t {
-    kOpen,     // not timed (yet)
+    kOpen, // not timed (yet)
     kTimed,
-    kFailed,   // compile, prepare or launch failed
-    kWrong,    // verification found another answer than the reference
+    kFailed, // compile, prepare or launch failed
+    kWrong,  // verification found another answer than the reference
 };
 
 struct Candidate {
-    int32_t provider = 0;  // index into the snapshot's providers
+    int32_t provider = 0; // index into the snapshot's providers
     Tactic tactic;
     CandidateState state = CandidateState::kOpen;
     TimingRecord time;
     bool fromCache = false;
-    bool estimated = false;  // `time` is a prediction: level 0, or stopped before it was timed
-    std::string reason;      // of a failure
+    bool estimated = false; // `time` is a prediction: level 0, or stopped before it was timed
+    std::string reason;     // of a failure
 };
 
 // Why a provider makes nothing, or not more, of a task.
@@ -57,4 +57,4 @@ struct Rejection {
     std::string reason;
 };
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -28,12 +28,11 @@ double relativeError(std::vector<double>& samples, double& median, double& sprea
     return 0.929 * spread / std::sqrt(static_cast<double>(n));
 }
 
-}  // namespace
+} // namespace
 
 TimingKey TacticTimer::keyOf(const Task& task, const Candidate& candidate) const {
     const registry::ProviderEntry& provider = mContext.snapshot->providers()[static_cast<size_t>(candidate.provider)];
-    return {mContext.target.fingerprint, task.key(), provider.name,
-            provider.version, candidate.tactic.key()};
+    return {mContext.target.fingerprint, task.key(), provider.name, provider.version, candidate.tactic.key()};
 }
 
 support::Result<CompiledKernel> TacticTimer::compiled(const Task& task, const Candidate& candidate) {
@@ -115,8 +114,9 @@ support::Result<TimingRecord> TacticTimer::measure(Task& task, const Candidate& 
             if (linear.empty()) {
                 linear = testInputs(task, task.box().opt);
             }
-            PortLayout from = task.convertFrom() ? *task.convertFrom()
-                                                 : linearPort(linear[i]->dtype, static_cast<int32_t>(linear[i]->dims.size()));
+            PortLayout from = task.convertFrom()
+                                  ? *task.convertFrom()
+                                  : linearPort(linear[i]->dtype, static_cast<int32_t>(linear[i]->dims.size()));
             if (task.convertFrom()) {
                 PortLayout plain = linearPort(linear[i]->dtype, static_cast<int32_t>(linear[i]->dims.size()));
                 // Test data for a conversion: bytes in the source layout. Its contents do not matter for time, its size does.
@@ -179,4 +179,4 @@ support::Result<TimingRecord> TacticTimer::measure(Task& task, const Candidate& 
     return record;
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

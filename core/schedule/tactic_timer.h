@@ -49,4 +49,4 @@ private:
     std::vector<std::string> mForbidden;
 };
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

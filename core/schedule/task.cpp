@@ -1,8 +1,8 @@
 #include "core/schedule/task.h"
 
+#include "core/support/hash.h"
 #include "registry/host_guards.h"
 #include "registry/text_sink.h"
-#include "core/support/hash.h"
 
 #include <algorithm>
 #include <charconv>
@@ -47,8 +47,8 @@ private:
             mText += "-";
             return;
         }
-        const auto& value =
-            *reinterpret_cast<const TnValue*>(reinterpret_cast<const std::byte*>(graph.values) + static_cast<size_t>(index) * graph.value_stride);
+        const auto& value = *reinterpret_cast<const TnValue*>(reinterpret_cast<const std::byte*>(graph.values) +
+                                                              static_cast<size_t>(index) * graph.value_stride);
         auto [position, added] = mValues.emplace(std::pair(&graph, index), mValues.size());
         mText += support::cat("v", position->second);
         if (!added) {
@@ -72,9 +72,15 @@ private:
         mText += support::cat(" ", registry::toView(attribute.name), "=");
         switch (attribute.kind) {
         case TN_ATTR_INT:
-        case TN_ATTR_DTYPE: mText += support::cat(attribute.i); break;
-        case TN_ATTR_FLOAT: mText += exactText(attribute.f); break;
-        case TN_ATTR_STRING: mText += support::cat("'", registry::toView(attribute.s), "'"); break;
+        case TN_ATTR_DTYPE:
+            mText += support::cat(attribute.i);
+            break;
+        case TN_ATTR_FLOAT:
+            mText += exactText(attribute.f);
+            break;
+        case TN_ATTR_STRING:
+            mText += support::cat("'", registry::toView(attribute.s), "'");
+            break;
         case TN_ATTR_INTS:
             for (int64_t i = 0; i < attribute.count; ++i) {
                 mText += support::cat(attribute.ints[i], ",");
@@ -98,7 +104,8 @@ private:
             break;
         case TN_ATTR_TENSOR:
             if (attribute.tensor && attribute.tensor->data) {
-                mText += support::hashBytes(attribute.tensor->data, static_cast<size_t>(attribute.tensor->data_bytes)).hex();
+                mText +=
+                    support::hashBytes(attribute.tensor->data, static_cast<size_t>(attribute.tensor->data_bytes)).hex();
             }
             break;
         }
@@ -111,8 +118,8 @@ private:
             mText += " ";
         }
         for (int64_t n = 0; n < graph.node_count; ++n) {
-            const auto& node =
-                *reinterpret_cast<const TnNode*>(reinterpret_cast<const std::byte*>(graph.nodes) + static_cast<size_t>(n) * graph.node_stride);
+            const auto& node = *reinterpret_cast<const TnNode*>(reinterpret_cast<const std::byte*>(graph.nodes) +
+                                                                static_cast<size_t>(n) * graph.node_stride);
             mText += support::cat(";", registry::toView(node.op), "(");
             for (int32_t i = 0; i < node.input_count; ++i) {
                 value(graph, node.inputs[i]);
@@ -171,7 +178,8 @@ struct TacticCollector {
         tactic.estimateUs = from->estimate_us;
         auto port = [&](const PortLayout* ports, size_t i) {
             PortLayout copy{};
-            std::memcpy(&copy, reinterpret_cast<const std::byte*>(ports) + i * from->port_stride, std::min(from->port_stride, sizeof(copy)));
+            std::memcpy(&copy, reinterpret_cast<const std::byte*>(ports) + i * from->port_stride,
+                        std::min(from->port_stride, sizeof(copy)));
             return copy;
         };
         for (size_t i = 0; i < self.inputs; ++i) {
@@ -198,10 +206,11 @@ std::string labelOf(const ir::Graph& body) {
     return label + ")";
 }
 
-}  // namespace
+} // namespace
 
-support::Result<std::shared_ptr<Task>> Task::create(std::shared_ptr<const ir::Graph> body, std::vector<ir::ConstantPtr> constants,
-                                                    const ir::SymbolBox& box, uint64_t computeTypes, std::optional<PortLayout> convertFrom,
+support::Result<std::shared_ptr<Task>> Task::create(std::shared_ptr<const ir::Graph> body,
+                                                    std::vector<ir::ConstantPtr> constants, const ir::SymbolBox& box,
+                                                    uint64_t computeTypes, std::optional<PortLayout> convertFrom,
                                                     std::optional<PortLayout> convertTo) {
     auto task = std::make_shared<Task>();
     task->mBody = std::move(body);
@@ -217,7 +226,8 @@ support::Result<std::shared_ptr<Task>> Task::create(std::shared_ptr<const ir::Gr
     TN_ASSIGN_OR_RETURN(registry::GraphPicture picture, registry::GraphPicture::of(*task->mBody, options));
     task->mPicture.emplace(std::move(picture));
     task->mLabel = labelOf(*task->mBody);
-    std::string canonical = task->withView({}, 0, [&](const TnTask& view) { return KeyWriter().write(view, computeTypes); });
+    std::string canonical =
+        task->withView({}, 0, [&](const TnTask& view) { return KeyWriter().write(view, computeTypes); });
     task->mKey = support::hashText(canonical).hex();
     return task;
 }
@@ -252,7 +262,8 @@ TnTask Task::taskView(const Offer& offer, int64_t workspaceLimit) const {
     return task;
 }
 
-void enumerateTactics(const BuildContext& context, Task& task, const std::vector<std::vector<PortLayout>>& offered, bool referenceOnly) {
+void enumerateTactics(const BuildContext& context, Task& task, const std::vector<std::vector<PortLayout>>& offered,
+                      bool referenceOnly) {
     std::set<std::pair<int32_t, std::string>> known;
     for (const Candidate& candidate : task.candidates) {
         known.emplace(candidate.provider, candidate.tactic.key());
@@ -283,7 +294,8 @@ void enumerateTactics(const BuildContext& context, Task& task, const std::vector
             registry::TextSink sink;
             TnCode code = provider.supports(provider.self, &target, &view, sink.sink());
             if (code != TN_OK) {
-                reject(sink.textOr(support::cat("refused without a reason (code ", code, "): a defect of module ", name)));
+                reject(
+                    sink.textOr(support::cat("refused without a reason (code ", code, "): a defect of module ", name)));
                 return;
             }
             TacticCollector collector{providers[p], view, task.inputCount(), task.outputCount(), {}, {}};
@@ -321,4 +333,4 @@ void enumerateTactics(const BuildContext& context, Task& task, const std::vector
     }
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

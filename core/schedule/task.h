@@ -18,13 +18,13 @@ namespace tenon::schedule {
 class Task {
 public:
     // constants[i]: the value of body input i, or null. `box` bounds every symbol that the body mentions.
-    static support::Result<std::shared_ptr<Task>> create(std::shared_ptr<const ir::Graph> body, std::vector<ir::ConstantPtr> constants,
-                                                         const ir::SymbolBox& box, uint64_t computeTypes, std::optional<PortLayout> convertFrom = {},
-                                                         std::optional<PortLayout> convertTo = {});
+    static support::Result<std::shared_ptr<Task>>
+    create(std::shared_ptr<const ir::Graph> body, std::vector<ir::ConstantPtr> constants, const ir::SymbolBox& box,
+           uint64_t computeTypes, std::optional<PortLayout> convertFrom = {}, std::optional<PortLayout> convertTo = {});
 
     // Hash of the canonical text: ops, attributes, types, extents, small constants; no names, no big constants, no handles.
     const std::string& key() const { return mKey; }
-    const std::string& label() const { return mLabel; }  // "conv", "fused:pointwise"
+    const std::string& label() const { return mLabel; } // "conv", "fused:pointwise"
     const ir::Graph& body() const { return *mBody; }
     const std::shared_ptr<const ir::Graph>& bodyPtr() const { return mBody; }
     const std::vector<ir::ConstantPtr>& constants() const { return mConstants; }
@@ -68,6 +68,7 @@ private:
 
 // Asks every allowed provider for its tactics and adds those that are not known yet; refusals go to task.rejections once.
 // `referenceOnly`: only tactics with TN_TRAIT_REFERENCE.
-void enumerateTactics(const BuildContext& context, Task& task, const std::vector<std::vector<PortLayout>>& offered, bool referenceOnly = false);
+void enumerateTactics(const BuildContext& context, Task& task, const std::vector<std::vector<PortLayout>>& offered,
+                      bool referenceOnly = false);
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

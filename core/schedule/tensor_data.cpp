@@ -26,7 +26,7 @@ void store(std::byte* to, int64_t index, T value) {
     std::memcpy(to + index * static_cast<int64_t>(sizeof(T)), &value, sizeof(T));
 }
 
-}  // namespace
+} // namespace
 
 void GuardedBuffer::Free::operator()(std::byte* memory) const { std::free(memory); }
 
@@ -44,7 +44,9 @@ GuardedBuffer::GuardedBuffer(int64_t bytes) : mBytes(bytes) {
 }
 
 bool GuardedBuffer::canariesIntact() const {
-    auto intact = [](const std::byte* from) { return std::all_of(from, from + kGuard, [](std::byte b) { return b == kCanary; }); };
+    auto intact = [](const std::byte* from) {
+        return std::all_of(from, from + kGuard, [](std::byte b) { return b == kCanary; });
+    };
     return !mMemory || (intact(mMemory.get()) && intact(mData + mBytes));
 }
 
@@ -60,26 +62,43 @@ ir::ConstantPtr makeTestData(ir::DataType dtype, const std::vector<int64_t>& dim
         float real = static_cast<float>(random >> 40) * 0x1p-23f - 1.0f;
         int64_t bit = static_cast<int64_t>(random >> 63);
         switch (dtype) {
-        case ir::DataType::kF32: store(to, i, real); break;
-        case ir::DataType::kF64: store(to, i, static_cast<double>(real)); break;
-        case ir::DataType::kF16: store(to, i, ir::floatToHalf(real)); break;
-        case ir::DataType::kBF16: store(to, i, ir::floatToBfloat16(real)); break;
+        case ir::DataType::kF32:
+            store(to, i, real);
+            break;
+        case ir::DataType::kF64:
+            store(to, i, static_cast<double>(real));
+            break;
+        case ir::DataType::kF16:
+            store(to, i, ir::floatToHalf(real));
+            break;
+        case ir::DataType::kBF16:
+            store(to, i, ir::floatToBfloat16(real));
+            break;
         case ir::DataType::kI8:
         case ir::DataType::kU8:
-        case ir::DataType::kBool: store(to, i, static_cast<int8_t>(bit)); break;
+        case ir::DataType::kBool:
+            store(to, i, static_cast<int8_t>(bit));
+            break;
         case ir::DataType::kI16:
-        case ir::DataType::kU16: store(to, i, static_cast<int16_t>(bit)); break;
+        case ir::DataType::kU16:
+            store(to, i, static_cast<int16_t>(bit));
+            break;
         case ir::DataType::kI32:
-        case ir::DataType::kU32: store(to, i, static_cast<int32_t>(bit)); break;
+        case ir::DataType::kU32:
+            store(to, i, static_cast<int32_t>(bit));
+            break;
         case ir::DataType::kI64:
-        case ir::DataType::kU64: store(to, i, bit); break;
+        case ir::DataType::kU64:
+            store(to, i, bit);
+            break;
         case ir::DataType::kF8E4M3:
         case ir::DataType::kF8E5M2:
         case ir::DataType::kF8E8M0:
         case ir::DataType::kF4E2M1:
         case ir::DataType::kI4:
         case ir::DataType::kU4:
-        case ir::DataType::kString: break;  // zeros are valid values of all of these
+        case ir::DataType::kString:
+            break; // zeros are valid values of all of these
         }
     }
     return ir::adoptConstant(dtype, dims, bytes, bytes->data());
@@ -124,13 +143,17 @@ Difference compare(const ir::Constant& actual, const ir::Constant& reference, do
 
 Tolerance toleranceOf(ir::DataType computeType) {
     switch (computeType) {
-    case ir::DataType::kF16: return {1e-2, 5e-3};
-    case ir::DataType::kBF16: return {5e-2, 2e-2};
-    case ir::DataType::kF64: return {1e-9, 1e-10};
+    case ir::DataType::kF16:
+        return {1e-2, 5e-3};
+    case ir::DataType::kBF16:
+        return {5e-2, 2e-2};
+    case ir::DataType::kF64:
+        return {1e-9, 1e-10};
     case ir::DataType::kF8E4M3:
     case ir::DataType::kF8E5M2:
     case ir::DataType::kF4E2M1:
-    case ir::DataType::kF8E8M0: return {2e-1, 1e-1};
+    case ir::DataType::kF8E8M0:
+        return {2e-1, 1e-1};
     case ir::DataType::kF32:
     case ir::DataType::kI8:
     case ir::DataType::kU8:
@@ -143,9 +166,10 @@ Tolerance toleranceOf(ir::DataType computeType) {
     case ir::DataType::kBool:
     case ir::DataType::kI4:
     case ir::DataType::kU4:
-    case ir::DataType::kString: return {1e-3, 1e-5};
+    case ir::DataType::kString:
+        return {1e-3, 1e-5};
     }
     return {};
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

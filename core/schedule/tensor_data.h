@@ -53,4 +53,4 @@ struct Tolerance {
 };
 Tolerance toleranceOf(ir::DataType computeType);
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

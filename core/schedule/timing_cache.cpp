@@ -13,15 +13,20 @@ namespace {
 constexpr int kCacheFormat = 1;
 using Json = nlohmann::json;
 
-}  // namespace
+} // namespace
 
 const char* nameOf(MissReason reason) {
     switch (reason) {
-    case MissReason::kNone: return "hit";
-    case MissReason::kTarget: return "no times for this target";
-    case MissReason::kTask: return "no times for this task";
-    case MissReason::kVersion: return "times are of another version of the provider";
-    case MissReason::kTactic: return "no time for this tactic";
+    case MissReason::kNone:
+        return "hit";
+    case MissReason::kTarget:
+        return "no times for this target";
+    case MissReason::kTask:
+        return "no times for this task";
+    case MissReason::kVersion:
+        return "times are of another version of the provider";
+    case MissReason::kTactic:
+        return "no time for this tactic";
     }
     return "";
 }
@@ -116,7 +121,8 @@ std::string TimingCache::serialize() const {
                 Json tactics = Json::object();
                 for (const auto& [tactic, record] : times.tactics) {
                     if (record.failure.empty()) {
-                        tactics[tactic] = {{"us", record.medianUs}, {"spread", record.spread}, {"samples", record.samples}};
+                        tactics[tactic] = {
+                            {"us", record.medianUs}, {"spread", record.spread}, {"samples", record.samples}};
                     } else {
                         tactics[tactic] = {{"failure", record.failure}};
                     }
@@ -144,7 +150,8 @@ support::Result<TimingCache> TimingCache::deserialize(std::string_view text) {
         }
         int format = document.at("tenon_timing_cache").get<int>();
         if (format != kCacheFormat) {
-            return support::invalidFile("timing cache has format ", format, ", this version reads ", kCacheFormat, "; delete it to start anew");
+            return support::invalidFile("timing cache has format ", format, ", this version reads ", kCacheFormat,
+                                        "; delete it to start anew");
         }
         for (const auto& [target, tasks] : document.at("targets").items()) {
             for (const auto& [task, providers] : tasks.items()) {
@@ -158,7 +165,8 @@ support::Result<TimingCache> TimingCache::deserialize(std::string_view text) {
                             record.spread = json.value("spread", 0.0);
                             record.samples = json.value("samples", 0);
                             if (!(record.medianUs >= 0)) {
-                                return support::invalidFile("timing cache has a negative time for tactic ", tactic, " of task ", task);
+                                return support::invalidFile("timing cache has a negative time for tactic ", tactic,
+                                                            " of task ", task);
                             }
                         }
                         cache.insert({target, task, provider, times.at("version").get<std::string>(), tactic}, record);
@@ -185,6 +193,8 @@ support::Result<TimingCache> TimingCache::load(const std::string& path) {
     return cache;
 }
 
-support::Status TimingCache::save(const std::string& path) const { return support::writeFileAtomically(path, serialize()); }
+support::Status TimingCache::save(const std::string& path) const {
+    return support::writeFileAtomically(path, serialize());
+}
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

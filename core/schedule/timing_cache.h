@@ -18,18 +18,18 @@
 namespace tenon::schedule {
 
 struct TimingKey {
-    std::string target;    // fingerprint, threads included
-    std::string task;      // hash of the task's canonical text
+    std::string target; // fingerprint, threads included
+    std::string task;   // hash of the task's canonical text
     std::string provider;
-    std::string version;   // provider's and its library's
-    std::string tactic;    // id, name and ports
+    std::string version; // provider's and its library's
+    std::string tactic;  // id, name and ports
 };
 
 struct TimingRecord {
     double medianUs = 0;
-    double spread = 0;      // (p75 - p25) / median of the samples
+    double spread = 0; // (p75 - p25) / median of the samples
     int32_t samples = 0;
-    std::string failure;    // not empty: the tactic failed with this reason and has no time
+    std::string failure; // not empty: the tactic failed with this reason and has no time
 };
 
 enum class MissReason : uint8_t { kNone, kTarget, kTask, kVersion, kTactic };
@@ -47,12 +47,12 @@ public:
     size_t size() const;
     bool empty() const { return mTargets.empty(); }
 
-    std::string serialize() const;  // the same entries give the same bytes
+    std::string serialize() const; // the same entries give the same bytes
     static support::Result<TimingCache> deserialize(std::string_view text);
 
     // Reads a file that may not exist (then empty). Damage is an error; the caller decides to go on empty.
     static support::Result<TimingCache> load(const std::string& path);
-    support::Status save(const std::string& path) const;  // atomic
+    support::Status save(const std::string& path) const; // atomic
 
 private:
     struct TacticTimes {
@@ -63,4 +63,4 @@ private:
     std::map<std::string, std::map<std::string, Providers>> mTargets;
 };
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -46,7 +46,7 @@ ir::DataType computeTypeOf(const Task& task, const Tactic& tactic) {
     return type;
 }
 
-}  // namespace
+} // namespace
 
 std::string verificationKey(const BuildContext& context, const Task& task, const Candidate& candidate) {
     const registry::ProviderEntry& provider = context.snapshot->providers()[static_cast<size_t>(candidate.provider)];
@@ -153,13 +153,13 @@ Verification Verifier::compareWithOracle(const Task& task, const Candidate& cand
         result.maxAbs = std::max(result.maxAbs, difference.maxAbs);
         result.maxRel = std::max(result.maxRel, difference.maxRel);
         if (difference.mismatched > 0) {
-            return wrong(support::cat("differs from the reference in ", difference.mismatched, " of ", expected[o]->elements(),
-                                      " elements of output ", o, " (largest difference ", difference.maxAbs, ", first at element ",
-                                      difference.firstIndex, ")"));
+            return wrong(support::cat("differs from the reference in ", difference.mismatched, " of ",
+                                      expected[o]->elements(), " elements of output ", o, " (largest difference ",
+                                      difference.maxAbs, ", first at element ", difference.firstIndex, ")"));
         }
     }
     result.verdict = Verdict::kVerified;
     return result;
 }
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -29,9 +29,9 @@ private:
     double mBudgetSeconds;
     double mSpentSeconds = 0;
     VerificationMap mResults;
-    std::map<std::string, std::vector<ir::ConstantPtr>> mExpected;  // by task key
+    std::map<std::string, std::vector<ir::ConstantPtr>> mExpected; // by task key
 };
 
 std::string verificationKey(const BuildContext& context, const Task& task, const Candidate& candidate);
 
-}  // namespace tenon::schedule
+} // namespace tenon::schedule

@@ -3,7 +3,8 @@
 
 #include "tenon/module/module.hpp"
 
-TENON_MODULE(TENON_MODULE_NAME, TENON_MODULE_VERSION)(const tenon::module::Host&, tenon::module::Registrar& registrar, tenon::module::Reason&) {
+TENON_MODULE(TENON_MODULE_NAME, TENON_MODULE_VERSION)
+(const tenon::module::Host&, tenon::module::Registrar& registrar, tenon::module::Reason&) {
     registrar.addPluginCreator("", &gainCreator());
     registrar.addPluginCreator("", &rowSumCreator());
     return tenon::module::Code::kOk;

@@ -8,7 +8,9 @@ using namespace nvinfer1;
 
 namespace {
 
-bool isPlainFloat(const PluginTensorDesc& desc) { return desc.type == DataType::kFLOAT && desc.format == TensorFormat::kLINEAR; }
+bool isPlainFloat(const PluginTensorDesc& desc) {
+    return desc.type == DataType::kFLOAT && desc.format == TensorFormat::kLINEAR;
+}
 
 int64_t volume(const Dims& dims) {
     int64_t count = 1;
@@ -26,9 +28,12 @@ public:
 
     IPluginCapability* getCapabilityInterface(PluginCapabilityType type) noexcept override {
         switch (type) {
-        case PluginCapabilityType::kCORE: return static_cast<IPluginV3OneCore*>(this);
-        case PluginCapabilityType::kBUILD: return static_cast<IPluginV3OneBuild*>(this);
-        case PluginCapabilityType::kRUNTIME: return static_cast<IPluginV3OneRuntime*>(this);
+        case PluginCapabilityType::kCORE:
+            return static_cast<IPluginV3OneCore*>(this);
+        case PluginCapabilityType::kBUILD:
+            return static_cast<IPluginV3OneBuild*>(this);
+        case PluginCapabilityType::kRUNTIME:
+            return static_cast<IPluginV3OneRuntime*>(this);
         }
         return nullptr;
     }
@@ -38,16 +43,21 @@ public:
     AsciiChar const* getPluginVersion() const noexcept override { return "1"; }
     AsciiChar const* getPluginNamespace() const noexcept override { return ""; }
 
-    int32_t configurePlugin(DynamicPluginTensorDesc const*, int32_t, DynamicPluginTensorDesc const*, int32_t) noexcept override { return 0; }
+    int32_t configurePlugin(DynamicPluginTensorDesc const*, int32_t, DynamicPluginTensorDesc const*,
+                            int32_t) noexcept override {
+        return 0;
+    }
     int32_t getOutputDataTypes(DataType* outputs, int32_t, DataType const* inputs, int32_t) const noexcept override {
         outputs[0] = inputs[0];
         return 0;
     }
-    int32_t getOutputShapes(DimsExprs const* inputs, int32_t, DimsExprs const*, int32_t, DimsExprs* outputs, int32_t, IExprBuilder&) noexcept override {
+    int32_t getOutputShapes(DimsExprs const* inputs, int32_t, DimsExprs const*, int32_t, DimsExprs* outputs, int32_t,
+                            IExprBuilder&) noexcept override {
         outputs[0] = inputs[0];
         return 0;
     }
-    bool supportsFormatCombination(int32_t position, DynamicPluginTensorDesc const* descs, int32_t, int32_t) noexcept override {
+    bool supportsFormatCombination(int32_t position, DynamicPluginTensorDesc const* descs, int32_t,
+                                   int32_t) noexcept override {
         return isPlainFloat(descs[position].desc);
     }
     int32_t getNbOutputs() const noexcept override { return 1; }
@@ -63,9 +73,11 @@ public:
         mTactic = tactic;
         return 0;
     }
-    int32_t onShapeChange(PluginTensorDesc const*, int32_t, PluginTensorDesc const*, int32_t) noexcept override { return 0; }
-    int32_t enqueue(PluginTensorDesc const* inputs, PluginTensorDesc const*, void const* const* from, void* const* to, void*,
-                    cudaStream_t) noexcept override {
+    int32_t onShapeChange(PluginTensorDesc const*, int32_t, PluginTensorDesc const*, int32_t) noexcept override {
+        return 0;
+    }
+    int32_t enqueue(PluginTensorDesc const* inputs, PluginTensorDesc const*, void const* const* from, void* const* to,
+                    void*, cudaStream_t) noexcept override {
         const int64_t count = volume(inputs[0].dims);
         const float* x = static_cast<float const*>(from[0]);
         float* y = static_cast<float*>(to[0]);
@@ -144,13 +156,18 @@ public:
         --output.nbDims;
         return output;
     }
-    bool supportsFormatCombination(int32_t position, PluginTensorDesc const* descs, int32_t, int32_t) noexcept override {
+    bool supportsFormatCombination(int32_t position, PluginTensorDesc const* descs, int32_t,
+                                   int32_t) noexcept override {
         return isPlainFloat(descs[position]);
     }
-    void configurePlugin(DynamicPluginTensorDesc const*, int32_t, DynamicPluginTensorDesc const*, int32_t) noexcept override {}
-    size_t getWorkspaceSize(PluginTensorDesc const*, int32_t, PluginTensorDesc const*, int32_t) const noexcept override { return 0; }
-    int32_t enqueue(PluginTensorDesc const* inputs, PluginTensorDesc const*, void const* const* from, void* const* to, void*,
-                    cudaStream_t) noexcept override {
+    void configurePlugin(DynamicPluginTensorDesc const*, int32_t, DynamicPluginTensorDesc const*,
+                         int32_t) noexcept override {}
+    size_t getWorkspaceSize(PluginTensorDesc const*, int32_t, PluginTensorDesc const*,
+                            int32_t) const noexcept override {
+        return 0;
+    }
+    int32_t enqueue(PluginTensorDesc const* inputs, PluginTensorDesc const*, void const* const* from, void* const* to,
+                    void*, cudaStream_t) noexcept override {
         const Dims& dims = inputs[0].dims;
         const int64_t length = dims.d[dims.nbDims - 1];
         const int64_t rows = length > 0 ? volume(dims) / length : 0;
@@ -183,7 +200,7 @@ private:
     std::string mNamespace;
 };
 
-}  // namespace
+} // namespace
 
 IPluginCreatorV3One& gainCreator() {
     static GainCreator creator;

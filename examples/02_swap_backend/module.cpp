@@ -35,7 +35,8 @@ public:
         return Code::kOk;
     }
 
-    Code compile(const TargetView&, const TaskView&, const TacticView&, const Cancel&, BlobOutput& blob, Reason&) const override {
+    Code compile(const TargetView&, const TaskView&, const TacticView&, const Cancel&, BlobOutput& blob,
+                 Reason&) const override {
         blob.set("fast_cumsum", kBlobVersion, BlobWriter(kBlobVersion));
         return Code::kOk;
     }
@@ -93,7 +94,7 @@ public:
     }
 };
 
-}  // namespace
+} // namespace
 
 TENON_MODULE(TENON_MODULE_NAME, TENON_MODULE_VERSION)(const Host&, Registrar& registrar, Reason&) {
     registrar.addProvider(std::make_unique<CumSumProvider>());

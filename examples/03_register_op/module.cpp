@@ -44,11 +44,14 @@ public:
         return Code::kOk;
     }
     Code enumerate(const TargetView&, const TaskView& task, TacticList& tactics, Reason&) const override {
-        tactics.add(linearTactic(task, 0, "in double", TN_TRAIT_REFERENCE | TN_TRAIT_DETERMINISTIC | TN_TRAIT_EXACT_MATH | TN_TRAIT_ANY_EXTENT));
+        tactics.add(
+            linearTactic(task, 0, "in double",
+                         TN_TRAIT_REFERENCE | TN_TRAIT_DETERMINISTIC | TN_TRAIT_EXACT_MATH | TN_TRAIT_ANY_EXTENT));
         tactics.add(linearTactic(task, 1, "in float", TN_TRAIT_DETERMINISTIC));
         return Code::kOk;
     }
-    Code compile(const TargetView&, const TaskView& task, const TacticView& tactic, const Cancel&, BlobOutput& blob, Reason&) const override {
+    Code compile(const TargetView&, const TaskView& task, const TacticView& tactic, const Cancel&, BlobOutput& blob,
+                 Reason&) const override {
         BlobWriter out(kBlobVersion);
         out.u64(tactic.id());
         out.f64(task.node().floatOr("limit", 1));
@@ -69,7 +72,8 @@ public:
         float* y = args.output<float>(0);
         const auto limit = static_cast<float>(mLimit);
         for (int64_t i = 0; i < mCount; ++i) {
-            y[i] = mFast ? limit * std::tanh(x[i] / limit) : static_cast<float>(mLimit * std::tanh(static_cast<double>(x[i]) / mLimit));
+            y[i] = mFast ? limit * std::tanh(x[i] / limit)
+                         : static_cast<float>(mLimit * std::tanh(static_cast<double>(x[i]) / mLimit));
         }
         return Code::kOk;
     }
@@ -83,7 +87,9 @@ private:
 class SoftClipKernel final : public Kernel {
 public:
     SoftClipKernel(bool fast, double limit) : mFast(fast), mLimit(limit) {}
-    std::unique_ptr<State> makeState(Session&, Reason&) const override { return std::make_unique<SoftClipState>(mFast, mLimit); }
+    std::unique_ptr<State> makeState(Session&, Reason&) const override {
+        return std::make_unique<SoftClipState>(mFast, mLimit);
+    }
 
 private:
     bool mFast;
@@ -104,7 +110,8 @@ public:
 bool addSoftClip(tenon::IOnnxNode& node, nvinfer1::INetworkDefinition& network, double limit) {
     nvinfer1::ITensor* x = node.getInput(0);
     const tenon::OperatorAttribute attribute = tenon::OperatorAttribute::ofFloat("limit", limit);
-    tenon::IOperatorLayer* layer = x != nullptr ? network.addOperator("acme", "soft_clip", 1, &attribute, 1, &x, 1, 1) : nullptr;
+    tenon::IOperatorLayer* layer =
+        x != nullptr ? network.addOperator("acme", "soft_clip", 1, &attribute, 1, &x, 1, 1) : nullptr;
     if (layer == nullptr) {
         node.setError("acme.soft_clip was refused");
         return false;
@@ -125,10 +132,12 @@ public:
 // Not what ONNX says: whoever overrides a standard op answers for it.
 class SoftsignImporter final : public nvonnxparser::IOnnxNodeImporter {
 public:
-    bool importNode(tenon::IOnnxNode& node, nvinfer1::INetworkDefinition& network) noexcept override { return addSoftClip(node, network, 1); }
+    bool importNode(tenon::IOnnxNode& node, nvinfer1::INetworkDefinition& network) noexcept override {
+        return addSoftClip(node, network, 1);
+    }
 };
 
-}  // namespace
+} // namespace
 
 TENON_MODULE(TENON_MODULE_NAME, TENON_MODULE_VERSION)(const Host&, Registrar& registrar, Reason&) {
     registrar.addOp(std::make_unique<SoftClip>());

@@ -33,7 +33,7 @@ std::string titleOf(const NodeProto& node, int32_t index) {
     return node.output_size() > 0 && !node.output(0).empty() ? node.output(0) : cat(node.op_type(), "_", index);
 }
 
-}  // namespace
+} // namespace
 
 std::vector<int32_t> sortNodes(const std::vector<const NodeProto*>& nodes, std::vector<int32_t>& cycle) {
     std::map<std::string, int32_t> producer;
@@ -84,7 +84,8 @@ std::vector<int32_t> sortNodes(const std::vector<const NodeProto*>& nodes, std::
     return order;
 }
 
-void GraphImporter::problem(ErrorCode code, std::string text, const NodeProto* node, int32_t index, const std::vector<std::string>& functions) {
+void GraphImporter::problem(ErrorCode code, std::string text, const NodeProto* node, int32_t index,
+                            const std::vector<std::string>& functions) {
     auto entry = std::make_unique<Problem>();
     entry->kind = code;
     entry->text = std::move(text);
@@ -123,18 +124,20 @@ void GraphImporter::readOpsets() {
         mContext.opsets[isStandard(opset.domain()) ? "" : opset.domain()] = opset.version();
     }
     if (mContext.opsets.empty()) {
-        mContext.opsets[""] = 1;  // IR version 2 and before had no imports
+        mContext.opsets[""] = 1; // IR version 2 and before had no imports
     }
     int64_t standard = mContext.opset("");
     if (standard > kNewestOpset) {
-        problem(ErrorCode::kUNSUPPORTED_GRAPH, cat("the model uses opset ", standard, ", this parser knows opsets up to ", kNewestOpset,
-                                                   "; export it with an older opset or use a newer version of Tenon"));
+        problem(ErrorCode::kUNSUPPORTED_GRAPH,
+                cat("the model uses opset ", standard, ", this parser knows opsets up to ", kNewestOpset,
+                    "; export it with an older opset or use a newer version of Tenon"));
     }
 }
 
 bool GraphImporter::claimName(const std::string& name, const std::string& what) {
     if (mContext.values.count(name)) {
-        problem(ErrorCode::kINVALID_GRAPH, cat(what, " '", name, "' has the name of another value; names must be unique"));
+        problem(ErrorCode::kINVALID_GRAPH,
+                cat(what, " '", name, "' has the name of another value; names must be unique"));
         return false;
     }
     return true;
@@ -161,7 +164,8 @@ void GraphImporter::addInitializers() {
         value.constant = std::move(tensor);
     }
     if (mModel.graph().sparse_initializer_size() > 0) {
-        problem(ErrorCode::kUNSUPPORTED_GRAPH, cat(mModel.graph().sparse_initializer_size(), " sparse initializers: these are not supported; store them dense"));
+        problem(ErrorCode::kUNSUPPORTED_GRAPH, cat(mModel.graph().sparse_initializer_size(),
+                                                   " sparse initializers: these are not supported; store them dense"));
     }
 }
 
@@ -181,21 +185,25 @@ void GraphImporter::addInputs() {
             problem(code, cat("input '", input.name(), "': ", why));
         };
         if (!input.type().has_tensor_type()) {
-            refuse(ErrorCode::kUNSUPPORTED_GRAPH, "only tensors are supported as inputs, this is a sequence, optional or map");
+            refuse(ErrorCode::kUNSUPPORTED_GRAPH,
+                   "only tensors are supported as inputs, this is a sequence, optional or map");
             continue;
         }
         const tenon_onnx::TypeProto::Tensor& type = input.type().tensor_type();
         std::optional<nvinfer1::DataType> element = elementTypeOf(type.elem_type());
         if (!element) {
-            refuse(ErrorCode::kUNSUPPORTED_NODE_DATATYPE, cat("elements of type ", onnxTypeName(type.elem_type()), " are not supported"));
+            refuse(ErrorCode::kUNSUPPORTED_NODE_DATATYPE,
+                   cat("elements of type ", onnxTypeName(type.elem_type()), " are not supported"));
             continue;
         }
         if (!type.has_shape()) {
-            refuse(ErrorCode::kUNSUPPORTED_NODE_SHAPE, "its rank is not declared; export the model with at least the rank of every input");
+            refuse(ErrorCode::kUNSUPPORTED_NODE_SHAPE,
+                   "its rank is not declared; export the model with at least the rank of every input");
             continue;
         }
         if (type.shape().dim_size() > nvinfer1::Dims::MAX_DIMS) {
-            refuse(ErrorCode::kUNSUPPORTED_NODE_SHAPE, cat("rank ", type.shape().dim_size(), " exceeds the maximum of ", nvinfer1::Dims::MAX_DIMS));
+            refuse(ErrorCode::kUNSUPPORTED_NODE_SHAPE,
+                   cat("rank ", type.shape().dim_size(), " exceeds the maximum of ", nvinfer1::Dims::MAX_DIMS));
             continue;
         }
         nvinfer1::Dims dims{};
@@ -232,7 +240,8 @@ void GraphImporter::addInputs() {
     }
 }
 
-bool GraphImporter::importNodes(const std::vector<const NodeProto*>& nodes, const std::vector<int32_t>& indices, std::vector<std::string> functions) {
+bool GraphImporter::importNodes(const std::vector<const NodeProto*>& nodes, const std::vector<int32_t>& indices,
+                                std::vector<std::string> functions) {
     // A value that two nodes produce has no meaning; the sort would pick one silently.
     std::map<std::string, int32_t> producers;
     for (size_t i = 0; i < nodes.size(); ++i) {
@@ -240,7 +249,8 @@ bool GraphImporter::importNodes(const std::vector<const NodeProto*>& nodes, cons
             auto [position, added] = producers.emplace(output, static_cast<int32_t>(i));
             if (!output.empty() && !added) {
                 problem(ErrorCode::kINVALID_GRAPH,
-                        cat("value '", output, "' is produced twice, by ", describe(*nodes[static_cast<size_t>(position->second)], position->second), " and ",
+                        cat("value '", output, "' is produced twice, by ",
+                            describe(*nodes[static_cast<size_t>(position->second)], position->second), " and ",
                             describe(*nodes[i], indices[i])),
                         nodes[i], indices[i], functions);
             }
@@ -258,7 +268,8 @@ bool GraphImporter::importNodes(const std::vector<const NodeProto*>& nodes, cons
             names.push_back(describe(*nodes[static_cast<size_t>(cycle[i])], indices[static_cast<size_t>(cycle[i])]));
         }
         problem(ErrorCode::kINVALID_GRAPH,
-                cat("the graph has a cycle, or hangs on one: ", join(names, ", "), cycle.size() > 8 ? cat(" and ", cycle.size() - 8, " more") : ""),
+                cat("the graph has a cycle, or hangs on one: ", join(names, ", "),
+                    cycle.size() > 8 ? cat(" and ", cycle.size() - 8, " more") : ""),
                 nodes[static_cast<size_t>(cycle[0])], indices[static_cast<size_t>(cycle[0])], functions);
         all = false;
     }
@@ -271,7 +282,8 @@ bool GraphImporter::fits(const ForeignImporter& importer, const NodeProto& node)
     return domain && importer.op == node.op_type() && opset >= importer.minOpset && opset <= importer.maxOpset;
 }
 
-const ForeignImporter* GraphImporter::foreign(const std::vector<ForeignImporter>& list, const NodeProto& node, bool aboveBuiltin) const {
+const ForeignImporter* GraphImporter::foreign(const std::vector<ForeignImporter>& list, const NodeProto& node,
+                                              bool aboveBuiltin) const {
     const ForeignImporter* best = nullptr;
     for (const ForeignImporter& entry : list) {
         if (fits(entry, node) && (entry.rank > 0) == aboveBuiltin && (!best || entry.rank > best->rank)) {
@@ -283,7 +295,8 @@ const ForeignImporter* GraphImporter::foreign(const std::vector<ForeignImporter>
 
 const tenon_onnx::FunctionProto* GraphImporter::findFunction(const NodeProto& node) const {
     for (const tenon_onnx::FunctionProto& function : mModel.functions()) {
-        bool domain = function.domain() == node.domain() || (isStandard(function.domain()) && isStandard(node.domain()));
+        bool domain =
+            function.domain() == node.domain() || (isStandard(function.domain()) && isStandard(node.domain()));
         if (domain && function.name() == node.op_type()) {
             return &function;
         }
@@ -302,7 +315,8 @@ bool GraphImporter::runForeign(const ForeignImporter& importer, NodeImport& node
 
 // Application importers, modules' above the built-ins, (plugins that override), built-ins, modules' below them, registered ops, plugins,
 // model-local functions.
-bool GraphImporter::dispatch(NodeImport& node, const std::vector<std::string>& functions, int32_t index, bool& handled) {
+bool GraphImporter::dispatch(NodeImport& node, const std::vector<std::string>& functions, int32_t index,
+                             bool& handled) {
     const NodeProto& proto = node.proto();
     handled = true;
     for (auto entry = mOptions.applicationImporters.rbegin(); entry != mOptions.applicationImporters.rend(); ++entry) {
@@ -353,9 +367,10 @@ bool GraphImporter::dispatch(NodeImport& node, const std::vector<std::string>& f
         }
         if (!isStandard(proto.domain())) {
             mContext.reasons.clear();
-            IOperatorLayer* layer = mContext.network.addOperator(proto.domain().c_str(), proto.op_type().c_str(), 0, attributes.data(),
-                                                                 static_cast<int32_t>(attributes.size()), inputs.data(),
-                                                                 static_cast<int32_t>(inputs.size()), static_cast<int32_t>(node.outputCount()));
+            IOperatorLayer* layer = mContext.network.addOperator(
+                proto.domain().c_str(), proto.op_type().c_str(), 0, attributes.data(),
+                static_cast<int32_t>(attributes.size()), inputs.data(), static_cast<int32_t>(inputs.size()),
+                static_cast<int32_t>(node.outputCount()));
             if (layer) {
                 layer->setName(node.title().c_str());
                 layer->setMetadata(node.title().c_str());
@@ -368,13 +383,16 @@ bool GraphImporter::dispatch(NodeImport& node, const std::vector<std::string>& f
     }
     handled = false;
     if (known) {
-        node.fail(ErrorCode::kUNSUPPORTED_NODE, cat("op ", proto.op_type(), " is not supported at opset ", node.opset()));
+        node.fail(ErrorCode::kUNSUPPORTED_NODE,
+                  cat("op ", proto.op_type(), " is not supported at opset ", node.opset()));
         return false;
     }
-    std::string where = isStandard(proto.domain()) ? cat("the standard op ", proto.op_type()) : cat("op ", proto.domain(), "::", proto.op_type());
+    std::string where = isStandard(proto.domain()) ? cat("the standard op ", proto.op_type())
+                                                   : cat("op ", proto.domain(), "::", proto.op_type());
     std::string hint = mOptions.plugins ? "" : " (no plugin registry was given)";
     node.fail(ErrorCode::kUNSUPPORTED_NODE,
-              cat("there is no importer, registered op, plugin creator or model-local function for ", where, " at opset ", node.opset(), hint,
+              cat("there is no importer, registered op, plugin creator or model-local function for ", where,
+                  " at opset ", node.opset(), hint,
                   "; load a plugin library or module that provides it, or register an importer"));
     return false;
 }
@@ -396,7 +414,9 @@ bool GraphImporter::importNode(const NodeProto& proto, int32_t index, const std:
         }
         const NamedValue* value = mContext.find(input);
         if (!value) {
-            problem(ErrorCode::kINVALID_GRAPH, cat(describe(proto, index), ": input '", input, "' is produced by no node and is no input or initializer"),
+            problem(ErrorCode::kINVALID_GRAPH,
+                    cat(describe(proto, index), ": input '", input,
+                        "' is produced by no node and is no input or initializer"),
                     &proto, index, functions);
             return loseOutputs();
         }
@@ -404,10 +424,13 @@ bool GraphImporter::importNode(const NodeProto& proto, int32_t index, const std:
     }
     if (inputLost) {
         bool known = false;
-        bool builtin = isStandard(proto.domain()) && builtinImporters().find(proto.op_type(), mContext.opset(proto.domain()), known);
-        if (!builtin && !findFunction(proto) && !foreign(mOptions.moduleImporters, proto, true) && !foreign(mOptions.moduleImporters, proto, false) &&
-            isStandard(proto.domain())) {
-            problem(ErrorCode::kUNSUPPORTED_NODE, cat(describe(proto, index), ": op ", proto.op_type(), " is not supported at opset ", mContext.opset(proto.domain())),
+        bool builtin = isStandard(proto.domain()) &&
+                       builtinImporters().find(proto.op_type(), mContext.opset(proto.domain()), known);
+        if (!builtin && !findFunction(proto) && !foreign(mOptions.moduleImporters, proto, true) &&
+            !foreign(mOptions.moduleImporters, proto, false) && isStandard(proto.domain())) {
+            problem(ErrorCode::kUNSUPPORTED_NODE,
+                    cat(describe(proto, index), ": op ", proto.op_type(), " is not supported at opset ",
+                        mContext.opset(proto.domain())),
                     &proto, index, functions);
         }
         return loseOutputs();
@@ -415,8 +438,9 @@ bool GraphImporter::importNode(const NodeProto& proto, int32_t index, const std:
     for (const tenon_onnx::AttributeProto& attribute : proto.attribute()) {
         if (attribute.has_g() || attribute.graphs_size() > 0) {
             problem(ErrorCode::kUNSUPPORTED_NODE,
-                    cat(describe(proto, index), ": control flow (attribute '", attribute.name(), "' is a graph) is not supported by this version"), &proto,
-                    index, functions);
+                    cat(describe(proto, index), ": control flow (attribute '", attribute.name(),
+                        "' is a graph) is not supported by this version"),
+                    &proto, index, functions);
             return loseOutputs();
         }
     }
@@ -424,15 +448,17 @@ bool GraphImporter::importNode(const NodeProto& proto, int32_t index, const std:
     bool handled = false;
     mContext.reasons.clear();
     bool done = dispatch(node, functions, index, handled);
-    if (findFunction(proto) && done && node.outputs().empty() && node.constantOutputs().empty() && node.outcome().ok()) {
+    if (findFunction(proto) && done && node.outputs().empty() && node.constantOutputs().empty() &&
+        node.outcome().ok()) {
         if (index >= 0 && functions.empty()) {
             mImported[static_cast<size_t>(index)] = true;
         }
-        return true;  // inlined: its values are there
+        return true; // inlined: its values are there
     }
     if (!done || !node.outcome().ok()) {
         if (!node.outcome().ok()) {
-            problem(node.outcome().code(), cat(describe(proto, index), ": ", node.outcome().reason()), &proto, index, functions);
+            problem(node.outcome().code(), cat(describe(proto, index), ": ", node.outcome().reason()), &proto, index,
+                    functions);
         }
         return loseOutputs();
     }
@@ -450,7 +476,9 @@ bool GraphImporter::importNode(const NodeProto& proto, int32_t index, const std:
         }
         if (position >= node.outputs().size() || !node.outputs()[position]) {
             value.lost = true;
-            problem(ErrorCode::kUNSUPPORTED_NODE, cat(describe(proto, index), ": output ", i, " ('", name, "') is not supported"), &proto, index, functions);
+            problem(ErrorCode::kUNSUPPORTED_NODE,
+                    cat(describe(proto, index), ": output ", i, " ('", name, "') is not supported"), &proto, index,
+                    functions);
             continue;
         }
         value.tensor = node.outputs()[position];
@@ -467,8 +495,9 @@ bool GraphImporter::inlineFunction(const NodeProto& node, const tenon_onnx::Func
                                    std::vector<std::string> functions) {
     functions.push_back(cat(function.domain(), "::", function.name()));
     if (functions.size() > kMaxFunctionDepth || ++mInlineCount > kMaxInlined) {
-        problem(ErrorCode::kINVALID_GRAPH, cat(describe(node, index), ": model-local functions are nested too deeply; is there a recursion?"), &node, index,
-                functions);
+        problem(ErrorCode::kINVALID_GRAPH,
+                cat(describe(node, index), ": model-local functions are nested too deeply; is there a recursion?"),
+                &node, index, functions);
         return false;
     }
     std::string prefix = cat(titleOf(node, index), "/", mInlineCount, "/");
@@ -477,7 +506,8 @@ bool GraphImporter::inlineFunction(const NodeProto& node, const tenon_onnx::Func
         names[function.input(i)] = i < node.input_size() ? node.input(i) : "";
     }
     for (int i = 0; i < function.output_size(); ++i) {
-        names[function.output(i)] = i < node.output_size() && !node.output(i).empty() ? node.output(i) : prefix + function.output(i);
+        names[function.output(i)] =
+            i < node.output_size() && !node.output(i).empty() ? node.output(i) : prefix + function.output(i);
     }
     auto renamed = [&](const std::string& name) -> std::string {
         if (name.empty()) {
@@ -508,7 +538,8 @@ bool GraphImporter::inlineFunction(const NodeProto& node, const tenon_onnx::Func
                 source = candidate.name() == attribute.ref_attr_name() ? &candidate : source;
             }
             for (int d = 0; !source && d < function.attribute_proto_size(); ++d) {
-                source = function.attribute_proto(d).name() == attribute.ref_attr_name() ? &function.attribute_proto(d) : source;
+                source = function.attribute_proto(d).name() == attribute.ref_attr_name() ? &function.attribute_proto(d)
+                                                                                         : source;
             }
             std::string name = attribute.name();
             if (source) {
@@ -548,7 +579,8 @@ void GraphImporter::markOutputs() {
             continue;
         }
         // An output that is an input, a constant or another output as well needs a tensor of its own, for its name.
-        if (tensor->isNetworkInput() || tensor->isNetworkOutput() || value->constant || tensor->getName() != output.name()) {
+        if (tensor->isNetworkInput() || tensor->isNetworkOutput() || value->constant ||
+            tensor->getName() != output.name()) {
             nvinfer1::IIdentityLayer* copy = mContext.network.addIdentity(*tensor);
             if (!copy) {
                 problem(ErrorCode::kINTERNAL_ERROR, cat("output '", output.name(), "': ", mContext.reasons.take()));
@@ -567,4 +599,4 @@ void GraphImporter::markOutputs() {
     }
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

@@ -23,18 +23,18 @@ struct ForeignImporter {
 };
 
 struct ImportOptions {
-    std::vector<ForeignImporter> applicationImporters;  // asked first, the last registered first
-    std::vector<ForeignImporter> moduleImporters;       // by rank; those above 0 before the built-ins
+    std::vector<ForeignImporter> applicationImporters; // asked first, the last registered first
+    std::vector<ForeignImporter> moduleImporters;      // by rank; those above 0 before the built-ins
     nvinfer1::IPluginRegistry* plugins = nullptr;
-    bool pluginOverride = false;                        // plugin creators before built-ins
-    bool dryRun = false;                                // supportsModel: outputs are not marked
+    bool pluginOverride = false; // plugin creators before built-ins
+    bool dryRun = false;         // supportsModel: outputs are not marked
     std::map<std::string, std::shared_ptr<const ConstantTensor>> givenInitializers;
 };
 
 class GraphImporter {
 public:
-    GraphImporter(const tenon_onnx::ModelProto& model, std::shared_ptr<const void> keep, ExternalData& external, ImportContext& context,
-                  const ImportOptions& options)
+    GraphImporter(const tenon_onnx::ModelProto& model, std::shared_ptr<const void> keep, ExternalData& external,
+                  ImportContext& context, const ImportOptions& options)
         : mModel(model), mKeep(std::move(keep)), mExternal(external), mContext(context), mOptions(options) {}
 
     // True if nothing went wrong. Problems are in the order of the graph.
@@ -48,17 +48,20 @@ private:
     void addInitializers();
     void addInputs();
     void markOutputs();
-    bool importNodes(const std::vector<const tenon_onnx::NodeProto*>& nodes, const std::vector<int32_t>& indices, std::vector<std::string> functions);
+    bool importNodes(const std::vector<const tenon_onnx::NodeProto*>& nodes, const std::vector<int32_t>& indices,
+                     std::vector<std::string> functions);
     bool importNode(const tenon_onnx::NodeProto& node, int32_t index, const std::vector<std::string>& functions);
     bool dispatch(NodeImport& node, const std::vector<std::string>& functions, int32_t index, bool& handled);
-    bool inlineFunction(const tenon_onnx::NodeProto& node, const tenon_onnx::FunctionProto& function, int32_t index, std::vector<std::string> functions);
+    bool inlineFunction(const tenon_onnx::NodeProto& node, const tenon_onnx::FunctionProto& function, int32_t index,
+                        std::vector<std::string> functions);
     bool fits(const ForeignImporter& importer, const tenon_onnx::NodeProto& node) const;
     bool runForeign(const ForeignImporter& importer, NodeImport& node);
-    const ForeignImporter* foreign(const std::vector<ForeignImporter>& list, const tenon_onnx::NodeProto& node, bool aboveBuiltin) const;
+    const ForeignImporter* foreign(const std::vector<ForeignImporter>& list, const tenon_onnx::NodeProto& node,
+                                   bool aboveBuiltin) const;
     const tenon_onnx::FunctionProto* findFunction(const tenon_onnx::NodeProto& node) const;
     bool claimName(const std::string& name, const std::string& what);
-    void problem(nvonnxparser::ErrorCode code, std::string text, const tenon_onnx::NodeProto* node = nullptr, int32_t index = -1,
-                 const std::vector<std::string>& functions = {});
+    void problem(nvonnxparser::ErrorCode code, std::string text, const tenon_onnx::NodeProto* node = nullptr,
+                 int32_t index = -1, const std::vector<std::string>& functions = {});
 
     const tenon_onnx::ModelProto& mModel;
     std::shared_ptr<const void> mKeep;
@@ -67,7 +70,7 @@ private:
     const ImportOptions& mOptions;
     std::vector<std::unique_ptr<Problem>> mProblems;
     std::vector<bool> mImported;
-    std::vector<std::unique_ptr<tenon_onnx::NodeProto>> mInlined;  // renamed copies of function nodes
+    std::vector<std::unique_ptr<tenon_onnx::NodeProto>> mInlined; // renamed copies of function nodes
     int32_t mInlineCount = 0;
 };
 
@@ -77,4 +80,4 @@ bool importPlugin(NodeImport& node, nvinfer1::IPluginRegistry& registry, bool& h
 // Nodes in an order in which every producer comes first; equal models give equal orders. The second list names a cycle, if there is one.
 std::vector<int32_t> sortNodes(const std::vector<const tenon_onnx::NodeProto*>& nodes, std::vector<int32_t>& cycle);
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

@@ -41,7 +41,8 @@ nvinfer1::ITensor* ImportContext::tensor(const std::string& name) {
     return value.tensor;
 }
 
-nvinfer1::ITensor* ImportContext::constantTensor(std::shared_ptr<const ConstantTensor> constant, const std::string& name) {
+nvinfer1::ITensor* ImportContext::constantTensor(std::shared_ptr<const ConstantTensor> constant,
+                                                 const std::string& name) {
     nvinfer1::IConstantLayer* layer = network.addConstant(constant->shape(), constant->weights());
     if (!layer) {
         return nullptr;
@@ -55,4 +56,4 @@ nvinfer1::ITensor* ImportContext::constantTensor(std::shared_ptr<const ConstantT
     return layer->getOutput(0);
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

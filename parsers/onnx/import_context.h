@@ -44,10 +44,11 @@ public:
     explicit ImportContext(nvinfer1::INetworkDefinition& definition) : network(definition) {}
 
     nvinfer1::INetworkDefinition& network;
-    std::map<std::string, int64_t> opsets;             // by domain; the standard domain is ""
+    std::map<std::string, int64_t> opsets; // by domain; the standard domain is ""
     std::map<std::string, NamedValue> values;
-    std::vector<std::shared_ptr<const ConstantTensor>> constants;  // the network does not copy weights: they live as long as the parser
-    std::map<std::string, nvinfer1::ITensor*> layerOutputs;        // "node name/index" for getLayerOutputTensor
+    std::vector<std::shared_ptr<const ConstantTensor>>
+        constants; // the network does not copy weights: they live as long as the parser
+    std::map<std::string, nvinfer1::ITensor*> layerOutputs; // "node name/index" for getLayerOutputTensor
     ReasonCollector reasons;
 
     int64_t opset(const std::string& domain) const;
@@ -57,4 +58,4 @@ public:
     nvinfer1::ITensor* constantTensor(std::shared_ptr<const ConstantTensor> constant, const std::string& name);
 };
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

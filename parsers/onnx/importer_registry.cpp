@@ -39,4 +39,4 @@ const ImporterTable& builtinImporters() {
     return table;
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

@@ -42,4 +42,4 @@ void addGenerateImporters(ImporterTable& table);
 void addResizeImporters(ImporterTable& table);
 void addQuantizeImporters(ImporterTable& table);
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

@@ -25,12 +25,13 @@ std::vector<ForeignImporter> moduleImporters(const tenon::module::Host& host) {
     return importers;
 }
 
-}  // namespace
+} // namespace
 
-TENON_MODULE(TENON_MODULE_NAME, TENON_MODULE_VERSION)(const tenon::module::Host& host, tenon::module::Registrar& registrar, tenon::module::Reason&) {
+TENON_MODULE(TENON_MODULE_NAME, TENON_MODULE_VERSION)
+(const tenon::module::Host& host, tenon::module::Registrar& registrar, tenon::module::Reason&) {
     registrar.addParser("onnx", [host](void* network, void* logger) -> nvonnxparser::IParser* {
-        return new tenon::onnx::OnnxParser(*static_cast<nvinfer1::INetworkDefinition*>(network), static_cast<nvinfer1::ILogger*>(logger),
-                                           moduleImporters(host));
+        return new tenon::onnx::OnnxParser(*static_cast<nvinfer1::INetworkDefinition*>(network),
+                                           static_cast<nvinfer1::ILogger*>(logger), moduleImporters(host));
     });
     return tenon::module::Code::kOk;
 }

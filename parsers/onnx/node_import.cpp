@@ -27,13 +27,15 @@ Attributes& Attributes::with(const char* name, const std::string& value) {
 
 Attributes& Attributes::with(const char* name, std::vector<int64_t> values) {
     mIntegers.push_back(std::move(values));
-    mList.push_back(OperatorAttribute::ofInts(name, mIntegers.back().data(), static_cast<int64_t>(mIntegers.back().size())));
+    mList.push_back(
+        OperatorAttribute::ofInts(name, mIntegers.back().data(), static_cast<int64_t>(mIntegers.back().size())));
     return *this;
 }
 
 Attributes& Attributes::with(const char* name, std::vector<double> values) {
     mNumbers.push_back(std::move(values));
-    mList.push_back(OperatorAttribute::ofFloats(name, mNumbers.back().data(), static_cast<int64_t>(mNumbers.back().size())));
+    mList.push_back(
+        OperatorAttribute::ofFloats(name, mNumbers.back().data(), static_cast<int64_t>(mNumbers.back().size())));
     return *this;
 }
 
@@ -63,7 +65,8 @@ ITensor* NodeImport::input(size_t i) {
     const std::string& name = mNode.input(static_cast<int>(i));
     ITensor* tensor = mContext.tensor(name);
     if (!tensor) {
-        fail(ErrorCode::kINVALID_NODE, cat("input ", i, " ('", name, "') could not be made a tensor: ", mContext.reasons.take()));
+        fail(ErrorCode::kINVALID_NODE,
+             cat("input ", i, " ('", name, "') could not be made a tensor: ", mContext.reasons.take()));
     }
     return tensor;
 }
@@ -146,7 +149,8 @@ ITensor* NodeImport::add(const char* op, const std::vector<ITensor*>& inputs, co
     return outputs.empty() ? nullptr : outputs[0];
 }
 
-std::vector<ITensor*> NodeImport::addMany(const char* op, const std::vector<ITensor*>& inputs, const Attributes& attributes, int32_t outputs) {
+std::vector<ITensor*> NodeImport::addMany(const char* op, const std::vector<ITensor*>& inputs,
+                                          const Attributes& attributes, int32_t outputs) {
     if (!mOutcome.ok()) {
         return {};
     }
@@ -155,9 +159,9 @@ std::vector<ITensor*> NodeImport::addMany(const char* op, const std::vector<ITen
         operands.pop_back();
     }
     mContext.reasons.clear();
-    IOperatorLayer* layer =
-        mContext.network.addOperator("", op, 0, attributes.list().data(), static_cast<int32_t>(attributes.list().size()), operands.data(),
-                                     static_cast<int32_t>(operands.size()), outputs);
+    IOperatorLayer* layer = mContext.network.addOperator(
+        "", op, 0, attributes.list().data(), static_cast<int32_t>(attributes.list().size()), operands.data(),
+        static_cast<int32_t>(operands.size()), outputs);
     if (!layer) {
         std::string reason = mContext.reasons.take();
         fail(ErrorCode::kINVALID_NODE, reason.empty() ? cat("op '", op, "' was refused") : reason);
@@ -214,13 +218,17 @@ bool NodeImport::output(size_t i, ITensor* tensor) {
     return true;
 }
 
-void NodeImport::constantOutput(size_t i, std::shared_ptr<const ConstantTensor> constant) { mConstantOutputs[i] = std::move(constant); }
+void NodeImport::constantOutput(size_t i, std::shared_ptr<const ConstantTensor> constant) {
+    mConstantOutputs[i] = std::move(constant);
+}
 
 char const* NodeImport::getInputName(int32_t index) const noexcept {
     return index >= 0 && index < mNode.input_size() ? mNode.input(index).c_str() : "";
 }
 
-ITensor* NodeImport::getInput(int32_t index) noexcept { return index < 0 ? nullptr : optionalInput(static_cast<size_t>(index)); }
+ITensor* NodeImport::getInput(int32_t index) noexcept {
+    return index < 0 ? nullptr : optionalInput(static_cast<size_t>(index));
+}
 
 bool NodeImport::getConstantInput(int32_t index, nvinfer1::Weights& values, nvinfer1::Dims& dims) noexcept {
     std::shared_ptr<const ConstantTensor> found = index < 0 ? nullptr : constant(static_cast<size_t>(index));
@@ -244,10 +252,18 @@ bool NodeImport::getAttribute(int32_t index, OperatorAttribute& attribute) noexc
     const AttributeProto& proto = mNode.attribute(index);
     const char* name = proto.name().c_str();
     switch (proto.type()) {
-    case AttributeProto::INT: attribute = OperatorAttribute::ofInt(name, proto.i()); return true;
-    case AttributeProto::FLOAT: attribute = OperatorAttribute::ofFloat(name, static_cast<double>(proto.f())); return true;
-    case AttributeProto::STRING: attribute = OperatorAttribute::ofString(name, proto.s().c_str()); return true;
-    case AttributeProto::INTS: attribute = OperatorAttribute::ofInts(name, proto.ints().data(), proto.ints_size()); return true;
+    case AttributeProto::INT:
+        attribute = OperatorAttribute::ofInt(name, proto.i());
+        return true;
+    case AttributeProto::FLOAT:
+        attribute = OperatorAttribute::ofFloat(name, static_cast<double>(proto.f()));
+        return true;
+    case AttributeProto::STRING:
+        attribute = OperatorAttribute::ofString(name, proto.s().c_str());
+        return true;
+    case AttributeProto::INTS:
+        attribute = OperatorAttribute::ofInts(name, proto.ints().data(), proto.ints_size());
+        return true;
     case AttributeProto::FLOATS:
         mHeldNumbers.emplace_back(proto.floats().begin(), proto.floats().end());
         attribute = OperatorAttribute::ofFloats(name, mHeldNumbers.back().data(), proto.floats_size());
@@ -268,7 +284,8 @@ bool NodeImport::getAttribute(int32_t index, OperatorAttribute& attribute) noexc
         attribute = OperatorAttribute::ofTensor(name, tensor.weights(), tensor.shape());
         return true;
     }
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -281,6 +298,8 @@ bool NodeImport::findAttribute(char const* name, OperatorAttribute& attribute) n
     return false;
 }
 
-void NodeImport::setError(char const* reason) noexcept { fail(ErrorCode::kUNSUPPORTED_NODE, reason ? reason : "no reason given"); }
+void NodeImport::setError(char const* reason) noexcept {
+    fail(ErrorCode::kUNSUPPORTED_NODE, reason ? reason : "no reason given");
+}
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

@@ -73,7 +73,8 @@ public:
     // --- what it becomes
     // Adds a Tenon op. Null inputs leave optional operands out; null after an earlier failure is passed through.
     ITensor* add(const char* op, const std::vector<ITensor*>& inputs, const Attributes& attributes = {});
-    std::vector<ITensor*> addMany(const char* op, const std::vector<ITensor*>& inputs, const Attributes& attributes, int32_t outputs);
+    std::vector<ITensor*> addMany(const char* op, const std::vector<ITensor*>& inputs, const Attributes& attributes,
+                                  int32_t outputs);
     ITensor* constantOf(ConstantTensor tensor);
     ITensor* integersOf(const std::vector<int64_t>& values);
     ITensor* scalarOf(double value, nvinfer1::DataType type);
@@ -123,4 +124,4 @@ private:
     std::deque<ConstantTensor> mHeldTensors;
 };
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

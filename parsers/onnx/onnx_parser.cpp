@@ -30,9 +30,10 @@ std::string folderOf(const char* path) {
     return folder.empty() ? "." : folder;
 }
 
-}  // namespace
+} // namespace
 
-OnnxParser::OnnxParser(nvinfer1::INetworkDefinition& network, nvinfer1::ILogger* logger, std::vector<ForeignImporter> moduleImporters)
+OnnxParser::OnnxParser(nvinfer1::INetworkDefinition& network, nvinfer1::ILogger* logger,
+                       std::vector<ForeignImporter> moduleImporters)
     : mNetwork(network), mLogger(logger), mModuleImporters(std::move(moduleImporters)) {}
 
 void OnnxParser::log(Severity severity, const std::string& text) const noexcept {
@@ -75,7 +76,8 @@ std::shared_ptr<tenon_onnx::ModelProto> OnnxParser::readMessage(void const* mode
         return nullptr;
     }
     if (size > static_cast<size_t>(std::numeric_limits<int>::max())) {
-        fail(ErrorCode::kMODEL_DESERIALIZE_FAILED, cat("the model has ", size, " bytes; protobuf reads at most 2 GiB, store its weights as external data"));
+        fail(ErrorCode::kMODEL_DESERIALIZE_FAILED,
+             cat("the model has ", size, " bytes; protobuf reads at most 2 GiB, store its weights as external data"));
         return nullptr;
     }
     auto message = std::make_shared<tenon_onnx::ModelProto>();
@@ -83,18 +85,20 @@ std::shared_ptr<tenon_onnx::ModelProto> OnnxParser::readMessage(void const* mode
     stream.SetRecursionLimit(kMaxNesting);
     stream.SetTotalBytesLimit(std::numeric_limits<int>::max());
     if (!message->ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage()) {
-        fail(ErrorCode::kMODEL_DESERIALIZE_FAILED, cat("the ", size, " bytes are no ONNX model: the file is truncated, damaged, or of another kind"));
+        fail(ErrorCode::kMODEL_DESERIALIZE_FAILED,
+             cat("the ", size, " bytes are no ONNX model: the file is truncated, damaged, or of another kind"));
         return nullptr;
     }
     if (!message->has_graph()) {
-        fail(ErrorCode::kMODEL_DESERIALIZE_FAILED, "the file parses as a model but holds no graph; is it an ONNX model?");
+        fail(ErrorCode::kMODEL_DESERIALIZE_FAILED,
+             "the file parses as a model but holds no graph; is it an ONNX model?");
         return nullptr;
     }
     return message;
 }
 
-bool OnnxParser::importModel(std::shared_ptr<tenon_onnx::ModelProto> model, const std::string& folder, nvinfer1::INetworkDefinition& network,
-                             bool dryRun, std::vector<bool>* imported) {
+bool OnnxParser::importModel(std::shared_ptr<tenon_onnx::ModelProto> model, const std::string& folder,
+                             nvinfer1::INetworkDefinition& network, bool dryRun, std::vector<bool>* imported) {
     ImportContext& context = mContext.emplace(network);
     ExternalData external(folder);
     ImportOptions options;
@@ -131,7 +135,8 @@ bool OnnxParser::parseFromFile(char const* file, int) noexcept {
         std::string name = file ? file : "";
         std::error_code error;
         if (std::filesystem::is_directory(name, error)) {
-            fail(ErrorCode::kMODEL_DESERIALIZE_FAILED, cat("'", name, "' is a directory; give the path of a .onnx file"));
+            fail(ErrorCode::kMODEL_DESERIALIZE_FAILED,
+                 cat("'", name, "' is a directory; give the path of a .onnx file"));
             return false;
         }
         std::ifstream stream(name, std::ios::binary);
@@ -155,7 +160,8 @@ bool OnnxParser::supportsModelV2(void const* model, size_t size, char const* pat
             return false;
         }
         // A network of its own: the user's stays as it is.
-        std::unique_ptr<nvinfer1::INetworkDefinition> scratch(mNetwork.getBuilder().createNetworkV2(mNetwork.getFlags()));
+        std::unique_ptr<nvinfer1::INetworkDefinition> scratch(
+            mNetwork.getBuilder().createNetworkV2(mNetwork.getFlags()));
         std::vector<bool> imported;
         bool all = scratch && importModel(message, folderOf(path), *scratch, true, &imported);
         for (size_t i = 0; i < imported.size(); ++i) {
@@ -250,8 +256,10 @@ bool OnnxParser::loadInitializer(char const* name, void const* data, size_t size
                     break;
                 }
             }
-            if (!type || tensor->count < 0 || static_cast<int64_t>(size) != (tensor->count * bitsOf(*type) + 7) / 8 || (!data && size > 0)) {
-                fail(ErrorCode::kINVALID_VALUE, cat("initializer '", name, "': ", size, " bytes do not fit its type and extents"));
+            if (!type || tensor->count < 0 || static_cast<int64_t>(size) != (tensor->count * bitsOf(*type) + 7) / 8 ||
+                (!data && size > 0)) {
+                fail(ErrorCode::kINVALID_VALUE,
+                     cat("initializer '", name, "': ", size, " bytes do not fit its type and extents"));
                 return false;
             }
             tensor->type = *type;
@@ -282,10 +290,10 @@ bool OnnxParser::registerImporter(tenon::OnnxImporter const& importer) noexcept 
             fail(ErrorCode::kINVALID_VALUE, "an importer needs an object, an op type and a range of opsets");
             return false;
         }
-        mApplicationImporters.push_back(
-            {importer.domain ? importer.domain : "", importer.opType, importer.minOpset, importer.maxOpset, INT32_MAX, importer.importer});
+        mApplicationImporters.push_back({importer.domain ? importer.domain : "", importer.opType, importer.minOpset,
+                                         importer.maxOpset, INT32_MAX, importer.importer});
         return true;
     });
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

@@ -14,12 +14,15 @@ namespace tenon::onnx {
 
 class OnnxParser final : public nvonnxparser::IParser {
 public:
-    OnnxParser(nvinfer1::INetworkDefinition& network, nvinfer1::ILogger* logger, std::vector<ForeignImporter> moduleImporters);
+    OnnxParser(nvinfer1::INetworkDefinition& network, nvinfer1::ILogger* logger,
+               std::vector<ForeignImporter> moduleImporters);
 
     bool parse(void const* model, size_t size, char const* path) noexcept override;
     bool parseFromFile(char const* file, int verbosity) noexcept override;
     bool supportsModel(void const* model, size_t size, SubGraphCollection_t& parts, char const* path) noexcept override;
-    bool parseWithWeightDescriptors(void const* model, size_t size) noexcept override { return parse(model, size, nullptr); }
+    bool parseWithWeightDescriptors(void const* model, size_t size) noexcept override {
+        return parse(model, size, nullptr);
+    }
     bool supportsOperator(char const* name) const noexcept override;
     int getNbErrors() const noexcept override { return static_cast<int>(mProblems.size()); }
     nvonnxparser::IParserError const* getError(int index) const noexcept override;
@@ -27,9 +30,13 @@ public:
     char const* const* getUsedVCPluginLibraries(int64_t& count) const noexcept override;
     void setFlags(nvonnxparser::OnnxParserFlags flags) noexcept override { mFlags = flags; }
     nvonnxparser::OnnxParserFlags getFlags() const noexcept override { return mFlags; }
-    void clearFlag(nvonnxparser::OnnxParserFlag flag) noexcept override { mFlags &= ~(1U << static_cast<uint32_t>(flag)); }
+    void clearFlag(nvonnxparser::OnnxParserFlag flag) noexcept override {
+        mFlags &= ~(1U << static_cast<uint32_t>(flag));
+    }
     void setFlag(nvonnxparser::OnnxParserFlag flag) noexcept override { mFlags |= 1U << static_cast<uint32_t>(flag); }
-    bool getFlag(nvonnxparser::OnnxParserFlag flag) const noexcept override { return (mFlags >> static_cast<uint32_t>(flag)) & 1U; }
+    bool getFlag(nvonnxparser::OnnxParserFlag flag) const noexcept override {
+        return (mFlags >> static_cast<uint32_t>(flag)) & 1U;
+    }
     nvinfer1::ITensor const* getLayerOutputTensor(char const* name, int64_t i) noexcept override;
     bool supportsModelV2(void const* model, size_t size, char const* path) noexcept override;
     int64_t getNbSubgraphs() noexcept override { return static_cast<int64_t>(mParts.size()); }
@@ -51,8 +58,8 @@ private:
     template <class F>
     bool guarded(F&& work) noexcept;
     std::shared_ptr<tenon_onnx::ModelProto> readMessage(void const* model, size_t size);
-    bool importModel(std::shared_ptr<tenon_onnx::ModelProto> model, const std::string& folder, nvinfer1::INetworkDefinition& network, bool dryRun,
-                     std::vector<bool>* imported);
+    bool importModel(std::shared_ptr<tenon_onnx::ModelProto> model, const std::string& folder,
+                     nvinfer1::INetworkDefinition& network, bool dryRun, std::vector<bool>* imported);
     void fail(nvonnxparser::ErrorCode code, std::string text);
     void log(nvinfer1::ILogger::Severity severity, const std::string& text) const noexcept;
     void logProblems(size_t from) const noexcept;
@@ -61,14 +68,15 @@ private:
     nvinfer1::ILogger* mLogger;
     std::vector<ForeignImporter> mModuleImporters;
     std::vector<ForeignImporter> mApplicationImporters;
-    nvonnxparser::OnnxParserFlags mFlags = 1U << static_cast<uint32_t>(nvonnxparser::OnnxParserFlag::kNATIVE_INSTANCENORM);
+    nvonnxparser::OnnxParserFlags mFlags = 1U
+                                           << static_cast<uint32_t>(nvonnxparser::OnnxParserFlag::kNATIVE_INSTANCENORM);
     std::vector<std::unique_ptr<Problem>> mProblems;
     std::vector<Part> mParts;
-    std::optional<ImportContext> mContext;  // of the model that became the network; owns its constants
+    std::optional<ImportContext> mContext; // of the model that became the network; owns its constants
     std::vector<std::shared_ptr<const void>> mKept;
     std::shared_ptr<tenon_onnx::ModelProto> mLoaded;
     std::string mLoadedFolder;
     std::map<std::string, std::shared_ptr<const ConstantTensor>> mGiven;
 };
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

@@ -20,22 +20,33 @@ public:
     void add(const OperatorAttribute& attribute) {
         PluginFieldType wanted = declaredType(attribute.name);
         switch (attribute.kind) {
-        case AttributeKind::kINT: addInts(attribute.name, &attribute.integer, 1, wanted); break;
-        case AttributeKind::kINTS: addInts(attribute.name, attribute.integers, attribute.count, wanted); break;
-        case AttributeKind::kFLOAT: addFloats(attribute.name, &attribute.number, 1, wanted); break;
-        case AttributeKind::kFLOATS: addFloats(attribute.name, attribute.numbers, attribute.count, wanted); break;
+        case AttributeKind::kINT:
+            addInts(attribute.name, &attribute.integer, 1, wanted);
+            break;
+        case AttributeKind::kINTS:
+            addInts(attribute.name, attribute.integers, attribute.count, wanted);
+            break;
+        case AttributeKind::kFLOAT:
+            addFloats(attribute.name, &attribute.number, 1, wanted);
+            break;
+        case AttributeKind::kFLOATS:
+            addFloats(attribute.name, attribute.numbers, attribute.count, wanted);
+            break;
         case AttributeKind::kSTRING:
-            push(attribute.name, std::vector<char>(attribute.string, attribute.string + std::strlen(attribute.string) + 1), PluginFieldType::kCHAR,
-                 static_cast<int32_t>(std::strlen(attribute.string)) + 1);
+            push(attribute.name,
+                 std::vector<char>(attribute.string, attribute.string + std::strlen(attribute.string) + 1),
+                 PluginFieldType::kCHAR, static_cast<int32_t>(std::strlen(attribute.string)) + 1);
             break;
         case AttributeKind::kTENSOR: {
             auto bytes = static_cast<size_t>((attribute.tensor.count * bitsOf(attribute.tensor.type) + 7) / 8);
             auto data = static_cast<const char*>(attribute.tensor.values);
-            push(attribute.name, std::vector<char>(data, data + bytes), typeOf(attribute.tensor.type), static_cast<int32_t>(attribute.tensor.count));
+            push(attribute.name, std::vector<char>(data, data + bytes), typeOf(attribute.tensor.type),
+                 static_cast<int32_t>(attribute.tensor.count));
             break;
         }
         case AttributeKind::kSTRINGS:
-        case AttributeKind::kTYPE: break;
+        case AttributeKind::kTYPE:
+            break;
         }
     }
 
@@ -54,13 +65,20 @@ private:
 
     static PluginFieldType typeOf(nvinfer1::DataType type) {
         switch (type) {
-        case nvinfer1::DataType::kFLOAT: return PluginFieldType::kFLOAT32;
-        case nvinfer1::DataType::kHALF: return PluginFieldType::kFLOAT16;
-        case nvinfer1::DataType::kINT32: return PluginFieldType::kINT32;
-        case nvinfer1::DataType::kINT64: return PluginFieldType::kINT64;
-        case nvinfer1::DataType::kINT8: return PluginFieldType::kINT8;
-        case nvinfer1::DataType::kBF16: return PluginFieldType::kBF16;
-        default: return PluginFieldType::kUNKNOWN;
+        case nvinfer1::DataType::kFLOAT:
+            return PluginFieldType::kFLOAT32;
+        case nvinfer1::DataType::kHALF:
+            return PluginFieldType::kFLOAT16;
+        case nvinfer1::DataType::kINT32:
+            return PluginFieldType::kINT32;
+        case nvinfer1::DataType::kINT64:
+            return PluginFieldType::kINT64;
+        case nvinfer1::DataType::kINT8:
+            return PluginFieldType::kINT8;
+        case nvinfer1::DataType::kBF16:
+            return PluginFieldType::kBF16;
+        default:
+            return PluginFieldType::kUNKNOWN;
         }
     }
 
@@ -108,7 +126,7 @@ bool isKind(const nvinfer1::IPluginCreatorInterface& creator, const char* kind) 
     return std::strcmp(creator.getInterfaceInfo().kind, kind) == 0;
 }
 
-}  // namespace
+} // namespace
 
 bool importPlugin(NodeImport& node, nvinfer1::IPluginRegistry& registry, bool& handled) {
     std::string version = node.string("plugin_version", "1");
@@ -128,8 +146,9 @@ bool importPlugin(NodeImport& node, nvinfer1::IPluginRegistry& registry, bool& h
         return false;
     }
     bool third = isKind(*creator, "PLUGIN CREATOR_V3ONE");
-    const nvinfer1::PluginFieldCollection* declared = third ? static_cast<nvinfer1::IPluginCreatorV3One*>(creator)->getFieldNames()
-                                                            : static_cast<nvinfer1::IPluginCreator*>(creator)->getFieldNames();
+    const nvinfer1::PluginFieldCollection* declared =
+        third ? static_cast<nvinfer1::IPluginCreatorV3One*>(creator)->getFieldNames()
+              : static_cast<nvinfer1::IPluginCreator*>(creator)->getFieldNames();
     Fields fields(declared);
     for (int32_t i = 0; i < node.getNbAttributes(); ++i) {
         OperatorAttribute attribute{};
@@ -143,24 +162,28 @@ bool importPlugin(NodeImport& node, nvinfer1::IPluginRegistry& registry, bool& h
     nvinfer1::ILayer* layer = nullptr;
     node.context().reasons.clear();
     if (third) {
-        nvinfer1::IPluginV3* plugin =
-            static_cast<nvinfer1::IPluginCreatorV3One*>(creator)->createPlugin(node.title().c_str(), &collection, nvinfer1::TensorRTPhase::kBUILD);
+        nvinfer1::IPluginV3* plugin = static_cast<nvinfer1::IPluginCreatorV3One*>(creator)->createPlugin(
+            node.title().c_str(), &collection, nvinfer1::TensorRTPhase::kBUILD);
         if (!plugin) {
-            return node.fail(ErrorCode::kUNSUPPORTED_NODE, cat("the creator of plugin ", node.op(), " version ", version, " refused the node's attributes"));
+            return node.fail(ErrorCode::kUNSUPPORTED_NODE, cat("the creator of plugin ", node.op(), " version ",
+                                                               version, " refused the node's attributes"));
         }
         layer = network.addPluginV3(inputs.data(), static_cast<int32_t>(inputs.size()), nullptr, 0, *plugin);
         delete plugin;
     } else {
-        nvinfer1::IPluginV2* plugin = static_cast<nvinfer1::IPluginCreator*>(creator)->createPlugin(node.title().c_str(), &collection);
+        nvinfer1::IPluginV2* plugin =
+            static_cast<nvinfer1::IPluginCreator*>(creator)->createPlugin(node.title().c_str(), &collection);
         if (!plugin) {
-            return node.fail(ErrorCode::kUNSUPPORTED_NODE, cat("the creator of plugin ", node.op(), " version ", version, " refused the node's attributes"));
+            return node.fail(ErrorCode::kUNSUPPORTED_NODE, cat("the creator of plugin ", node.op(), " version ",
+                                                               version, " refused the node's attributes"));
         }
         layer = network.addPluginV2(inputs.data(), static_cast<int32_t>(inputs.size()), *plugin);
         plugin->destroy();
     }
     if (!layer) {
         std::string reason = node.context().reasons.take();
-        return node.fail(ErrorCode::kUNSUPPORTED_NODE, cat("plugin ", node.op(), ": ", reason.empty() ? "the network refused it" : reason));
+        return node.fail(ErrorCode::kUNSUPPORTED_NODE,
+                         cat("plugin ", node.op(), ": ", reason.empty() ? "the network refused it" : reason));
     }
     layer->setName(node.title().c_str());
     layer->setMetadata(node.title().c_str());
@@ -170,4 +193,4 @@ bool importPlugin(NodeImport& node, nvinfer1::IPluginRegistry& registry, bool& h
     return true;
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

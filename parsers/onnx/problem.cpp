@@ -10,4 +10,4 @@ char const* const* Problem::localFunctionStack() const noexcept {
     return mStack.empty() ? nullptr : mStack.data();
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

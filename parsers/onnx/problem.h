@@ -19,7 +19,7 @@ public:
     int32_t nodeIndex = -1;
     std::string nodeTitle;
     std::string nodeOp;
-    std::vector<std::string> functions;  // model-local functions around the node, outermost first
+    std::vector<std::string> functions; // model-local functions around the node, outermost first
 
     nvonnxparser::ErrorCode code() const noexcept override { return kind; }
     char const* desc() const noexcept override { return text.c_str(); }
@@ -55,4 +55,4 @@ private:
     std::string mReason;
 };
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

@@ -35,17 +35,34 @@ void copyField(const Field& field, std::vector<std::byte>& to) {
 // Elements as the typed fields of the message hold them.
 Outcome typedElements(const Proto& proto, DataType type, std::vector<std::byte>& bytes) {
     switch (proto.data_type()) {
-    case Proto::FLOAT: copyField<float>(proto.float_data(), bytes); return {};
-    case Proto::DOUBLE: copyField<double>(proto.double_data(), bytes); return {};
-    case Proto::INT64: copyField<int64_t>(proto.int64_data(), bytes); return {};
-    case Proto::UINT64: copyField<uint64_t>(proto.uint64_data(), bytes); return {};
-    case Proto::UINT32: copyField<uint32_t>(proto.uint64_data(), bytes); return {};
-    case Proto::INT32: copyField<int32_t>(proto.int32_data(), bytes); return {};
-    case Proto::INT16: copyField<int16_t>(proto.int32_data(), bytes); return {};
+    case Proto::FLOAT:
+        copyField<float>(proto.float_data(), bytes);
+        return {};
+    case Proto::DOUBLE:
+        copyField<double>(proto.double_data(), bytes);
+        return {};
+    case Proto::INT64:
+        copyField<int64_t>(proto.int64_data(), bytes);
+        return {};
+    case Proto::UINT64:
+        copyField<uint64_t>(proto.uint64_data(), bytes);
+        return {};
+    case Proto::UINT32:
+        copyField<uint32_t>(proto.uint64_data(), bytes);
+        return {};
+    case Proto::INT32:
+        copyField<int32_t>(proto.int32_data(), bytes);
+        return {};
+    case Proto::INT16:
+        copyField<int16_t>(proto.int32_data(), bytes);
+        return {};
     case Proto::UINT16:
     case Proto::FLOAT16:
-    case Proto::BFLOAT16: copyField<uint16_t>(proto.int32_data(), bytes); return {};
-    default: break;
+    case Proto::BFLOAT16:
+        copyField<uint16_t>(proto.int32_data(), bytes);
+        return {};
+    default:
+        break;
     }
     if (bitsOf(type) <= 8) {
         // One byte, or several packed elements of less than a byte, per entry.
@@ -55,7 +72,7 @@ Outcome typedElements(const Proto& proto, DataType type, std::vector<std::byte>&
     return invalid(cat("element type ", onnxTypeName(proto.data_type()), " cannot be read"));
 }
 
-}  // namespace
+} // namespace
 
 nvinfer1::Dims ConstantTensor::shape() const {
     nvinfer1::Dims shape{};
@@ -78,12 +95,17 @@ std::optional<std::vector<int64_t>> ConstantTensor::integers() const {
         return values;
     };
     switch (type) {
-    case DataType::kINT64: return copy(int64_t{});
-    case DataType::kINT32: return copy(int32_t{});
+    case DataType::kINT64:
+        return copy(int64_t{});
+    case DataType::kINT32:
+        return copy(int32_t{});
     case DataType::kBOOL:
-    case DataType::kUINT8: return copy(uint8_t{});
-    case DataType::kINT8: return copy(int8_t{});
-    default: return std::nullopt;
+    case DataType::kUINT8:
+        return copy(uint8_t{});
+    case DataType::kINT8:
+        return copy(int8_t{});
+    default:
+        return std::nullopt;
     }
 }
 
@@ -110,32 +132,53 @@ std::optional<std::vector<double>> ConstantTensor::numbers() const {
 
 std::optional<DataType> elementTypeOf(int32_t onnxType) {
     switch (onnxType) {
-    case Proto::FLOAT: return DataType::kFLOAT;
-    case Proto::FLOAT16: return DataType::kHALF;
-    case Proto::BFLOAT16: return DataType::kBF16;
-    case Proto::DOUBLE: return element_type::kDOUBLE;
-    case Proto::INT8: return DataType::kINT8;
-    case Proto::UINT8: return DataType::kUINT8;
-    case Proto::INT16: return element_type::kINT16;
-    case Proto::UINT16: return element_type::kUINT16;
-    case Proto::INT32: return DataType::kINT32;
-    case Proto::UINT32: return element_type::kUINT32;
-    case Proto::INT64: return DataType::kINT64;
-    case Proto::UINT64: return element_type::kUINT64;
-    case Proto::BOOL: return DataType::kBOOL;
-    case Proto::FLOAT8E4M3FN: return DataType::kFP8;
-    case Proto::FLOAT8E5M2: return element_type::kFP8_E5M2;
-    case Proto::INT4: return DataType::kINT4;
-    case Proto::UINT4: return element_type::kUINT4;
-    case Proto::FLOAT4E2M1: return DataType::kFP4;
-    default: return std::nullopt;
+    case Proto::FLOAT:
+        return DataType::kFLOAT;
+    case Proto::FLOAT16:
+        return DataType::kHALF;
+    case Proto::BFLOAT16:
+        return DataType::kBF16;
+    case Proto::DOUBLE:
+        return element_type::kDOUBLE;
+    case Proto::INT8:
+        return DataType::kINT8;
+    case Proto::UINT8:
+        return DataType::kUINT8;
+    case Proto::INT16:
+        return element_type::kINT16;
+    case Proto::UINT16:
+        return element_type::kUINT16;
+    case Proto::INT32:
+        return DataType::kINT32;
+    case Proto::UINT32:
+        return element_type::kUINT32;
+    case Proto::INT64:
+        return DataType::kINT64;
+    case Proto::UINT64:
+        return element_type::kUINT64;
+    case Proto::BOOL:
+        return DataType::kBOOL;
+    case Proto::FLOAT8E4M3FN:
+        return DataType::kFP8;
+    case Proto::FLOAT8E5M2:
+        return element_type::kFP8_E5M2;
+    case Proto::INT4:
+        return DataType::kINT4;
+    case Proto::UINT4:
+        return element_type::kUINT4;
+    case Proto::FLOAT4E2M1:
+        return DataType::kFP4;
+    default:
+        return std::nullopt;
     }
 }
 
 std::string onnxTypeName(int32_t onnxType) {
-    static constexpr const char* kNames[] = {"UNDEFINED", "FLOAT",  "UINT8",  "INT8",      "UINT16",     "INT16",    "INT32",      "INT64",
-                                             "STRING",    "BOOL",   "FLOAT16", "DOUBLE",   "UINT32",     "UINT64",   "COMPLEX64",  "COMPLEX128",
-                                             "BFLOAT16",  "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ", "UINT4", "INT4", "FLOAT4E2M1"};
+    static constexpr const char* kNames[] = {
+        "UNDEFINED",      "FLOAT",      "UINT8",          "INT8",       "UINT16",   "INT16",
+        "INT32",          "INT64",      "STRING",         "BOOL",       "FLOAT16",  "DOUBLE",
+        "UINT32",         "UINT64",     "COMPLEX64",      "COMPLEX128", "BFLOAT16", "FLOAT8E4M3FN",
+        "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ", "UINT4",      "INT4",     "FLOAT4E2M1"};
     if (onnxType >= 0 && onnxType < static_cast<int32_t>(std::size(kNames))) {
         return kNames[onnxType];
     }
@@ -149,7 +192,8 @@ int32_t bitsOf(DataType type) {
     if (type == DataType::kFLOAT || type == DataType::kINT32 || type == element_type::kUINT32) {
         return 32;
     }
-    if (type == DataType::kHALF || type == DataType::kBF16 || type == element_type::kINT16 || type == element_type::kUINT16) {
+    if (type == DataType::kHALF || type == DataType::kBF16 || type == element_type::kINT16 ||
+        type == element_type::kUINT16) {
         return 16;
     }
     if (type == DataType::kINT4 || type == DataType::kFP4 || type == element_type::kUINT4) {
@@ -189,19 +233,22 @@ Outcome ExternalData::read(const Proto& tensor, int64_t bytes, std::shared_ptr<c
         return invalid("external data names no file");
     }
     if (mFolder.empty()) {
-        return invalid(cat("external data '", location, "' is needed, but the model came from memory without a path; parse from a file or give the "
+        return invalid(cat("external data '", location,
+                           "' is needed, but the model came from memory without a path; parse from a file or give the "
                            "model's path"));
     }
     namespace fs = std::filesystem;
     fs::path relative = fs::path(location).lexically_normal();
     if (relative.is_absolute() || relative.empty() || *relative.begin() == "..") {
-        return invalid(cat("external data '", location, "' points outside the model's folder, which is refused; put the file beside the model"));
+        return invalid(cat("external data '", location,
+                           "' points outside the model's folder, which is refused; put the file beside the model"));
     }
     std::error_code error;
     fs::path base = fs::canonical(mFolder, error);
     fs::path file = error ? fs::path() : fs::canonical(base / relative, error);
     if (error) {
-        return invalid(cat("external data file '", (fs::path(mFolder) / relative).string(), "' cannot be opened: ", error.message()));
+        return invalid(cat("external data file '", (fs::path(mFolder) / relative).string(),
+                           "' cannot be opened: ", error.message()));
     }
     auto [endOfBase, ignored] = std::mismatch(base.begin(), base.end(), file.begin(), file.end());
     if (endOfBase != base.end()) {
@@ -229,7 +276,8 @@ Outcome ExternalData::read(const Proto& tensor, int64_t bytes, std::shared_ptr<c
             void* memory = mmap(nullptr, mapping->size, PROT_READ, MAP_PRIVATE, descriptor, 0);
             if (memory == MAP_FAILED) {
                 ::close(descriptor);
-                return invalid(cat("external data file '", file.string(), "' cannot be mapped: ", std::strerror(errno)));
+                return invalid(
+                    cat("external data file '", file.string(), "' cannot be mapped: ", std::strerror(errno)));
             }
             mapping->data = memory;
         }
@@ -238,18 +286,21 @@ Outcome ExternalData::read(const Proto& tensor, int64_t bytes, std::shared_ptr<c
     }
     auto size = static_cast<int64_t>(mapping->size);
     if (length != bytes || offset > size || bytes > size - offset) {
-        return invalid(cat("external data '", location, "' at offset ", offset, " has ", std::max<int64_t>(size - offset, 0),
-                           " bytes, length says ", length, ", and the tensor needs ", bytes));
+        return invalid(cat("external data '", location, "' at offset ", offset, " has ",
+                           std::max<int64_t>(size - offset, 0), " bytes, length says ", length,
+                           ", and the tensor needs ", bytes));
     }
     owner = mapping;
     data = static_cast<const std::byte*>(mapping->data) + offset;
     return {};
 }
 
-Outcome readTensor(const Proto& proto, ExternalData& external, const std::shared_ptr<const void>& keep, ConstantTensor& tensor) {
+Outcome readTensor(const Proto& proto, ExternalData& external, const std::shared_ptr<const void>& keep,
+                   ConstantTensor& tensor) {
     std::optional<DataType> type = elementTypeOf(proto.data_type());
     if (!type) {
-        return Outcome::failure(ErrorCode::kUNSUPPORTED_NODE_DATATYPE, cat("elements of type ", onnxTypeName(proto.data_type()), " are not supported"));
+        return Outcome::failure(ErrorCode::kUNSUPPORTED_NODE_DATATYPE,
+                                cat("elements of type ", onnxTypeName(proto.data_type()), " are not supported"));
     }
     tensor.type = *type;
     tensor.dims.assign(proto.dims().begin(), proto.dims().end());
@@ -279,8 +330,8 @@ Outcome readTensor(const Proto& proto, ExternalData& external, const std::shared
     }
     if (proto.has_raw_data() && (!proto.raw_data().empty() || tensor.count == 0)) {
         if (static_cast<int64_t>(proto.raw_data().size()) != bytes) {
-            return invalid(cat("raw data has ", proto.raw_data().size(), " bytes, ", tensor.count, " elements of ", onnxTypeName(proto.data_type()),
-                               " need ", bytes));
+            return invalid(cat("raw data has ", proto.raw_data().size(), " bytes, ", tensor.count, " elements of ",
+                               onnxTypeName(proto.data_type()), " need ", bytes));
         }
         const void* raw = proto.raw_data().data();
         if (keep && reinterpret_cast<uintptr_t>(raw) % 8 == 0) {
@@ -300,13 +351,13 @@ Outcome readTensor(const Proto& proto, ExternalData& external, const std::shared
         return outcome;
     }
     if (static_cast<int64_t>(elements->size()) != bytes) {
-        return invalid(cat("the typed data has ", elements->size(), " bytes, ", tensor.count, " elements of ", onnxTypeName(proto.data_type()), " need ",
-                           bytes));
+        return invalid(cat("the typed data has ", elements->size(), " bytes, ", tensor.count, " elements of ",
+                           onnxTypeName(proto.data_type()), " need ", bytes));
     }
-    elements->reserve(1);  // so that an empty tensor has an address
+    elements->reserve(1); // so that an empty tensor has an address
     tensor.owner = elements;
     tensor.data = elements->data();
     return {};
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

@@ -41,7 +41,8 @@ class ExternalData {
 public:
     // Empty: there is no folder, external data is refused.
     explicit ExternalData(std::string folder) : mFolder(std::move(folder)) {}
-    Outcome read(const tenon_onnx::TensorProto& tensor, int64_t bytes, std::shared_ptr<const void>& owner, const void*& data);
+    Outcome read(const tenon_onnx::TensorProto& tensor, int64_t bytes, std::shared_ptr<const void>& owner,
+                 const void*& data);
 
 private:
     struct Mapping;
@@ -50,6 +51,7 @@ private:
 };
 
 // `keep` keeps the message's own bytes alive where they can be used in place.
-Outcome readTensor(const tenon_onnx::TensorProto& proto, ExternalData& external, const std::shared_ptr<const void>& keep, ConstantTensor& tensor);
+Outcome readTensor(const tenon_onnx::TensorProto& proto, ExternalData& external,
+                   const std::shared_ptr<const void>& keep, ConstantTensor& tensor);
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

@@ -24,4 +24,4 @@ std::string join(const Range& range, const char* separator) {
     return text.str();
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

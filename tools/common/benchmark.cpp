@@ -22,7 +22,9 @@ double BenchmarkResult::percentile(double p) const {
 }
 
 double BenchmarkResult::mean() const {
-    return latenciesMs.empty() ? 0 : std::accumulate(latenciesMs.begin(), latenciesMs.end(), 0.0) / static_cast<double>(latenciesMs.size());
+    return latenciesMs.empty()
+               ? 0
+               : std::accumulate(latenciesMs.begin(), latenciesMs.end(), 0.0) / static_cast<double>(latenciesMs.size());
 }
 
 BenchmarkResult benchmark(EngineSession& session, const BenchmarkSettings& settings) {
@@ -34,7 +36,8 @@ BenchmarkResult benchmark(EngineSession& session, const BenchmarkSettings& setti
     BenchmarkResult result;
     Clock::time_point begin = Clock::now();
     while (!interrupted()) {
-        bool enough = static_cast<int64_t>(result.latenciesMs.size()) >= settings.iterations && since(begin) >= settings.seconds;
+        bool enough =
+            static_cast<int64_t>(result.latenciesMs.size()) >= settings.iterations && since(begin) >= settings.seconds;
         if (enough) {
             break;
         }
@@ -52,4 +55,4 @@ double peakRssMib() {
     return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

@@ -28,12 +28,14 @@ Comparison compareOutput(const HostTensor& actual, const ExpectedOutput& expecte
         return result;
     }
     if (actual.dtype != reference.dtype) {
-        result.reason = support::cat("element type is ", ir::nameOf(actual.dtype), ", expected ", ir::nameOf(reference.dtype));
+        result.reason =
+            support::cat("element type is ", ir::nameOf(actual.dtype), ", expected ", ir::nameOf(reference.dtype));
         return result;
     }
     int64_t count = reference.elements();
     if ((actual.elements() + expected.stride - 1) / expected.stride != count) {
-        result.reason = support::cat("the reference holds ", count, " samples, the output has ", actual.elements(), " elements at stride ", expected.stride);
+        result.reason = support::cat("the reference holds ", count, " samples, the output has ", actual.elements(),
+                                     " elements at stride ", expected.stride);
         return result;
     }
     bool exact = !ir::isFloat(actual.dtype);
@@ -69,11 +71,12 @@ Comparison compareOutput(const HostTensor& actual, const ExpectedOutput& expecte
     result.cosine = normA > 0 && normB > 0 ? dot / std::sqrt(normA * normB) : (normA == normB ? 1.0 : 0.0);
     result.ok = bad == 0;
     if (bad > 0) {
-        result.reason = support::cat(bad, " of ", count, " compared elements differ by more than ", tolerances.atol, " + ", tolerances.rtol,
-                                     " * |expected|, the first at element ", first, ": ", actual.numberAt(first), ", expected ",
-                                     reference.numberAt(first / expected.stride));
+        result.reason =
+            support::cat(bad, " of ", count, " compared elements differ by more than ", tolerances.atol, " + ",
+                         tolerances.rtol, " * |expected|, the first at element ", first, ": ", actual.numberAt(first),
+                         ", expected ", reference.numberAt(first / expected.stride));
     }
     return result;
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

@@ -22,10 +22,10 @@ struct Comparison {
     double maxRel = 0;
     double cosine = 1;
     bool ok = false;
-    bool skipped = false;   // a random output
-    std::string reason;     // of a failure
+    bool skipped = false; // a random output
+    std::string reason;   // of a failure
 };
 
 Comparison compareOutput(const HostTensor& actual, const ExpectedOutput& expected, const Tolerances& tolerances);
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

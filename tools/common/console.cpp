@@ -22,7 +22,7 @@ void onInterrupt(int) {
     [[maybe_unused]] ssize_t written = write(STDERR_FILENO, kText, sizeof(kText) - 1);
 }
 
-}  // namespace
+} // namespace
 
 void catchInterrupt() { std::signal(SIGINT, onInterrupt); }
 bool interrupted() { return gInterrupts.load() > 0; }
@@ -35,7 +35,8 @@ void ConsoleLogger::log(Severity severity, nvinfer1::AsciiChar const* text) noex
         return;
     }
     static constexpr const char* kNames[] = {"internal error", "error", "warning", "info", "verbose"};
-    std::fprintf(stderr, "%s%s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", kNames[static_cast<int>(severity)], text);
+    std::fprintf(stderr, "%s%s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", kNames[static_cast<int>(severity)],
+                 text);
 }
 
 ConsoleProgress::ConsoleProgress() : mTerminal(isatty(STDERR_FILENO) != 0) {}
@@ -83,14 +84,16 @@ void ConsoleProgress::draw(bool force) noexcept {
     }
     constexpr int kWidth = 24;
     int filled = mSteps > 0 ? static_cast<int>(static_cast<int64_t>(kWidth) * mDone / mSteps) : 0;
-    std::fprintf(stderr, "\r\033[K[%-*.*s] %s %d/%d%s", kWidth, filled, "########################", mPhase.c_str(), mDone, mSteps, left.c_str());
+    std::fprintf(stderr, "\r\033[K[%-*.*s] %s %d/%d%s", kWidth, filled, "########################", mPhase.c_str(),
+                 mDone, mSteps, left.c_str());
     std::fflush(stderr);
 }
 
 std::string durationText(double seconds) {
     char text[32];
     if (seconds >= 60) {
-        std::snprintf(text, sizeof(text), "%d min %02d s", static_cast<int>(seconds) / 60, static_cast<int>(seconds) % 60);
+        std::snprintf(text, sizeof(text), "%d min %02d s", static_cast<int>(seconds) / 60,
+                      static_cast<int>(seconds) % 60);
     } else if (seconds >= 1) {
         std::snprintf(text, sizeof(text), "%.2f s", seconds);
     } else if (seconds >= 1e-3) {
@@ -111,4 +114,4 @@ std::string bytesText(int64_t bytes) {
     return text;
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

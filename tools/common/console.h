@@ -51,4 +51,4 @@ std::string durationText(double seconds);
 // "1.5 MiB"
 std::string bytesText(int64_t bytes);
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

@@ -25,27 +25,53 @@ using support::cat;
 }
 
 constexpr std::pair<const char*, ir::DataType> kNumpyNames[] = {
-    {"float32", ir::DataType::kF32}, {"float64", ir::DataType::kF64}, {"float16", ir::DataType::kF16}, {"int8", ir::DataType::kI8},
-    {"uint8", ir::DataType::kU8},    {"int16", ir::DataType::kI16},   {"uint16", ir::DataType::kU16},  {"int32", ir::DataType::kI32},
-    {"uint32", ir::DataType::kU32},  {"int64", ir::DataType::kI64},   {"uint64", ir::DataType::kU64},  {"bool", ir::DataType::kBool},
+    {"float32", ir::DataType::kF32}, {"float64", ir::DataType::kF64}, {"float16", ir::DataType::kF16},
+    {"int8", ir::DataType::kI8},     {"uint8", ir::DataType::kU8},    {"int16", ir::DataType::kI16},
+    {"uint16", ir::DataType::kU16},  {"int32", ir::DataType::kI32},   {"uint32", ir::DataType::kU32},
+    {"int64", ir::DataType::kI64},   {"uint64", ir::DataType::kU64},  {"bool", ir::DataType::kBool},
 };
 
 void store(HostTensor& tensor, int64_t index, double value) {
-    auto put = [&](auto typed) { std::memcpy(tensor.bytes.data() + static_cast<size_t>(index) * sizeof(typed), &typed, sizeof(typed)); };
+    auto put = [&](auto typed) {
+        std::memcpy(tensor.bytes.data() + static_cast<size_t>(index) * sizeof(typed), &typed, sizeof(typed));
+    };
     switch (tensor.dtype) {
-    case ir::DataType::kF32: put(static_cast<float>(value)); break;
-    case ir::DataType::kF64: put(value); break;
-    case ir::DataType::kF16: put(ir::floatToHalf(static_cast<float>(value))); break;
-    case ir::DataType::kI8: put(static_cast<int8_t>(value)); break;
+    case ir::DataType::kF32:
+        put(static_cast<float>(value));
+        break;
+    case ir::DataType::kF64:
+        put(value);
+        break;
+    case ir::DataType::kF16:
+        put(ir::floatToHalf(static_cast<float>(value)));
+        break;
+    case ir::DataType::kI8:
+        put(static_cast<int8_t>(value));
+        break;
     case ir::DataType::kU8:
-    case ir::DataType::kBool: put(static_cast<uint8_t>(value)); break;
-    case ir::DataType::kI16: put(static_cast<int16_t>(value)); break;
-    case ir::DataType::kU16: put(static_cast<uint16_t>(value)); break;
-    case ir::DataType::kI32: put(static_cast<int32_t>(value)); break;
-    case ir::DataType::kU32: put(static_cast<uint32_t>(value)); break;
-    case ir::DataType::kI64: put(static_cast<int64_t>(value)); break;
-    case ir::DataType::kU64: put(static_cast<uint64_t>(value)); break;
-    default: break;
+    case ir::DataType::kBool:
+        put(static_cast<uint8_t>(value));
+        break;
+    case ir::DataType::kI16:
+        put(static_cast<int16_t>(value));
+        break;
+    case ir::DataType::kU16:
+        put(static_cast<uint16_t>(value));
+        break;
+    case ir::DataType::kI32:
+        put(static_cast<int32_t>(value));
+        break;
+    case ir::DataType::kU32:
+        put(static_cast<uint32_t>(value));
+        break;
+    case ir::DataType::kI64:
+        put(static_cast<int64_t>(value));
+        break;
+    case ir::DataType::kU64:
+        put(static_cast<uint64_t>(value));
+        break;
+    default:
+        break;
     }
 }
 
@@ -61,7 +87,8 @@ HostTensor generate(const Json& entry, const fs::path& path) {
     HostTensor tensor;
     tensor.name = entry.at("name").get<std::string>();
     std::string dtype = entry.at("dtype").get<std::string>();
-    auto known = std::find_if(std::begin(kNumpyNames), std::end(kNumpyNames), [&](const auto& pair) { return dtype == pair.first; });
+    auto known = std::find_if(std::begin(kNumpyNames), std::end(kNumpyNames),
+                              [&](const auto& pair) { return dtype == pair.first; });
     if (known == std::end(kNumpyNames)) {
         damaged(path, cat("unknown dtype '", dtype, "'"));
     }
@@ -94,7 +121,8 @@ HostTensor generate(const Json& entry, const fs::path& path) {
         auto high = entry.at("hi").get<int64_t>();
         uint64_t range = static_cast<uint64_t>(high - low) + 1;
         for (int64_t i = 0; i < count; ++i) {
-            store(tensor, i, static_cast<double>(low + static_cast<int64_t>(splitmix64(seed, static_cast<uint64_t>(i)) % range)));
+            store(tensor, i,
+                  static_cast<double>(low + static_cast<int64_t>(splitmix64(seed, static_cast<uint64_t>(i)) % range)));
         }
         return tensor;
     }
@@ -171,12 +199,14 @@ DataSet readDataSet(const fs::path& folder) {
     return set;
 }
 
-}  // namespace
+} // namespace
 
 std::vector<DataSet> readDataSets(const std::string& path) {
     std::error_code error;
     if (!fs::is_directory(path, error)) {
-        throw ToolError(ExitCode::kBadInput, cat("'", path, "' is no folder; --check takes a model folder with test_data_set_* or one data set"));
+        throw ToolError(
+            ExitCode::kBadInput,
+            cat("'", path, "' is no folder; --check takes a model folder with test_data_set_* or one data set"));
     }
     std::vector<fs::path> folders;
     for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
@@ -198,4 +228,4 @@ std::vector<DataSet> readDataSets(const std::string& path) {
     return sets;
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

@@ -15,17 +15,17 @@ namespace tenon::tools {
 struct ExpectedOutput {
     HostTensor tensor;
     int64_t stride = 1;
-    std::vector<int64_t> fullDims;  // of the whole output; empty: those of the tensor
-    bool random = false;            // of a random op: not compared
+    std::vector<int64_t> fullDims; // of the whole output; empty: those of the tensor
+    bool random = false;           // of a random op: not compared
 };
 
 struct DataSet {
     std::string name;
-    std::vector<HostTensor> inputs;  // in the order of the graph's inputs that are not initialisers
+    std::vector<HostTensor> inputs; // in the order of the graph's inputs that are not initialisers
     std::vector<ExpectedOutput> outputs;
 };
 
 // A model folder (all test_data_set_*) or one data set. Throws ToolError(kBadInput).
 std::vector<DataSet> readDataSets(const std::string& path);
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

@@ -32,7 +32,9 @@ int64_t parseNumber(std::string_view text, const std::string& whole) {
 }
 
 // The last error the library logged, or a fallback.
-std::string lastError(const ConsoleLogger& logger, const std::string& fallback) { return logger.errors().empty() ? fallback : logger.errors().back(); }
+std::string lastError(const ConsoleLogger& logger, const std::string& fallback) {
+    return logger.errors().empty() ? fallback : logger.errors().back();
+}
 
 void readTimingCache(const std::string& path, std::string& bytes) {
     support::Result<support::FileMap> file = support::FileMap::open(path);
@@ -43,7 +45,7 @@ void readTimingCache(const std::string& path, std::string& bytes) {
     }
 }
 
-}  // namespace
+} // namespace
 
 ShapeRange parseShapeRange(const std::string& text) {
     ShapeRange range;
@@ -108,7 +110,8 @@ bool isPlanFile(const std::string& path) {
     return file->text().starts_with("TENONPLN");
 }
 
-void loadExtensions(const std::vector<std::string>& modules, const std::vector<std::string>& plugins, ConsoleLogger& logger) {
+void loadExtensions(const std::vector<std::string>& modules, const std::vector<std::string>& plugins,
+                    ConsoleLogger& logger) {
     for (const std::string& path : modules) {
         support::Status loaded = registry::ModuleRegistry::process().load(path);
         if (!loaded.ok()) {
@@ -117,7 +120,8 @@ void loadExtensions(const std::vector<std::string>& modules, const std::vector<s
     }
     for (const std::string& path : plugins) {
         if (!tenon::pluginRegistry()->loadLibrary(path.c_str())) {
-            throw ToolError(ExitCode::kEnvironment, cat("plugin library '", path, "' cannot be loaded: ", lastError(logger, "see the log")));
+            throw ToolError(ExitCode::kEnvironment,
+                            cat("plugin library '", path, "' cannot be loaded: ", lastError(logger, "see the log")));
         }
     }
 }
@@ -131,7 +135,8 @@ ShapeRange rangeOf(const nvinfer1::ITensor& input, size_t position, const BuildS
     nvinfer1::Dims dims = input.getDimensions();
     if (asked != settings.shapes.end()) {
         if (static_cast<int32_t>(asked->second.min.size()) != dims.nbDims) {
-            throw ToolError(ExitCode::kUsage, cat("--shapes ", name, ": ", asked->second.min.size(), " extents given, the input has ", dims.nbDims));
+            throw ToolError(ExitCode::kUsage, cat("--shapes ", name, ": ", asked->second.min.size(),
+                                                  " extents given, the input has ", dims.nbDims));
         }
         return asked->second;
     }
@@ -185,7 +190,7 @@ std::optional<ShapeRange> valuesOf(size_t position, const BuildSettings& setting
     return found;
 }
 
-}  // namespace
+} // namespace
 
 BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, ConsoleLogger& logger) {
     Clock::time_point begin = Clock::now();
@@ -203,7 +208,8 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         throw ToolError(ExitCode::kEnvironment, "the ONNX parser module is missing; `tenon modules` says why");
     }
     if (!parser->parseFromFile(onnxFile.c_str(), static_cast<int>(nvinfer1::ILogger::Severity::kWARNING))) {
-        std::string message = cat("'", onnxFile, "' has ", parser->getNbErrors(), parser->getNbErrors() == 1 ? " problem:" : " problems:");
+        std::string message = cat("'", onnxFile, "' has ", parser->getNbErrors(),
+                                  parser->getNbErrors() == 1 ? " problem:" : " problems:");
         for (int i = 0; i < parser->getNbErrors(); ++i) {
             message += cat("\n  ", parser->getError(i)->desc());
         }
@@ -233,7 +239,8 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
             throw ToolError(ExitCode::kBadInput, replayed.status().toString());
         }
         if (!config->setReplayLedger(replayed->ledgerJson.c_str())) {
-            throw ToolError(ExitCode::kBadInput, cat("'", settings.replayPlan, "' cannot be replayed: ", lastError(logger, "it has no decision ledger")));
+            throw ToolError(ExitCode::kBadInput, cat("'", settings.replayPlan, "' cannot be replayed: ",
+                                                     lastError(logger, "it has no decision ledger")));
         }
     }
     for (const auto& [name, range] : settings.shapes) {
@@ -244,7 +251,8 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
             names += cat(i ? ", " : "", network->getInput(i)->getName());
         }
         if (!known) {
-            throw ToolError(ExitCode::kUsage, cat("--shapes names '", name, "', which is no input of the model; its inputs are: ", names));
+            throw ToolError(ExitCode::kUsage, cat("--shapes names '", name,
+                                                  "', which is no input of the model; its inputs are: ", names));
         }
     }
     nvinfer1::IOptimizationProfile* profile = nullptr;
@@ -252,7 +260,8 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         nvinfer1::ITensor& input = *network->getInput(i);
         nvinfer1::Dims dims = input.getDimensions();
         bool dynamic = std::any_of(dims.d, dims.d + std::max(dims.nbDims, 0), [](int64_t d) { return d < 0; });
-        std::optional<ShapeRange> values = input.isShapeTensor() ? valuesOf(static_cast<size_t>(i), settings) : std::nullopt;
+        std::optional<ShapeRange> values =
+            input.isShapeTensor() ? valuesOf(static_cast<size_t>(i), settings) : std::nullopt;
         if (!dynamic && !settings.shapes.count(input.getName()) && !values) {
             continue;
         }
@@ -273,7 +282,8 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
                    profile->setDimensions(input.getName(), nvinfer1::OptProfileSelector::kOPT, toDims(range.opt)) &&
                    profile->setDimensions(input.getName(), nvinfer1::OptProfileSelector::kMAX, toDims(range.max));
         if (!set) {
-            throw ToolError(ExitCode::kUsage, cat("shapes of input '", input.getName(), "': ", lastError(logger, "they contradict each other")));
+            throw ToolError(ExitCode::kUsage, cat("shapes of input '", input.getName(),
+                                                  "': ", lastError(logger, "they contradict each other")));
         }
     }
     if (profile && config->addOptimizationProfile(profile) < 0) {
@@ -285,8 +295,8 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         readTimingCache(settings.timingCacheFile, bytes);
         cache.reset(config->createTimingCache(bytes.data(), bytes.size()));
         if (!cache) {
-            std::fprintf(stderr, "warning: timing cache '%s' cannot be used and is made anew: %s\n", settings.timingCacheFile.c_str(),
-                         lastError(logger, "it is damaged").c_str());
+            std::fprintf(stderr, "warning: timing cache '%s' cannot be used and is made anew: %s\n",
+                         settings.timingCacheFile.c_str(), lastError(logger, "it is damaged").c_str());
             cache.reset(config->createTimingCache(nullptr, 0));
         }
         config->setTimingCache(*cache, true);
@@ -303,9 +313,11 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     }
     if (cache) {
         std::unique_ptr<nvinfer1::IHostMemory> bytes(cache->serialize());
-        support::Status saved = bytes ? support::writeFileAtomically(settings.timingCacheFile,
-                                                                     std::string_view(static_cast<const char*>(bytes->data()), bytes->size()))
-                                      : support::internalError("the timing cache cannot be serialized");
+        support::Status saved =
+            bytes
+                ? support::writeFileAtomically(settings.timingCacheFile,
+                                               std::string_view(static_cast<const char*>(bytes->data()), bytes->size()))
+                : support::internalError("the timing cache cannot be serialized");
         if (!saved.ok()) {
             throw ToolError(ExitCode::kEnvironment, saved.message());
         }
@@ -314,7 +326,8 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     return built;
 }
 
-void EngineSession::start(int32_t threads, ConsoleLogger& logger, const std::function<nvinfer1::ICudaEngine*(nvinfer1::IRuntime&)>& load) {
+void EngineSession::start(int32_t threads, ConsoleLogger& logger,
+                          const std::function<nvinfer1::ICudaEngine*(nvinfer1::IRuntime&)>& load) {
     Clock::time_point begin = Clock::now();
     mLogger = &logger;
     mRuntime.reset(nvinfer1::createInferRuntime(logger));
@@ -338,15 +351,19 @@ void EngineSession::start(int32_t threads, ConsoleLogger& logger, const std::fun
     mLoadSeconds = secondsSince(begin);
 }
 
-std::unique_ptr<EngineSession> EngineSession::fromFile(const std::string& planFile, int32_t threads, ConsoleLogger& logger) {
+std::unique_ptr<EngineSession> EngineSession::fromFile(const std::string& planFile, int32_t threads,
+                                                       ConsoleLogger& logger) {
     std::unique_ptr<EngineSession> session(new EngineSession());
-    session->start(threads, logger, [&](nvinfer1::IRuntime& runtime) { return runtime.loadEngineFile(planFile.c_str()); });
+    session->start(threads, logger,
+                   [&](nvinfer1::IRuntime& runtime) { return runtime.loadEngineFile(planFile.c_str()); });
     return session;
 }
 
-std::unique_ptr<EngineSession> EngineSession::fromMemory(const void* plan, size_t size, int32_t threads, ConsoleLogger& logger) {
+std::unique_ptr<EngineSession> EngineSession::fromMemory(const void* plan, size_t size, int32_t threads,
+                                                         ConsoleLogger& logger) {
     std::unique_ptr<EngineSession> session(new EngineSession());
-    session->start(threads, logger, [&](nvinfer1::IRuntime& runtime) { return runtime.deserializeCudaEngine(plan, size); });
+    session->start(threads, logger,
+                   [&](nvinfer1::IRuntime& runtime) { return runtime.deserializeCudaEngine(plan, size); });
     return session;
 }
 
@@ -381,13 +398,16 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
         if (position < bound.size() && !bound[position]) {
             bound[position] = &inputs[i];
         } else if (position >= bound.size()) {
-            throw ToolError(ExitCode::kBadInput, cat("there are ", inputs.size(), " inputs, the engine takes ", names.size(), ": ", support::join(names, ", ")));
+            throw ToolError(ExitCode::kBadInput, cat("there are ", inputs.size(), " inputs, the engine takes ",
+                                                     names.size(), ": ", support::join(names, ", ")));
         }
     }
     auto fits = [&](int32_t profile) {
         for (size_t i = 0; i < names.size(); ++i) {
-            nvinfer1::Dims low = mEngine->getProfileShape(names[i].c_str(), profile, nvinfer1::OptProfileSelector::kMIN);
-            nvinfer1::Dims high = mEngine->getProfileShape(names[i].c_str(), profile, nvinfer1::OptProfileSelector::kMAX);
+            nvinfer1::Dims low =
+                mEngine->getProfileShape(names[i].c_str(), profile, nvinfer1::OptProfileSelector::kMIN);
+            nvinfer1::Dims high =
+                mEngine->getProfileShape(names[i].c_str(), profile, nvinfer1::OptProfileSelector::kMAX);
             for (int32_t d = 0; bound[i] && d < low.nbDims && d < static_cast<int32_t>(bound[i]->dims.size()); ++d) {
                 int64_t extent = bound[i]->dims[static_cast<size_t>(d)];
                 if (extent < low.d[d] || extent > high.d[d]) {
@@ -407,15 +427,18 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
     }
     for (size_t i = 0; i < names.size(); ++i) {
         if (!bound[i]) {
-            throw ToolError(ExitCode::kBadInput, cat("input '", names[i], "' is missing; give it with --input ", names[i], "=FILE"));
+            throw ToolError(ExitCode::kBadInput,
+                            cat("input '", names[i], "' is missing; give it with --input ", names[i], "=FILE"));
         }
         ir::DataType wanted = *api::toIr(mEngine->getTensorDataType(names[i].c_str()));
         if (bound[i]->dtype != wanted) {
-            throw ToolError(ExitCode::kBadInput, cat("input '", names[i], "' has elements of ", ir::nameOf(bound[i]->dtype), ", the engine takes ",
-                                                     ir::nameOf(wanted)));
+            throw ToolError(ExitCode::kBadInput,
+                            cat("input '", names[i], "' has elements of ", ir::nameOf(bound[i]->dtype),
+                                ", the engine takes ", ir::nameOf(wanted)));
         }
         if (!mContext->setInputShape(names[i].c_str(), toDims(bound[i]->dims))) {
-            throw ToolError(ExitCode::kBadInput, lastError(*mLogger, cat("input '", names[i], "' of shape ", shapeText(bound[i]->dims), " does not fit")));
+            throw ToolError(ExitCode::kBadInput, lastError(*mLogger, cat("input '", names[i], "' of shape ",
+                                                                         shapeText(bound[i]->dims), " does not fit")));
         }
         mContext->setInputTensorAddress(names[i].c_str(), bound[i]->bytes.data());
     }
@@ -476,4 +499,4 @@ void EngineSession::enqueue() {
     }
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

@@ -39,7 +39,7 @@ struct BuildSettings {
     int32_t threads = 0;
     bool bf16 = false;
     bool fp16 = false;
-    std::string replayPlan;  // take every decision from this plan's ledger
+    std::string replayPlan; // take every decision from this plan's ledger
 };
 
 struct BuiltPlan {
@@ -52,7 +52,8 @@ struct BuiltPlan {
 bool isPlanFile(const std::string& path);
 
 // Loads modules and plugin libraries by path. Throws ToolError(kEnvironment).
-void loadExtensions(const std::vector<std::string>& modules, const std::vector<std::string>& plugins, ConsoleLogger& logger);
+void loadExtensions(const std::vector<std::string>& modules, const std::vector<std::string>& plugins,
+                    ConsoleLogger& logger);
 
 // Throws ToolError: kBadInput for the model, kEnvironment for a missing parser, kWrong for a failed build.
 BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, ConsoleLogger& logger);
@@ -61,7 +62,8 @@ class EngineSession {
 public:
     // Throws ToolError.
     static std::unique_ptr<EngineSession> fromFile(const std::string& planFile, int32_t threads, ConsoleLogger& logger);
-    static std::unique_ptr<EngineSession> fromMemory(const void* plan, size_t size, int32_t threads, ConsoleLogger& logger);
+    static std::unique_ptr<EngineSession> fromMemory(const void* plan, size_t size, int32_t threads,
+                                                     ConsoleLogger& logger);
 
     nvinfer1::ICudaEngine& engine() { return *mEngine; }
     nvinfer1::IExecutionContext& context() { return *mContext; }
@@ -80,7 +82,8 @@ public:
 
 private:
     EngineSession() = default;
-    void start(int32_t threads, ConsoleLogger& logger, const std::function<nvinfer1::ICudaEngine*(nvinfer1::IRuntime&)>& load);
+    void start(int32_t threads, ConsoleLogger& logger,
+               const std::function<nvinfer1::ICudaEngine*(nvinfer1::IRuntime&)>& load);
 
     ConsoleLogger* mLogger = nullptr;
     std::unique_ptr<nvinfer1::IRuntime> mRuntime;
@@ -90,4 +93,4 @@ private:
     std::vector<HostTensor> mOutputs;
 };
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

@@ -9,14 +9,14 @@ namespace tenon::tools {
 
 enum class ExitCode : int {
     kOk = 0,
-    kWrong = 1,        // the answer is wrong, or the build failed
+    kWrong = 1, // the answer is wrong, or the build failed
     kUsage = 2,
-    kBadInput = 3,     // a model, plan or data file is missing or damaged
-    kEnvironment = 4,  // a module, device or permission is missing
+    kBadInput = 3,    // a model, plan or data file is missing or damaged
+    kEnvironment = 4, // a module, device or permission is missing
 };
 
-inline constexpr const char* kExitCodesHelp =
-    "Exit codes: 0 ok; 1 the answer is wrong or the build failed; 2 usage; 3 bad input file; 4 environment (missing module, device or permission).";
+inline constexpr const char* kExitCodesHelp = "Exit codes: 0 ok; 1 the answer is wrong or the build failed; 2 usage; 3 "
+                                              "bad input file; 4 environment (missing module, device or permission).";
 
 // Ends a verb. The message was not printed yet.
 class ToolError : public std::runtime_error {
@@ -28,4 +28,4 @@ private:
     ExitCode mCode;
 };
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

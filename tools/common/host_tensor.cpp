@@ -19,7 +19,9 @@ using Proto = tenon_onnx::TensorProto;
 
 constexpr int64_t kMaxElements = int64_t{1} << 36;
 
-[[noreturn]] void damaged(const std::string& path, const std::string& why) { throw ToolError(ExitCode::kBadInput, cat("'", path, "': ", why)); }
+[[noreturn]] void damaged(const std::string& path, const std::string& why) {
+    throw ToolError(ExitCode::kBadInput, cat("'", path, "': ", why));
+}
 
 void setDims(HostTensor& tensor, std::vector<int64_t> dims, const std::string& path) {
     int64_t count = 1;
@@ -72,7 +74,8 @@ HostTensor readNpy(const std::string& path, std::string_view file) {
         }
     }
     if (!known) {
-        damaged(path, cat("its element type", type.substr(0, 8), " is not supported (little-endian numbers and bool are)"));
+        damaged(path,
+                cat("its element type", type.substr(0, 8), " is not supported (little-endian numbers and bool are)"));
     }
     if (valueOf(header, "fortran_order").substr(0, 6).find("True") != std::string_view::npos) {
         damaged(path, "column-major order is not supported; save numpy.ascontiguousarray(x)");
@@ -105,22 +108,38 @@ HostTensor readNpy(const std::string& path, std::string_view file) {
 
 std::optional<ir::DataType> fromOnnx(int32_t type) {
     switch (type) {
-    case Proto::FLOAT: return ir::DataType::kF32;
-    case Proto::DOUBLE: return ir::DataType::kF64;
-    case Proto::FLOAT16: return ir::DataType::kF16;
-    case Proto::BFLOAT16: return ir::DataType::kBF16;
-    case Proto::INT8: return ir::DataType::kI8;
-    case Proto::UINT8: return ir::DataType::kU8;
-    case Proto::INT16: return ir::DataType::kI16;
-    case Proto::UINT16: return ir::DataType::kU16;
-    case Proto::INT32: return ir::DataType::kI32;
-    case Proto::UINT32: return ir::DataType::kU32;
-    case Proto::INT64: return ir::DataType::kI64;
-    case Proto::UINT64: return ir::DataType::kU64;
-    case Proto::BOOL: return ir::DataType::kBool;
-    case Proto::FLOAT8E4M3FN: return ir::DataType::kF8E4M3;
-    case Proto::FLOAT8E5M2: return ir::DataType::kF8E5M2;
-    default: return std::nullopt;
+    case Proto::FLOAT:
+        return ir::DataType::kF32;
+    case Proto::DOUBLE:
+        return ir::DataType::kF64;
+    case Proto::FLOAT16:
+        return ir::DataType::kF16;
+    case Proto::BFLOAT16:
+        return ir::DataType::kBF16;
+    case Proto::INT8:
+        return ir::DataType::kI8;
+    case Proto::UINT8:
+        return ir::DataType::kU8;
+    case Proto::INT16:
+        return ir::DataType::kI16;
+    case Proto::UINT16:
+        return ir::DataType::kU16;
+    case Proto::INT32:
+        return ir::DataType::kI32;
+    case Proto::UINT32:
+        return ir::DataType::kU32;
+    case Proto::INT64:
+        return ir::DataType::kI64;
+    case Proto::UINT64:
+        return ir::DataType::kU64;
+    case Proto::BOOL:
+        return ir::DataType::kBool;
+    case Proto::FLOAT8E4M3FN:
+        return ir::DataType::kF8E4M3;
+    case Proto::FLOAT8E5M2:
+        return ir::DataType::kF8E5M2;
+    default:
+        return std::nullopt;
     }
 }
 
@@ -150,28 +169,45 @@ HostTensor readProto(const std::string& path, std::string_view file) {
     setDims(tensor, {proto.dims().begin(), proto.dims().end()}, path);
     if (proto.has_raw_data() || tensor.bytes.empty()) {
         if (proto.raw_data().size() != tensor.bytes.size()) {
-            damaged(path, cat("it has ", proto.raw_data().size(), " bytes of data, its extents promise ", tensor.bytes.size()));
+            damaged(path, cat("it has ", proto.raw_data().size(), " bytes of data, its extents promise ",
+                              tensor.bytes.size()));
         }
         std::memcpy(tensor.bytes.data(), proto.raw_data().data(), tensor.bytes.size());
         return tensor;
     }
     switch (proto.data_type()) {
-    case Proto::FLOAT: copyField<float>(proto.float_data(), tensor, path); break;
-    case Proto::DOUBLE: copyField<double>(proto.double_data(), tensor, path); break;
-    case Proto::INT64: copyField<int64_t>(proto.int64_data(), tensor, path); break;
-    case Proto::UINT64: copyField<uint64_t>(proto.uint64_data(), tensor, path); break;
-    case Proto::UINT32: copyField<uint32_t>(proto.uint64_data(), tensor, path); break;
-    case Proto::INT32: copyField<int32_t>(proto.int32_data(), tensor, path); break;
+    case Proto::FLOAT:
+        copyField<float>(proto.float_data(), tensor, path);
+        break;
+    case Proto::DOUBLE:
+        copyField<double>(proto.double_data(), tensor, path);
+        break;
+    case Proto::INT64:
+        copyField<int64_t>(proto.int64_data(), tensor, path);
+        break;
+    case Proto::UINT64:
+        copyField<uint64_t>(proto.uint64_data(), tensor, path);
+        break;
+    case Proto::UINT32:
+        copyField<uint32_t>(proto.uint64_data(), tensor, path);
+        break;
+    case Proto::INT32:
+        copyField<int32_t>(proto.int32_data(), tensor, path);
+        break;
     case Proto::INT16:
     case Proto::UINT16:
     case Proto::FLOAT16:
-    case Proto::BFLOAT16: copyField<uint16_t>(proto.int32_data(), tensor, path); break;
-    default: copyField<uint8_t>(proto.int32_data(), tensor, path); break;
+    case Proto::BFLOAT16:
+        copyField<uint16_t>(proto.int32_data(), tensor, path);
+        break;
+    default:
+        copyField<uint8_t>(proto.int32_data(), tensor, path);
+        break;
     }
     return tensor;
 }
 
-}  // namespace
+} // namespace
 
 int64_t HostTensor::elements() const {
     int64_t count = 1;
@@ -226,8 +262,8 @@ void writeNpy(const std::string& path, const HostTensor& tensor) {
         source = &widened;
         type = "<f4";
     }
-    std::string header = cat("{'descr': '", type, "', 'fortran_order': False, 'shape': (", support::join(source->dims, ", "),
-                             source->dims.size() == 1 ? ",)" : ")", ", }");
+    std::string header = cat("{'descr': '", type, "', 'fortran_order': False, 'shape': (",
+                             support::join(source->dims, ", "), source->dims.size() == 1 ? ",)" : ")", ", }");
     size_t padded = (10 + header.size() + 1 + 63) / 64 * 64;
     header.append(padded - 10 - header.size() - 1, ' ');
     header += '\n';
@@ -242,4 +278,4 @@ void writeNpy(const std::string& path, const HostTensor& tensor) {
     }
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

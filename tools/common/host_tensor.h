@@ -18,7 +18,7 @@ struct HostTensor {
     std::vector<std::byte> bytes;
 
     int64_t elements() const;
-    void resize();  // bytes for dims and dtype
+    void resize(); // bytes for dims and dtype
     double numberAt(int64_t index) const;
 };
 
@@ -30,4 +30,4 @@ void writeNpy(const std::string& path, const HostTensor& tensor);
 // "1x3x224x224"
 std::string shapeText(const std::vector<int64_t>& dims);
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

@@ -22,7 +22,7 @@ std::string shortened(std::string text, size_t width) {
     return text;
 }
 
-}  // namespace
+} // namespace
 
 plan::Plan readPlan(const std::string& path) {
     support::Result<plan::Plan> plan = plan::readPlanFile(path);
@@ -94,13 +94,14 @@ std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
             }
             if (lost > 0 && us > 0) {
                 char text[96];
-                std::snprintf(text, sizeof(text), "%d timed against it, the next %s %.1f us", lost, runnerUp >= us ? "takes" : "alone takes", runnerUp);
+                std::snprintf(text, sizeof(text), "%d timed against it, the next %s %.1f us", lost,
+                              runnerUp >= us ? "takes" : "alone takes", runnerUp);
                 why = text;
             }
         }
         char line[320];
-        std::snprintf(line, sizeof(line), "%9.1f us  %-34s  %-30s  %s", us, shortened(region.value("label", ""), 34).c_str(),
-                      shortened(tactic, 30).c_str(), why.c_str());
+        std::snprintf(line, sizeof(line), "%9.1f us  %-34s  %-30s  %s", us,
+                      shortened(region.value("label", ""), 34).c_str(), shortened(tactic, 30).c_str(), why.c_str());
         chosen.push_back({us, line});
     }
     std::stable_sort(chosen.begin(), chosen.end(), [](const Row& a, const Row& b) { return a.us > b.us; });
@@ -111,4 +112,4 @@ std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
     return table;
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

@@ -11,7 +11,7 @@
 namespace tenon::tools {
 
 struct PlanSummary {
-    int layers = 0;  // steps of profile 0
+    int layers = 0; // steps of profile 0
     bool proven = true;
     std::map<std::string, int> stepsByProvider;
 };
@@ -24,4 +24,4 @@ PlanSummary summarisePlan(const plan::Plan& plan);
 // The slowest chosen steps and why they won: one line per step.
 std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows);
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

@@ -16,9 +16,11 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
         CommonFlags common;
     };
     auto options = std::make_shared<Options>();
-    CLI::App* verb = tool.add_subcommand("bench", "Measure latency and throughput on random inputs of the optimal shapes");
+    CLI::App* verb =
+        tool.add_subcommand("bench", "Measure latency and throughput on random inputs of the optimal shapes");
     verb->add_option("model", options->model, "ONNX model or plan")->required();
-    verb->add_option("--iterations", options->bench.iterations, "Timed runs, at least")->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+    verb->add_option("--iterations", options->bench.iterations, "Timed runs, at least")
+        ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
     verb->add_option("--duration", options->bench.seconds, "Seconds to measure, at least")->check(CLI::Range(0.0, 1e6));
     verb->add_option("--warm-up", options->bench.warmUpMs, "Milliseconds to run before")->check(CLI::Range(0.0, 1e9));
     options->build.addTo(*verb);
@@ -54,15 +56,18 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                                            {"peak_rss_mib", peakRssMib()}};
                 std::printf("%s\n", document.dump(1).c_str());
             } else {
-                std::printf("latency   min %s   p50 %s   p90 %s   p99 %s   (%zu runs)\n", durationText(result.minimum() / 1e3).c_str(),
-                            durationText(result.percentile(50) / 1e3).c_str(), durationText(result.percentile(90) / 1e3).c_str(),
+                std::printf("latency   min %s   p50 %s   p90 %s   p99 %s   (%zu runs)\n",
+                            durationText(result.minimum() / 1e3).c_str(),
+                            durationText(result.percentile(50) / 1e3).c_str(),
+                            durationText(result.percentile(90) / 1e3).c_str(),
                             durationText(result.percentile(99) / 1e3).c_str(), result.latenciesMs.size());
                 std::printf("throughput %.1f runs/s   build %s   load %s   peak memory %.0f MiB\n", result.throughput(),
-                            durationText(buildSeconds).c_str(), durationText(session->loadSeconds()).c_str(), peakRssMib());
+                            durationText(buildSeconds).c_str(), durationText(session->loadSeconds()).c_str(),
+                            peakRssMib());
             }
             return ExitCode::kOk;
         };
     });
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

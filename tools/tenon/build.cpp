@@ -31,24 +31,30 @@ void addBuildVerb(CLI::App& tool, VerbAction& action) {
             if (output.empty()) {
                 output = std::filesystem::path(options->model).replace_extension(".plan").string();
             }
-            support::Status written =
-                support::writeFileAtomically(output, std::string_view(static_cast<const char*>(built.plan->data()), built.plan->size()));
+            support::Status written = support::writeFileAtomically(
+                output, std::string_view(static_cast<const char*>(built.plan->data()), built.plan->size()));
             if (!written.ok()) {
                 throw ToolError(ExitCode::kEnvironment, written.message());
             }
             PlanSummary summary = summarisePlan(output);
             if (options->common.json) {
-                nlohmann::json document = {{"plan", output},           {"bytes", built.plan->size()},       {"build_s", built.seconds},
-                                           {"layers", summary.layers}, {"proven", summary.proven},          {"cancelled", built.cancelled},
+                nlohmann::json document = {{"plan", output},
+                                           {"bytes", built.plan->size()},
+                                           {"build_s", built.seconds},
+                                           {"layers", summary.layers},
+                                           {"proven", summary.proven},
+                                           {"cancelled", built.cancelled},
                                            {"providers", summary.stepsByProvider}};
                 std::printf("%s\n", document.dump(1).c_str());
             } else {
-                std::printf("%s: %s, %d steps, built in %s%s\n", output.c_str(), bytesText(static_cast<int64_t>(built.plan->size())).c_str(),
-                            summary.layers, durationText(built.seconds).c_str(), built.cancelled ? " (stopped early: not every tactic was timed)" : "");
+                std::printf("%s: %s, %d steps, built in %s%s\n", output.c_str(),
+                            bytesText(static_cast<int64_t>(built.plan->size())).c_str(), summary.layers,
+                            durationText(built.seconds).c_str(),
+                            built.cancelled ? " (stopped early: not every tactic was timed)" : "");
             }
             return ExitCode::kOk;
         };
     });
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

@@ -48,23 +48,29 @@ std::unique_ptr<conformance::LoadedModule> open(const fs::path& library) {
 
 const char* textOf(conformance::Outcome outcome) {
     switch (outcome) {
-    case conformance::Outcome::kPassed: return "passed";
-    case conformance::Outcome::kUnsupported: return "refused";
-    case conformance::Outcome::kExpectedFailure: return "expected failure";
-    case conformance::Outcome::kFailed: return "FAILED";
-    case conformance::Outcome::kUnexpectedSupport: return "unexpected pass";
+    case conformance::Outcome::kPassed:
+        return "passed";
+    case conformance::Outcome::kUnsupported:
+        return "refused";
+    case conformance::Outcome::kExpectedFailure:
+        return "expected failure";
+    case conformance::Outcome::kFailed:
+        return "FAILED";
+    case conformance::Outcome::kUnexpectedSupport:
+        return "unexpected pass";
     }
     return "";
 }
 
-}  // namespace
+} // namespace
 
 ExitCode testModule(const std::string& path, const CommonFlags& flags) {
     fs::path cases = prefix() / "share" / "tenon" / "conformance";
     fs::path referenceLibrary = prefix() / "lib" / "tenon" / "modules" / "libtenon_reference.so";
     if (!fs::exists(cases) || !fs::exists(referenceLibrary)) {
-        throw ToolError(ExitCode::kEnvironment, cat("the conformance kit needs '", cases.string(), "' and '", referenceLibrary.string(),
-                                                    "'; install Tenon with its reference backend"));
+        throw ToolError(ExitCode::kEnvironment,
+                        cat("the conformance kit needs '", cases.string(), "' and '", referenceLibrary.string(),
+                            "'; install Tenon with its reference backend"));
     }
     std::unique_ptr<conformance::LoadedModule> reference = open(referenceLibrary);
     std::unique_ptr<conformance::LoadedModule> underTest = open(libraryOf(path));
@@ -78,40 +84,50 @@ ExitCode testModule(const std::string& path, const CommonFlags& flags) {
     conformance::Options options;
     conformance::Report report;
     for (const fs::path& file : files) {
-        conformance::runConformance(underTest->tables(), reference->tables(), conformance::readCases(file.string()), options, report);
+        conformance::runConformance(underTest->tables(), reference->tables(), conformance::readCases(file.string()),
+                                    options, report);
     }
     nlohmann::json list = nlohmann::json::array();
     for (const conformance::CaseResult& result : report.results) {
-        bool interesting = result.outcome == conformance::Outcome::kFailed || result.outcome == conformance::Outcome::kUnexpectedSupport || flags.verbose > 0;
+        bool interesting = result.outcome == conformance::Outcome::kFailed ||
+                           result.outcome == conformance::Outcome::kUnexpectedSupport || flags.verbose > 0;
         if (flags.json) {
-            list.push_back({{"case", result.name}, {"outcome", textOf(result.outcome)}, {"detail", result.detail}, {"tactics", result.tactics}});
+            list.push_back({{"case", result.name},
+                            {"outcome", textOf(result.outcome)},
+                            {"detail", result.detail},
+                            {"tactics", result.tactics}});
         } else if (interesting) {
-            std::printf("%-10s %s%s%s\n", textOf(result.outcome), result.name.c_str(), result.detail.empty() ? "" : "\n           ", result.detail.c_str());
+            std::printf("%-10s %s%s%s\n", textOf(result.outcome), result.name.c_str(),
+                        result.detail.empty() ? "" : "\n           ", result.detail.c_str());
         }
     }
     if (!report.error.empty()) {
         throw ToolError(ExitCode::kBadInput, report.error);
     }
     if (flags.json) {
-        nlohmann::json document = {{"passed", report.passed()}, {"module", underTest->tables().name}, {"cases", std::move(list)}};
+        nlohmann::json document = {
+            {"passed", report.passed()}, {"module", underTest->tables().name}, {"cases", std::move(list)}};
         std::printf("%s\n", document.dump(1).c_str());
     } else {
-        std::printf("%s: %d cases passed, %d refused, %d failed\n%s\n", underTest->tables().name.c_str(), report.count(conformance::Outcome::kPassed),
-                    report.count(conformance::Outcome::kUnsupported), report.count(conformance::Outcome::kFailed), report.passed() ? "PASSED" : "FAILED");
+        std::printf("%s: %d cases passed, %d refused, %d failed\n%s\n", underTest->tables().name.c_str(),
+                    report.count(conformance::Outcome::kPassed), report.count(conformance::Outcome::kUnsupported),
+                    report.count(conformance::Outcome::kFailed), report.passed() ? "PASSED" : "FAILED");
     }
     return report.passed() ? ExitCode::kOk : ExitCode::kWrong;
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools
 
 #else
 
 namespace tenon::tools {
 
 ExitCode testModule(const std::string& path, const CommonFlags&) {
-    throw ToolError(ExitCode::kEnvironment, support::cat("'", path, "' cannot be tested: this build has no conformance kit (TENON_BUILD_TESTS was OFF)"));
+    throw ToolError(
+        ExitCode::kEnvironment,
+        support::cat("'", path, "' cannot be tested: this build has no conformance kit (TENON_BUILD_TESTS was OFF)"));
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools
 
 #endif

@@ -28,10 +28,13 @@ bool mentions(const Json& region, const std::string& node) {
 void printCandidate(const Json& candidate, const Json& chosen, double best) {
     bool won = chosen.is_object() && candidate.value("key", "") == chosen.value("key", "") &&
                candidate.value("provider", "") == chosen.value("provider", "");
-    std::string time = candidate.contains("us") ? support::cat(static_cast<double>(static_cast<int64_t>(candidate["us"].get<double>() * 10)) / 10, " us") : "-";
+    std::string time =
+        candidate.contains("us")
+            ? support::cat(static_cast<double>(static_cast<int64_t>(candidate["us"].get<double>() * 10)) / 10, " us")
+            : "-";
     std::string verdict;
     if (won) {
-        verdict = candidate.contains("verified") ? "CHOSEN, verified against the reference"
+        verdict = candidate.contains("verified")     ? "CHOSEN, verified against the reference"
                   : candidate.contains("unverified") ? "CHOSEN, not verified: " + candidate.value("unverified", "")
                                                      : "CHOSEN";
     } else if (candidate.value("state", "") == "failed" || candidate.value("state", "") == "wrong") {
@@ -44,12 +47,14 @@ void printCandidate(const Json& candidate, const Json& chosen, double best) {
     } else {
         verdict = candidate.value("state", "");
     }
-    std::printf("    %10s  %-10s %-28s %s\n", time.c_str(), candidate.value("provider", "").c_str(), candidate.value("name", "").c_str(), verdict.c_str());
-    std::printf("                %s -> %s\n", support::join(candidate.value("inputs", std::vector<std::string>{}), ", ").c_str(),
+    std::printf("    %10s  %-10s %-28s %s\n", time.c_str(), candidate.value("provider", "").c_str(),
+                candidate.value("name", "").c_str(), verdict.c_str());
+    std::printf("                %s -> %s\n",
+                support::join(candidate.value("inputs", std::vector<std::string>{}), ", ").c_str(),
                 support::join(candidate.value("outputs", std::vector<std::string>{}), ", ").c_str());
 }
 
-}  // namespace
+} // namespace
 
 void addExplainVerb(CLI::App& tool, VerbAction& action) {
     struct Options {
@@ -58,7 +63,8 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
         CommonFlags common;
     };
     auto options = std::make_shared<Options>();
-    CLI::App* verb = tool.add_subcommand("explain", "Why a node runs as it does: every region and tactic considered, times, reasons");
+    CLI::App* verb = tool.add_subcommand(
+        "explain", "Why a node runs as it does: every region and tactic considered, times, reasons");
     verb->add_option("plan", options->plan, "Plan file")->required();
     verb->add_option("node", options->node, "Name of an ONNX node, layer or graph node")->required();
     options->common.addTo(*verb);
@@ -86,7 +92,7 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
                         found.push_back(std::move(entry));
                     }
                 }
-                break;  // profile 0 speaks for the choice; others are in --json of inspect
+                break; // profile 0 speaks for the choice; others are in --json of inspect
             }
             if (found.empty()) {
                 std::sort(names.begin(), names.end());
@@ -96,14 +102,16 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
                     names.push_back("...");
                 }
                 throw ToolError(ExitCode::kUsage, support::cat("nothing in the plan comes from '", options->node,
-                                                               "' (it may have been folded away); names in it: ", support::join(names, ", ")));
+                                                               "' (it may have been folded away); names in it: ",
+                                                               support::join(names, ", ")));
             }
             if (options->common.json) {
                 std::printf("%s\n", found.dump(1).c_str());
                 return ExitCode::kOk;
             }
             for (const Json& region : found) {
-                std::printf("%s region %s: %s\n", region.value("chosen", false) ? "CHOSEN" : "not chosen", region.value("label", "").c_str(),
+                std::printf("%s region %s: %s\n", region.value("chosen", false) ? "CHOSEN" : "not chosen",
+                            region.value("label", "").c_str(),
                             support::join(region.value("nodes", std::vector<std::string>{}), " + ").c_str());
                 const Json& task = region["considered"];
                 if (!task.is_object()) {
@@ -112,7 +120,8 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
                 double best = 0;
                 for (const Json& candidate : task["candidates"]) {
                     if (candidate.contains("us") && candidate.value("state", "") == "timed") {
-                        best = best == 0 ? candidate["us"].get<double>() : std::min(best, candidate["us"].get<double>());
+                        best =
+                            best == 0 ? candidate["us"].get<double>() : std::min(best, candidate["us"].get<double>());
                     }
                 }
                 for (const Json& candidate : task["candidates"]) {
@@ -122,7 +131,8 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
                     std::printf("    evaluated by the shape program: %s\n", region["tactic"].value("name", "").c_str());
                 }
                 for (const Json& rejection : task["rejections"]) {
-                    std::printf("    %10s  %-10s refused: %s\n", "", rejection.value("provider", "").c_str(), rejection.value("reason", "").c_str());
+                    std::printf("    %10s  %-10s refused: %s\n", "", rejection.value("provider", "").c_str(),
+                                rejection.value("reason", "").c_str());
                 }
             }
             return ExitCode::kOk;
@@ -130,4 +140,4 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
     });
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

@@ -33,13 +33,15 @@ void addInspectVerb(CLI::App& tool, VerbAction& action) {
                 std::printf("%s\n", document.dump(1).c_str());
                 return ExitCode::kOk;
             }
-            std::printf("%s: network '%s', made by Tenon %s at level %d for %s\n", options->plan.c_str(), plan.networkName.c_str(),
-                        plan.tenonVersion.c_str(), plan.level, plan.targetFingerprint.c_str());
+            std::printf("%s: network '%s', made by Tenon %s at level %d for %s\n", options->plan.c_str(),
+                        plan.networkName.c_str(), plan.tenonVersion.c_str(), plan.level,
+                        plan.targetFingerprint.c_str());
             for (const plan::PlanBinding& binding : plan.bindings) {
-                std::printf("  %-6s %-28s %s", binding.isInput ? "input" : "output", binding.name.c_str(), std::string(ir::nameOf(binding.dtype)).c_str());
+                std::printf("  %-6s %-28s %s", binding.isInput ? "input" : "output", binding.name.c_str(),
+                            std::string(ir::nameOf(binding.dtype)).c_str());
                 for (const auto& profile : binding.profiles) {
-                    std::printf("  [%s .. %s .. %s]", support::join(profile[0], "x").c_str(), support::join(profile[1], "x").c_str(),
-                                support::join(profile[2], "x").c_str());
+                    std::printf("  [%s .. %s .. %s]", support::join(profile[0], "x").c_str(),
+                                support::join(profile[1], "x").c_str(), support::join(profile[2], "x").c_str());
                 }
                 std::printf("\n");
             }
@@ -50,15 +52,16 @@ void addInspectVerb(CLI::App& tool, VerbAction& action) {
             PlanSummary summary = summarisePlan(plan);
             std::printf("  weights %s, %zu kernels", bytesText(weights).c_str(), plan.kernels.size());
             for (const plan::PlanProgram& program : plan.programs) {
-                std::printf(", %s: %zu steps, %s of activations", program.name.c_str(), program.steps.size(), bytesText(program.arenaBytes).c_str());
+                std::printf(", %s: %zu steps, %s of activations", program.name.c_str(), program.steps.size(),
+                            bytesText(program.arenaBytes).c_str());
             }
             std::printf("%s\n", summary.proven ? "" : " (selection not proven optimal)");
             for (const auto& [provider, count] : summary.stepsByProvider) {
                 std::printf("  %4d steps by %s\n", count, provider.c_str());
             }
             for (const plan::ModuleRequirement& need : plan.requirements) {
-                std::printf("  needs module %s (%s at build) for kernel runtime %s, blob version %u\n", need.name.c_str(), need.version.c_str(),
-                            need.runtime.c_str(), need.blobVersion);
+                std::printf("  needs module %s (%s at build) for kernel runtime %s, blob version %u\n",
+                            need.name.c_str(), need.version.c_str(), need.runtime.c_str(), need.blobVersion);
             }
             std::printf("steps that take most time:\n");
             for (const std::string& line : decisionTable(plan, 10)) {
@@ -69,4 +72,4 @@ void addInspectVerb(CLI::App& tool, VerbAction& action) {
     });
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

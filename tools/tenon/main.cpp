@@ -19,18 +19,22 @@ void CommonFlags::addTo(CLI::App& app) {
 nvinfer1::ILogger::Severity CommonFlags::threshold() const {
     using Severity = nvinfer1::ILogger::Severity;
     if (quiet) {
-        return Severity::kINTERNAL_ERROR;  // errors are printed once, by the tool itself
+        return Severity::kINTERNAL_ERROR; // errors are printed once, by the tool itself
     }
     return verbose >= 2 ? Severity::kVERBOSE : verbose == 1 ? Severity::kINFO : Severity::kWARNING;
 }
 
 void BuildFlags::addTo(CLI::App& app) {
-    app.add_option("--shapes", shapes, "Shapes of an input: NAME=1..8..32x3x224x224 (MIN..OPT..MAX or one number per extent)")->allow_extra_args(false);
-    app.add_option("--level", level, "Optimization level: 0 no timing, 3 default, 5 everything")->check(CLI::Range(0, 5));
+    app.add_option("--shapes", shapes,
+                   "Shapes of an input: NAME=1..8..32x3x224x224 (MIN..OPT..MAX or one number per extent)")
+        ->allow_extra_args(false);
+    app.add_option("--level", level, "Optimization level: 0 no timing, 3 default, 5 everything")
+        ->check(CLI::Range(0, 5));
     app.add_option("--timing-cache", timingCache, "File of measured times, read and extended");
     app.add_option("--module", modules, "Load this module library or manifest as well")->allow_extra_args(false);
     app.add_option("--plugins", plugins, "Load this plugin library")->allow_extra_args(false);
-    app.add_option("--backend", backends, "Use only these tactic providers, e.g. reference, cpu, onednn")->allow_extra_args(false);
+    app.add_option("--backend", backends, "Use only these tactic providers, e.g. reference, cpu, onednn")
+        ->allow_extra_args(false);
     app.add_option("--threads", threads, "Threads; 0: all cores")->check(CLI::Range(0, 4096));
     app.add_flag("--bf16", bf16, "Let measured time choose bfloat16 kernels");
     app.add_flag("--fp16", fp16, "Let measured time choose half-precision kernels");
@@ -58,7 +62,7 @@ BuildSettings BuildFlags::settings() const {
     return settings;
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools
 
 int main(int argc, char** argv) {
     using namespace tenon::tools;

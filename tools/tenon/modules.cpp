@@ -13,15 +13,19 @@ namespace {
 
 const char* stateText(registry::ModuleReport::State state) {
     switch (state) {
-    case registry::ModuleReport::State::kLoaded: return "loaded";
-    case registry::ModuleReport::State::kSkipped: return "skipped";
-    case registry::ModuleReport::State::kLeftOut: return "left out";
-    case registry::ModuleReport::State::kDeferred: return "not needed";
+    case registry::ModuleReport::State::kLoaded:
+        return "loaded";
+    case registry::ModuleReport::State::kSkipped:
+        return "skipped";
+    case registry::ModuleReport::State::kLeftOut:
+        return "left out";
+    case registry::ModuleReport::State::kDeferred:
+        return "not needed";
     }
     return "";
 }
 
-}  // namespace
+} // namespace
 
 void addModulesVerb(CLI::App& tool, VerbAction& action) {
     struct Options {
@@ -31,7 +35,8 @@ void addModulesVerb(CLI::App& tool, VerbAction& action) {
     };
     auto options = std::make_shared<Options>();
     CLI::App* verb = tool.add_subcommand("modules", "List modules: loaded, skipped and why; or test one");
-    verb->add_option("--module", options->modules, "Load this module library or manifest as well")->allow_extra_args(false);
+    verb->add_option("--module", options->modules, "Load this module library or manifest as well")
+        ->allow_extra_args(false);
     verb->add_option("--test", options->test, "Run the conformance kit on this module library or manifest");
     options->common.addTo(*verb);
     verb->callback([options, &action] {
@@ -55,12 +60,14 @@ void addModulesVerb(CLI::App& tool, VerbAction& action) {
                     list.back()["remedy"] = report.remedy;
                 }
                 if (!options->common.json) {
-                    std::printf("%-10s %-12s %-8s %s\n", stateText(report.state), report.name.c_str(), report.version.c_str(), report.path.c_str());
+                    std::printf("%-10s %-12s %-8s %s\n", stateText(report.state), report.name.c_str(),
+                                report.version.c_str(), report.path.c_str());
                     if (!report.provides.empty()) {
                         std::printf("           provides %s\n", support::join(report.provides, ", ").c_str());
                     }
                     if (!report.reason.empty()) {
-                        std::printf("           %s%s%s\n", report.reason.c_str(), report.remedy.empty() ? "" : "; ", report.remedy.c_str());
+                        std::printf("           %s%s%s\n", report.reason.c_str(), report.remedy.empty() ? "" : "; ",
+                                    report.remedy.c_str());
                     }
                 }
             }
@@ -72,4 +79,4 @@ void addModulesVerb(CLI::App& tool, VerbAction& action) {
     });
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

@@ -38,7 +38,8 @@ void addOptVerb(CLI::App& tool, VerbAction& action) {
             }
             support::Result<std::unique_ptr<ir::Graph>> graph = ir::parseGraph(file->text());
             if (!graph.ok()) {
-                throw ToolError(ExitCode::kBadInput, support::cat("'", options->file, "': ", graph.status().toString()));
+                throw ToolError(ExitCode::kBadInput,
+                                support::cat("'", options->file, "': ", graph.status().toString()));
             }
             std::shared_ptr<const registry::RegistrySnapshot> snapshot = registry::ModuleRegistry::process().snapshot();
             passes::PassContext context{**graph, snapshot->ops()};
@@ -48,7 +49,8 @@ void addOptVerb(CLI::App& tool, VerbAction& action) {
             } else {
                 const passes::Pass* pass = passes::findPass(options->pass);
                 if (!pass) {
-                    throw ToolError(ExitCode::kUsage, support::cat("there is no pass '", options->pass, "'; --pass=list lists them"));
+                    throw ToolError(ExitCode::kUsage,
+                                    support::cat("there is no pass '", options->pass, "'; --pass=list lists them"));
                 }
                 status = passes::runPass(context, *pass).status();
             }
@@ -66,4 +68,4 @@ void addOptVerb(CLI::App& tool, VerbAction& action) {
     });
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

@@ -24,7 +24,8 @@ struct RunOptions {
     CommonFlags common;
 };
 
-std::unique_ptr<EngineSession> open(const RunOptions& options, const std::vector<DataSet>& sets, ConsoleLogger& logger, double& buildSeconds) {
+std::unique_ptr<EngineSession> open(const RunOptions& options, const std::vector<DataSet>& sets, ConsoleLogger& logger,
+                                    double& buildSeconds) {
     BuildSettings settings = options.build.settings();
     settings.shapesFrom = sets;
     if (isPlanFile(options.model)) {
@@ -44,7 +45,9 @@ std::string fileNameOf(const std::string& tensor) {
     return name + ".npy";
 }
 
-nlohmann::json numberJson(double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(value > 0 ? "inf" : "nan"); }
+nlohmann::json numberJson(double value) {
+    return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(value > 0 ? "inf" : "nan");
+}
 
 ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
     std::vector<DataSet> sets = readDataSets(options.check);
@@ -81,8 +84,12 @@ ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
                 outputsJson.back()["reason"] = result.reason;
             }
             if (!options.common.json) {
-                std::printf("%s %-8s %s: max abs %.3g, max rel %.3g, cosine %.6f%s%s\n", set.name.c_str(), result.skipped ? "skipped" : result.ok ? "ok" : "WRONG",
-                            result.name.c_str(), result.maxAbs, result.maxRel, result.cosine, result.reason.empty() ? "" : "\n    ", result.reason.c_str());
+                std::printf("%s %-8s %s: max abs %.3g, max rel %.3g, cosine %.6f%s%s\n", set.name.c_str(),
+                            result.skipped ? "skipped"
+                            : result.ok    ? "ok"
+                                           : "WRONG",
+                            result.name.c_str(), result.maxAbs, result.maxRel, result.cosine,
+                            result.reason.empty() ? "" : "\n    ", result.reason.c_str());
             }
         }
         passed = passed && setPassed;
@@ -90,7 +97,10 @@ ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
     }
     passed = passed && compared > 0;
     if (options.common.json) {
-        nlohmann::json document = {{"passed", passed}, {"data_sets", std::move(setsJson)}, {"load_s", session->loadSeconds()}, {"build_s", buildSeconds}};
+        nlohmann::json document = {{"passed", passed},
+                                   {"data_sets", std::move(setsJson)},
+                                   {"load_s", session->loadSeconds()},
+                                   {"build_s", buildSeconds}};
         std::printf("%s\n", document.dump(1).c_str());
     } else {
         std::printf("%s\n", passed ? "PASSED" : compared == 0 ? "FAILED: nothing was compared" : "FAILED");
@@ -99,7 +109,8 @@ ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
 }
 
 void describe(const HostTensor& output) {
-    std::printf("%s: %s %s", output.name.c_str(), std::string(ir::nameOf(output.dtype)).c_str(), shapeText(output.dims).c_str());
+    std::printf("%s: %s %s", output.name.c_str(), std::string(ir::nameOf(output.dtype)).c_str(),
+                shapeText(output.dims).c_str());
     int64_t count = output.elements();
     double low = INFINITY;
     double high = -INFINITY;
@@ -160,19 +171,22 @@ ExitCode infer(const RunOptions& options, ConsoleLogger& logger) {
         }
     }
     if (options.common.json) {
-        nlohmann::json document = {{"outputs", std::move(outputsJson)}, {"load_s", session->loadSeconds()}, {"build_s", buildSeconds}};
+        nlohmann::json document = {
+            {"outputs", std::move(outputsJson)}, {"load_s", session->loadSeconds()}, {"build_s", buildSeconds}};
         std::printf("%s\n", document.dump(1).c_str());
     }
     return ExitCode::kOk;
 }
 
-}  // namespace
+} // namespace
 
 void addRunVerb(CLI::App& tool, VerbAction& action) {
     auto options = std::make_shared<RunOptions>();
-    CLI::App* verb = tool.add_subcommand("run", "Run a plan or model on given inputs, or check it against reference data");
+    CLI::App* verb =
+        tool.add_subcommand("run", "Run a plan or model on given inputs, or check it against reference data");
     verb->add_option("model", options->model, "ONNX model or plan")->required();
-    verb->add_option("--input", options->inputs, "Input tensor: NAME=FILE (.npy or .pb); default: random values")->allow_extra_args(false);
+    verb->add_option("--input", options->inputs, "Input tensor: NAME=FILE (.npy or .pb); default: random values")
+        ->allow_extra_args(false);
     verb->add_option("--output-dir", options->outputDir, "Write every output there as .npy");
     verb->add_option("--check", options->check, "Model folder with test_data_set_*, or one data set, to compare with");
     verb->add_option("--rtol", options->rtol, "Relative tolerance of --check");
@@ -190,4 +204,4 @@ void addRunVerb(CLI::App& tool, VerbAction& action) {
     });
 }
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

@@ -53,4 +53,4 @@ void addOptVerb(CLI::App& tool, VerbAction& action);
 // The conformance kit on a module library or manifest. Throws ToolError.
 ExitCode testModule(const std::string& path, const CommonFlags& flags);
 
-}  // namespace tenon::tools
+} // namespace tenon::tools

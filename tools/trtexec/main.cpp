@@ -36,7 +36,7 @@ struct Options {
 // min, opt and max from the flags; an input that only some of them name takes those for all.
 std::map<std::string, ShapeRange> ranges(const Options& options) {
     std::map<std::string, ShapeRange> result;
-    auto fill = [&](const std::string& text, std::vector<int64_t> ShapeRange::* member) {
+    auto fill = [&](const std::string& text, std::vector<int64_t> ShapeRange::*member) {
         if (!text.empty()) {
             for (auto& [name, dims] : parseNamedShapes(text)) {
                 result[name].*member = dims;
@@ -60,7 +60,8 @@ std::map<std::string, ShapeRange> ranges(const Options& options) {
 }
 
 void run(const Options& options) {
-    ConsoleLogger logger(options.verbose ? nvinfer1::ILogger::Severity::kVERBOSE : nvinfer1::ILogger::Severity::kWARNING);
+    ConsoleLogger logger(options.verbose ? nvinfer1::ILogger::Severity::kVERBOSE
+                                         : nvinfer1::ILogger::Severity::kWARNING);
     std::unique_ptr<EngineSession> session;
     if (!options.loadEngine.empty()) {
         loadExtensions({}, options.plugins, logger);
@@ -88,7 +89,8 @@ void run(const Options& options) {
     if (options.skipInference) {
         return;
     }
-    std::vector<HostTensor> inputs = session->randomInputs(options.shapes.empty() ? std::map<std::string, std::vector<int64_t>>{} : parseNamedShapes(options.shapes));
+    std::vector<HostTensor> inputs = session->randomInputs(
+        options.shapes.empty() ? std::map<std::string, std::vector<int64_t>>{} : parseNamedShapes(options.shapes));
     session->bind(inputs);
     BenchmarkSettings settings;
     settings.iterations = options.iterations;
@@ -97,14 +99,15 @@ void run(const Options& options) {
     BenchmarkResult result = benchmark(*session, settings);
     std::printf("[I] === Performance summary ===\n");
     std::printf("[I] Throughput: %g qps\n", result.throughput());
-    std::printf("[I] Latency: min = %g ms, max = %g ms, mean = %g ms, median = %g ms, percentile(90%%) = %g ms, percentile(95%%) = %g ms, "
+    std::printf("[I] Latency: min = %g ms, max = %g ms, mean = %g ms, median = %g ms, percentile(90%%) = %g ms, "
+                "percentile(95%%) = %g ms, "
                 "percentile(99%%) = %g ms\n",
-                result.minimum(), result.percentile(100), result.mean(), result.percentile(50), result.percentile(90), result.percentile(95),
-                result.percentile(99));
+                result.minimum(), result.percentile(100), result.mean(), result.percentile(50), result.percentile(90),
+                result.percentile(95), result.percentile(99));
     std::printf("[I] Total Host Walltime: %g s\n", result.wallSeconds);
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char** argv) {
     Options options;
@@ -117,16 +120,20 @@ int main(int argc, char** argv) {
     tool.add_option("--maxShapes", options.maxShapes, "Largest shapes");
     tool.add_option("--shapes", options.shapes, "Shapes to run with");
     tool.add_option("--timingCacheFile", options.timingCacheFile, "File of measured times, read and extended");
-    tool.add_option("--plugins,--dynamicPlugins,--staticPlugins", options.plugins, "Load this plugin library")->allow_extra_args(false);
-    tool.add_option("--builderOptimizationLevel", options.level, "0 no timing, 3 default, 5 everything")->check(CLI::Range(0, 5));
-    tool.add_option("--iterations", options.iterations, "Timed runs, at least")->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+    tool.add_option("--plugins,--dynamicPlugins,--staticPlugins", options.plugins, "Load this plugin library")
+        ->allow_extra_args(false);
+    tool.add_option("--builderOptimizationLevel", options.level, "0 no timing, 3 default, 5 everything")
+        ->check(CLI::Range(0, 5));
+    tool.add_option("--iterations", options.iterations, "Timed runs, at least")
+        ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
     tool.add_option("--duration", options.duration, "Seconds to measure, at least")->check(CLI::Range(0.0, 1e6));
     tool.add_option("--warmUp", options.warmUp, "Milliseconds to run before")->check(CLI::Range(0.0, 1e9));
     tool.add_flag("--fp16", options.fp16, "Let measured time choose half-precision kernels");
     tool.add_flag("--bf16", options.bf16, "Let measured time choose bfloat16 kernels");
     tool.add_flag("--skipInference", options.skipInference, "Build or load only");
     tool.add_flag("--verbose", options.verbose, "Log everything");
-    tool.footer(std::string("The other flags of TensorRT's trtexec are not supported yet and are refused.\n") + kExitCodesHelp);
+    tool.footer(std::string("The other flags of TensorRT's trtexec are not supported yet and are refused.\n") +
+                kExitCodesHelp);
 
     std::string title = "TensorRT.trtexec [Tenon " + std::string(tenon::support::versionText()) + "] #";
     for (int i = 0; i < argc; ++i) {

@@ -155,7 +155,8 @@ enum {
     TN_ATTR_FLOATS = 4,
     TN_ATTR_STRINGS = 5,
     TN_ATTR_DTYPE = 6, /* in `i` */
-    TN_ATTR_DIMS = 7,  /* integers known at run time at the latest: `dims`, and `first_scalar` in TnPrepareArgs::scalars */
+    TN_ATTR_DIMS =
+        7, /* integers known at run time at the latest: `dims`, and `first_scalar` in TnPrepareArgs::scalars */
     TN_ATTR_TENSOR = 8 /* a constant: `tensor` */
 };
 
@@ -247,19 +248,22 @@ typedef struct TnTask {
 } TnTask;
 
 typedef uint64_t TnTraits;
-#define TN_TRAIT_REFERENCE ((TnTraits)1 << 0)      /* the oracle: never chosen while another candidate exists, unless it is the only backend */
-#define TN_TRAIT_DETERMINISTIC ((TnTraits)1 << 1)  /* same input, same bits */
-#define TN_TRAIT_CAPTURE_SAFE ((TnTraits)1 << 2)   /* launch may be recorded in a device graph */
-#define TN_TRAIT_EXACT_MATH ((TnTraits)1 << 3)     /* no reduced precision inside */
-#define TN_TRAIT_ANY_EXTENT ((TnTraits)1 << 4)     /* more than 2^31-1 elements, and empty tensors */
-#define TN_TRAIT_SUB_BYTE ((TnTraits)1 << 5)       /* element types below 8 bits */
-#define TN_TRAIT_OUTER_PITCH ((TnTraits)1 << 6)    /* honours TnFormat::outer_pitch */
-#define TN_TRAIT_FREE_ALIAS ((TnTraits)1 << 7)     /* output 0 has the bytes of input 0 (reshape): the step is dropped where memory can be shared;
+#define TN_TRAIT_REFERENCE                                                                                             \
+    ((TnTraits)1 << 0) /* the oracle: never chosen while another candidate exists, unless it is the only backend */
+#define TN_TRAIT_DETERMINISTIC ((TnTraits)1 << 1) /* same input, same bits */
+#define TN_TRAIT_CAPTURE_SAFE ((TnTraits)1 << 2)  /* launch may be recorded in a device graph */
+#define TN_TRAIT_EXACT_MATH ((TnTraits)1 << 3)    /* no reduced precision inside */
+#define TN_TRAIT_ANY_EXTENT ((TnTraits)1 << 4)    /* more than 2^31-1 elements, and empty tensors */
+#define TN_TRAIT_SUB_BYTE ((TnTraits)1 << 5)      /* element types below 8 bits */
+#define TN_TRAIT_OUTER_PITCH ((TnTraits)1 << 6)   /* honours TnFormat::outer_pitch */
+#define TN_TRAIT_FREE_ALIAS                                                                                            \
+    ((TnTraits)1 << 7) /* output 0 has the bytes of input 0 (reshape): the step is dropped where memory can be shared;
                                                       launch still copies, for where it cannot */
-#define TN_TRAIT_HOST_INLINE ((TnTraits)1 << 8)    /* tiny: do not open a parallel region for it */
-#define TN_TRAIT_BAKES_CONSTANTS ((TnTraits)1 << 9) /* compile needs the bytes of every constant (a DLA loadable): they are shown to it and are
+#define TN_TRAIT_HOST_INLINE ((TnTraits)1 << 8) /* tiny: do not open a parallel region for it */
+#define TN_TRAIT_BAKES_CONSTANTS                                                                                       \
+    ((TnTraits)1 << 9) /* compile needs the bytes of every constant (a DLA loadable): they are shown to it and are
                                                       part of the kernel's key; a refit compiles again */
-#define TN_TRAIT_UNTIMED ((TnTraits)1 << 10)       /* cannot run alone (a collective): never timed, estimate_us is its cost */
+#define TN_TRAIT_UNTIMED ((TnTraits)1 << 10) /* cannot run alone (a collective): never timed, estimate_us is its cost */
 
 typedef struct TnTactic {
     uint32_t struct_size;
@@ -320,7 +324,8 @@ typedef struct TnTacticProvider {
     /* Adds every tactic worth timing for a supported task, and for each that was considered and dropped a line to `reason`. */
     TnCode (*enumerate)(void* self, const TnTarget*, const TnTask*, TnTacticSink*, TnSink* reason);
     /* Deterministic: the same task and tactic give the same bytes. May take seconds; polls `cancel`. */
-    TnCode (*compile)(void* self, const TnTarget*, const TnTask*, const TnTactic*, const TnCancel*, TnBlobSink*, TnSink* reason);
+    TnCode (*compile)(void* self, const TnTarget*, const TnTask*, const TnTactic*, const TnCancel*, TnBlobSink*,
+                      TnSink* reason);
     /* Optional (NULL): records regions over the whole graph; rewrites nothing. */
     TnCode (*propose)(void* self, const TnTarget*, const TnGraph*, TnProposalSink*, TnSink* reason);
     /* Optional (NULL): further tables by name and version. */
@@ -374,7 +379,8 @@ typedef struct TnLaunchArgs {
     uint32_t reserved;
     const void* const* inputs; /* NULL entries: optional inputs left out */
     void* const* outputs;
-    void* workspace; /* as many bytes as `workspace` said for the prepared shapes; 64-aligned, off the host 256-aligned */
+    void*
+        workspace; /* as many bytes as `workspace` said for the prepared shapes; 64-aligned, off the host 256-aligned */
     TnStream* stream;
     /* Kernels with data-dependent extents write them here, one address per unbacked extent in output order, in the kernel's placement. */
     int64_t* const* extents;
@@ -393,7 +399,8 @@ typedef struct TnKernelRuntime {
     TnCode (*session_create)(void* self, const TnSessionInfo*, TnSession** out, TnSink* reason);
     void (*session_destroy)(TnSession*);
     /* Must survive any bytes. */
-    TnCode (*deserialize)(void* self, const void* blob, size_t size, uint32_t blob_version, TnKernel** out, TnSink* reason);
+    TnCode (*deserialize)(void* self, const void* blob, size_t size, uint32_t blob_version, TnKernel** out,
+                          TnSink* reason);
     void (*kernel_destroy)(TnKernel*);
     TnCode (*state_create)(TnKernel*, TnSession*, TnState** out, TnSink* reason);
     void (*state_destroy)(TnState*);
@@ -456,7 +463,7 @@ typedef struct TnInferApi {
     uint32_t reserved;
     int32_t (*input_count)(TnInferContext*);
     TnDataType (*input_dtype)(TnInferContext*, int32_t input); /* -1: an optional input left out */
-    int32_t (*input_rank)(TnInferContext*, int32_t input); /* -1: unknown */
+    int32_t (*input_rank)(TnInferContext*, int32_t input);     /* -1: unknown */
     TnExpr (*input_dim)(TnInferContext*, int32_t input, int32_t dim);
     /* Number of known elements of an integer input of rank 0 or 1, or -1; then each as an expression. */
     int64_t (*input_value_count)(TnInferContext*, int32_t input);
@@ -532,7 +539,13 @@ typedef struct TnPluginCreator {
 
 /* --- Modules ------------------------------------------------------------------------------------------------------------------------ */
 
-typedef enum TnSeverity { TN_LOG_INTERNAL_ERROR = 0, TN_LOG_ERROR = 1, TN_LOG_WARNING = 2, TN_LOG_INFO = 3, TN_LOG_VERBOSE = 4 } TnSeverity;
+typedef enum TnSeverity {
+    TN_LOG_INTERNAL_ERROR = 0,
+    TN_LOG_ERROR = 1,
+    TN_LOG_WARNING = 2,
+    TN_LOG_INFO = 3,
+    TN_LOG_VERBOSE = 4
+} TnSeverity;
 
 /* What the host offers. Lives as long as the module is initialised; keep it in `self`. All functions are callable from any thread. */
 typedef struct TnHost {

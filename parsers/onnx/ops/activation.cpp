@@ -38,19 +38,23 @@ bool selu(NodeImport& node) {
 
 // Selu-1 had other constants by default.
 bool selu1(NodeImport& node) {
-    return node.output(0, node.add("activation.selu", {node.input(0)},
-                                   Attributes().with("alpha", node.number("alpha", 1.6732)).with("gamma", node.number("gamma", 1.0507))));
+    return node.output(
+        0,
+        node.add("activation.selu", {node.input(0)},
+                 Attributes().with("alpha", node.number("alpha", 1.6732)).with("gamma", node.number("gamma", 1.0507))));
 }
 
 bool hardSigmoid(NodeImport& node) {
-    return node.output(0, node.add("activation.hard_sigmoid", {node.input(0)},
-                                   Attributes().with("alpha", node.number("alpha", 0.2)).with("beta", node.number("beta", 0.5))));
+    return node.output(
+        0, node.add("activation.hard_sigmoid", {node.input(0)},
+                    Attributes().with("alpha", node.number("alpha", 0.2)).with("beta", node.number("beta", 0.5))));
 }
 
 bool gelu(NodeImport& node) {
     std::string form = node.string("approximate", "none");
     if (form != "none" && form != "tanh") {
-        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR, cat("attribute 'approximate' is '", form, "'; 'none' and 'tanh' exist"));
+        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR,
+                         cat("attribute 'approximate' is '", form, "'; 'none' and 'tanh' exist"));
     }
     return node.output(0, node.add(form == "tanh" ? "activation.gelu_tanh" : "activation.gelu_erf", {node.input(0)}));
 }
@@ -72,8 +76,9 @@ bool prelu1(NodeImport& node) {
 // Bounds as attributes (to opset 10).
 bool clip6(NodeImport& node) {
     double infinity = std::numeric_limits<double>::infinity();
-    return node.output(0, node.add("activation.clip", {node.input(0)},
-                                   Attributes().with("min", node.number("min", -infinity)).with("max", node.number("max", infinity))));
+    return node.output(
+        0, node.add("activation.clip", {node.input(0)},
+                    Attributes().with("min", node.number("min", -infinity)).with("max", node.number("max", infinity))));
 }
 
 // Bounds as inputs: constants become attributes, anything else is max and min.
@@ -129,7 +134,8 @@ bool hardmax(NodeImport& node) {
     int64_t axis = node.integer("axis", node.opset() >= 13 ? -1 : 1);
     axis += axis < 0 ? node.rank(x) : 0;
     if (node.opset() < 13 && axis != node.rank(x) - 1) {
-        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR, "Hardmax over several dimensions (opset below 13) is not supported");
+        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR,
+                         "Hardmax over several dimensions (opset below 13) is not supported");
     }
     ITensor* largest = node.add("arg.max", {x}, Attributes().with("axis", axis).with("keep_dims", false));
     ITensor* depth = node.add("shape", {x}, Attributes().with("start", axis).with("end", axis + 1));
@@ -146,7 +152,7 @@ bool hardmax(NodeImport& node) {
     return node.output(0, node.add("one_hot", {largest, depth, values01}, Attributes().with("axis", axis)));
 }
 
-}  // namespace
+} // namespace
 
 void addActivationImporters(ImporterTable& table) {
     table.add("Relu", 1, relu);
@@ -176,4 +182,4 @@ void addActivationImporters(ImporterTable& table) {
     table.add("Hardmax", 1, hardmax);
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

@@ -12,7 +12,8 @@ using nvonnxparser::ErrorCode;
 int32_t spatialRank(NodeImport& node, ITensor* x) {
     int32_t rank = node.rank(x);
     if (x && rank < 3) {
-        node.fail(ErrorCode::kUNSUPPORTED_NODE_SHAPE, cat("the input has rank ", rank, "; batch, channels and at least one spatial dimension are needed"));
+        node.fail(ErrorCode::kUNSUPPORTED_NODE_SHAPE,
+                  cat("the input has rank ", rank, "; batch, channels and at least one spatial dimension are needed"));
         return -1;
     }
     return rank - 2;
@@ -27,7 +28,8 @@ bool addWindow(NodeImport& node, Attributes& attributes, int32_t spatial, bool d
         std::vector<int64_t> values = node.integers(onnx);
         if (values.size() != length) {
             return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR,
-                             cat("attribute '", onnx, "' has ", values.size(), " entries, the input's ", spatial, " spatial dimensions need ", length));
+                             cat("attribute '", onnx, "' has ", values.size(), " entries, the input's ", spatial,
+                                 " spatial dimensions need ", length));
         }
         attributes.with(name, std::move(values));
         return true;
@@ -38,7 +40,9 @@ bool addWindow(NodeImport& node, Attributes& attributes, int32_t spatial, bool d
     }
     std::string automatic = node.string("auto_pad", "NOTSET");
     if (automatic == "SAME_UPPER" || automatic == "SAME_LOWER" || automatic == "VALID") {
-        attributes.with("auto_pad", automatic == "VALID" ? "valid" : automatic == "SAME_UPPER" ? "same_upper" : "same_lower");
+        attributes.with("auto_pad", automatic == "VALID"        ? "valid"
+                                    : automatic == "SAME_UPPER" ? "same_upper"
+                                                                : "same_lower");
         return true;
     }
     if (automatic != "NOTSET" && !automatic.empty()) {
@@ -90,7 +94,8 @@ bool pool(NodeImport& node, const char* op, Attributes attributes, bool indices)
     }
     std::vector<int64_t> kernel = node.integers("kernel_shape");
     if (kernel.size() != static_cast<size_t>(spatial)) {
-        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR, cat("attribute 'kernel_shape' has ", kernel.size(), " entries, ", spatial, " are needed"));
+        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR,
+                         cat("attribute 'kernel_shape' has ", kernel.size(), " entries, ", spatial, " are needed"));
     }
     attributes.with("kernel", kernel);
     std::vector<ITensor*> outputs = node.addMany(op, {x}, attributes, indices ? 2 : 1);
@@ -112,7 +117,8 @@ bool maxPool(NodeImport& node) {
 
 bool averagePool(NodeImport& node) {
     Attributes attributes;
-    attributes.with("ceil_mode", node.integer("ceil_mode", 0)).with("count_include_pad", node.integer("count_include_pad", 0));
+    attributes.with("ceil_mode", node.integer("ceil_mode", 0))
+        .with("count_include_pad", node.integer("count_include_pad", 0));
     return pool(node, "pool.avg", std::move(attributes), false);
 }
 
@@ -150,7 +156,7 @@ bool globalLpPool(NodeImport& node) {
     return globalPool(node, p == 1 ? "reduce.l1" : "reduce.l2");
 }
 
-}  // namespace
+} // namespace
 
 void addConvolutionImporters(ImporterTable& table) {
     table.add("Conv", 1, conv);
@@ -163,4 +169,4 @@ void addConvolutionImporters(ImporterTable& table) {
     table.add("GlobalLpPool", 2, globalLpPool);
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

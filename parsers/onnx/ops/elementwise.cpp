@@ -18,22 +18,50 @@ struct Named {
 };
 
 constexpr Named kUnary[] = {
-    {"Exp", "unary.exp", 1},     {"Log", "unary.log", 1},     {"Sqrt", "unary.sqrt", 1},   {"Reciprocal", "unary.recip", 1}, {"Abs", "unary.abs", 1},
-    {"Neg", "unary.neg", 1},     {"Sin", "unary.sin", 7},     {"Cos", "unary.cos", 7},     {"Tan", "unary.tan", 7},          {"Sinh", "unary.sinh", 9},
-    {"Cosh", "unary.cosh", 9},   {"Asin", "unary.asin", 7},   {"Acos", "unary.acos", 7},   {"Atan", "unary.atan", 7},        {"Asinh", "unary.asinh", 9},
-    {"Acosh", "unary.acosh", 9}, {"Atanh", "unary.atanh", 9}, {"Ceil", "unary.ceil", 1},   {"Floor", "unary.floor", 1},      {"Round", "unary.round", 11},
-    {"Sign", "unary.sign", 9},   {"Erf", "unary.erf", 9},     {"Not", "unary.not", 1},     {"IsNaN", "unary.isnan", 9},      {"BitwiseNot", "unary.bitwise_not", 18},
+    {"Exp", "unary.exp", 1},
+    {"Log", "unary.log", 1},
+    {"Sqrt", "unary.sqrt", 1},
+    {"Reciprocal", "unary.recip", 1},
+    {"Abs", "unary.abs", 1},
+    {"Neg", "unary.neg", 1},
+    {"Sin", "unary.sin", 7},
+    {"Cos", "unary.cos", 7},
+    {"Tan", "unary.tan", 7},
+    {"Sinh", "unary.sinh", 9},
+    {"Cosh", "unary.cosh", 9},
+    {"Asin", "unary.asin", 7},
+    {"Acos", "unary.acos", 7},
+    {"Atan", "unary.atan", 7},
+    {"Asinh", "unary.asinh", 9},
+    {"Acosh", "unary.acosh", 9},
+    {"Atanh", "unary.atanh", 9},
+    {"Ceil", "unary.ceil", 1},
+    {"Floor", "unary.floor", 1},
+    {"Round", "unary.round", 11},
+    {"Sign", "unary.sign", 9},
+    {"Erf", "unary.erf", 9},
+    {"Not", "unary.not", 1},
+    {"IsNaN", "unary.isnan", 9},
+    {"BitwiseNot", "unary.bitwise_not", 18},
 };
 
 constexpr Named kBinary[] = {
-    {"Add", "binary.add", 1},           {"Sub", "binary.sub", 1},
-    {"Mul", "binary.mul", 1},           {"Div", "binary.div", 1},
-    {"Pow", "binary.pow", 1},           {"And", "binary.and", 1},
-    {"Or", "binary.or", 1},             {"Xor", "binary.xor", 1},
-    {"Equal", "binary.equal", 1},       {"Less", "binary.less", 1},
-    {"Greater", "binary.greater", 1},   {"LessOrEqual", "binary.less_equal", 12},
-    {"GreaterOrEqual", "binary.greater_equal", 12}, {"BitwiseAnd", "binary.bitwise_and", 18},
-    {"BitwiseOr", "binary.bitwise_or", 18},         {"BitwiseXor", "binary.bitwise_xor", 18},
+    {"Add", "binary.add", 1},
+    {"Sub", "binary.sub", 1},
+    {"Mul", "binary.mul", 1},
+    {"Div", "binary.div", 1},
+    {"Pow", "binary.pow", 1},
+    {"And", "binary.and", 1},
+    {"Or", "binary.or", 1},
+    {"Xor", "binary.xor", 1},
+    {"Equal", "binary.equal", 1},
+    {"Less", "binary.less", 1},
+    {"Greater", "binary.greater", 1},
+    {"LessOrEqual", "binary.less_equal", 12},
+    {"GreaterOrEqual", "binary.greater_equal", 12},
+    {"BitwiseAnd", "binary.bitwise_and", 18},
+    {"BitwiseOr", "binary.bitwise_or", 18},
+    {"BitwiseXor", "binary.bitwise_xor", 18},
 };
 
 const char* opOf(const Named* table, size_t count, const std::string& onnx) {
@@ -45,7 +73,9 @@ const char* opOf(const Named* table, size_t count, const std::string& onnx) {
     return nullptr;
 }
 
-bool unary(NodeImport& node) { return node.output(0, node.add(opOf(kUnary, std::size(kUnary), node.op()), {node.input(0)})); }
+bool unary(NodeImport& node) {
+    return node.output(0, node.add(opOf(kUnary, std::size(kUnary), node.op()), {node.input(0)}));
+}
 
 bool binary(NodeImport& node) {
     return node.output(0, node.add(opOf(kBinary, std::size(kBinary), node.op()), {node.input(0), node.input(1)}));
@@ -60,7 +90,8 @@ bool binary1(NodeImport& node) {
         axis += axis < 0 ? node.rank(a) : 0;
         int64_t trailing = node.rank(a) - axis - node.rank(b);
         if (trailing < 0) {
-            return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR, cat("attribute 'axis' ", axis, " does not fit the operands' ranks"));
+            return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR,
+                             cat("attribute 'axis' ", axis, " does not fit the operands' ranks"));
         }
         std::vector<int64_t> axes;
         for (int64_t i = 0; i < trailing; ++i) {
@@ -81,15 +112,18 @@ bool isInf(NodeImport& node) {
 }
 
 bool mod(NodeImport& node) {
-    return node.output(0, node.add("binary.mod", {node.input(0), node.input(1)}, Attributes().with("fmod", node.integer("fmod", 0))));
+    return node.output(
+        0, node.add("binary.mod", {node.input(0), node.input(1)}, Attributes().with("fmod", node.integer("fmod", 0))));
 }
 
 bool bitShift(NodeImport& node) {
     std::string direction = node.string("direction", "");
     if (direction != "LEFT" && direction != "RIGHT") {
-        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR, cat("attribute 'direction' is '", direction, "'; LEFT and RIGHT exist"));
+        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR,
+                         cat("attribute 'direction' is '", direction, "'; LEFT and RIGHT exist"));
     }
-    return node.output(0, node.add(direction == "LEFT" ? "binary.shift_left" : "binary.shift_right", {node.input(0), node.input(1)}));
+    return node.output(
+        0, node.add(direction == "LEFT" ? "binary.shift_left" : "binary.shift_right", {node.input(0), node.input(1)}));
 }
 
 // Max, Min, Sum and Mean over any number of operands.
@@ -115,17 +149,23 @@ bool mean(NodeImport& node) {
     if (!total) {
         return false;
     }
-    return node.output(0, node.add("binary.div", {total, node.scalarOf(static_cast<double>(node.inputCount()), total->getType())}));
+    return node.output(
+        0, node.add("binary.div", {total, node.scalarOf(static_cast<double>(node.inputCount()), total->getType())}));
 }
 
-bool where(NodeImport& node) { return node.output(0, node.add("where", {node.input(0), node.input(1), node.input(2)})); }
+bool where(NodeImport& node) {
+    return node.output(0, node.add("where", {node.input(0), node.input(1), node.input(2)}));
+}
 
 bool cast(NodeImport& node) {
     std::optional<nvinfer1::DataType> type = elementTypeOf(static_cast<int32_t>(node.integer("to", 0)));
     if (!type) {
-        return node.fail(ErrorCode::kUNSUPPORTED_NODE_DATATYPE, cat("a cast to ", onnxTypeName(static_cast<int32_t>(node.integer("to", 0))), " is not supported"));
+        return node.fail(
+            ErrorCode::kUNSUPPORTED_NODE_DATATYPE,
+            cat("a cast to ", onnxTypeName(static_cast<int32_t>(node.integer("to", 0))), " is not supported"));
     }
-    return node.output(0, node.add("cast", {node.input(0)}, Attributes().with("to", *type).with("saturate", node.integer("saturate", 1))));
+    return node.output(0, node.add("cast", {node.input(0)},
+                                   Attributes().with("to", *type).with("saturate", node.integer("saturate", 1))));
 }
 
 bool castLike(NodeImport& node) {
@@ -133,7 +173,9 @@ bool castLike(NodeImport& node) {
     if (!like) {
         return false;
     }
-    return node.output(0, node.add("cast", {node.input(0)}, Attributes().with("to", like->getType()).with("saturate", node.integer("saturate", 1))));
+    return node.output(
+        0, node.add("cast", {node.input(0)},
+                    Attributes().with("to", like->getType()).with("saturate", node.integer("saturate", 1))));
 }
 
 bool identity(NodeImport& node) { return node.output(0, node.add("identity", {node.input(0)})); }
@@ -145,7 +187,8 @@ bool dropout(NodeImport& node) {
         std::optional<double> ratio = node.hasInput(1) ? node.constantScalar(1) : 0.5;
         bool off = (training && training->size() == 1 && training->front() == 0) || (ratio && *ratio == 0);
         if (!off) {
-            return node.fail(ErrorCode::kUNSUPPORTED_NODE, "dropout in training mode is random; export the model in evaluation mode");
+            return node.fail(ErrorCode::kUNSUPPORTED_NODE,
+                             "dropout in training mode is random; export the model in evaluation mode");
         }
     }
     ITensor* x = node.input(0);
@@ -168,7 +211,7 @@ bool dropout(NodeImport& node) {
     return true;
 }
 
-}  // namespace
+} // namespace
 
 void addElementwiseImporters(ImporterTable& table) {
     for (const Named& entry : kUnary) {
@@ -194,4 +237,4 @@ void addElementwiseImporters(ImporterTable& table) {
     table.add("Dropout", 7, dropout);
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

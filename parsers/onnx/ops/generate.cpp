@@ -33,14 +33,18 @@ bool constant(NodeImport& node) {
         value = std::make_shared<ConstantTensor>(
             listTensor<float>(nvinfer1::DataType::kFLOAT, std::vector<double>{node.number("value_float", 0)}, true));
     } else if (node.has("value_floats")) {
-        value = std::make_shared<ConstantTensor>(listTensor<float>(nvinfer1::DataType::kFLOAT, node.numbers("value_floats"), false));
+        value = std::make_shared<ConstantTensor>(
+            listTensor<float>(nvinfer1::DataType::kFLOAT, node.numbers("value_floats"), false));
     } else if (node.has("value_int")) {
         value = std::make_shared<ConstantTensor>(
             listTensor<int64_t>(nvinfer1::DataType::kINT64, std::vector<int64_t>{node.integer("value_int", 0)}, true));
     } else if (node.has("value_ints")) {
-        value = std::make_shared<ConstantTensor>(listTensor<int64_t>(nvinfer1::DataType::kINT64, node.integers("value_ints"), false));
+        value = std::make_shared<ConstantTensor>(
+            listTensor<int64_t>(nvinfer1::DataType::kINT64, node.integers("value_ints"), false));
     } else {
-        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR, "a constant needs one of value, value_float(s), value_int(s); strings and sparse tensors are not supported");
+        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR,
+                         "a constant needs one of value, value_float(s), value_int(s); strings and sparse tensors are "
+                         "not supported");
     }
     if (!value) {
         return false;
@@ -61,13 +65,16 @@ bool constantOfShape(NodeImport& node) {
         value = listTensor<float>(nvinfer1::DataType::kFLOAT, std::vector<double>{0}, false);
     }
     if (value.count != 1) {
-        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR, cat("attribute 'value' has ", value.count, " elements, one is needed"));
+        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR,
+                         cat("attribute 'value' has ", value.count, " elements, one is needed"));
     }
     value.dims = {1};
     return node.output(0, node.add("fill", {node.input(0)}, Attributes().with("value", value)));
 }
 
-bool range(NodeImport& node) { return node.output(0, node.add("range", {node.input(0), node.input(1), node.input(2)})); }
+bool range(NodeImport& node) {
+    return node.output(0, node.add("range", {node.input(0), node.input(1), node.input(2)}));
+}
 
 bool eyeLike(NodeImport& node) {
     ITensor* x = node.input(0);
@@ -85,7 +92,7 @@ bool eyeLike(NodeImport& node) {
     return node.output(0, node.add("eye_like", {x}, Attributes().with("dtype", type).with("k", node.integer("k", 0))));
 }
 
-}  // namespace
+} // namespace
 
 void addGenerateImporters(ImporterTable& table) {
     table.add("Constant", 1, constant);
@@ -94,4 +101,4 @@ void addGenerateImporters(ImporterTable& table) {
     table.add("EyeLike", 9, eyeLike);
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

@@ -6,20 +6,25 @@ namespace tenon::onnx {
 namespace {
 
 bool gather(NodeImport& node) {
-    return node.output(0, node.add("gather", {node.input(0), node.input(1)}, Attributes().with("axis", node.integer("axis", 0))));
+    return node.output(
+        0, node.add("gather", {node.input(0), node.input(1)}, Attributes().with("axis", node.integer("axis", 0))));
 }
 
 bool gatherElements(NodeImport& node) {
-    return node.output(0, node.add("gather_elements", {node.input(0), node.input(1)}, Attributes().with("axis", node.integer("axis", 0))));
+    return node.output(0, node.add("gather_elements", {node.input(0), node.input(1)},
+                                   Attributes().with("axis", node.integer("axis", 0))));
 }
 
 bool gatherNd(NodeImport& node) {
-    return node.output(0, node.add("gather_nd", {node.input(0), node.input(1)}, Attributes().with("batch_dims", node.integer("batch_dims", 0))));
+    return node.output(0, node.add("gather_nd", {node.input(0), node.input(1)},
+                                   Attributes().with("batch_dims", node.integer("batch_dims", 0))));
 }
 
 bool scatterElements(NodeImport& node) {
-    return node.output(0, node.add("scatter_elements", {node.input(0), node.input(1), node.input(2)},
-                                   Attributes().with("axis", node.integer("axis", 0)).with("reduction", node.string("reduction", "none"))));
+    return node.output(
+        0, node.add(
+               "scatter_elements", {node.input(0), node.input(1), node.input(2)},
+               Attributes().with("axis", node.integer("axis", 0)).with("reduction", node.string("reduction", "none"))));
 }
 
 bool scatterNd(NodeImport& node) {
@@ -32,14 +37,16 @@ bool oneHot(NodeImport& node) {
     if (depth && depth->getType() != nvinfer1::DataType::kINT64) {
         depth = node.add("cast", {depth}, Attributes().with("to", nvinfer1::DataType::kINT64));
     }
-    return node.output(0, node.add("one_hot", {node.input(0), depth, node.input(2)}, Attributes().with("axis", node.integer("axis", -1))));
+    return node.output(0, node.add("one_hot", {node.input(0), depth, node.input(2)},
+                                   Attributes().with("axis", node.integer("axis", -1))));
 }
 
 bool trilu(NodeImport& node) {
-    return node.output(0, node.add("trilu", {node.input(0), node.optionalInput(1)}, Attributes().with("upper", node.integer("upper", 1))));
+    return node.output(0, node.add("trilu", {node.input(0), node.optionalInput(1)},
+                                   Attributes().with("upper", node.integer("upper", 1))));
 }
 
-}  // namespace
+} // namespace
 
 void addIndexImporters(ImporterTable& table) {
     table.add("Gather", 1, gather);
@@ -52,4 +59,4 @@ void addIndexImporters(ImporterTable& table) {
     table.add("Trilu", 14, trilu);
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

@@ -17,8 +17,9 @@ bool gemm(NodeImport& node) {
     }
     double alpha = node.number("alpha", 1);
     double beta = node.number("beta", 1);
-    ITensor* product = node.add("matmul", {a, b},
-                                Attributes().with("trans_a", node.integer("transA", 0) != 0).with("trans_b", node.integer("transB", 0) != 0));
+    ITensor* product = node.add(
+        "matmul", {a, b},
+        Attributes().with("trans_a", node.integer("transA", 0) != 0).with("trans_b", node.integer("transB", 0) != 0));
     if (alpha != 1 && product) {
         product = node.add("binary.mul", {product, node.scalarOf(alpha, a->getType())});
     }
@@ -40,7 +41,7 @@ bool einsum(NodeImport& node) {
     return node.output(0, node.add("einsum", inputs, Attributes().with("equation", node.string("equation", ""))));
 }
 
-}  // namespace
+} // namespace
 
 void addMatmulImporters(ImporterTable& table) {
     table.add("MatMul", 1, matmul);
@@ -48,4 +49,4 @@ void addMatmulImporters(ImporterTable& table) {
     table.add("Einsum", 12, einsum);
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

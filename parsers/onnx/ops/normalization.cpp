@@ -15,7 +15,8 @@ bool batchNormalization(NodeImport& node) {
     if (node.opset() < 9 && node.integer("spatial", 1) == 0) {
         return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR, "attribute 'spatial' = 0 is not supported");
     }
-    return node.output(0, node.add("batch_norm", {node.input(0), node.input(1), node.input(2), node.input(3), node.input(4)},
+    return node.output(0, node.add("batch_norm",
+                                   {node.input(0), node.input(1), node.input(2), node.input(3), node.input(4)},
                                    Attributes().with("epsilon", node.number("epsilon", 1e-5))));
 }
 
@@ -28,8 +29,9 @@ bool layerNormalization(NodeImport& node) {
     if (node.hasOutput(1) || node.hasOutput(2)) {
         return node.refuse("the outputs Mean and InvStdDev are not supported");
     }
-    return node.output(0, node.add("layer_norm", {node.input(0), node.input(1), node.optionalInput(2)},
-                                   Attributes().with("axis", node.integer("axis", -1)).with("epsilon", node.number("epsilon", 1e-5))));
+    return node.output(
+        0, node.add("layer_norm", {node.input(0), node.input(1), node.optionalInput(2)},
+                    Attributes().with("axis", node.integer("axis", -1)).with("epsilon", node.number("epsilon", 1e-5))));
 }
 
 bool groupNormalization(NodeImport& node) {
@@ -41,7 +43,8 @@ bool groupNormalization(NodeImport& node) {
         // Opset 18 has one scale and bias per group.
         int64_t channels = x->getDimensions().nbDims > 1 ? x->getDimensions().d[1] : -1;
         if (channels < 0 || groups <= 0 || channels % groups != 0) {
-            return node.fail(ErrorCode::kUNSUPPORTED_NODE_SHAPE, cat("the ", channels, " channels must be known and divide into ", groups, " groups"));
+            return node.fail(ErrorCode::kUNSUPPORTED_NODE_SHAPE,
+                             cat("the ", channels, " channels must be known and divide into ", groups, " groups"));
         }
         auto spread = [&](ITensor* perGroup) {
             ITensor* column = node.add("unsqueeze", {perGroup}, Attributes().with("axes", std::vector<int64_t>{1}));
@@ -51,12 +54,14 @@ bool groupNormalization(NodeImport& node) {
         scale = spread(scale);
         bias = spread(bias);
     }
-    return node.output(0, node.add("group_norm", {x, scale, bias}, Attributes().with("groups", groups).with("epsilon", node.number("epsilon", 1e-5))));
+    return node.output(0, node.add("group_norm", {x, scale, bias},
+                                   Attributes().with("groups", groups).with("epsilon", node.number("epsilon", 1e-5))));
 }
 
 bool rmsNormalization(NodeImport& node) {
-    return node.output(0, node.add("rms_norm", {node.input(0), node.input(1)},
-                                   Attributes().with("axis", node.integer("axis", -1)).with("epsilon", node.number("epsilon", 1e-5))));
+    return node.output(
+        0, node.add("rms_norm", {node.input(0), node.input(1)},
+                    Attributes().with("axis", node.integer("axis", -1)).with("epsilon", node.number("epsilon", 1e-5))));
 }
 
 bool lrn(NodeImport& node) {
@@ -69,7 +74,9 @@ bool lrn(NodeImport& node) {
 }
 
 bool lpNormalization(NodeImport& node) {
-    return node.output(0, node.add("lp_norm", {node.input(0)}, Attributes().with("axis", node.integer("axis", -1)).with("p", node.integer("p", 2))));
+    return node.output(0,
+                       node.add("lp_norm", {node.input(0)},
+                                Attributes().with("axis", node.integer("axis", -1)).with("p", node.integer("p", 2))));
 }
 
 // (x - mean) / sqrt(variance) over `axes`; the epsilon is ONNX's.
@@ -82,11 +89,12 @@ bool meanVarianceNormalization(NodeImport& node) {
     axes.with("axes", node.integers("axes", {0, 2, 3})).with("keep_dims", true);
     ITensor* centred = node.add("binary.sub", {x, node.add("reduce.mean", {x}, axes)});
     ITensor* variance = node.add("reduce.mean", {node.add("binary.mul", {centred, centred})}, axes);
-    ITensor* deviation = node.add("binary.add", {node.add("unary.sqrt", {variance}), node.scalarOf(1e-9, x->getType())});
+    ITensor* deviation =
+        node.add("binary.add", {node.add("unary.sqrt", {variance}), node.scalarOf(1e-9, x->getType())});
     return node.output(0, node.add("binary.div", {centred, deviation}));
 }
 
-}  // namespace
+} // namespace
 
 void addNormalizationImporters(ImporterTable& table) {
     table.add("BatchNormalization", 7, batchNormalization);
@@ -99,4 +107,4 @@ void addNormalizationImporters(ImporterTable& table) {
     table.add("MeanVarianceNormalization", 9, meanVarianceNormalization);
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

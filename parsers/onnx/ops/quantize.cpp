@@ -24,7 +24,8 @@ bool quantizeLinear(NodeImport& node) {
     if (int64_t asked = node.integer("output_dtype", 0); asked != 0) {
         std::optional<nvinfer1::DataType> known = elementTypeOf(static_cast<int32_t>(asked));
         if (!known) {
-            return node.fail(ErrorCode::kUNSUPPORTED_NODE_DATATYPE, "attribute 'output_dtype' is no supported element type");
+            return node.fail(ErrorCode::kUNSUPPORTED_NODE_DATATYPE,
+                             "attribute 'output_dtype' is no supported element type");
         }
         type = *known;
     }
@@ -41,11 +42,11 @@ bool dequantizeLinear(NodeImport& node) {
                                    Attributes().with("axis", node.integer("axis", 1)).with("to", scale->getType())));
 }
 
-}  // namespace
+} // namespace
 
 void addQuantizeImporters(ImporterTable& table) {
     table.add("QuantizeLinear", 10, quantizeLinear);
     table.add("DequantizeLinear", 10, dequantizeLinear);
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

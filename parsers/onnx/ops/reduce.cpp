@@ -13,15 +13,20 @@ using nvonnxparser::ErrorCode;
 struct Reduction {
     const char* onnx;
     const char* op;
-    int64_t axesAsInput;  // opset from which axes are an input
+    int64_t axesAsInput; // opset from which axes are an input
 };
 
 constexpr Reduction kReductions[] = {
-    {"ReduceSum", "reduce.sum", 13},          {"ReduceMean", "reduce.mean", 18},
-    {"ReduceMax", "reduce.max", 18},          {"ReduceMin", "reduce.min", 18},
-    {"ReduceProd", "reduce.prod", 18},        {"ReduceL1", "reduce.l1", 18},
-    {"ReduceL2", "reduce.l2", 18},            {"ReduceLogSum", "reduce.log_sum", 18},
-    {"ReduceLogSumExp", "reduce.log_sum_exp", 18}, {"ReduceSumSquare", "reduce.sum_square", 18},
+    {"ReduceSum", "reduce.sum", 13},
+    {"ReduceMean", "reduce.mean", 18},
+    {"ReduceMax", "reduce.max", 18},
+    {"ReduceMin", "reduce.min", 18},
+    {"ReduceProd", "reduce.prod", 18},
+    {"ReduceL1", "reduce.l1", 18},
+    {"ReduceL2", "reduce.l2", 18},
+    {"ReduceLogSum", "reduce.log_sum", 18},
+    {"ReduceLogSumExp", "reduce.log_sum_exp", 18},
+    {"ReduceSumSquare", "reduce.sum_square", 18},
 };
 
 bool reduce(NodeImport& node) {
@@ -53,7 +58,9 @@ bool argReduce(NodeImport& node) {
 
 bool topK(NodeImport& node) {
     Attributes attributes;
-    attributes.with("axis", node.integer("axis", -1)).with("largest", node.integer("largest", 1)).with("sorted", node.integer("sorted", 1));
+    attributes.with("axis", node.integer("axis", -1))
+        .with("largest", node.integer("largest", 1))
+        .with("sorted", node.integer("sorted", 1));
     ITensor* k = nullptr;
     if (node.opset() < 10) {
         k = node.integersOf({node.integer("k", 0)});
@@ -65,11 +72,14 @@ bool topK(NodeImport& node) {
 }
 
 bool cumSum(NodeImport& node) {
-    return node.output(0, node.add("cumsum", {node.input(0), node.input(1)},
-                                   Attributes().with("exclusive", node.integer("exclusive", 0)).with("reverse", node.integer("reverse", 0))));
+    return node.output(
+        0,
+        node.add(
+            "cumsum", {node.input(0), node.input(1)},
+            Attributes().with("exclusive", node.integer("exclusive", 0)).with("reverse", node.integer("reverse", 0))));
 }
 
-}  // namespace
+} // namespace
 
 void addReduceImporters(ImporterTable& table) {
     for (const Reduction& entry : kReductions) {
@@ -81,4 +91,4 @@ void addReduceImporters(ImporterTable& table) {
     table.add("CumSum", 11, cumSum);
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

@@ -11,7 +11,8 @@ using nvonnxparser::ErrorCode;
 bool interpolation(NodeImport& node, Attributes& attributes) {
     std::string mode = node.string("mode", "nearest");
     if (mode != "nearest" && mode != "linear" && mode != "bilinear" && mode != "cubic") {
-        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR, cat("attribute 'mode' is '", mode, "'; nearest, linear and cubic exist"));
+        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR,
+                         cat("attribute 'mode' is '", mode, "'; nearest, linear and cubic exist"));
     }
     attributes.with("mode", mode == "bilinear" ? "linear" : mode);
     return true;
@@ -51,7 +52,8 @@ bool resize(NodeImport& node) {
         std::shared_ptr<const ConstantTensor> roi = node.constant(1);
         std::optional<std::vector<double>> values = roi ? roi->numbers() : std::nullopt;
         if (!values) {
-            return node.fail(ErrorCode::kUNSUPPORTED_NODE_INPUT, "tf_crop_and_resize needs a constant roi of 32-bit floats");
+            return node.fail(ErrorCode::kUNSUPPORTED_NODE_INPUT,
+                             "tf_crop_and_resize needs a constant roi of 32-bit floats");
         }
         attributes.with("roi", *values);
     }
@@ -68,7 +70,7 @@ bool resize(NodeImport& node) {
     return node.output(0, node.add("resize", {node.input(0), sizes, sizes ? nullptr : scales}, attributes));
 }
 
-}  // namespace
+} // namespace
 
 void addResizeImporters(ImporterTable& table) {
     table.add("Upsample", 7, upsample);
@@ -76,4 +78,4 @@ void addResizeImporters(ImporterTable& table) {
     table.add("Resize", 11, resize);
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

@@ -15,10 +15,13 @@ bool reshape1(NodeImport& node) {
 }
 
 bool reshape(NodeImport& node) {
-    return node.output(0, node.add("reshape", {node.input(0), node.input(1)}, Attributes().with("allow_zero", node.integer("allowzero", 0))));
+    return node.output(0, node.add("reshape", {node.input(0), node.input(1)},
+                                   Attributes().with("allow_zero", node.integer("allowzero", 0))));
 }
 
-bool flatten(NodeImport& node) { return node.output(0, node.add("flatten", {node.input(0)}, Attributes().with("axis", node.integer("axis", 1)))); }
+bool flatten(NodeImport& node) {
+    return node.output(0, node.add("flatten", {node.input(0)}, Attributes().with("axis", node.integer("axis", 1))));
+}
 
 const char* squeezeOp(NodeImport& node) { return node.op() == "Squeeze" ? "squeeze" : "unsqueeze"; }
 
@@ -31,7 +34,9 @@ bool squeeze1(NodeImport& node) {
     return node.output(0, node.add(squeezeOp(node), {node.input(0)}, attributes));
 }
 
-bool squeeze13(NodeImport& node) { return node.output(0, node.add(squeezeOp(node), {node.input(0), node.optionalInput(1)})); }
+bool squeeze13(NodeImport& node) {
+    return node.output(0, node.add(squeezeOp(node), {node.input(0), node.optionalInput(1)}));
+}
 
 bool transpose(NodeImport& node) {
     Attributes attributes;
@@ -61,7 +66,8 @@ bool split(NodeImport& node) {
     } else if (node.hasInput(1)) {
         operands.push_back(node.input(1));
     }
-    std::vector<ITensor*> outputs = node.addMany("split", operands, attributes, static_cast<int32_t>(node.outputCount()));
+    std::vector<ITensor*> outputs =
+        node.addMany("split", operands, attributes, static_cast<int32_t>(node.outputCount()));
     for (size_t i = 0; i < outputs.size(); ++i) {
         if (!node.output(i, outputs[i])) {
             return false;
@@ -76,18 +82,21 @@ bool slice1(NodeImport& node) {
     for (size_t i = 0; i < axes.size(); ++i) {
         axes[i] = static_cast<int64_t>(i);
     }
-    return node.output(0, node.add("slice", {node.input(0), node.integersOf(starts), node.integersOf(node.integers("ends")),
-                                             node.integersOf(node.integers("axes", axes))}));
+    return node.output(
+        0, node.add("slice", {node.input(0), node.integersOf(starts), node.integersOf(node.integers("ends")),
+                              node.integersOf(node.integers("axes", axes))}));
 }
 
 bool slice(NodeImport& node) {
-    return node.output(0, node.add("slice", {node.input(0), node.input(1), node.input(2), node.optionalInput(3), node.optionalInput(4)}));
+    return node.output(0, node.add("slice", {node.input(0), node.input(1), node.input(2), node.optionalInput(3),
+                                             node.optionalInput(4)}));
 }
 
 bool padMode(NodeImport& node, Attributes& attributes) {
     std::string mode = node.string("mode", "constant");
     if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap") {
-        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR, cat("attribute 'mode' is '", mode, "'; constant, reflect, edge and wrap exist"));
+        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR,
+                         cat("attribute 'mode' is '", mode, "'; constant, reflect, edge and wrap exist"));
     }
     attributes.with("mode", mode);
     return true;
@@ -99,7 +108,9 @@ bool pad1(NodeImport& node) {
         return false;
     }
     attributes.with("value", node.number("value", 0));
-    return node.output(0, node.add("pad", {node.input(0), node.integersOf(node.integers(node.has("pads") ? "pads" : "paddings"))}, attributes));
+    return node.output(
+        0, node.add("pad", {node.input(0), node.integersOf(node.integers(node.has("pads") ? "pads" : "paddings"))},
+                    attributes));
 }
 
 bool pad11(NodeImport& node) {
@@ -123,24 +134,29 @@ bool tile(NodeImport& node) { return node.output(0, node.add("tile", {node.input
 bool size(NodeImport& node) { return node.output(0, node.add("size", {node.input(0)})); }
 
 bool shape(NodeImport& node) {
-    return node.output(0, node.add("shape", {node.input(0)},
-                                   Attributes().with("start", node.integer("start", 0)).with("end", node.integer("end", INT64_MAX))));
+    return node.output(
+        0, node.add("shape", {node.input(0)},
+                    Attributes().with("start", node.integer("start", 0)).with("end", node.integer("end", INT64_MAX))));
 }
 
 bool depthToSpace(NodeImport& node) {
     std::string mode = node.string("mode", "DCR");
-    return node.output(0, node.add("depth_to_space", {node.input(0)},
-                                   Attributes().with("block", node.integer("blocksize", 0)).with("mode", mode == "CRD" ? "crd" : "dcr")));
+    return node.output(
+        0,
+        node.add("depth_to_space", {node.input(0)},
+                 Attributes().with("block", node.integer("blocksize", 0)).with("mode", mode == "CRD" ? "crd" : "dcr")));
 }
 
 bool spaceToDepth(NodeImport& node) {
     if (std::string mode = node.string("mode", "DCR"); mode != "DCR") {
-        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR, cat("attribute 'mode' is '", mode, "'; only DCR is supported"));
+        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR,
+                         cat("attribute 'mode' is '", mode, "'; only DCR is supported"));
     }
-    return node.output(0, node.add("space_to_depth", {node.input(0)}, Attributes().with("block", node.integer("blocksize", 0))));
+    return node.output(
+        0, node.add("space_to_depth", {node.input(0)}, Attributes().with("block", node.integer("blocksize", 0))));
 }
 
-}  // namespace
+} // namespace
 
 void addShapeImporters(ImporterTable& table) {
     table.add("Reshape", 1, reshape1);
@@ -165,4 +181,4 @@ void addShapeImporters(ImporterTable& table) {
     table.add("SpaceToDepth", 1, spaceToDepth);
 }
 
-}  // namespace tenon::onnx
+} // namespace tenon::onnx

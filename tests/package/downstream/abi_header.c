@@ -2,6 +2,4 @@
 #include <tenon/module/abi.h>
 
 int abiMajor(void);
-int abiMajor(void) {
-    return TN_ABI_MAJOR;
-}
+int abiMajor(void) { return TN_ABI_MAJOR; }

@@ -121,8 +121,8 @@ TEST(SelectorBruteForce, AllAttemptsFindTheSameOptimum) {
                         result.assignment[x] =
                             network == &pruned ? plain.compact.valueOf[x][static_cast<size_t>(inPlain)] : inPlain;
                     }
-                    const Assembly assembly =
-                        assembleSelection(prepared.value(), decodeChoices(prepared.value(), encoded, result.assignment));
+                    const Assembly assembly = assembleSelection(
+                        prepared.value(), decodeChoices(prepared.value(), encoded, result.assignment));
                     ASSERT_TRUE(assembly.feasible) << "seed " << seed;
                     EXPECT_TRUE(sameCost(assembly.selection.totalCost, result.cost))
                         << "seed " << seed << ": the plan costs " << assembly.selection.totalCost << ", the tables say "

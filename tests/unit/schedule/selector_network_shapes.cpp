@@ -203,7 +203,8 @@ SelectionProblem uNet(int32_t formats) {
     for (int32_t level = 0; level < 4; ++level) {
         block(cat("down", level), level == 0 ? 3 : 32 << level, 64 << level, 256 >> level);
         skips.push_back(x);
-        x = net.node(kReduce, cat("pool", level), {x}, map(64 << level, 256 >> level), map(64 << level, 128 >> level) * 4);
+        x = net.node(kReduce, cat("pool", level), {x}, map(64 << level, 256 >> level),
+                     map(64 << level, 128 >> level) * 4);
         net.regionOfValues({skips.back(), x});
     }
     block("bottom", 512, 1024, 16);
@@ -281,8 +282,8 @@ SelectionProblem fpnPanDetector(int32_t formats) {
         const int32_t box = unit(name + ".box", levels[i], channels, 64, 3, side);
         const int32_t cls = unit(name + ".cls", levels[i], channels, 80, 3, side);
         net.region({net.nodeOf(box) - 2, net.nodeOf(cls) - 2});
-        net.region({net.nodeOf(box) - 2, net.nodeOf(box) - 1, net.nodeOf(box), net.nodeOf(cls) - 2,
-                    net.nodeOf(cls) - 1, net.nodeOf(cls)});
+        net.region({net.nodeOf(box) - 2, net.nodeOf(box) - 1, net.nodeOf(box), net.nodeOf(cls) - 2, net.nodeOf(cls) - 1,
+                    net.nodeOf(cls)});
         const int32_t boxes = conv(net, name + ".boxes", box, 64, 4, 1, side);
         const int32_t classes = conv(net, name + ".classes", cls, 80, 80, 1, side);
         net.output(net.node(kData, name + ".out", {boxes, classes}, 0, map(84, side) * 4));

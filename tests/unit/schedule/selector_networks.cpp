@@ -150,10 +150,10 @@ void NetworkSketch::addCandidates(SelectionRegion& region, double work, double i
     auto inside = [&](int32_t node) { return std::binary_search(region.nodes.begin(), region.nodes.end(), node); };
     for (size_t v = 0; v < mProblem.values.size(); ++v) {
         const SelectionValue& value = mProblem.values[v];
-        const bool usedInside = std::any_of(value.uses.begin(), value.uses.end(),
-                                            [&](const ValueUse& use) { return inside(use.node); });
-        const bool usedOutside = std::any_of(value.uses.begin(), value.uses.end(),
-                                             [&](const ValueUse& use) { return !inside(use.node); });
+        const bool usedInside =
+            std::any_of(value.uses.begin(), value.uses.end(), [&](const ValueUse& use) { return inside(use.node); });
+        const bool usedOutside =
+            std::any_of(value.uses.begin(), value.uses.end(), [&](const ValueUse& use) { return !inside(use.node); });
         const bool made = value.producer >= 0 && inside(value.producer);
         if (!made && usedInside) {
             inputs.push_back(static_cast<int32_t>(v));
@@ -178,8 +178,9 @@ void NetworkSketch::addCandidates(SelectionRegion& region, double work, double i
             bytes += mBytes[static_cast<size_t>(outputs[i])] * width(out[i]);
         }
         const double speed = heavy ? width(compute) * (compute / 2 == 0 ? 1.3 : 1.0) : 1.0;
-        const double time = kLaunch + (work / kWorkPerUnit * speed * taste[static_cast<size_t>(compute)] +
-                                       bytes / kBytesPerUnit) * factor;
+        const double time =
+            kLaunch +
+            (work / kWorkPerUnit * speed * taste[static_cast<size_t>(compute)] + bytes / kBytesPerUnit) * factor;
         for (int32_t tactic = 0; tactic < kTacticsPerSignature; ++tactic) {
             candidate.id = mNextCandidate++;
             candidate.cost = time * (1.0 + 0.15 * random.unit());

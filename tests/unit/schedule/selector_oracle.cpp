@@ -417,8 +417,9 @@ SelectionProblem randomProblem(uint64_t seed, const RandomProblemOptions& option
         const int32_t reads = options.cyclic ? 1 : 1 + random.below(2);
         for (int32_t i = 0; i < reads; ++i) {
             // Mostly recent values, so that graphs are deep; now and then the same one twice.
-            const int32_t back = options.cyclic          ? std::min(known - 1, 1)
-                                 : random.chance(0.7) ? random.below(std::min(known, 3)) : random.below(known);
+            const int32_t back = options.cyclic       ? std::min(known - 1, 1)
+                                 : random.chance(0.7) ? random.below(std::min(known, 3))
+                                                      : random.below(known);
             problem.values[static_cast<size_t>(known - 1 - back)].uses.push_back({node, i});
         }
         const int32_t outputs = !options.cyclic && random.chance(0.2) ? 2 : 1;
@@ -497,9 +498,9 @@ SelectionProblem randomProblem(uint64_t seed, const RandomProblemOptions& option
             for (int32_t k = 0; k < size; ++k) {
                 const SelectionRegion& region =
                     problem.regions[static_cast<size_t>(random.below(static_cast<int32_t>(problem.regions.size())))];
-                ids.insert(region.candidates[static_cast<size_t>(
-                                                 random.below(static_cast<int32_t>(region.candidates.size())))]
-                               .id);
+                ids.insert(
+                    region.candidates[static_cast<size_t>(random.below(static_cast<int32_t>(region.candidates.size())))]
+                        .id);
             }
             problem.noGoods.emplace_back(ids.begin(), ids.end());
         }

@@ -38,7 +38,8 @@ TEST(MemoryPlanner, IsValidAndNearTheBoundOnRandomLifetimes) {
         }
         MemoryPlan plan = planned(buffers);
         ASSERT_GE(plan.arenaBytes, plan.lowerBound);
-        worst = std::max(worst, static_cast<double>(plan.arenaBytes) / static_cast<double>(std::max<int64_t>(plan.lowerBound, 1)));
+        worst = std::max(worst, static_cast<double>(plan.arenaBytes) /
+                                    static_cast<double>(std::max<int64_t>(plan.lowerBound, 1)));
     }
     EXPECT_LT(worst, 1.6);
 }
@@ -46,7 +47,8 @@ TEST(MemoryPlanner, IsValidAndNearTheBoundOnRandomLifetimes) {
 TEST(MemoryPlanner, RefusesWhatCannotBe) {
     EXPECT_FALSE(planMemory({{-1, 0, 0}}).ok());
     EXPECT_FALSE(planMemory({{8, 3, 2}}).ok());
-    EXPECT_EQ(planMemory({{INT64_MAX / 2, 0, 0}, {INT64_MAX / 2, 0, 0}, {INT64_MAX / 2, 1, 1}}).code(), support::Code::kOutOfMemory);
+    EXPECT_EQ(planMemory({{INT64_MAX / 2, 0, 0}, {INT64_MAX / 2, 0, 0}, {INT64_MAX / 2, 1, 1}}).code(),
+              support::Code::kOutOfMemory);
 }
 
 TEST(MemoryPlanChecker, FindsOverlapAndOverrun) {
@@ -61,5 +63,5 @@ TEST(MemoryPlanChecker, FindsOverlapAndOverrun) {
     EXPECT_TRUE(checkMemoryPlan(buffers, good).ok());
 }
 
-}  // namespace
-}  // namespace tenon::schedule
+} // namespace
+} // namespace tenon::schedule

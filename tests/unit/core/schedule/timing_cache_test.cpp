@@ -85,8 +85,10 @@ TEST(TimingCache, MergesWithAndWithoutOverwriting) {
 
 TEST(TimingCache, RefusesDamage) {
     for (const char* text : {"{", "[]", "{\"tenon_timing_cache\": 99, \"targets\": {}}", "{\"tenon_timing_cache\": 1}",
-                             "{\"tenon_timing_cache\": 1, \"targets\": {\"t\": {\"k\": {\"p\": {\"version\": \"1\", \"tactics\": {\"a\": {\"us\": \"x\"}}}}}}}",
-                             "{\"tenon_timing_cache\": 1, \"targets\": {\"t\": {\"k\": {\"p\": {\"version\": \"1\", \"tactics\": {\"a\": {\"us\": -1}}}}}}}"}) {
+                             "{\"tenon_timing_cache\": 1, \"targets\": {\"t\": {\"k\": {\"p\": {\"version\": \"1\", "
+                             "\"tactics\": {\"a\": {\"us\": \"x\"}}}}}}}",
+                             "{\"tenon_timing_cache\": 1, \"targets\": {\"t\": {\"k\": {\"p\": {\"version\": \"1\", "
+                             "\"tactics\": {\"a\": {\"us\": -1}}}}}}}"}) {
         EXPECT_EQ(TimingCache::deserialize(text).code(), support::Code::kInvalidFile) << text;
     }
     EXPECT_TRUE(TimingCache::deserialize("").ok());
@@ -104,5 +106,5 @@ TEST(TimingCache, AMissingFileIsEmpty) {
     std::remove(path.c_str());
 }
 
-}  // namespace
-}  // namespace tenon::schedule
+} // namespace
+} // namespace tenon::schedule
