@@ -80,8 +80,9 @@ public:
 private:
     void raw(const void* from, size_t size) {
         if (size > 0) {
-            const auto* begin = static_cast<const std::byte*>(from);
-            mData.insert(mData.end(), begin, begin + size);
+            const size_t at = mData.size();
+            mData.resize(at + size);
+            std::memcpy(mData.data() + at, from, size);
         }
     }
     std::vector<std::byte> mData;
