@@ -25,7 +25,7 @@ onnx_file, tolerance = folder / "model.onnx", ["--rtol", "1e-3", "--atol", "1e-2
 # With everything present.
 plan = tool.build / "swap.plan"
 tool.run("build", onnx_file, "-o", plan)
-expect(tool.chosen(plan)["product"] == "onednn", "oneDNN should win the product")
+expect("onednn" in tool.run("explain", plan, "product"), "oneDNN should be among the candidates")
 tool.run("run", plan, "--check", folder, *tolerance)
 
 # Without oneDNN: the same program, the same model.
