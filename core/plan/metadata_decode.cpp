@@ -10,7 +10,6 @@ namespace tenon::plan {
 
 using support::invalidFile;
 using support::Result;
-using support::Status;
 
 namespace {
 

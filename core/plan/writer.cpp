@@ -34,24 +34,26 @@ public:
         if (bytes.empty()) {
             return 0;
         }
-        std::vector<Known>& sameHash = mKnown[{support::hashBytes(bytes), bytes.size()}];
+        const Hash128 hash = support::hashBytes(bytes);
+        std::vector<Known>& sameHash = mKnown[{hash.high, hash.low}];
         for (const Known& known : sameHash) {
-            if (known.data == bytes.data() || std::memcmp(known.data, bytes.data(), bytes.size()) == 0) {
+            if (known.bytes.size() == bytes.size() &&
+                std::memcmp(known.bytes.data(), bytes.data(), bytes.size()) == 0) {
                 return known.offset;
             }
         }
         const int64_t offset = mSection.add(bytes, kAlignment);
-        sameHash.push_back({bytes.data(), offset});
+        sameHash.push_back({bytes, offset});
         return offset;
     }
 
 private:
     struct Known {
-        const std::byte* data;
+        std::span<const std::byte> bytes;
         int64_t offset;
     };
     SectionSource& mSection;
-    std::map<std::pair<Hash128, size_t>, std::vector<Known>> mKnown;
+    std::map<std::pair<uint64_t, uint64_t>, std::vector<Known>> mKnown; // by hash
 };
 
 // The sections of a plan, and what they refer to that is not in the plan itself.
