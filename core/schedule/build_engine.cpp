@@ -274,29 +274,27 @@ private:
         Progress progress(mOptions, "time tactics", count);
         int32_t done = 0;
         for (Task* task : tasks) {
-            bool haveFast = std::any_of(task->candidates.begin(), task->candidates.end(),
-                                        [](const Candidate& candidate) { return !candidate.tactic.isReference(); });
             // Alone at the task, a candidate is chosen whatever its time; the time still decides whether a fusion over it pays.
+            std::vector<Candidate*> references;
+            std::vector<Candidate*> others;
             for (Candidate& candidate : task->candidates) {
-                bool skip = (haveFast && candidate.tactic.isReference()) || candidate.tactic.isFreeAlias();
-                if (!skip && !mContext.cancelled()) {
-                    mTimer->time(*task, candidate);
-                }
-                if (!progress.step(++done)) {
-                    mStopped = true;
-                }
+                (candidate.tactic.isReference() ? references : others).push_back(&candidate);
             }
-            // Where every fast tactic failed, the reference must stand in.
-            bool anyFast =
+            others.erase(std::remove_if(others.begin(), others.end(),
+                                        [](const Candidate* each) { return each->tactic.isFreeAlias(); }),
+                         others.end());
+            mTimer->time(*task, others);
+            // Where there is no fast tactic, or each failed, the reference stands in.
+            const bool anyFast =
                 std::any_of(task->candidates.begin(), task->candidates.end(), [](const Candidate& candidate) {
                     return !candidate.tactic.isReference() && candidate.state != CandidateState::kFailed;
                 });
-            if (haveFast && !anyFast) {
-                for (Candidate& candidate : task->candidates) {
-                    if (candidate.tactic.isReference() && !mContext.cancelled()) {
-                        mTimer->time(*task, candidate);
-                    }
-                }
+            if (!anyFast) {
+                mTimer->time(*task, references);
+            }
+            done += static_cast<int32_t>(task->candidates.size());
+            if (!progress.step(done)) {
+                mStopped = true;
             }
         }
     }

@@ -59,15 +59,19 @@ support::Result<const ConversionChoice*> Conversions::direct(const std::shared_p
     ConversionChoice& choice = *position->second;
     enumerateTactics(mContext, *task, {});
     mTasks.push_back(task);
-    for (size_t c = 0; c < task->candidates.size(); ++c) {
-        Candidate& candidate = task->candidates[c];
-        if (mTimer) {
-            mTimer->time(*task, candidate);
+    if (mTimer) {
+        std::vector<Candidate*> all;
+        for (Candidate& candidate : task->candidates) {
+            all.push_back(&candidate);
         }
+        mTimer->time(*task, all);
+    }
+    for (size_t c = 0; c < task->candidates.size(); ++c) {
+        const Candidate& candidate = task->candidates[c];
         if (candidate.state == CandidateState::kFailed || candidate.state == CandidateState::kWrong) {
             continue;
         }
-        double cost = candidate.time.medianUs;
+        double cost = candidate.time.us;
         if (candidate.state == CandidateState::kOpen) {
             cost = modelledUs(bytesAtOpt(*task, candidate.tactic)) * (candidate.tactic.isReference() ? 20 : 1);
         }

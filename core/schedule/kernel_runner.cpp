@@ -4,6 +4,8 @@
 
 #include "core/schedule/tensor_data.h"
 
+#include <chrono>
+
 namespace tenon::schedule {
 
 namespace {
@@ -265,6 +267,16 @@ support::Status KernelRunner::launch(const std::vector<const void*>& inputs, con
         return support::internalError("launch wrote outside its workspace of ", impl.workspace.bytes(), " bytes");
     }
     return {};
+}
+
+support::Result<double> KernelRunner::timedLaunch(const std::vector<const void*>& inputs,
+                                                  const std::vector<void*>& outputs, int32_t repeat) {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point begin = Clock::now();
+    for (int32_t r = 0; r < repeat; ++r) {
+        TN_RETURN_IF_ERROR(launch(inputs, outputs));
+    }
+    return std::chrono::duration<double, std::micro>(Clock::now() - begin).count() / repeat;
 }
 
 } // namespace tenon::schedule

@@ -35,6 +35,9 @@ public:
     support::Status prepare(const Task& task, const std::vector<int64_t>& symbolValues);
     // Addresses in the order of the task's inputs and outputs.
     support::Status launch(const std::vector<const void*>& inputs, const std::vector<void*>& outputs);
+    // Microseconds of one of `repeat` launches in a row.
+    support::Result<double> timedLaunch(const std::vector<const void*>& inputs, const std::vector<void*>& outputs,
+                                        int32_t repeat);
 
     const std::vector<TnTensor>& inputs() const { return mInputs; }
     const std::vector<TnTensor>& outputs() const { return mOutputs; }

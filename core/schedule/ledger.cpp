@@ -39,7 +39,7 @@ public:
             sorted.push_back(&candidate);
         }
         std::stable_sort(sorted.begin(), sorted.end(), [](const Candidate* a, const Candidate* b) {
-            auto cost = [](const Candidate* c) { return c->state == CandidateState::kTimed ? c->time.medianUs : 1e30; };
+            auto cost = [](const Candidate* c) { return c->state == CandidateState::kTimed ? c->time.us : 1e30; };
             return cost(a) < cost(b);
         });
         for (const Candidate* candidate : sorted) {
@@ -92,7 +92,7 @@ public:
                                        {"name", candidate.tactic.name},
                                        {"key", candidate.tactic.key()}};
                     if (candidate.state == CandidateState::kTimed) {
-                        entry["us"] = candidate.time.medianUs;
+                        entry["us"] = candidate.time.us;
                     }
                 }
             }
@@ -130,7 +130,7 @@ private:
             break;
         }
         if (candidate.time.samples > 0) {
-            json["us"] = candidate.time.medianUs;
+            json["us"] = candidate.time.us;
             json["spread"] = candidate.time.spread;
             json["samples"] = candidate.time.samples;
         }
@@ -213,7 +213,7 @@ support::Result<TimingCache> timesOf(const std::string& ledger) {
                 for (const Json& candidate : task.at("candidates")) {
                     TimingRecord record;
                     if (candidate.contains("us")) {
-                        record.medianUs = candidate.at("us").get<double>();
+                        record.us = candidate.at("us").get<double>();
                         record.spread = candidate.at("spread").get<double>();
                         record.samples = candidate.at("samples").get<int32_t>();
                     } else if (candidate.at("state") == "failed") {

@@ -60,7 +60,7 @@ double SelectionBuilder::costOf(const RegionEntry& region, const Candidate& cand
         return kFreeAliasUs;
     }
     if (candidate.state == CandidateState::kTimed) {
-        return candidate.time.medianUs;
+        return candidate.time.us;
     }
     double cost = candidate.tactic.estimateUs;
     if (cost <= 0) {

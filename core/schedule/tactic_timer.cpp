@@ -4,28 +4,32 @@
 #include "core/support/text.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 namespace tenon::schedule {
 
 namespace {
 
-constexpr double kStopSpread = 0.01;
+constexpr double kStopError = 0.01;
 constexpr double kAbandonFactor = 3;
-constexpr int kMinSamples = 3;
-constexpr int kMaxSamples = 200;
+constexpr size_t kMinSamples = 5;
+constexpr size_t kMaxSamples = 200;
+constexpr double kMinSpentUs = 200;
+// Candidates measured side by side: more would only hold more memory.
+constexpr size_t kGroup = 8;
 
 double budgetUs(int32_t level) { return level >= 5 ? 200'000 : 30'000; }
 
-// Standard error of the median over the median, from the quartile distance (exact for a normal distribution: 1.253 * iqr / 1.349 / sqrt n).
-double relativeError(std::vector<double>& samples, double& median, double& spread) {
+// The lower quartile of the samples as their time, and its standard error over it. Other work on the machine only ever adds time, so the upper
+// half says more about that work than about the kernel. Of a normal distribution sigma = (p50 - p25) / 0.674, and the standard error of p25
+// is 1.363 sigma / sqrt n.
+double summarize(std::vector<double> samples, TimingRecord& record) {
     std::sort(samples.begin(), samples.end());
-    size_t n = samples.size();
-    median = n % 2 ? samples[n / 2] : (samples[n / 2 - 1] + samples[n / 2]) / 2;
-    double quartiles = samples[(3 * n) / 4] - samples[n / 4];
-    spread = median > 0 ? quartiles / median : 0;
-    return 0.929 * spread / std::sqrt(static_cast<double>(n));
+    const size_t n = samples.size();
+    record.us = samples[n / 4];
+    record.spread = record.us > 0 ? (samples[n / 2] - record.us) / record.us : 0;
+    record.samples = static_cast<int32_t>(n);
+    return 2.02 * record.spread / std::sqrt(static_cast<double>(n));
 }
 
 } // namespace
@@ -46,137 +50,174 @@ support::Result<CompiledKernel> TacticTimer::compiled(const Task& task, const Ca
     return kernel;
 }
 
+ir::ConstantPtr TacticTimer::testInput(const Task& task, size_t index, const std::vector<int64_t>& symbolValues) {
+    if (task.constants()[index]) {
+        return task.constants()[index];
+    }
+    const ir::TensorType& type = task.body().inputs()[index]->type();
+    return makeTestData(type.dtype, evaluateDims(task.body().pool(), type, symbolValues), index + 1);
+}
+
 std::vector<ir::ConstantPtr> TacticTimer::testInputs(const Task& task, const std::vector<int64_t>& symbolValues) {
     std::vector<ir::ConstantPtr> inputs;
     for (size_t i = 0; i < task.inputCount(); ++i) {
-        if (task.constants()[i]) {
-            inputs.push_back(task.constants()[i]);
-            continue;
-        }
-        const ir::TensorType& type = task.body().inputs()[i]->type();
-        inputs.push_back(makeTestData(type.dtype, evaluateDims(task.body().pool(), type, symbolValues), i + 1));
+        inputs.push_back(testInput(task, i, symbolValues));
     }
     return inputs;
 }
 
-void TacticTimer::time(Task& task, Candidate& candidate) {
-    if (candidate.state != CandidateState::kOpen) {
-        return;
+// A candidate that runs: its kernel at the optimal extents, between canaries.
+struct TacticTimer::Contender {
+    Candidate* candidate = nullptr;
+    std::unique_ptr<KernelRunner> runner;
+    std::vector<const void*> inputs;
+    std::vector<GuardedBuffer> buffers;
+    std::vector<void*> outputs;
+    std::vector<double> samples;
+    TimingRecord record;
+    double spentUs = 0;
+    bool done = false;
+};
+
+bool TacticTimer::recall(const Task& task, Candidate& candidate) {
+    if (!mCache) {
+        return false;
     }
-    if (mCache) {
-        MissReason reason = MissReason::kNone;
-        if (const TimingRecord* record = mCache->find(keyOf(task, candidate), reason)) {
-            ++mHits;
-            candidate.fromCache = true;
-            candidate.time = *record;
-            candidate.state = record->failure.empty() ? CandidateState::kTimed : CandidateState::kFailed;
-            candidate.reason = record->failure;
-            return;
-        }
-        if (mForbidMeasuring) {
-            mForbidden.push_back(support::cat(task.label(), " ", candidate.tactic.key(), ": ", nameOf(reason)));
-            candidate.state = CandidateState::kFailed;
-            candidate.reason = support::cat("not measured: ", nameOf(reason));
-            return;
-        }
+    MissReason reason = MissReason::kNone;
+    if (const TimingRecord* record = mCache->find(keyOf(task, candidate), reason)) {
+        ++mHits;
+        candidate.fromCache = true;
+        settle(candidate, *record);
+        return true;
     }
-    ++mMeasured;
-    support::Result<TimingRecord> record = measure(task, candidate);
-    if (record.ok()) {
-        candidate.time = *record;
-        candidate.state = CandidateState::kTimed;
-    } else {
+    if (mForbidMeasuring) {
+        mForbidden.push_back(support::cat(task.label(), " ", candidate.tactic.key(), ": ", nameOf(reason)));
         candidate.state = CandidateState::kFailed;
-        candidate.reason = record.status().toString();
-        candidate.time.failure = candidate.reason;
+        candidate.reason = support::cat("not measured: ", nameOf(reason));
+        return true;
     }
-    if (mCache && record.status().code() != support::Code::kCancelled) {
-        mCache->insert(keyOf(task, candidate), candidate.time);
+    return false;
+}
+
+void TacticTimer::settle(Candidate& candidate, const TimingRecord& record) {
+    candidate.time = record;
+    candidate.state = record.failure.empty() ? CandidateState::kTimed : CandidateState::kFailed;
+    candidate.reason = record.failure;
+}
+
+void TacticTimer::keep(const Task& task, Candidate& candidate, const TimingRecord& record) {
+    settle(candidate, record);
+    if (mCache) {
+        mCache->insert(keyOf(task, candidate), record);
     }
 }
 
-support::Result<TimingRecord> TacticTimer::measure(Task& task, const Candidate& candidate) {
-    TN_ASSIGN_OR_RETURN(CompiledKernel kernel, compiled(task, candidate));
-    TN_ASSIGN_OR_RETURN(std::unique_ptr<KernelRunner> runner, KernelRunner::open(mContext, candidate, kernel));
-    TN_RETURN_IF_ERROR(runner->prepare(task, task.box().opt));
-
-    if (mInputsTask != task.key()) {
-        mInputs.clear();
-        mInputsTask = task.key();
+void TacticTimer::time(Task& task, const std::vector<Candidate*>& candidates) {
+    std::vector<Candidate*> open;
+    for (Candidate* candidate : candidates) {
+        if (candidate->state == CandidateState::kOpen && !recall(task, *candidate)) {
+            open.push_back(candidate);
+        }
     }
-    std::vector<ir::ConstantPtr> linear;
-    std::vector<ir::ConstantPtr> kept;
-    std::vector<const void*> inputs;
-    for (size_t i = 0; i < task.inputCount(); ++i) {
-        const PortLayout& port = candidate.tactic.inputs[i];
-        ir::ConstantPtr& data = mInputs[support::cat(i, " ", toText(port))];
-        if (!data) {
-            if (linear.empty()) {
-                linear = testInputs(task, task.box().opt);
-            }
-            PortLayout from = task.convertFrom()
-                                  ? *task.convertFrom()
-                                  : linearPort(linear[i]->dtype, static_cast<int32_t>(linear[i]->dims.size()));
-            if (task.convertFrom()) {
-                PortLayout plain = linearPort(linear[i]->dtype, static_cast<int32_t>(linear[i]->dims.size()));
-                // Test data for a conversion: bytes in the source layout. Its contents do not matter for time, its size does.
-                support::Result<ir::ConstantPtr> converted = convertBytes(mContext, linear[i], plain, from);
-                if (!converted.ok()) {
-                    return converted.status();
-                }
-                data = *converted;
-            } else {
-                TN_ASSIGN_OR_RETURN(data, convertBytes(mContext, linear[i], from, port));
+    if (open.empty()) {
+        return;
+    }
+    std::map<std::string, ir::ConstantPtr> inputs;
+    for (size_t begin = 0; begin < open.size() && !mContext.cancelled(); begin += kGroup) {
+        std::vector<Contender> group;
+        for (size_t i = begin; i < std::min(open.size(), begin + kGroup); ++i) {
+            ++mMeasured;
+            Contender contender;
+            contender.candidate = open[i];
+            if (support::Status status = enter(task, inputs, contender); status.ok()) {
+                group.push_back(std::move(contender));
+            } else if (status.code() != support::Code::kCancelled) {
+                contender.record.failure = status.toString();
+                keep(task, *open[i], contender.record);
             }
         }
-        kept.push_back(data);
-        inputs.push_back(data->data);
+        race(task, group);
+        for (Contender& contender : group) {
+            if (!contender.samples.empty() || !contender.record.failure.empty()) {
+                keep(task, *contender.candidate, contender.record);
+            }
+        }
     }
-    std::vector<GuardedBuffer> buffers;
-    std::vector<void*> outputs;
-    for (const TnTensor& output : runner->outputs()) {
-        buffers.emplace_back(output.bytes);
-        if (!buffers.back().data()) {
+}
+
+support::Result<ir::ConstantPtr> TacticTimer::inputAt(const Task& task, size_t index, const PortLayout& port) const {
+    const ir::ConstantPtr data = testInput(task, index, task.box().opt);
+    const PortLayout plain = linearPort(data->dtype, static_cast<int32_t>(data->dims.size()));
+    // Of a conversion the contents do not matter for time, the layout they come in does.
+    return convertBytes(mContext, data, plain, task.convertFrom() ? *task.convertFrom() : port);
+}
+
+support::Status TacticTimer::enter(const Task& task, std::map<std::string, ir::ConstantPtr>& inputs,
+                                   Contender& contender) {
+    const Candidate& candidate = *contender.candidate;
+    TN_ASSIGN_OR_RETURN(CompiledKernel kernel, compiled(task, candidate));
+    TN_ASSIGN_OR_RETURN(contender.runner, KernelRunner::open(mContext, candidate, kernel));
+    TN_RETURN_IF_ERROR(contender.runner->prepare(task, task.box().opt));
+    for (size_t i = 0; i < task.inputCount(); ++i) {
+        ir::ConstantPtr& data = inputs[support::cat(i, " ", toText(candidate.tactic.inputs[i]))];
+        if (!data) {
+            TN_ASSIGN_OR_RETURN(data, inputAt(task, i, candidate.tactic.inputs[i]));
+        }
+        contender.inputs.push_back(data->data);
+    }
+    for (const TnTensor& output : contender.runner->outputs()) {
+        contender.buffers.emplace_back(output.bytes);
+        if (!contender.buffers.back().data()) {
             return support::makeError(support::Code::kOutOfMemory, "no memory for ", output.bytes, " bytes of output");
         }
-        outputs.push_back(buffers.back().data());
+        contender.outputs.push_back(contender.buffers.back().data());
     }
-    TN_RETURN_IF_ERROR(runner->launch(inputs, outputs));
-    for (const GuardedBuffer& buffer : buffers) {
+    TN_RETURN_IF_ERROR(contender.runner->launch(contender.inputs, contender.outputs));
+    for (const GuardedBuffer& buffer : contender.buffers) {
         if (!buffer.canariesIntact()) {
             return support::internalError("wrote outside its output of ", buffer.bytes(), " bytes");
         }
     }
+    return {};
+}
 
-    double best = 0;
+void TacticTimer::race(const Task& task, std::vector<Contender>& group) {
+    double best = 0; // fastest sample of anybody
     for (const Candidate& other : task.candidates) {
-        if (other.state == CandidateState::kTimed && (best == 0 || other.time.medianUs < best)) {
-            best = other.time.medianUs;
+        if (other.state == CandidateState::kTimed && (best == 0 || other.time.us < best)) {
+            best = other.time.us;
         }
     }
-    using Clock = std::chrono::steady_clock;
-    double budget = budgetUs(mContext.options->level);
-    int32_t repeat = std::max(1, mContext.options->timingIterations);
-    double spent = 0;
-    std::vector<double> samples;
-    TimingRecord record;
-    while (static_cast<int>(samples.size()) < kMaxSamples) {
-        Clock::time_point begin = Clock::now();
-        for (int32_t r = 0; r < repeat; ++r) {
-            TN_RETURN_IF_ERROR(runner->launch(inputs, outputs));
-        }
-        double us = std::chrono::duration<double, std::micro>(Clock::now() - begin).count() / repeat;
-        samples.push_back(us);
-        spent += us * repeat;
-        double error = relativeError(samples, record.medianUs, record.spread);
-        bool hopeless = best > 0 && us > kAbandonFactor * best;
-        bool steady = static_cast<int>(samples.size()) >= kMinSamples && error < kStopSpread && spent > 200;
-        if (hopeless || steady || spent > budget || mContext.cancelled()) {
-            break;
+    const double budget = budgetUs(mContext.options->level);
+    const int32_t repeat = std::max(1, mContext.options->timingIterations);
+    size_t running = group.size();
+    while (running > 0) {
+        for (Contender& contender : group) {
+            if (contender.done) {
+                continue;
+            }
+            const support::Result<double> us =
+                contender.runner->timedLaunch(contender.inputs, contender.outputs, repeat);
+            if (!us.ok()) {
+                contender.record.failure = us.status().toString();
+            } else {
+                contender.samples.push_back(*us);
+                contender.spentUs += *us * repeat;
+                best = best == 0 ? *us : std::min(best, *us);
+            }
+            contender.done = !us.ok() || mContext.cancelled() || finished(contender, best, budget);
+            running -= contender.done ? 1 : 0;
         }
     }
-    record.samples = static_cast<int32_t>(samples.size());
-    return record;
+}
+
+bool TacticTimer::finished(Contender& contender, double best, double budget) {
+    const double error = summarize(contender.samples, contender.record);
+    const size_t count = contender.samples.size();
+    // Twice, so that one interruption does not put a good tactic out.
+    const bool hopeless = count >= 2 && contender.record.us > kAbandonFactor * best;
+    const bool steady = count >= kMinSamples && error < kStopError && contender.spentUs > kMinSpentUs;
+    return hopeless || steady || contender.spentUs > budget || count >= kMaxSamples;
 }
 
 } // namespace tenon::schedule

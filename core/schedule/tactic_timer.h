@@ -1,10 +1,10 @@
 // Times tactics on this machine, or takes their times from the timing cache.
 // Used by build_engine. Compiles through the provider, runs through the kernel runtime: exactly the bytes that the plan will hold.
 //
-// Protocol: prepare and one untimed launch at the optimal extents, then single launches until the relative spread of the median is below 1 %
-// or the budget is spent; a tactic that is three times slower than the task's best so far is left after its first timed launch. Inputs are
-// seeded test data (constants are the real ones) in the tactic's formats. Buffers stand between canaries; a tactic that writes outside, or
-// whose prepare or launch fails, is dropped with the reason.
+// Protocol: prepare and one untimed launch at the optimal extents; then the candidates of a task take turns, one launch each, so that a busy
+// moment of the machine falls on all alike, until the standard error of a candidate's lower quartile is below 1 % or its budget is spent. One
+// that is three times slower than the fastest sample so far is left. Inputs are seeded test data (constants are the real ones) in the tactic's
+// formats. Buffers stand between canaries; a tactic that writes outside, or whose prepare or launch fails, is dropped with the reason.
 #pragma once
 
 #include "core/schedule/kernel_runner.h"
@@ -19,8 +19,8 @@ class TacticTimer {
 public:
     TacticTimer(const BuildContext& context, TimingCache* cache) : mContext(context), mCache(cache) {}
 
-    // Sets candidate.state and candidate.time. Never an error: what goes wrong becomes the candidate's reason.
-    void time(Task& task, Candidate& candidate);
+    // Sets state and time of open candidates of `task`. Never an error: what goes wrong becomes a candidate's reason.
+    void time(Task& task, const std::vector<Candidate*>& candidates);
     // Blob of a tactic, compiled once per task and tactic.
     support::Result<CompiledKernel> compiled(const Task& task, const Candidate& candidate);
 
@@ -34,15 +34,21 @@ public:
     static std::vector<ir::ConstantPtr> testInputs(const Task& task, const std::vector<int64_t>& symbolValues);
 
 private:
-    support::Result<TimingRecord> measure(Task& task, const Candidate& candidate);
+    static ir::ConstantPtr testInput(const Task& task, size_t index, const std::vector<int64_t>& symbolValues);
+    struct Contender;
+    bool recall(const Task& task, Candidate& candidate);
+    static void settle(Candidate& candidate, const TimingRecord& record);
+    void keep(const Task& task, Candidate& candidate, const TimingRecord& record);
+    // Input `index` in a tactic's layout, at the optimal extents.
+    support::Result<ir::ConstantPtr> inputAt(const Task& task, size_t index, const PortLayout& port) const;
+    support::Status enter(const Task& task, std::map<std::string, ir::ConstantPtr>& inputs, Contender& contender);
+    void race(const Task& task, std::vector<Contender>& group);
+    static bool finished(Contender& contender, double best, double budget);
     TimingKey keyOf(const Task& task, const Candidate& candidate) const;
 
     const BuildContext& mContext;
     TimingCache* mCache;
     std::map<std::string, CompiledKernel> mCompiled;
-    // Inputs of the task timed last, by port text: tactics of a task come in sequence.
-    std::string mInputsTask;
-    std::map<std::string, ir::ConstantPtr> mInputs;
     int32_t mMeasured = 0;
     int32_t mHits = 0;
     bool mForbidMeasuring = false;

@@ -121,8 +121,7 @@ std::string TimingCache::serialize() const {
                 Json tactics = Json::object();
                 for (const auto& [tactic, record] : times.tactics) {
                     if (record.failure.empty()) {
-                        tactics[tactic] = {
-                            {"us", record.medianUs}, {"spread", record.spread}, {"samples", record.samples}};
+                        tactics[tactic] = {{"us", record.us}, {"spread", record.spread}, {"samples", record.samples}};
                     } else {
                         tactics[tactic] = {{"failure", record.failure}};
                     }
@@ -161,10 +160,10 @@ support::Result<TimingCache> TimingCache::deserialize(std::string_view text) {
                         if (json.contains("failure")) {
                             record.failure = json.at("failure").get<std::string>();
                         } else {
-                            record.medianUs = json.at("us").get<double>();
+                            record.us = json.at("us").get<double>();
                             record.spread = json.value("spread", 0.0);
                             record.samples = json.value("samples", 0);
-                            if (!(record.medianUs >= 0)) {
+                            if (!(record.us >= 0)) {
                                 return support::invalidFile("timing cache has a negative time for tactic ", tactic,
                                                             " of task ", task);
                             }

@@ -26,8 +26,8 @@ struct TimingKey {
 };
 
 struct TimingRecord {
-    double medianUs = 0;
-    double spread = 0; // (p75 - p25) / median of the samples
+    double us = 0;     // lower quartile of the samples
+    double spread = 0; // (median - us) / us
     int32_t samples = 0;
     std::string failure; // not empty: the tactic failed with this reason and has no time
 };

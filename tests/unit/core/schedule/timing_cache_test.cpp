@@ -21,7 +21,7 @@ TEST(TimingCache, KeepsRecordsThroughText) {
     MissReason reason = MissReason::kNone;
     const TimingRecord* record = read->find(kKey, reason);
     ASSERT_NE(record, nullptr);
-    EXPECT_EQ(record->medianUs, 12.345678901234567);
+    EXPECT_EQ(record->us, 12.345678901234567);
     EXPECT_EQ(record->samples, 9);
     EXPECT_EQ(read->find(other, reason)->failure, "prepare: no memory");
     EXPECT_EQ(read->serialize(), cache.serialize());
@@ -71,10 +71,10 @@ TEST(TimingCache, MergesWithAndWithoutOverwriting) {
     MissReason reason = MissReason::kNone;
     TimingCache kept = mine;
     ASSERT_TRUE(kept.merge(theirs, false).ok());
-    EXPECT_EQ(kept.find(kKey, reason)->medianUs, 1);
+    EXPECT_EQ(kept.find(kKey, reason)->us, 1);
     EXPECT_EQ(kept.size(), 2u);
     ASSERT_TRUE(mine.merge(theirs, true).ok());
-    EXPECT_EQ(mine.find(kKey, reason)->medianUs, 5);
+    EXPECT_EQ(mine.find(kKey, reason)->us, 5);
     TimingCache elsewhere;
     TimingKey away = kKey;
     away.target = "cpu-b";
