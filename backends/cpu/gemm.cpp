@@ -11,13 +11,13 @@ namespace tenon::cpu {
 
 namespace {
 
-// Blocks of the operands that stay in a second-level cache of 512 KiB together with the result's block.
+// A block of the right operand stays in a second-level cache of 512 KiB beside the part of the result that it adds to.
 constexpr int64_t kDepth = 256;
-constexpr int64_t kBlockRows = 120; // a multiple of 6, 8, 12, 4
+constexpr int64_t kBlockRows = 480; // a multiple of 4, 6, 8, 12
 constexpr int64_t kBlockColumns = 128;
 constexpr int64_t kMostRows = kBlockRows + kMostTileRows;
 constexpr int64_t kMostColumns = kBlockColumns + kMostTileColumns;
-constexpr int64_t kScratch = kDepth * kMostRows + kDepth * kMostColumns + kMostRows * kMostColumns; // floats per thread
+constexpr int64_t kScratch = kDepth * kMostColumns + kMostRows * kMostColumns; // floats per thread
 
 int64_t roundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
@@ -53,7 +53,11 @@ void MatrixSource::pack(int64_t batch, int64_t firstDepth, int64_t depth, int64_
     }
 }
 
-int64_t gemmWorkspace(const Gemm& gemm) { return kScratch * gemm.threads * static_cast<int64_t>(sizeof(float)); }
+int64_t gemmWorkspace(const Gemm& gemm) {
+    // Rounded to the tile: one row more never needs less.
+    const int64_t left = gemm.batches * roundUp(gemm.rows, gemmTile().rows) * gemm.depth;
+    return (kScratch * gemm.threads + left) * static_cast<int64_t>(sizeof(float));
+}
 
 void runGemm(const Gemm& gemm, const PanelSource& left, const PanelSource& right, const float* bias, int64_t biasStride,
              int64_t biasBatches, void* result, void* workspace) {
@@ -61,26 +65,39 @@ void runGemm(const Gemm& gemm, const PanelSource& left, const PanelSource& right
         return;
     }
     const GemmTile& tile = gemmTile();
-    // Blocks are cut smaller where there would be fewer of them than threads: that changes who computes an element, not how.
     const int64_t team = teamFor(gemm.threads, gemm.batches * gemm.rows * gemm.columns, gemm.depth / 8 + 1);
+    // The left operand is packed once: panels of `tile.rows` rows, each over the whole depth.
+    const int64_t panels = (gemm.rows + tile.rows - 1) / tile.rows;
+    const int64_t panelSize = tile.rows * gemm.depth;
+    auto* packedLeft = static_cast<float*>(workspace);
+    float* scratch = packedLeft + gemm.batches * panels * panelSize;
+    parallelTeam(team, gemm.batches * panels, [&](int64_t, int64_t begin, int64_t end) {
+        for (int64_t item = begin; item < end; ++item) {
+            const int64_t row = item % panels * tile.rows;
+            for (int64_t k = 0; k < gemm.depth; k += kDepth) {
+                left.pack(item / panels, k, std::min(kDepth, gemm.depth - k), row, std::min(tile.rows, gemm.rows - row),
+                          tile.rows, packedLeft + item * panelSize + k * tile.rows);
+            }
+        }
+    });
+    // Blocks are cut smaller where there would be fewer of them than threads: that changes who computes an element, not how.
     int64_t blockRows = std::min(roundUp(gemm.rows, tile.rows), roundUp(kBlockRows, tile.rows));
     int64_t blockColumns = std::min(roundUp(gemm.columns, tile.columns), roundUp(kBlockColumns, tile.columns));
     const auto blocks = [&] {
         return gemm.batches * ((gemm.rows + blockRows - 1) / blockRows) *
                ((gemm.columns + blockColumns - 1) / blockColumns);
     };
-    while (blocks() < 2 * team && (blockColumns > tile.columns || blockRows > tile.rows)) {
-        int64_t& larger = blockColumns > tile.columns && (blockColumns >= blockRows || blockRows <= tile.rows)
-                              ? blockColumns
-                              : blockRows;
-        const int64_t unit = &larger == &blockColumns ? tile.columns : tile.rows;
-        larger = std::max(unit, roundUp(larger / 2, unit));
+    while (team > 1 && blocks() < 2 * team && (blockColumns > tile.columns || blockRows > tile.rows)) {
+        if (blockColumns > tile.columns) {
+            blockColumns = std::max(tile.columns, roundUp(blockColumns / 2, tile.columns));
+        } else {
+            blockRows = std::max(tile.rows, roundUp(blockRows / 2, tile.rows));
+        }
     }
     const int64_t rowBlocks = (gemm.rows + blockRows - 1) / blockRows;
     const int64_t columnBlocks = (gemm.columns + blockColumns - 1) / blockColumns;
     parallelTeam(team, gemm.batches * rowBlocks * columnBlocks, [&](int64_t member, int64_t begin, int64_t end) {
-        float* packedLeft = static_cast<float*>(workspace) + member * kScratch;
-        float* packedRight = packedLeft + kDepth * kMostRows;
+        float* packedRight = scratch + member * kScratch;
         float* sums = packedRight + kDepth * kMostColumns;
         for (int64_t item = begin; item < end; ++item) {
             const int64_t batch = item / (rowBlocks * columnBlocks);
@@ -99,9 +116,10 @@ void runGemm(const Gemm& gemm, const PanelSource& left, const PanelSource& right
                                packedRight + c * depth);
                 }
                 for (int64_t r = 0; r < height; r += tile.rows) {
-                    left.pack(batch, k, depth, row + r, std::min(tile.rows, height - r), tile.rows, packedLeft);
+                    const float* panel =
+                        packedLeft + (batch * panels + (row + r) / tile.rows) * panelSize + k * tile.rows;
                     for (int64_t c = 0; c < width; c += tile.columns) {
-                        tile.run(packedLeft, packedRight + c * depth, depth, sums + r * stride + c, stride, k > 0);
+                        tile.run(panel, packedRight + c * depth, depth, sums + r * stride + c, stride, k > 0);
                     }
                 }
             }

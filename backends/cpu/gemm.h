@@ -46,9 +46,9 @@ struct Gemm {
     int threads = 1;
 };
 
-// Bytes of scratch for any problem up to these extents with as many threads.
+// Bytes of scratch: the left operand packed, and blocks per thread. Does not fall when an extent rises.
 int64_t gemmWorkspace(const Gemm& gemm);
-// `bias` (one per row of a batch's result; batch * biasStride + row) may be null.
+// `bias` (one per row: batch % biasBatches * biasStride + row) may be null.
 void runGemm(const Gemm& gemm, const PanelSource& left, const PanelSource& right, const float* bias, int64_t biasStride,
              int64_t biasBatches, void* result, void* workspace);
 

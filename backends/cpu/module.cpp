@@ -220,7 +220,8 @@ private:
 
 } // namespace tenon::cpu
 
-TENON_MODULE(TENON_MODULE_NAME, TENON_MODULE_VERSION)(const tenon::module::Host&, tenon::module::Registrar& registrar, tenon::module::Reason&) {
+TENON_MODULE(TENON_MODULE_NAME, TENON_MODULE_VERSION)
+(const tenon::module::Host&, tenon::module::Registrar& registrar, tenon::module::Reason&) {
     const auto planner = std::make_shared<const tenon::cpu::CpuPlanner>();
     registrar.addProvider(std::make_unique<tenon::cpu::CpuProvider>(planner));
     registrar.addKernelRuntime(std::make_unique<tenon::kernels::TaskRuntime>("cpu", planner));

@@ -66,17 +66,37 @@ std::pair<int64_t, int64_t> validRange(int64_t shift, int64_t stride, int64_t in
     return {std::min(begin, output), std::max(std::min(begin, output), end)};
 }
 
+// What one step of the depth reads: a channel, a row of the kernel, a tap in that row.
+struct DepthStep {
+    int64_t channel; // elements from the group's first plane
+    int64_t rowTap;
+    int64_t shift; // of the tap, along the row
+};
+
+std::vector<DepthStep> depthStepsOf(const Convolution& c) {
+    const Window& w = c.window;
+    const int64_t kernel = w.kernel.back();
+    std::vector<DepthStep> steps;
+    for (int64_t channel = 0; channel < c.groupChannels(); ++channel) {
+        for (int64_t tap = 0; tap < c.taps; ++tap) {
+            steps.push_back(
+                {channel * c.inputSize, tap / kernel, tap % kernel * w.dilations.back() - w.padBegin.back()});
+        }
+    }
+    return steps;
+}
+
 // The right operand of the product: depth counts channels and taps, columns count output positions.
 class ImageSource final : public PanelSource {
 public:
-    ImageSource(const Convolution& c, const void* image) : mC(c), mImage(image) {}
+    ImageSource(const Convolution& c, const std::vector<DepthStep>& steps, const void* image)
+        : mC(c), mSteps(steps), mImage(image) {}
 
     void pack(int64_t batch, int64_t firstDepth, int64_t depth, int64_t first, int64_t count, int64_t width,
               float* to) const override {
         const Window& w = mC.window;
         const size_t last = w.rank() - 1;
-        const int64_t group = batch % mC.groups;
-        const int64_t plane = (batch / mC.groups * mC.channels + group * mC.groupChannels());
+        const int64_t plane = batch / mC.groups * mC.channels + batch % mC.groups * mC.groupChannels();
         if (count < width) {
             std::fill(to, to + depth * width, 0.0F);
         }
@@ -85,25 +105,17 @@ public:
             const int64_t position = first + done;
             const int64_t column = position % w.output[last];
             const int64_t run = std::min(count - done, w.output[last] - column);
+            const int64_t outputRow = position / w.output[last];
+            int64_t known[kKnownRows];
+            std::fill(std::begin(known), std::end(known), kUnknown);
             for (int64_t k = 0; k < depth; ++k) {
-                const int64_t channel = (firstDepth + k) / mC.taps;
-                int64_t tap = (firstDepth + k) % mC.taps;
-                const int64_t shift = tap % w.kernel[last] * w.dilations[last] - w.padBegin[last];
-                tap /= w.kernel[last];
-                int64_t rest = position / w.output[last];
-                int64_t row = 0;
-                int64_t stride = 1;
-                bool inside = true;
-                for (size_t d = last; d-- > 0;) {
-                    const int64_t at =
-                        rest % w.output[d] * w.strides[d] + tap % w.kernel[d] * w.dilations[d] - w.padBegin[d];
-                    inside = inside && at >= 0 && at < w.input[d];
-                    row += at * stride;
-                    stride *= w.input[d];
-                    rest /= w.output[d];
-                    tap /= w.kernel[d];
+                const DepthStep& step = mSteps[static_cast<size_t>(firstDepth + k)];
+                int64_t row = step.rowTap < kKnownRows ? known[step.rowTap] : kUnknown;
+                if (row == kUnknown) {
+                    row = inputRow(outputRow, step.rowTap);
+                    known[std::min(step.rowTap, kKnownRows - 1)] = step.rowTap < kKnownRows ? row : kUnknown;
                 }
-                copyRun((plane + channel) * mC.inputSize + row * w.input[last], inside, column, run, shift,
+                copyRun(plane * mC.inputSize + step.channel + row, row >= 0, column, run, step.shift,
                         to + k * width + done);
             }
             done += run;
@@ -111,31 +123,72 @@ public:
     }
 
 private:
+    static constexpr int64_t kKnownRows = 64;
+    static constexpr int64_t kUnknown = INT64_MIN;
+
+    // First element of the input row under a row of the kernel; -1: it lies outside.
+    int64_t inputRow(int64_t outputRow, int64_t rowTap) const {
+        const Window& w = mC.window;
+        const size_t last = w.rank() - 1;
+        int64_t row = 0;
+        int64_t stride = w.input[last];
+        for (size_t d = last; d-- > 0;) {
+            const int64_t at =
+                outputRow % w.output[d] * w.strides[d] + rowTap % w.kernel[d] * w.dilations[d] - w.padBegin[d];
+            if (at < 0 || at >= w.input[d]) {
+                return -1;
+            }
+            row += at * stride;
+            stride *= w.input[d];
+            outputRow /= w.output[d];
+            rowTap /= w.kernel[d];
+        }
+        return row;
+    }
+
     void copyRun(int64_t rowStart, bool inside, int64_t column, int64_t run, int64_t shift, float* to) const {
         const int64_t stride = mC.window.strides.back();
         const int64_t input = mC.window.input.back();
-        const auto [begin, end] =
-            inside ? validRange(shift + column * stride, stride, input, run) : std::pair<int64_t, int64_t>(0, 0);
-        std::fill(to, to + begin, 0.0F);
-        std::fill(to + end, to + run, 0.0F);
-        const int64_t first = rowStart + shift + (column + begin) * stride;
-        if (begin >= end) {
+        if (!inside) {
+            std::fill(to, to + run, 0.0F);
             return;
         }
+        const int64_t start = shift + column * stride;
         if (stride == 1) {
-            const float* row = readRow(mC.type, mImage, first, end - begin, to + begin);
+            const int64_t begin = std::clamp<int64_t>(-start, 0, run);
+            const int64_t end = std::clamp<int64_t>(input - start, begin, run);
+            const float* row =
+                begin < end ? readRow(mC.type, mImage, rowStart + start + begin, end - begin, to + begin) : nullptr;
+            for (int64_t i = 0; i < begin; ++i) {
+                to[i] = 0;
+            }
             if (row != to + begin) {
-                std::memcpy(to + begin, row, static_cast<size_t>(end - begin) * sizeof(float));
+                for (int64_t i = begin; i < end; ++i) {
+                    to[i] = row[i - begin];
+                }
+            }
+            for (int64_t i = end; i < run; ++i) {
+                to[i] = 0;
+            }
+            return;
+        }
+        const auto [begin, end] = validRange(start, stride, input, run);
+        std::fill(to, to + begin, 0.0F);
+        std::fill(to + end, to + run, 0.0F);
+        if (mC.type == TN_F32) {
+            const float* from = static_cast<const float*>(mImage) + rowStart + start;
+            for (int64_t i = begin; i < end; ++i) {
+                to[i] = from[i * stride];
             }
             return;
         }
         for (int64_t i = begin; i < end; ++i) {
-            float one = 0;
-            to[i] = *readRow(mC.type, mImage, first + (i - begin) * stride, 1, &one);
+            to[i] = *readRow(mC.type, mImage, rowStart + start + i * stride, 1, to + i);
         }
     }
 
     const Convolution& mC;
+    const std::vector<DepthStep>& mSteps;
     const void* mImage;
 };
 
@@ -158,11 +211,11 @@ Plan planProduct(const Convolution& c, int threads) {
     }
     Plan plan;
     plan.workspace = gemmWorkspace(gemm) + c.outputs * static_cast<int64_t>(sizeof(float));
-    plan.run = [=](const Buffers& b) {
+    plan.run = [=, steps = depthStepsOf(c)](const Buffers& b) {
         auto* bias = static_cast<float*>(b.workspace);
         readBias(c, b, bias);
         const MatrixSource weights(c.type, b.inputs[1], gemm.depth, 1, firsts.data());
-        const ImageSource image(c, b.inputs[0]);
+        const ImageSource image(c, steps, b.inputs[0]);
         runGemm(gemm, weights, image, bias, c.groupOutputs(), c.groups, b.outputs[0], bias + c.outputs);
         return Code::kOk;
     };
@@ -219,9 +272,7 @@ Plan planDepthwise(const Convolution& c, int threads) {
                         const float* x =
                             readRow(c.type, b.inputs[0], plane + source * w.input[last], w.input[last], row);
                         if (stride > 1) {
-                            for (int64_t i = 0; i < w.input[last]; ++i) {
-                                dealt[i % stride * phase + i / stride] = x[i];
-                            }
+                            dealRow(x, w.input[last], stride, phase, dealt);
                         }
                         for (int64_t t = 0; t < w.kernel[last]; ++t) {
                             const int64_t shift = t * w.dilations[last] - w.padBegin[last];

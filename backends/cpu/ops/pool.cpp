@@ -94,9 +94,7 @@ Plan planPool(const Call& call) {
                         const int64_t first = plane * p.inputSize + source * window.input[last];
                         const float* x = readRow(p.type, b.inputs[0], first, window.input[last], row);
                         if (stride > 1) {
-                            for (int64_t i = 0; i < window.input[last]; ++i) {
-                                dealt[i % stride * phase + i / stride] = x[i];
-                            }
+                            dealRow(x, window.input[last], stride, phase, dealt);
                         }
                         for (int64_t t = 0; t < window.kernel[last]; ++t) {
                             const int64_t shift = t * window.dilations[last] - window.padBegin[last];

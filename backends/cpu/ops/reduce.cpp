@@ -151,7 +151,6 @@ float reduceRow(const Reduction& r, const void* x, int64_t row, float* scratch) 
 Plan planRows(const Reduction& r, int threads) {
     const int64_t pieces = (r.length + kPiece - 1) / kPiece;
     Plan plan;
-    plan.workspace = (threads * kPiece + std::max<int64_t>(pieces, 1)) * static_cast<int64_t>(sizeof(float));
     if (r.outer < threads && pieces > 1 && r.kind != Kind::kLogSumExp) {
         // Few long rows: the pieces are shared out, and merged in their order.
         const int64_t team = teamFor(threads, pieces, kPiece);
@@ -199,7 +198,6 @@ Plan planColumns(const Reduction& r, int threads) {
     const int64_t stripes = (r.inner + kStripe - 1) / kStripe;
     const int64_t team = teamFor(threads, r.outer * stripes, r.length * std::min(r.inner, kStripe));
     Plan plan;
-    plan.workspace = threads * 4 * kStripe * static_cast<int64_t>(sizeof(float));
     plan.run = [=](const Buffers& b) {
         parallelTeam(team, r.outer * stripes, [&](int64_t member, int64_t begin, int64_t end) {
             float* into = static_cast<float*>(b.workspace) + member * 4 * kStripe;
@@ -297,7 +295,10 @@ Plan planReduce(const Call& call) {
     if (call.out().elements == 0) {
         return {[](const Buffers&) { return Code::kOk; }, 0};
     }
-    return r.inner == 1 ? planRows(r, call.threads()) : planColumns(r, call.threads());
+    Plan plan = r.inner == 1 ? planRows(r, call.threads()) : planColumns(r, call.threads());
+    // Which of the two it is depends on extents; the size of the workspace must only rise with them.
+    plan.workspace = (call.threads() * kPiece + call.in(0).elements / kPiece + 2) * static_cast<int64_t>(sizeof(float));
+    return plan;
 }
 
 // Kept, reduced, kept: anything else needs two passes, which the reference does better.

@@ -300,6 +300,25 @@ namespace tenon::cpu {
 HWY_EXPORT(Rows);
 const RowTable& rowTable() { return HWY_DYNAMIC_DISPATCH(Rows)(); }
 
+void dealRow(const float* x, int64_t count, int64_t stride, int64_t phase, float* to) {
+    if (stride == 2) {
+        const int64_t pairs = count / 2;
+        for (int64_t i = 0; i < pairs; ++i) {
+            to[i] = x[2 * i];
+            to[phase + i] = x[2 * i + 1];
+        }
+        if (count % 2 != 0) {
+            to[pairs] = x[count - 1];
+        }
+        return;
+    }
+    for (int64_t p = 0; p < stride; ++p) {
+        for (int64_t i = p; i < count; i += stride) {
+            to[p * phase + i / stride] = x[i];
+        }
+    }
+}
+
 const float* readRow(TnDataType type, const void* tensor, int64_t first, int64_t count, float* scratch) {
     if (type == TN_F32) {
         return static_cast<const float*>(tensor) + first;

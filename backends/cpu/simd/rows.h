@@ -41,6 +41,10 @@ struct RowTable {
 
 const RowTable& rowTable();
 
+// Deals a row out into `stride` rows of every stride-th element, `phase` apart, so that a strided window slides over
+// neighbours.
+void dealRow(const float* x, int64_t count, int64_t stride, int64_t phase, float* to);
+
 // Elements of f32, f16 or bf16 as floats: the tensor's own memory where it holds floats, else converted into `scratch`.
 const float* readRow(TnDataType type, const void* tensor, int64_t first, int64_t count, float* scratch);
 // Where to write a row of floats: the tensor's memory, or `scratch`, from which finishRow converts.
