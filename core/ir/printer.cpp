@@ -6,6 +6,8 @@
 #include "core/support/lexer.h"
 #include "core/support/text.h"
 
+#include <algorithm>
+
 namespace tenon::ir {
 
 namespace {
@@ -201,7 +203,9 @@ private:
         if (settings.precision) {
             append(mText, " precision(", nameOf(*settings.precision), ')');
         }
-        if (!settings.outputs.empty()) {
+        const bool hasTypes = std::any_of(settings.outputs.begin(), settings.outputs.end(),
+                                          [](const std::optional<DataType>& type) { return type.has_value(); });
+        if (hasTypes) {
             mText += " output_types(";
             for (size_t i = 0; i < settings.outputs.size(); ++i) {
                 append(mText, i == 0 ? "" : ", ", settings.outputs[i] ? nameOf(*settings.outputs[i]) : "_");

@@ -39,7 +39,7 @@ public:
             }
             if (mContext.graph.nodeOf(id) != nullptr) {
                 dropDefaults(node);
-                dropWindowDefaults(node);
+                dropListDefaults(node);
             }
         });
         return mRewriter.finish();
@@ -119,9 +119,15 @@ private:
         }
     }
 
-    // Lists that say of every spatial dimension what their absence says.
-    void dropWindowDefaults(Node& node) {
+    // Lists that say of every dimension what their absence says.
+    void dropListDefaults(Node& node) {
         const bool slides = node.op() == "conv" || node.op() == "deconv" || node.op().compare(0, 5, "pool.") == 0;
+        if (node.op() == "slice" && node.input(4) == nullptr) {
+            const std::vector<int64_t> steps = node.attributes().intsOr("steps", {});
+            if (std::all_of(steps.begin(), steps.end(), [](int64_t step) { return step == 1; })) {
+                mRewriter.eraseAttribute(node, "steps");
+            }
+        }
         if (!slides || ops::OpRegistry::builtin().find(node.op()) == nullptr) {
             return;
         }

@@ -155,7 +155,8 @@ private:
     }
 
     void foldByEvaluation(Node& node) {
-        if (mContext.evaluator == nullptr || !attributesAreStatic(node) || !sizeIsReasonable(node)) {
+        if (mContext.evaluator == nullptr || mContext.unfoldable.count(node.id()) != 0 || !attributesAreStatic(node) ||
+            !sizeIsReasonable(node)) {
             foldByContents(node);
             return;
         }
@@ -163,6 +164,7 @@ private:
         if (!results.ok()) {
             mContext.log.verbose("constant_fold leaves node '", node.name(), "' (", node.op(),
                                  "): ", results.status().toString());
+            mContext.unfoldable.insert(node.id());
             foldByContents(node);
             return;
         }
@@ -172,6 +174,7 @@ private:
             if (result == nullptr || result->dtype != node.output(i)->type().dtype || result->dims != *dims) {
                 mContext.log.verbose("constant_fold leaves node '", node.name(), "' (", node.op(),
                                      "): its reference kernel gave another type than inference");
+                mContext.unfoldable.insert(node.id());
                 return;
             }
         }
@@ -203,9 +206,10 @@ private:
     }
 
     Value* replaceOutput(Node& node, size_t index, ConstantPtr constant) {
+        // Whose weights went in; anonymous numbers are shared by many and say nothing.
         ir::SourceSet source = node.source();
         for (const Value* input : node.inputs()) {
-            if (input != nullptr && input->producer() != nullptr && input->producer()->op() == "const") {
+            if (input != nullptr && hasIdentity(*input)) {
                 source.merge(input->producer()->source());
             }
         }
@@ -233,11 +237,16 @@ private:
         }
     }
 
+    // A source constant that a refit knows by name, or one that derives from such.
+    bool hasIdentity(const Value& value) const {
+        const ConstantPtr constant = value.constant();
+        return constant != nullptr && (!constant->weightsName.empty() || mContext.derivations.count(value.id()) != 0);
+    }
+
     // A copy of the node in the weight graph; its outputs there.
     std::vector<Value*> derive(const Node& node) {
         const bool matters = std::any_of(node.inputs().begin(), node.inputs().end(), [this](const Value* input) {
-            return input != nullptr &&
-                   (!input->constant()->weightsName.empty() || mContext.derivations.count(input->id()) != 0);
+            return input != nullptr && hasIdentity(*input);
         });
         if (mContext.weights == nullptr || !matters) {
             return {};

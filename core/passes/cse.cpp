@@ -47,8 +47,10 @@ public:
         if (settings.precision) {
             append(key, " precision ", ir::nameOf(*settings.precision));
         }
-        for (const auto& type : settings.outputs) {
-            append(key, " out ", type ? ir::nameOf(*type) : "_");
+        for (size_t i = 0; i < settings.outputs.size(); ++i) {
+            if (settings.outputs[i]) {
+                append(key, " output ", i, ' ', ir::nameOf(*settings.outputs[i]));
+            }
         }
         return key;
     }

@@ -9,6 +9,7 @@
 #include "core/support/status.h"
 
 #include <map>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -33,6 +34,8 @@ struct PassContext {
 
     // By value id of a const in `graph`: the value of `weights` that it is. Kept by constant_fold.
     std::map<int32_t, ir::Value*> derivations = {};
+    // Ids of nodes that the evaluator could not compute: it is not asked again.
+    std::set<int32_t> unfoldable = {};
 };
 
 // True if the graph changed. An error is a bug of ours or a graph that inference refuses; the graph is then not to be used.

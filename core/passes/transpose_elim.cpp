@@ -5,7 +5,8 @@
 //   inputs, if fewer transposes are left than before: inputs that are transposed themselves cancel, constants are transposed now
 //   equal transposes of all operands of such an op become one behind it, if there are at least two
 //   a reduction that drops dimensions reads the tensor as it was, if the rest keeps its order
-//   swapping the last two dimensions of an operand of matmul is its trans_a or trans_b
+//   swapping the last two dimensions of an operand of matmul is its trans_a or trans_b, through pointwise ops with single numbers too
+//   reshape(transpose(reshape(x))) that merges leading dimensions, leaves them alone and splits them again is one transpose
 #include "core/passes/rewriter.h"
 
 #include <algorithm>
@@ -75,6 +76,8 @@ public:
             } else if (node.op() == "matmul") {
                 intoMatmul(node, 0, "trans_a");
                 intoMatmul(node, 1, "trans_b");
+            } else if (node.op() == "reshape") {
+                acrossMergedDims(node);
             } else if (isReduction(node)) {
                 skipByReduction(node) || sink(node);
             } else if (isTransparent(node)) {
@@ -358,10 +361,43 @@ private:
         return true;
     }
 
+    // The operand of a pointwise node that is not a single number, if there is one only and its shape is the node's.
+    std::optional<size_t> chainOperand(const Node& node) const {
+        if (isReduction(node) || hasAxis(node) || !isTransparent(node)) {
+            return std::nullopt;
+        }
+        std::optional<size_t> operand;
+        for (size_t i = 0; i < node.inputs().size(); ++i) {
+            const Value* const input = node.input(i);
+            if (input != nullptr && isSingle(*input) && input->type().rank() <= 1) {
+                continue;
+            }
+            if (operand || input == nullptr) {
+                return std::nullopt;
+            }
+            operand = i;
+        }
+        return operand && sameShape(mRewriter.pool(), node.input(*operand)->type(), node.output(0)->type())
+                   ? operand
+                   : std::nullopt;
+    }
+
     void intoMatmul(Node& node, size_t index, const char* flag) {
-        const Value* const operand = node.input(index);
-        const auto perm = operand != nullptr ? permutationOf(operand->producer()) : std::nullopt;
-        if (!perm || perm->size() < 2) {
+        constexpr size_t kMaxChain = 8;
+        std::vector<std::pair<Node*, size_t>> chain; // from the product towards the transpose
+        Value* value = node.input(index);
+        auto perm = value != nullptr ? permutationOf(value->producer()) : std::nullopt;
+        while (!perm && value != nullptr && value->producer() != nullptr && isPrivate(*value) &&
+               chain.size() < kMaxChain) {
+            const auto operand = chainOperand(*value->producer());
+            if (!operand) {
+                return;
+            }
+            chain.emplace_back(value->producer(), *operand);
+            value = value->producer()->input(*operand);
+            perm = permutationOf(value->producer());
+        }
+        if (!perm || perm->size() < 2 || (!chain.empty() && !isPrivate(*value))) {
             return;
         }
         Permutation swapped = *perm;
@@ -369,12 +405,63 @@ private:
         if (!isIdentity(swapped)) {
             return;
         }
+        Node& transpose = *value->producer();
+        const ir::SourceSet source = transpose.source();
+        Value* plain = transpose.input(0);
+        for (auto link = chain.rbegin(); link != chain.rend() && plain != nullptr; ++link) {
+            std::vector<Value*> inputs = link->first->inputs();
+            inputs[link->second] = plain;
+            plain =
+                mRewriter.makeInstead(*link->first, link->first->op(), std::move(inputs), link->first->attributes());
+        }
+        if (plain == nullptr) {
+            return;
+        }
         if (node.attributes().intOr(flag, 0) == 0) {
             mRewriter.setAttribute(node, flag, int64_t{1});
         } else {
             mRewriter.eraseAttribute(node, flag);
         }
-        mRewriter.setInput(node, index, operand->producer()->input(0));
+        mRewriter.editor().addSource(&node, source);
+        mRewriter.setInput(node, index, plain);
+    }
+
+    // reshape [A..., r...] -> [A, r...], transpose of r..., reshape -> [A..., r'...]
+    bool acrossMergedDims(Node& node) {
+        const Node* const middle = node.input(0)->producer();
+        const auto perm = permutationOf(middle);
+        const Node* const first = perm ? middle->input(0)->producer() : nullptr;
+        const ir::TensorType& last = node.output(0)->type();
+        if (first == nullptr || first->op() != "reshape" || first->input(1) != nullptr || node.input(1) != nullptr ||
+            first->settings().debugOutput || perm->empty() || (*perm)[0] != 0 ||
+            !isExplicitShape(mRewriter.pool(), last)) {
+            return false;
+        }
+        const ir::ExprPool& pool = mRewriter.pool();
+        const std::vector<ir::DimExpr>& x = first->input(0)->type().dims;
+        const std::vector<ir::DimExpr>& merged = first->output(0)->type().dims;
+        const size_t kept = merged.size() - 1;
+        if (!first->input(0)->type().ranked || x.size() <= kept || last.dims.size() != x.size()) {
+            return false;
+        }
+        const size_t leading = x.size() - kept;
+        Permutation all;
+        for (size_t i = 0; i < leading; ++i) {
+            all.push_back(static_cast<int64_t>(i));
+        }
+        for (size_t i = 1; i < perm->size(); ++i) {
+            all.push_back(static_cast<int64_t>(leading) + (*perm)[i] - 1);
+        }
+        for (size_t i = 0; i < x.size(); ++i) {
+            const bool sameBefore = i < leading || pool.provablyEqual(x[i], merged[i - leading + 1]);
+            if (!sameBefore || !pool.provablyEqual(last.dims[i], x[static_cast<size_t>(all[i])])) {
+                return false;
+            }
+        }
+        mRewriter.editor().addSource(&node, middle->source());
+        mRewriter.editor().addSource(&node, first->source());
+        mRewriter.replace(node, transposed(node, first->input(0), all));
+        return true;
     }
 
     PassContext& mContext;
