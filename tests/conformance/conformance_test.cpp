@@ -1,5 +1,6 @@
 // The conformance table on every module of this build: one test per module and case file.
 #include "tests/conformance/conformance.h"
+#include "tests/conformance/task_runner.h"
 
 #include <gtest/gtest.h>
 
@@ -134,6 +135,71 @@ TEST_F(Runner, DataThatAreWrongFailTheLaunchWithAReason) {
               std::string::npos)
         << report.results[0].detail;
 }
+
+// Bytes of a kernel may come from anywhere: cut off and damaged ones must be refused with a reason, or make a kernel.
+class DamagedKernels : public testing::TestWithParam<std::string> {};
+
+TEST_P(DamagedKernels, AreRefusedOrHarmless) {
+    std::string error;
+    if (!fs::exists(kModules + "libtenon_" + GetParam() + ".so")) {
+        GTEST_SKIP() << "the module " << GetParam() << " is not part of this build";
+    }
+    const LoadedModule* loaded = openModule(GetParam(), error);
+    ASSERT_NE(loaded, nullptr) << error;
+    uint64_t random = 88172645463325252U;
+    int refused = 0;
+    int tried = 0;
+    for (const std::string& name : caseFiles()) {
+        const CaseFile file = readCases(kCases + "/" + name + ".cases");
+        for (size_t c = 0; c < file.cases.size(); c += 17) {
+            const Case& each = file.cases[c];
+            std::vector<std::vector<std::byte>> data;
+            for (size_t i = 0; i < each.inputs.size(); ++i) {
+                data.push_back(each.inputs[i].present ? fillInput(each, i) : std::vector<std::byte>());
+            }
+            BuiltTask task;
+            buildTask(each, data, false, task);
+            Refusal refusal;
+            const std::vector<KeptTactic> tactics = tacticsOf(loaded->tables(), task.task, 1, refusal);
+            CompiledBlob blob;
+            if (tactics.empty() || !compileTactic(task.task, tactics[0], 1, blob).empty()) {
+                continue;
+            }
+            const TnKernelRuntime* runtime = loaded->tables().runtime(blob.runtime);
+            ASSERT_NE(runtime, nullptr);
+            const auto attempt = [&](const std::vector<std::byte>& bytes) {
+                std::string reason;
+                TnSink sink{&reason, [](void* context, const char* text, size_t size) {
+                                static_cast<std::string*>(context)->append(text, size);
+                            }};
+                TnKernel* kernel = nullptr;
+                ++tried;
+                if (runtime->deserialize(runtime->self, bytes.data(), bytes.size(), blob.version, &kernel, &sink) ==
+                    TN_OK) {
+                    runtime->kernel_destroy(kernel);
+                } else {
+                    ++refused;
+                    EXPECT_NE(reason, "") << each.name;
+                }
+            };
+            for (size_t size = 0; size < blob.bytes.size(); size += 1 + blob.bytes.size() / 40) {
+                attempt({blob.bytes.begin(), blob.bytes.begin() + static_cast<std::ptrdiff_t>(size)});
+            }
+            for (int flips = 0; flips < 40; ++flips) {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                std::vector<std::byte> bytes = blob.bytes;
+                bytes[random % bytes.size()] ^= std::byte{static_cast<uint8_t>(1U << (random >> 40) % 8)};
+                attempt(bytes);
+            }
+        }
+    }
+    EXPECT_GT(tried, 1000);
+    EXPECT_GT(refused, tried / 3);
+}
+
+INSTANTIATE_TEST_SUITE_P(Modules, DamagedKernels, testing::Values("reference", "cpu"));
 
 TEST(CaseReader, NamesTheLineThatIsWrong) {
     const CaseFile file =

@@ -125,28 +125,14 @@ struct Running {
 
 std::string start(const ModuleTables& tables, const TnTask& task, const KeptTactic& tactic, int threads,
                   Running& running) {
-    struct Blob {
-        std::string runtime;
-        uint32_t version = 0;
-        std::vector<std::byte> bytes;
-    } blob;
-    TnBlobSink blobSink{&blob, [](void* context, TnString runtime, uint32_t version, const void* data, size_t size) {
-                            auto* to = static_cast<Blob*>(context);
-                            to->runtime = std::string(module::view(runtime));
-                            to->version = version;
-                            const auto* bytes = static_cast<const std::byte*>(data);
-                            to->bytes.assign(bytes, bytes + size);
-                        }};
-    TextSink reason;
-    const TnTarget target = hostTarget(threads);
-    const TnTactic table = tactic.table();
-    const TnTacticProvider& provider = *tactic.provider;
-    if (provider.compile(provider.self, &target, &task, &table, nullptr, &blobSink, &reason.sink) != TN_OK) {
-        return "compile failed: " + reason.text;
+    CompiledBlob blob;
+    if (std::string error = compileTactic(task, tactic, threads, blob); !error.empty()) {
+        return error;
     }
+    TextSink reason;
     running.runtime = tables.runtime(blob.runtime);
     if (running.runtime == nullptr) {
-        return "compile names the kernel runtime '" + blob.runtime + "', which the module does not have";
+        return module::text("compile names the kernel runtime '", blob.runtime, "', which the module does not have");
     }
     const TnKernelRuntime& runtime = *running.runtime;
     if (runtime.deserialize(runtime.self, blob.bytes.data(), blob.bytes.size(), blob.version, &running.kernel,
@@ -222,6 +208,22 @@ std::string layOut(const ModuleTables& tables, const Case& from, const TnPortFor
 }
 
 } // namespace
+
+std::string compileTactic(const TnTask& task, const KeptTactic& tactic, int threads, CompiledBlob& blob) {
+    TnBlobSink sink{&blob, [](void* context, TnString runtime, uint32_t version, const void* data, size_t size) {
+                        auto* to = static_cast<CompiledBlob*>(context);
+                        to->runtime = std::string(module::view(runtime));
+                        to->version = version;
+                        const auto* bytes = static_cast<const std::byte*>(data);
+                        to->bytes.assign(bytes, bytes + size);
+                    }};
+    TextSink reason;
+    const TnTarget target = hostTarget(threads);
+    const TnTactic table = tactic.table();
+    const TnTacticProvider& provider = *tactic.provider;
+    const TnCode code = provider.compile(provider.self, &target, &task, &table, nullptr, &sink, &reason.sink);
+    return code == TN_OK ? std::string() : "compile failed: " + reason.text;
+}
 
 TnTactic KeptTactic::table() const {
     TnTactic table{};

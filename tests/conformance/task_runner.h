@@ -32,6 +32,15 @@ struct Refusal {
 // All tactics of all providers of a module; where there are none, why.
 std::vector<KeptTactic> tacticsOf(const ModuleTables& tables, const TnTask& task, int threads, Refusal& refusal);
 
+// A kernel's bytes as compile gave them.
+struct CompiledBlob {
+    std::string runtime;
+    uint32_t version = 0;
+    std::vector<std::byte> bytes;
+};
+// Empty, or what went wrong.
+std::string compileTactic(const TnTask& task, const KeptTactic& tactic, int threads, CompiledBlob& blob);
+
 struct RunOptions {
     int threads = 1;
     bool inPlace = false; // outputs take over the inputs that the tactic names
