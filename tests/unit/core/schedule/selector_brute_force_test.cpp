@@ -2,7 +2,7 @@
 #include "core/schedule/selector_assembly.h"
 #include "core/schedule/selector_exact.h"
 #include "core/schedule/selector_greedy.h"
-#include "tests/unit/schedule/selector_oracle.h"
+#include "tests/unit/core/schedule/selector_oracle.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
-#include "tests/unit/schedule/selector_oracle.h"
+#include "tests/unit/core/schedule/selector_oracle.h"
 
 #include "core/support/text.h"
-#include "tests/unit/schedule/selector_networks.h"
+#include "tests/unit/core/schedule/selector_networks.h"
 
 #include <algorithm>
 #include <cmath>

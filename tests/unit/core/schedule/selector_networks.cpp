@@ -1,4 +1,4 @@
-#include "tests/unit/schedule/selector_networks.h"
+#include "tests/unit/core/schedule/selector_networks.h"
 
 #include <algorithm>
 #include <set>

@@ -1,5 +1,5 @@
 // The networks of selector_networks.h.
-#include "tests/unit/schedule/selector_networks.h"
+#include "tests/unit/core/schedule/selector_networks.h"
 
 #include "core/support/text.h"
 
