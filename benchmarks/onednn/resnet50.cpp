@@ -43,7 +43,8 @@ public:
         const memory source = inLayout(x, chosen.src_desc());
         const memory weights = random(chosen.weights_desc(), 1.F / static_cast<float>(from[1] * size * size));
         const memory bias = random(chosen.bias_desc(), 0.1F);
-        memory result = residual != nullptr ? inLayout(*residual, chosen.dst_desc()) : memory(chosen.dst_desc(), mEngine);
+        memory result =
+            residual != nullptr ? inLayout(*residual, chosen.dst_desc()) : memory(chosen.dst_desc(), mEngine);
         add(dnnl::convolution_forward(chosen),
             {{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_BIAS, bias}, {DNNL_ARG_DST, result}});
         return result;
@@ -75,9 +76,7 @@ public:
         return result;
     }
 
-    memory image() {
-        return random({{1, 3, 224, 224}, memory::data_type::f32, memory::format_tag::nchw}, 1.F);
-    }
+    memory image() { return random({{1, 3, 224, 224}, memory::data_type::f32, memory::format_tag::nchw}, 1.F); }
 
     double milliseconds() {
         const auto begin = std::chrono::steady_clock::now();

@@ -36,7 +36,7 @@ struct TimingRecord {
     double us = 0;     // lower quartile of the samples
     double spread = 0; // (median - us) / us
     int32_t samples = 0;
-    std::string failure; // not empty: the tactic failed with this reason and has no time
+    std::string failure;                    // not empty: the tactic failed with this reason and has no time
     std::optional<VerifiedRecord> verified; // once it was compared and found right
 };
 
