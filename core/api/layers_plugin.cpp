@@ -425,6 +425,14 @@ nvinfer1::IPluginV3Layer* Network::addPluginV3(ITensor* const* inputs, int32_t n
     });
 }
 
+const ops::OpDef* Network::findOperator(const std::string& domain, const std::string& name) const {
+    return mOps->find(domain.empty() || domain == "tenon" ? name : cat(domain, ".", name));
+}
+
+bool Network::hasOperator(char const* domain, char const* name) const noexcept {
+    return guarded(mReporter, false, [&] { return name != nullptr && findOperator(text(domain), name) != nullptr; });
+}
+
 tenon::IOperatorLayer* Network::addOperator(char const* domain, char const* name, int32_t version,
                                             tenon::OperatorAttribute const* attributeList, int32_t nbAttributes,
                                             ITensor* const* inputs, int32_t nbInputs, int32_t nbOutputs) noexcept {
@@ -434,15 +442,13 @@ tenon::IOperatorLayer* Network::addOperator(char const* domain, char const* name
             refuse("addOperator", "the name, attributes or inputs are missing");
             return nullptr;
         }
-        const std::string space = text(domain);
-        const std::string full = space.empty() || space == "tenon" ? std::string(name) : cat(space, ".", name);
-        const ops::OpDef* def = mOps->find(full);
+        const ops::OpDef* def = findOperator(text(domain), name);
         if (def == nullptr) {
-            refuse("addOperator", cat("there is no op '", full,
-                                      "'; docs/ops.md lists Tenon's, `tenon modules` those "
-                                      "of modules"));
+            refuse("addOperator", cat("there is no op '", name, "' in domain '", text(domain),
+                                      "'; `tenon modules` lists what modules bring"));
             return nullptr;
         }
+        const std::string full = def->name;
         ir::AttributeMap map;
         for (int32_t i = 0; i < nbAttributes; ++i) {
             Result<ir::AttributeValue> value = valueOf(attributeList[i]);
@@ -467,8 +473,8 @@ tenon::IOperatorLayer* Network::addOperator(char const* domain, char const* name
             refuse("addOperator", status.message());
             return nullptr;
         }
-        auto layer =
-            std::make_unique<OperatorLayer>(*this, std::move(tensors), space, *def, version, std::move(map), nbOutputs);
+        auto layer = std::make_unique<OperatorLayer>(*this, std::move(tensors), text(domain), *def, version,
+                                                     std::move(map), nbOutputs);
         OperatorLayer* added = layer.get();
         mLayers.push_back(std::move(layer));
         if (nbOutputs > 0 && static_cast<Tensor*>(added->getOutput(0))->inferred() == nullptr) {

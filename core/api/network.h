@@ -143,6 +143,7 @@ public:
                                        tenon::OperatorAttribute const* attributes, int32_t nbAttributes,
                                        nvinfer1::ITensor* const* inputs, int32_t nbInputs,
                                        int32_t nbOutputs) noexcept override;
+    bool hasOperator(char const* domain, char const* name) const noexcept override;
 
     // ---- for layers, tensors and lowering
     const Reporter& reporter() const { return mReporter; }
@@ -179,6 +180,7 @@ public:
     static std::string whyNotInputDims(const Dims& dims);
 
 private:
+    const ops::OpDef* findOperator(const std::string& domain, const std::string& name) const;
     template <class L, class... Args>
     L* addLayer(const char* adder, std::initializer_list<nvinfer1::ITensor*> inputs, Args&&... args) noexcept;
     template <class L, class... Args>

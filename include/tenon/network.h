@@ -134,6 +134,8 @@ public:
                                                tenon::OperatorAttribute const* attributes, int32_t nbAttributes,
                                                ITensor* const* inputs, int32_t nbInputs,
                                                int32_t nbOutputs) noexcept = 0;
+    // Whether addOperator knows an op of that name.
+    virtual bool hasOperator(char const* domain, char const* name) const noexcept = 0;
 
     void destroy() noexcept { delete this; }
 };

@@ -313,88 +313,112 @@ bool GraphImporter::runForeign(const ForeignImporter& importer, NodeImport& node
     return done && node.outcome().ok();
 }
 
-// Application importers, modules' above the built-ins, (plugins that override), built-ins, modules' below them, registered ops, plugins,
-// model-local functions.
-bool GraphImporter::dispatch(NodeImport& node, const std::vector<std::string>& functions, int32_t index,
-                             bool& handled) {
-    const NodeProto& proto = node.proto();
-    handled = true;
+// Who imports a node, the first of: application importers, modules' above the built-ins, (plugins that override), built-ins, modules' below
+// them, plugins, model-local functions, registered ops.
+struct GraphImporter::Route {
+    const ForeignImporter* foreign = nullptr;
+    nvinfer1::IPluginCreatorInterface* plugin = nullptr;
+    Importer builtin = nullptr;
+    const tenon_onnx::FunctionProto* function = nullptr;
+    bool registeredOp = false;
+    bool known = false; // a standard op that is built in at other opsets
+    bool found() const { return foreign || plugin || builtin || function || registeredOp; }
+};
+
+GraphImporter::Route GraphImporter::routeOf(const NodeProto& proto) const {
+    Route route;
     for (auto entry = mOptions.applicationImporters.rbegin(); entry != mOptions.applicationImporters.rend(); ++entry) {
         if (fits(*entry, proto)) {
-            return runForeign(*entry, node);
+            route.foreign = &*entry;
+            return route;
         }
     }
-    if (const ForeignImporter* found = foreign(mOptions.moduleImporters, proto, true)) {
-        return runForeign(*found, node);
+    if ((route.foreign = foreign(mOptions.moduleImporters, proto, true)) != nullptr) {
+        return route;
     }
-    bool plugin = false;
-    if (mOptions.pluginOverride && mOptions.plugins) {
-        bool done = importPlugin(node, *mOptions.plugins, plugin);
-        if (plugin) {
-            return done;
-        }
+    nvinfer1::IPluginCreatorInterface* const creator =
+        mOptions.plugins ? findPluginCreator(proto, *mOptions.plugins) : nullptr;
+    if (mOptions.pluginOverride && creator) {
+        route.plugin = creator;
+        return route;
     }
-    bool known = false;
     if (isStandard(proto.domain())) {
-        if (Importer importer = builtinImporters().find(proto.op_type(), node.opset(), known)) {
-            return importer(node);
+        route.builtin = builtinImporters().find(proto.op_type(), mContext.opset(proto.domain()), route.known);
+        if (route.builtin) {
+            return route;
         }
     }
-    if (const ForeignImporter* found = foreign(mOptions.moduleImporters, proto, false)) {
-        return runForeign(*found, node);
+    if ((route.foreign = foreign(mOptions.moduleImporters, proto, false)) != nullptr) {
+        return route;
     }
-    if (!known && mOptions.plugins) {
-        bool done = importPlugin(node, *mOptions.plugins, plugin);
-        if (plugin) {
-            return done;
+    if (!route.known && creator) {
+        route.plugin = creator;
+        return route;
+    }
+    if ((route.function = findFunction(proto)) != nullptr) {
+        return route;
+    }
+    route.registeredOp =
+        !isStandard(proto.domain()) && mContext.network.hasOperator(proto.domain().c_str(), proto.op_type().c_str());
+    return route;
+}
+
+std::string GraphImporter::unsupported(const NodeProto& proto, const Route& route) const {
+    const int64_t opset = mContext.opset(proto.domain());
+    if (route.known) {
+        return cat("op ", proto.op_type(), " is not supported at opset ", opset);
+    }
+    const std::string where = isStandard(proto.domain()) ? cat("the standard op ", proto.op_type())
+                                                         : cat("op ", proto.domain(), "::", proto.op_type());
+    return cat("there is no importer, registered op, plugin creator or model-local function for ", where, " at opset ",
+               opset, mOptions.plugins ? "" : " (no plugin registry was given)",
+               "; load a plugin library or module that provides it, or register an importer");
+}
+
+bool GraphImporter::dispatch(NodeImport& node, const Route& route, const std::vector<std::string>& functions,
+                             int32_t index) {
+    if (route.foreign) {
+        return runForeign(*route.foreign, node);
+    }
+    if (route.plugin) {
+        return importPlugin(node, *route.plugin);
+    }
+    if (route.builtin) {
+        return route.builtin(node);
+    }
+    if (route.function) {
+        return inlineFunction(node.proto(), *route.function, index, functions);
+    }
+    return importOperator(node);
+}
+
+// An op that a module registered under the node's domain: attributes carry over by name.
+bool GraphImporter::importOperator(NodeImport& node) {
+    std::vector<OperatorAttribute> attributes;
+    for (int32_t i = 0; i < node.getNbAttributes(); ++i) {
+        OperatorAttribute attribute{};
+        if (node.getAttribute(i, attribute)) {
+            attributes.push_back(attribute);
         }
     }
-    if (const tenon_onnx::FunctionProto* function = findFunction(proto)) {
-        return inlineFunction(proto, *function, index, functions);
+    std::vector<nvinfer1::ITensor*> inputs;
+    for (size_t i = 0; i < node.inputCount(); ++i) {
+        inputs.push_back(node.optionalInput(i));
     }
-    if (!known) {
-        // An op that a module registered under the node's domain: attributes carry over by name.
-        std::vector<OperatorAttribute> attributes;
-        for (int32_t i = 0; i < node.getNbAttributes(); ++i) {
-            OperatorAttribute attribute{};
-            if (node.getAttribute(i, attribute)) {
-                attributes.push_back(attribute);
-            }
-        }
-        std::vector<nvinfer1::ITensor*> inputs;
-        for (size_t i = 0; i < node.inputCount(); ++i) {
-            inputs.push_back(node.optionalInput(i));
-        }
-        if (!isStandard(proto.domain())) {
-            mContext.reasons.clear();
-            IOperatorLayer* layer = mContext.network.addOperator(
-                proto.domain().c_str(), proto.op_type().c_str(), 0, attributes.data(),
-                static_cast<int32_t>(attributes.size()), inputs.data(), static_cast<int32_t>(inputs.size()),
-                static_cast<int32_t>(node.outputCount()));
-            if (layer) {
-                layer->setName(node.title().c_str());
-                layer->setMetadata(node.title().c_str());
-                for (int32_t i = 0; i < layer->getNbOutputs(); ++i) {
-                    node.output(static_cast<size_t>(i), layer->getOutput(i));
-                }
-                return true;
-            }
-        }
-    }
-    handled = false;
-    if (known) {
-        node.fail(ErrorCode::kUNSUPPORTED_NODE,
-                  cat("op ", proto.op_type(), " is not supported at opset ", node.opset()));
+    IOperatorLayer* layer =
+        mContext.network.addOperator(node.proto().domain().c_str(), node.proto().op_type().c_str(), 0,
+                                     attributes.data(), static_cast<int32_t>(attributes.size()), inputs.data(),
+                                     static_cast<int32_t>(inputs.size()), static_cast<int32_t>(node.outputCount()));
+    if (!layer) {
+        node.fail(ErrorCode::kUNSUPPORTED_NODE, mContext.reasons.take());
         return false;
     }
-    std::string where = isStandard(proto.domain()) ? cat("the standard op ", proto.op_type())
-                                                   : cat("op ", proto.domain(), "::", proto.op_type());
-    std::string hint = mOptions.plugins ? "" : " (no plugin registry was given)";
-    node.fail(ErrorCode::kUNSUPPORTED_NODE,
-              cat("there is no importer, registered op, plugin creator or model-local function for ", where,
-                  " at opset ", node.opset(), hint,
-                  "; load a plugin library or module that provides it, or register an importer"));
-    return false;
+    layer->setName(node.title().c_str());
+    layer->setMetadata(node.title().c_str());
+    for (int32_t i = 0; i < layer->getNbOutputs(); ++i) {
+        node.output(static_cast<size_t>(i), layer->getOutput(i));
+    }
+    return true;
 }
 
 bool GraphImporter::importNode(const NodeProto& proto, int32_t index, const std::vector<std::string>& functions) {
@@ -422,17 +446,13 @@ bool GraphImporter::importNode(const NodeProto& proto, int32_t index, const std:
         }
         inputLost = inputLost || value->lost;
     }
+    const Route route = routeOf(proto);
+    if (!route.found()) {
+        problem(ErrorCode::kUNSUPPORTED_NODE, cat(describe(proto, index), ": ", unsupported(proto, route)), &proto,
+                index, functions);
+        return loseOutputs();
+    }
     if (inputLost) {
-        bool known = false;
-        bool builtin = isStandard(proto.domain()) &&
-                       builtinImporters().find(proto.op_type(), mContext.opset(proto.domain()), known);
-        if (!builtin && !findFunction(proto) && !foreign(mOptions.moduleImporters, proto, true) &&
-            !foreign(mOptions.moduleImporters, proto, false) && isStandard(proto.domain())) {
-            problem(ErrorCode::kUNSUPPORTED_NODE,
-                    cat(describe(proto, index), ": op ", proto.op_type(), " is not supported at opset ",
-                        mContext.opset(proto.domain())),
-                    &proto, index, functions);
-        }
         return loseOutputs();
     }
     for (const tenon_onnx::AttributeProto& attribute : proto.attribute()) {
@@ -445,11 +465,9 @@ bool GraphImporter::importNode(const NodeProto& proto, int32_t index, const std:
         }
     }
     NodeImport node(mContext, proto, mExternal, titleOf(proto, index));
-    bool handled = false;
     mContext.reasons.clear();
-    bool done = dispatch(node, functions, index, handled);
-    if (findFunction(proto) && done && node.outputs().empty() && node.constantOutputs().empty() &&
-        node.outcome().ok()) {
+    bool done = dispatch(node, route, functions, index);
+    if (route.function && done && node.outcome().ok()) {
         if (index >= 0 && functions.empty()) {
             mImported[static_cast<size_t>(index)] = true;
         }

@@ -51,7 +51,11 @@ private:
     bool importNodes(const std::vector<const tenon_onnx::NodeProto*>& nodes, const std::vector<int32_t>& indices,
                      std::vector<std::string> functions);
     bool importNode(const tenon_onnx::NodeProto& node, int32_t index, const std::vector<std::string>& functions);
-    bool dispatch(NodeImport& node, const std::vector<std::string>& functions, int32_t index, bool& handled);
+    struct Route;
+    Route routeOf(const tenon_onnx::NodeProto& node) const;
+    std::string unsupported(const tenon_onnx::NodeProto& node, const Route& route) const;
+    bool dispatch(NodeImport& node, const Route& route, const std::vector<std::string>& functions, int32_t index);
+    bool importOperator(NodeImport& node);
     bool inlineFunction(const tenon_onnx::NodeProto& node, const tenon_onnx::FunctionProto& function, int32_t index,
                         std::vector<std::string> functions);
     bool fits(const ForeignImporter& importer, const tenon_onnx::NodeProto& node) const;
@@ -74,8 +78,11 @@ private:
     int32_t mInlineCount = 0;
 };
 
-// A plugin whose creator's name is the node's op type: fields from the attributes. `handled` false: there is no such creator.
-bool importPlugin(NodeImport& node, nvinfer1::IPluginRegistry& registry, bool& handled);
+// The creator whose name is the node's op type, in the version and namespace of its attributes; null: there is none.
+nvinfer1::IPluginCreatorInterface* findPluginCreator(const tenon_onnx::NodeProto& node,
+                                                     nvinfer1::IPluginRegistry& registry);
+// Adds what the creator makes, its fields from the node's attributes.
+bool importPlugin(NodeImport& node, nvinfer1::IPluginCreatorInterface& creator);
 
 // Nodes in an order in which every producer comes first; equal models give equal orders. The second list names a cycle, if there is one.
 std::vector<int32_t> sortNodes(const std::vector<const tenon_onnx::NodeProto*>& nodes, std::vector<int32_t>& cycle);

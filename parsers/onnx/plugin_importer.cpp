@@ -128,14 +128,22 @@ bool isKind(const nvinfer1::IPluginCreatorInterface& creator, const char* kind) 
 
 } // namespace
 
-bool importPlugin(NodeImport& node, nvinfer1::IPluginRegistry& registry, bool& handled) {
-    std::string version = node.string("plugin_version", "1");
-    std::string space = node.string("plugin_namespace", "");
-    nvinfer1::IPluginCreatorInterface* creator = registry.getCreator(node.op().c_str(), version.c_str(), space.c_str());
-    handled = creator != nullptr;
-    if (!creator) {
-        return false;
+nvinfer1::IPluginCreatorInterface* findPluginCreator(const tenon_onnx::NodeProto& node,
+                                                     nvinfer1::IPluginRegistry& registry) {
+    std::string version = "1";
+    std::string space;
+    for (const tenon_onnx::AttributeProto& attribute : node.attribute()) {
+        if (attribute.name() == "plugin_version") {
+            version = attribute.s();
+        } else if (attribute.name() == "plugin_namespace") {
+            space = attribute.s();
+        }
     }
+    return registry.getCreator(node.op_type().c_str(), version.c_str(), space.c_str());
+}
+
+bool importPlugin(NodeImport& node, nvinfer1::IPluginCreatorInterface& creator) {
+    const std::string version = node.string("plugin_version", "1");
     std::vector<ITensor*> inputs;
     for (size_t i = 0; i < node.inputCount(); ++i) {
         if (ITensor* input = node.optionalInput(i)) {
@@ -145,10 +153,10 @@ bool importPlugin(NodeImport& node, nvinfer1::IPluginRegistry& registry, bool& h
     if (!node.outcome().ok()) {
         return false;
     }
-    bool third = isKind(*creator, "PLUGIN CREATOR_V3ONE");
+    bool third = isKind(creator, "PLUGIN CREATOR_V3ONE");
     const nvinfer1::PluginFieldCollection* declared =
-        third ? static_cast<nvinfer1::IPluginCreatorV3One*>(creator)->getFieldNames()
-              : static_cast<nvinfer1::IPluginCreator*>(creator)->getFieldNames();
+        third ? static_cast<nvinfer1::IPluginCreatorV3One&>(creator).getFieldNames()
+              : static_cast<nvinfer1::IPluginCreator&>(creator).getFieldNames();
     Fields fields(declared);
     for (int32_t i = 0; i < node.getNbAttributes(); ++i) {
         OperatorAttribute attribute{};
@@ -162,7 +170,7 @@ bool importPlugin(NodeImport& node, nvinfer1::IPluginRegistry& registry, bool& h
     nvinfer1::ILayer* layer = nullptr;
     node.context().reasons.clear();
     if (third) {
-        nvinfer1::IPluginV3* plugin = static_cast<nvinfer1::IPluginCreatorV3One*>(creator)->createPlugin(
+        nvinfer1::IPluginV3* plugin = static_cast<nvinfer1::IPluginCreatorV3One&>(creator).createPlugin(
             node.title().c_str(), &collection, nvinfer1::TensorRTPhase::kBUILD);
         if (!plugin) {
             return node.fail(ErrorCode::kUNSUPPORTED_NODE, cat("the creator of plugin ", node.op(), " version ",
@@ -172,7 +180,7 @@ bool importPlugin(NodeImport& node, nvinfer1::IPluginRegistry& registry, bool& h
         delete plugin;
     } else {
         nvinfer1::IPluginV2* plugin =
-            static_cast<nvinfer1::IPluginCreator*>(creator)->createPlugin(node.title().c_str(), &collection);
+            static_cast<nvinfer1::IPluginCreator&>(creator).createPlugin(node.title().c_str(), &collection);
         if (!plugin) {
             return node.fail(ErrorCode::kUNSUPPORTED_NODE, cat("the creator of plugin ", node.op(), " version ",
                                                                version, " refused the node's attributes"));

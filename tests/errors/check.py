@@ -113,6 +113,10 @@ def main():
         unknown = model([helper.make_node("Frobnicate", ["x"], ["a"], name="frob"), helper.make_node("Relu", ["q"], ["y"], name="dangling")],
                         [tensor("x", [2])], [tensor("y", [2])])
         expect("two problems in one pass", run(tenon, "build", save("unknown.onnx", unknown), "-o", work / "p"), BAD_INPUT, "Frobnicate", "dangling")
+        behind = model([helper.make_node("Foo", ["x"], ["a"], domain="acme", name="first"), helper.make_node("Bar", ["a"], ["b"], domain="acme", name="second"),
+                        helper.make_node("Frobnicate", ["b"], ["y"], name="third")], [tensor("x", [2])], [tensor("y", [2])])
+        behind.opset_import.append(helper.make_opsetid("acme", 1))
+        expect("unknown ops behind unknown ops", run(tenon, "build", save("behind.onnx", behind), "-o", work / "p"), BAD_INPUT, "3 problems", "acme::Foo", "acme::Bar", "Frobnicate")
         typed = model([helper.make_node("Add", ["x", "i"], ["y"], name="mixed")], [tensor("x", [2]), tensor("i", [2], TensorProto.INT64)], [tensor("y", [2])])
         expect("mixed types", run(tenon, "build", save("types.onnx", typed), "-o", work / "p"), BAD_INPUT, "mixed")
         shapes = model([helper.make_node("MatMul", ["x", "z"], ["y"], name="product")], [tensor("x", [2, 3]), tensor("z", [4, 5])], [tensor("y", [2, 5])])

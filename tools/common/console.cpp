@@ -30,6 +30,9 @@ bool interrupted() { return gInterrupts.load() > 0; }
 void ConsoleLogger::log(Severity severity, nvinfer1::AsciiChar const* text) noexcept {
     if (severity <= Severity::kERROR) {
         mErrors.emplace_back(text);
+        if (mCollectErrorsOnly) {
+            return;
+        }
     }
     if (severity > mThreshold) {
         return;

@@ -15,11 +15,14 @@ public:
     explicit ConsoleLogger(Severity threshold) : mThreshold(threshold) {}
     void log(Severity severity, nvinfer1::AsciiChar const* text) noexcept override;
     void setThreshold(Severity threshold) { mThreshold = threshold; }
+    // Errors are collected, not printed: for a call whose caller lists them itself.
+    void collectErrorsOnly(bool on) { mCollectErrorsOnly = on; }
     // Errors so far, for messages that end a verb.
     const std::vector<std::string>& errors() const { return mErrors; }
 
 private:
     Severity mThreshold;
+    bool mCollectErrorsOnly = false;
     std::vector<std::string> mErrors;
 };
 

@@ -207,7 +207,11 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     if (!parser) {
         throw ToolError(ExitCode::kEnvironment, "the ONNX parser module is missing; `tenon modules` says why");
     }
-    if (!parser->parseFromFile(onnxFile.c_str(), static_cast<int>(nvinfer1::ILogger::Severity::kWARNING))) {
+    logger.collectErrorsOnly(true); // the list below has them all
+    const bool parsed =
+        parser->parseFromFile(onnxFile.c_str(), static_cast<int>(nvinfer1::ILogger::Severity::kWARNING));
+    logger.collectErrorsOnly(false);
+    if (!parsed) {
         std::string message = cat("'", onnxFile, "' has ", parser->getNbErrors(),
                                   parser->getNbErrors() == 1 ? " problem:" : " problems:");
         for (int i = 0; i < parser->getNbErrors(); ++i) {

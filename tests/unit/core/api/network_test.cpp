@@ -166,7 +166,7 @@ TEST_F(NetworkTest, AnOperatorThatDoesNotFitIsRefusedAtOnceAndLeavesNothing) {
     EXPECT_THAT(recorder.getErrorDesc(0), HasSubstr("inner extents differ"));
     EXPECT_EQ(s.network->getNbLayers(), 0);
     EXPECT_EQ(s.network->addOperator("acme", "swirl", 0, nullptr, 0, inputs, 2, 1), nullptr);
-    EXPECT_THAT(recorder.getErrorDesc(1), HasSubstr("there is no op 'acme.swirl'"));
+    EXPECT_THAT(recorder.getErrorDesc(1), HasSubstr("there is no op 'swirl' in domain 'acme'"));
     s.network->setErrorRecorder(nullptr);
     EXPECT_EQ(recorder.references, 0);
 }

@@ -10,8 +10,8 @@
 namespace tenon::schedule::testing {
 namespace {
 
-using ::testing::HasSubstr;
 using support::Code;
+using ::testing::HasSubstr;
 
 // Problems by hand, in as few words as the test needs. All values have the same formats.
 class Sketch {
@@ -310,8 +310,8 @@ TEST(Selector, ForbidsLongCombinations) {
     std::vector<int32_t> cheap;
     int32_t value = sketch.value(-1, {0});
     for (int32_t node = 0; node < 10; ++node) {
-        const int32_t next = sketch.value(node, node < 9 ? std::vector<int32_t>{node + 1} : std::vector<int32_t>{},
-                                          node == 9);
+        const int32_t next =
+            sketch.value(node, node < 9 ? std::vector<int32_t>{node + 1} : std::vector<int32_t>{}, node == 9);
         const int32_t r = sketch.region({node});
         cheap.push_back(sketch.candidate(r, 1.0, {{value, 0}}, {{next, 0}}));
         sketch.candidate(r, 2.0 - 0.05 * node, {{value, 0}}, {{next, 0}});
