@@ -216,6 +216,10 @@ support::Result<TimingCache> timesOf(const std::string& ledger) {
                         record.us = candidate.at("us").get<double>();
                         record.spread = candidate.at("spread").get<double>();
                         record.samples = candidate.at("samples").get<int32_t>();
+                        if (const auto verified = candidate.find("verified"); verified != candidate.end()) {
+                            record.verified = {verified->at("max_abs").get<double>(),
+                                               verified->at("max_rel").get<double>()};
+                        }
                     } else if (candidate.at("state") == "failed") {
                         record.failure = candidate.at("reason").get<std::string>();
                     } else {

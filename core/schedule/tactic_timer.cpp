@@ -112,6 +112,13 @@ void TacticTimer::keep(const Task& task, Candidate& candidate, const TimingRecor
     }
 }
 
+void TacticTimer::keepVerified(const Task& task, Candidate& candidate, const VerifiedRecord& verified) {
+    candidate.time.verified = verified;
+    if (candidate.state == CandidateState::kTimed && mCache) {
+        mCache->insert(keyOf(task, candidate), candidate.time);
+    }
+}
+
 void TacticTimer::time(Task& task, const std::vector<Candidate*>& candidates) {
     std::vector<Candidate*> open;
     for (Candidate* candidate : candidates) {

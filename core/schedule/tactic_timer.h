@@ -21,6 +21,8 @@ public:
 
     // Sets state and time of open candidates of `task`. Never an error: what goes wrong becomes a candidate's reason.
     void time(Task& task, const std::vector<Candidate*>& candidates);
+    // Remembers, in the timing cache too, that a timed candidate was compared with the reference.
+    void keepVerified(const Task& task, Candidate& candidate, const VerifiedRecord& verified);
     // Blob of a tactic, compiled once per task and tactic.
     support::Result<CompiledKernel> compiled(const Task& task, const Candidate& candidate);
 

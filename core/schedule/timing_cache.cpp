@@ -121,7 +121,12 @@ std::string TimingCache::serialize() const {
                 Json tactics = Json::object();
                 for (const auto& [tactic, record] : times.tactics) {
                     if (record.failure.empty()) {
-                        tactics[tactic] = {{"us", record.us}, {"spread", record.spread}, {"samples", record.samples}};
+                        Json& json = tactics[tactic];
+                        json = {{"us", record.us}, {"spread", record.spread}, {"samples", record.samples}};
+                        if (record.verified) {
+                            json["verified"] = {{"max_abs", record.verified->maxAbs},
+                                                {"max_rel", record.verified->maxRel}};
+                        }
                     } else {
                         tactics[tactic] = {{"failure", record.failure}};
                     }
@@ -163,6 +168,10 @@ support::Result<TimingCache> TimingCache::deserialize(std::string_view text) {
                             record.us = json.at("us").get<double>();
                             record.spread = json.value("spread", 0.0);
                             record.samples = json.value("samples", 0);
+                            if (const auto verified = json.find("verified"); verified != json.end()) {
+                                record.verified = {verified->at("max_abs").get<double>(),
+                                                   verified->at("max_rel").get<double>()};
+                            }
                             if (!(record.us >= 0)) {
                                 return support::invalidFile("timing cache has a negative time for tactic ", tactic,
                                                             " of task ", task);

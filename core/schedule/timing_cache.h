@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,11 +26,18 @@ struct TimingKey {
     std::string tactic;  // id, name and ports
 };
 
+// What comparing a tactic with the reference backend found: the largest differences.
+struct VerifiedRecord {
+    double maxAbs = 0;
+    double maxRel = 0;
+};
+
 struct TimingRecord {
     double us = 0;     // lower quartile of the samples
     double spread = 0; // (median - us) / us
     int32_t samples = 0;
     std::string failure; // not empty: the tactic failed with this reason and has no time
+    std::optional<VerifiedRecord> verified; // once it was compared and found right
 };
 
 enum class MissReason : uint8_t { kNone, kTarget, kTask, kVersion, kTactic };

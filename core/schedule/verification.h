@@ -21,6 +21,8 @@ public:
     double spentSeconds() const { return mSpentSeconds; }
 
 private:
+    // What an earlier build found, as the timing cache remembers it, or a comparison now.
+    Verification verify(const Task& task, Candidate& candidate);
     Verification compareWithOracle(const Task& task, const Candidate& candidate);
 
     const BuildContext& mContext;

@@ -12,7 +12,7 @@ const TimingKey kKey{"cpu-a/threads=2", "task1", "onednn", "2.6", "brg#1(f32 lin
 
 TEST(TimingCache, KeepsRecordsThroughText) {
     TimingCache cache;
-    cache.insert(kKey, {12.345678901234567, 0.01, 9, ""});
+    cache.insert(kKey, {12.345678901234567, 0.01, 9, "", VerifiedRecord{0.5, 0.1}});
     TimingKey other = kKey;
     other.tactic = "jit#2";
     cache.insert(other, {0, 0, 0, "prepare: no memory"});
@@ -23,6 +23,10 @@ TEST(TimingCache, KeepsRecordsThroughText) {
     ASSERT_NE(record, nullptr);
     EXPECT_EQ(record->us, 12.345678901234567);
     EXPECT_EQ(record->samples, 9);
+    ASSERT_TRUE(record->verified.has_value());
+    EXPECT_EQ(record->verified->maxAbs, 0.5);
+    EXPECT_EQ(record->verified->maxRel, 0.1);
+    EXPECT_FALSE(read->find(other, reason)->verified.has_value());
     EXPECT_EQ(read->find(other, reason)->failure, "prepare: no memory");
     EXPECT_EQ(read->serialize(), cache.serialize());
 }
