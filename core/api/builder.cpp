@@ -161,6 +161,9 @@ schedule::BuildOptions Builder::optionsOf(const Network& network, BuilderConfig&
     if (has(BuilderFlag::kFP16)) {
         options.precision.computeTypes |= uint64_t{1} << TN_F16;
     }
+    if (has(BuilderFlag::kTF32)) {
+        options.precision.computeTypes |= TN_COMPUTE_TF32;
+    }
     options.precision.stronglyTyped = network.getFlag(nvinfer1::NetworkDefinitionCreationFlag::kSTRONGLY_TYPED);
     options.precision.obeyConstraints = has(BuilderFlag::kOBEY_PRECISION_CONSTRAINTS);
     options.timingCache = config.cacheForBuild();

@@ -38,7 +38,7 @@ public:
 
 // Precision that the network's constraints allow for a node whose user set none.
 struct PrecisionOptions {
-    uint64_t computeTypes = uint64_t{1} << TN_F32; // bit (1 << dtype): candidate dtypes for f32 tasks
+    uint64_t computeTypes = uint64_t{1} << TN_F32; // as TnTask::compute_types: candidate dtypes for f32 tasks, TF32
     bool stronglyTyped = false;                    // candidate dtypes are off
     bool obeyConstraints = false;                  // setPrecision must hold; else it is preferred
 };

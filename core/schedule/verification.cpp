@@ -43,6 +43,9 @@ ir::DataType computeTypeOf(const Task& task, const Tactic& tactic) {
     for (const ir::Value* output : task.body().outputs()) {
         narrower(static_cast<TnDataType>(output->type().dtype));
     }
+    if ((tactic.traits & TN_TRAIT_TF32) != 0) {
+        narrower(TN_F16); // as many bits of mantissa
+    }
     return type;
 }
 

@@ -230,6 +230,8 @@ typedef struct TnCancel {
 
 /* --- Build: tactic providers ------------------------------------------------------------------------------------------------------ */
 
+#define TN_COMPUTE_TF32 ((uint64_t)1 << 63) /* of TnTask::compute_types */
+
 /* What is to be computed: one op, or a region body. The task's ports are body->inputs and body->outputs, in order. */
 typedef struct TnTask {
     uint32_t struct_size;
@@ -240,7 +242,8 @@ typedef struct TnTask {
     const int64_t* offered_begin;
     const TnPortFormat* offered;
     size_t offered_stride;
-    /* Bit (1 << dtype): element types that f32 tensors of this task may be computed in. f32 itself is always set. */
+    /* Bit (1 << dtype): element types that f32 tensors of this task may be computed in. f32 itself is always set. TN_COMPUTE_TF32: f32
+     * operands of products may be rounded to TF32. */
     uint64_t compute_types;
     int64_t workspace_limit; /* bytes */
     /* The op "convert" only: what its output must be (its input is offered[0]). A tactic's ports must equal the two. NULL for other ops. */
@@ -264,6 +267,8 @@ typedef uint64_t TnTraits;
     ((TnTraits)1 << 9) /* compile needs the bytes of every constant (a DLA loadable): they are shown to it and are
                                                       part of the kernel's key; a refit compiles again */
 #define TN_TRAIT_UNTIMED ((TnTraits)1 << 10) /* cannot run alone (a collective): never timed, estimate_us is its cost */
+#define TN_TRAIT_TF32                                                                                                  \
+    ((TnTraits)1 << 11) /* f32 operands are rounded to 10 bits of mantissa: only with TN_COMPUTE_TF32 */
 
 typedef struct TnTactic {
     uint32_t struct_size;
@@ -337,7 +342,9 @@ typedef struct TnTacticProvider {
 typedef struct TnSession TnSession; /* per execution context and runtime: library handles, scratch */
 typedef struct TnKernel TnKernel;   /* per plan: immutable, shared by contexts and threads */
 typedef struct TnState TnState;     /* per kernel and session: rewritten by prepare */
-typedef struct TnStream TnStream;   /* a backend's stream; NULL on the host: run before returning */
+/* A backend's stream; NULL on the host: run before returning. Begins with the native handle that users know (a cudaStream_t): for a user's
+ * stream the host makes one that has nothing else. */
+typedef struct TnStream TnStream;
 
 /* User resources by name ("allocator", "nccl.communicator"); NULL where there is none. Valid while the session lives. */
 typedef struct TnSessionInfo {

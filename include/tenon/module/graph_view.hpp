@@ -407,8 +407,10 @@ public:
     }
     /// True when f32 tensors of this task may be computed in `type`.
     bool mayComputeIn(TnDataType type) const noexcept {
-        return type == TN_F32 || (type >= 0 && type < 64 && (mTask->compute_types >> type & 1) != 0);
+        return type == TN_F32 || (type >= 0 && type < TN_DATA_TYPE_COUNT && (mTask->compute_types >> type & 1) != 0);
     }
+    /// True when the f32 operands of products may be rounded to TF32.
+    bool mayUseTf32() const noexcept { return (mTask->compute_types & TN_COMPUTE_TF32) != 0; }
     int64_t workspaceLimit() const noexcept { return mTask->workspace_limit; }
     /// For the op "convert": what its output must be; its input is `offered(0)[0]`. Null for other ops.
     const TnPortFormat* convertTo() const noexcept {

@@ -1,0 +1,249 @@
+#include "backends/cublaslt/kernel.h"
+
+#include "backends/cuda/stream.h"
+
+#include <algorithm>
+
+namespace tenon::cublaslt {
+
+using kernels::Dims;
+using kernels::Failure;
+using kernels::invalid;
+using kernels::refuse;
+
+namespace {
+
+template <class Function>
+module::Code explained(module::Reason& reason, Function&& call) {
+    try {
+        call();
+        return module::Code::kOk;
+    } catch (const Failure& failure) {
+        return reason.fail(failure.code(), failure.what());
+    }
+}
+
+class LtSession final : public module::Session {
+public:
+    explicit LtSession(std::shared_ptr<Handle> handle) : mHandle(std::move(handle)) {}
+    const Handle& handle() const { return *mHandle; }
+
+private:
+    std::shared_ptr<Handle> mHandle;
+};
+
+Dims dimsOf(const TnTensor& tensor) {
+    if (tensor.rank < 0 || tensor.rank > TN_MAX_DIMS) {
+        invalid("a tensor of rank ", tensor.rank);
+    }
+    return {&tensor.dims[0], &tensor.dims[0] + tensor.rank};
+}
+
+// The product for real extents, with its algorithm: the one that the rule picks at the optimal extents, where it works for these, else what
+// the heuristics say. Null where there is nothing to compute.
+std::unique_ptr<Product> productFor(const Handle& handle, const Compiled& compiled, const module::PrepareArgs& args) {
+    const Matmul& matmul = compiled.matmul;
+    if (args.inputCount() != static_cast<int32_t>(compiled.inputs.size()) || args.outputCount() != 1) {
+        invalid("prepare with ", args.inputCount(), " inputs and ", args.outputCount(), " outputs for a kernel of ",
+                compiled.inputs.size(), " and 1");
+    }
+    const Dims a = dimsOf(args.input(matmul.a));
+    const Dims b = dimsOf(args.input(matmul.b));
+    const Extents extents = extentsOf(matmul, a, b, compiled.swappedB);
+    if (extents.empty()) {
+        return nullptr;
+    }
+    auto product = std::make_unique<Product>(handle, matmul, compiled.types, extents);
+    const auto input = [&](int32_t port) {
+        return compiled.body.value(compiled.body.inputs()[static_cast<size_t>(port)]);
+    };
+    const Dims optA = input(matmul.a).optExtents();
+    const Dims optB = input(matmul.b).optExtents();
+    if (a == optA && b == optB) {
+        if (product->pick(compiled.rule, compiled.workspaceLimit)) {
+            return product;
+        }
+    } else if (const Extents best = extentsOf(matmul, optA, optB, compiled.swappedB); !best.empty()) {
+        Product optimum(handle, matmul, compiled.types, best);
+        if (optimum.pick(compiled.rule, compiled.workspaceLimit) &&
+            product->pickLike(optimum, compiled.workspaceLimit)) {
+            return product;
+        }
+    }
+    if (!product->pickAny(compiled.workspaceLimit)) {
+        refuse("cuBLASLt has no algorithm for ", extents.batch, " products of ", extents.m, "x", extents.k, " and ",
+               extents.k, "x", extents.n, " of ", module::nameOf(compiled.types.operands), " within ",
+               compiled.workspaceLimit, " bytes of workspace");
+    }
+    return product;
+}
+
+} // namespace
+
+class MatmulState final : public module::State {
+public:
+    MatmulState(const Compiled& compiled, const LtSession& session) : mCompiled(compiled), mSession(session) {}
+
+    module::Code prepare(const module::PrepareArgs& args, module::Reason& reason) override {
+        mPrepared = false;
+        return explained(reason, [&] {
+            mProduct = productFor(mSession.handle(), mCompiled, args);
+            mPrepared = true;
+        });
+    }
+
+    module::Code launch(const module::LaunchArgs& args) override {
+        module::Reason reason = args.reason();
+        if (!mPrepared || args.stream() == nullptr) {
+            return reason.invalidArgument(mPrepared ? "launch without a CUDA stream" : "launch before prepare");
+        }
+        if (mProduct == nullptr) {
+            return module::Code::kOk;
+        }
+        const Matmul& matmul = mCompiled.matmul;
+        Product::Addresses addresses;
+        addresses.a = args.input(matmul.a);
+        addresses.b = args.input(matmul.b);
+        addresses.bias = matmul.bias < 0 ? nullptr : args.input(matmul.bias);
+        addresses.residual = matmul.residual < 0 ? nullptr : args.input(matmul.residual);
+        addresses.result = args.output(0);
+        addresses.workspace = args.workspace();
+        return mProduct->launch(addresses, args.stream()->stream, reason);
+    }
+
+private:
+    const Compiled& mCompiled;
+    const LtSession& mSession;
+    std::unique_ptr<Product> mProduct;
+    bool mPrepared = false;
+};
+
+namespace {
+
+class MatmulKernel final : public module::Kernel {
+public:
+    MatmulKernel(module::OwnedGraph graph, Compiled compiled)
+        : mGraph(std::move(graph)), mCompiled(std::move(compiled)) {
+        mCompiled.body = mGraph.graph();
+    }
+    Compiled& compiled() { return mCompiled; }
+
+    int64_t workspace(module::Session& session, const module::PrepareArgs& args,
+                      module::Reason& reason) const override {
+        bool isStatic = true;
+        for (const int32_t port : {mCompiled.matmul.a, mCompiled.matmul.b}) {
+            isStatic = isStatic && mCompiled.body.value(mCompiled.body.inputs()[static_cast<size_t>(port)]).isStatic();
+        }
+        if (!isStatic) {
+            // Other extents may fall back to another algorithm, whose needs are not known yet.
+            return mCompiled.workspaceLimit;
+        }
+        int64_t bytes = -1;
+        explained(reason, [&] {
+            const auto product = productFor(static_cast<LtSession&>(session).handle(), mCompiled, args);
+            bytes = product == nullptr ? 0 : product->workspace();
+        });
+        return bytes;
+    }
+    std::unique_ptr<module::State> makeState(module::Session& session, module::Reason&) const override {
+        return std::make_unique<MatmulState>(mCompiled, static_cast<LtSession&>(session));
+    }
+
+private:
+    module::OwnedGraph mGraph;
+    Compiled mCompiled;
+};
+
+class LtRuntime final : public module::KernelRuntime {
+public:
+    explicit LtRuntime(std::shared_ptr<LtApi> api) : mApi(std::move(api)) {}
+    std::string name() const override { return "cublaslt"; }
+    uint32_t blobMax() const override { return kBlobVersion; }
+
+    std::unique_ptr<module::Session> openSession(const module::SessionInfo&, module::Reason& reason) override {
+        std::string error;
+        std::shared_ptr<Handle> handle = Handle::open(mApi, error);
+        if (handle == nullptr) {
+            reason.environment(error);
+            return nullptr;
+        }
+        return std::make_unique<LtSession>(std::move(handle));
+    }
+
+    std::unique_ptr<module::Kernel> deserialize(std::span<const std::byte> blob, uint32_t,
+                                                module::Reason& reason) override {
+        module::BlobReader in(blob, kBlobVersion);
+        Compiled compiled;
+        in.require(ruleOf(in.u64(), compiled.rule), "its tactic is none of this module");
+        compiled.workspaceLimit = in.i64();
+        in.require(compiled.workspaceLimit >= 0 && compiled.workspaceLimit <= kMostWorkspace,
+                   "its workspace is larger than this module asks for");
+        module::OwnedGraph graph = module::readGraph(in);
+        for (size_t i = 0; i < graph.graph().inputs().size() && in.ok(); ++i) {
+            compiled.inputs.push_back(in.port());
+        }
+        for (size_t i = 0; i < graph.graph().outputs().size() && in.ok(); ++i) {
+            compiled.outputs.push_back(in.port());
+        }
+        if (!in.finish(reason)) {
+            return nullptr;
+        }
+        auto kernel = std::make_unique<MatmulKernel>(std::move(graph), std::move(compiled));
+        const module::Code code = explained(reason, [&] { kernel->compiled().complete(); });
+        return code == module::Code::kOk ? std::move(kernel) : nullptr;
+    }
+
+private:
+    std::shared_ptr<LtApi> mApi;
+};
+
+} // namespace
+
+void Compiled::complete() {
+    matmul = readMatmul(body);
+    if (inputs.size() != body.inputs().size() || outputs.size() != body.outputs().size()) {
+        invalid("the tactic has another number of ports than the task");
+    }
+    types.operands = inputs[static_cast<size_t>(matmul.a)].dtype;
+    types.result = outputs[0].dtype;
+    types.tf32 = rule.tf32;
+    const auto port = [&](int32_t at) -> const TnPortFormat& { return inputs[static_cast<size_t>(at)]; };
+    bool fits = areSupported(types) && port(matmul.b).dtype == types.operands &&
+                (matmul.bias < 0 || port(matmul.bias).dtype == types.result) &&
+                (matmul.residual < 0 || port(matmul.residual).dtype == types.result);
+    for (size_t i = 0; i < inputs.size(); ++i) {
+        const TnFormat& format = inputs[i].format;
+        fits = fits && format.rank == body.value(body.inputs()[i]).rank();
+        if (static_cast<int32_t>(i) == matmul.b && !module::isLinear(format)) {
+            swappedB =
+                format.rank == 2 && matmul.a != matmul.b && module::equal(format, module::permutedFormat({1, 0}));
+            fits = fits && swappedB;
+        } else {
+            fits = fits && module::isLinear(format);
+        }
+    }
+    if (!fits || !module::isLinear(outputs[0].format) ||
+        outputs[0].format.rank != body.value(body.outputs()[0]).rank()) {
+        invalid("the ports of the tactic are none that cublaslt offers");
+    }
+}
+
+module::BlobWriter writeBlob(const Compiled& compiled) {
+    module::BlobWriter out(kBlobVersion);
+    out.u64(idOf(compiled.rule));
+    out.i64(compiled.workspaceLimit);
+    module::writeGraph(out, compiled.body);
+    for (const TnPortFormat& port : compiled.inputs) {
+        out.port(port);
+    }
+    for (const TnPortFormat& port : compiled.outputs) {
+        out.port(port);
+    }
+    return out;
+}
+
+std::unique_ptr<module::KernelRuntime> makeRuntime(std::shared_ptr<LtApi> api) {
+    return std::make_unique<LtRuntime>(std::move(api));
+}
+
+} // namespace tenon::cublaslt

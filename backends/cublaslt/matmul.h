@@ -1,0 +1,56 @@
+// A task as cuBLASLt computes it: D = epilogue(alpha * A * B + beta * C), and its extents.
+//
+// Who uses it: provider.cpp to accept or refuse, runtime.cpp to run. What it must not know: the library's objects, algorithms.
+#pragma once
+
+#include "backends/common/call.h"
+#include "backends/nvidia/chain.h"
+
+#include <optional>
+#include <vector>
+
+namespace tenon::cublaslt {
+
+enum class Activation : uint8_t { kNone, kRelu, kGelu };
+
+// What does not depend on extents.
+struct Matmul {
+    int32_t a = -1; // ports of the task
+    int32_t b = -1;
+    int32_t bias = -1;
+    int32_t residual = -1;
+    double alpha = 1;
+    Activation activation = Activation::kNone;
+    bool transA = false;
+    bool transB = false;
+};
+
+// Throws Failure, a refusal that says what cuBLASLt has no epilogue for.
+Matmul readMatmul(const module::GraphView& body);
+
+// One strided batch of products; all in elements, matrices row-major as Tenon has them.
+struct Extents {
+    int64_t m = 0;
+    int64_t n = 0;
+    int64_t k = 0;
+    bool transA = false; // stored [K, M]
+    bool transB = false; // stored [N, K]
+    int64_t batch = 1;
+    int64_t strideA = 0; // between matrices of the batch
+    int64_t strideB = 0;
+    int64_t strideD = 0;
+    // Where the batch dimensions have no one stride: how many calls there are, and where each begins.
+    struct Offsets {
+        int64_t a = 0;
+        int64_t b = 0;
+        int64_t d = 0;
+    };
+    std::vector<Offsets> calls{{}};
+
+    bool empty() const { return m == 0 || n == 0 || batch == 0 || calls.empty(); }
+};
+
+// `swappedB`: the memory of B has its last two dimensions exchanged. Throws Failure where extents do not fit each other.
+Extents extentsOf(const Matmul& matmul, const kernels::Dims& a, const kernels::Dims& b, bool swappedB);
+
+} // namespace tenon::cublaslt
