@@ -5,9 +5,11 @@ import os
 import pathlib
 import random
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 try:
     import numpy as np
@@ -38,11 +40,31 @@ def good():
     return model(nodes, [tensor("x", ["N", 3, 16, 16])], [tensor("y", None)], [weights])
 
 
+def long_build(layers=24):
+    """Convolutions of distinct sizes: at level 5 each is timed for a good while."""
+    random_weights = np.random.default_rng(1)
+    weights, nodes, channels = [], [], 3
+    for i in range(layers):
+        outputs = 16 + i
+        weights.append(numpy_helper.from_array(random_weights.uniform(-0.1, 0.1, (outputs, channels, 3, 3)).astype(np.float32), f"w{i}"))
+        nodes.append(helper.make_node("Conv", [f"a{i}" if i else "x", f"w{i}"], [f"a{i + 1}" if i + 1 < layers else "y"], name=f"conv{i}", pads=[1, 1, 1, 1]))
+        channels = outputs
+    return model(nodes, [tensor("x", [1, 3, 48, 48])], [tensor("y", None)], weights)
+
+
+def interrupted(tool, seconds, *words):
+    """Runs and presses Ctrl-C after a while."""
+    process = subprocess.Popen([tool, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
+
+
 def run(tool, *words, limit_file_size=None):
     def limits():
         if limit_file_size is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit_file_size, limit_file_size))
-            import signal
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
     return subprocess.run([tool, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=limits, timeout=120)
@@ -142,6 +164,12 @@ def main():
         expect("nothing can compute it", run(tenon, "build", onnx_file, "--backend", "nobody", "-o", work / "p"), WRONG, "conv1", "backends")
         expect("trtexec without a model", run(arguments.trtexec), USAGE, "FAILED")
         expect("check without references", run(tenon, "run", plan, "--check", work), BAD_INPUT, "output_0.pb")
+
+        # Ctrl-C keeps the best plan so far.
+        early = work / "early.plan"
+        expect("interrupted build", interrupted(tenon, 2, "build", save("long.onnx", long_build()), "-o", early, "--level", 5), OK, "stopped early")
+        np.save(work / "x48.npy", np.zeros((1, 3, 48, 48), np.float32))
+        expect("plan of an interrupted build", run(tenon, "run", early, "--input", f"x={work / 'x48.npy'}"), OK)
 
         # A disk that is full leaves the old file.
         kept = work / "kept.plan"
