@@ -150,8 +150,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         results = [compare(name, (ROOT / arguments.build_dir).resolve(), pathlib.Path(folder), arguments) for name in arguments.models.split(",")]
     if arguments.output:
+        processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")), "unknown")
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.strip()
-        document = {"command": "./dev bench " + " ".join(sys.argv[1:]), "commit": commit, "onnxruntime": onnxruntime.__version__,
+        document = {"machine": processor, "command": " ".join(["./dev bench", *sys.argv[1:]]), "commit": commit, "onnxruntime": onnxruntime.__version__,
                     "threads": arguments.threads, "results": results}
         arguments.output.write_text(json.dumps(document, indent=1) + "\n")
     return 0
