@@ -1,5 +1,5 @@
 // How kernel code inside a module says that it cannot go on: an exception that never leaves the module, caught where the
-// ABI tables are filled in (node_kernels.cpp) and turned into a code and a text for the host's sink.
+// ABI tables are filled in (task_kernel.cpp) and turned into a code and a text for the host's sink.
 //
 // Who uses it: checks and planning of kernels (build time and prepare). Launches do not throw: they return a TnCode.
 // What it must not know: core headers; any one backend.

@@ -92,7 +92,7 @@ SliceShape readSlice(const Call& call) {
                 invalid("slice with a step of 0 along axis ", d);
             }
             start = start < 0 ? start + in[d] : start;
-            start = step > 0 ? std::clamp<int64_t>(start, 0, in[d]) : std::clamp<int64_t>(start, -1, in[d] - 1);
+            start = std::clamp<int64_t>(start, 0, std::max<int64_t>(step > 0 ? in[d] : in[d] - 1, 0));
         }
         shape.starts[d] = start;
         shape.steps[d] = step;

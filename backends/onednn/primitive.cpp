@@ -22,8 +22,18 @@ const dnnl::engine& cpuEngine() {
     return engine;
 }
 
-// oneDNN divides work among as many threads as OpenMP would use when a primitive is made and run.
-void useThreads(int threads) { omp_set_num_threads(std::max(threads, 1)); }
+// oneDNN divides work among as many threads as OpenMP would use when a primitive is made and run. The setting belongs to the calling thread,
+// whose own loops must not notice.
+class ThreadScope {
+public:
+    explicit ThreadScope(int threads) : mBefore(omp_get_max_threads()) { omp_set_num_threads(std::max(threads, 1)); }
+    ~ThreadScope() { omp_set_num_threads(mBefore); }
+    ThreadScope(const ThreadScope&) = delete;
+    ThreadScope& operator=(const ThreadScope&) = delete;
+
+private:
+    int mBefore;
+};
 
 // One argument of a primitive: a port of the task.
 struct Argument {
@@ -452,7 +462,7 @@ public:
     }
 
     module::Code run(const kernels::Buffers& buffers, int threads) {
-        useThreads(threads);
+        const ThreadScope scope(threads);
         for (const Binding& binding : mBindings) {
             void* address =
                 binding.output ? buffers.outputs[binding.port] : const_cast<void*>(buffers.inputs[binding.port]);
@@ -482,7 +492,7 @@ kernels::TaskPlan planReorder(const kernels::Task& task, const kernels::PortShap
     const Dims& dims = shapes.inputs[0].dims;
     const memory::desc from = describe(task.inputs[0].format, task.inputs[0].dtype, dims);
     const memory::desc to = describe(task.outputs[0].format, task.outputs[0].dtype, dims);
-    useThreads(shapes.threads);
+    const ThreadScope scope(shapes.threads);
     kernels::TaskPlan plan;
     plan.inputPorts = {0};
     plan.outputPorts = {0};
@@ -495,7 +505,7 @@ kernels::TaskPlan planReorder(const kernels::Task& task, const kernels::PortShap
         auto stream = std::make_shared<dnnl::stream>(cpuEngine());
         const int threads = shapes.threads;
         plan.plan.run = [reorder, source, target, stream, threads](const kernels::Buffers& buffers) {
-            useThreads(threads);
+            const ThreadScope scope(threads);
             dnnl_memory_set_data_handle(source->get(), const_cast<void*>(buffers.inputs[0]));
             dnnl_memory_set_data_handle(target->get(), buffers.outputs[0]);
             const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, source->get()}, {DNNL_ARG_TO, target->get()}};
@@ -515,7 +525,7 @@ bool isReorder(const kernels::Task& task) { return task.body.nodeCount() == 1 &&
 
 std::vector<Variant> variantsOf(const module::TaskView& task, const Chain& chain, TnDataType type, int threads,
                                 std::vector<std::string>& dropped) {
-    useThreads(threads);
+    const ThreadScope scope(threads);
     const int32_t rank = task.output(0).rank();
     const Dims outputDims = task.output(0).optExtents();
     std::vector<Dims> inputDims;
@@ -624,7 +634,7 @@ kernels::TaskPlan OneDnnPlanner::plan(const kernels::Task& task, const kernels::
         plan.plan.run = [](const kernels::Buffers&) { return module::Code::kOk; };
         return plan;
     }
-    useThreads(shapes.threads);
+    const ThreadScope scope(shapes.threads);
     const Built built = buildPrimitive({chain, task.inputs, task.outputs[0], inputDims, shapes.outputs[0].dims, false});
     auto execution = std::make_shared<Execution>(built);
     const int threads = shapes.threads;

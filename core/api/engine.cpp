@@ -286,6 +286,7 @@ int32_t const* Engine::getProfileTensorValues(char const* tensorName, int32_t pr
             }
             narrow.push_back(static_cast<int32_t>(value));
         }
+        const std::lock_guard<std::mutex> lock(mNarrowMutex);
         if (mNarrowValues[slot] != narrow) {
             mNarrowValues[slot] = std::move(narrow);
         }

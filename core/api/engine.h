@@ -1,4 +1,4 @@
-// ICudaEngine over a loaded plan. Made by Runtime and, without a detour through bytes, by Builder.
+// ICudaEngine over a loaded plan. Made by Runtime; Builder goes through a plan and Runtime too.
 #pragma once
 
 #include "core/api/reporter.h"
@@ -6,6 +6,7 @@
 #include "tenon/runtime.h"
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -103,7 +104,8 @@ private:
     Reporter mReporter;
     std::shared_ptr<const runtime::LoadedPlan> mPlan;
     EngineOptions mOptions;
-    std::vector<std::string> mFormatTexts;                   // by binding
+    std::vector<std::string> mFormatTexts; // by binding
+    mutable std::mutex mNarrowMutex;
     mutable std::vector<std::vector<int32_t>> mNarrowValues; // what getProfileTensorValues points to
 };
 

@@ -306,11 +306,11 @@ bool ExecutionContext::allocateOutputs(std::vector<Dims>& shapes) {
 }
 
 bool ExecutionContext::run() noexcept {
-    if (!mAnyOutputAllocator) {
-        const Status status = mState->enqueue(nullptr);
-        return status.ok() || check("enqueueV3", status);
-    }
     return guarded(mReporter, false, [&] {
+        if (!mAnyOutputAllocator) {
+            const Status status = mState->enqueue(nullptr);
+            return status.ok() || check("enqueueV3", status);
+        }
         std::vector<Dims> shapes;
         if (!allocateOutputs(shapes)) {
             return false;

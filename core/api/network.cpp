@@ -302,11 +302,27 @@ void Network::invalidate(std::vector<LayerCore*> layers) noexcept {
     }
 }
 
-std::string Network::symbolName(const Tensor& input, int32_t dim) const {
-    if (!input.dimensionName(dim).empty()) {
-        return identifier(input.dimensionName(dim));
+std::string Network::symbolFor(const std::string& what, const std::string& wanted) const {
+    const auto known = mSymbolNames.find(what);
+    if (known != mSymbolNames.end()) {
+        return known->second;
     }
-    return cat(identifier(input.name()), "_", dim);
+    const auto isTaken = [this](const std::string& name) {
+        return std::any_of(mSymbolNames.begin(), mSymbolNames.end(),
+                           [&](const auto& entry) { return entry.second == name; });
+    };
+    std::string name = identifier(wanted);
+    for (int32_t i = 2; isTaken(name); ++i) {
+        name = cat(identifier(wanted), "_v", i);
+    }
+    mSymbolNames.emplace(what, name);
+    return name;
+}
+
+std::string Network::symbolName(const Tensor& input, int32_t dim) const {
+    const std::string& named = input.dimensionName(dim);
+    return named.empty() ? symbolFor(cat("extent ", dim, " of ", input.name()), cat(input.name(), "_", dim))
+                         : symbolFor(cat("dimension ", named), named);
 }
 
 EmitValue Network::inputValue(const Tensor& input, size_t index, ir::ExprPool& pool, bool withElements) const {
@@ -331,7 +347,7 @@ EmitValue Network::inputValue(const Tensor& input, size_t index, ir::ExprPool& p
         std::vector<ir::DimExpr> contents;
         for (int64_t i = 0; i < elements; ++i) {
             ir::Symbol symbol;
-            symbol.name = cat(identifier(input.name()), "_at_", i);
+            symbol.name = symbolFor(cat("element ", i, " of ", input.name()), cat(input.name(), "_at_", i));
             symbol.source = ir::SymbolSource::kInputElement;
             symbol.input = static_cast<int32_t>(index);
             symbol.index = static_cast<int32_t>(i);

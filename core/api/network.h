@@ -192,7 +192,10 @@ private:
     // Takes back the layer added last, which nothing uses yet.
     void removeLastLayer() noexcept;
     void invalidate(std::vector<LayerCore*> layers) noexcept;
+    // The identifier of one thing; two things never share one, however alike their names are without special characters.
+    std::string symbolFor(const std::string& what, const std::string& wanted) const;
     std::string symbolName(const Tensor& input, int32_t dim) const;
+    mutable std::map<std::string, std::string> mSymbolNames; // by what they stand for
 
     nvinfer1::IBuilder& mBuilder;
     Reporter mReporter;

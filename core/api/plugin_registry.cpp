@@ -130,9 +130,12 @@ bool PluginRegistry::deregisterCreator(IPluginCreator const& creator) noexcept {
     return deregisterCreator(static_cast<IPluginCreatorInterface const&>(creator));
 }
 
-void PluginRegistry::addModuleCreators() {
-    const auto snapshot = registry::ModuleRegistry::process().snapshot(registry::Purpose::kRun);
-    for (const registry::PluginCreatorEntry& entry : snapshot->creators()) {
+std::shared_ptr<const registry::RegistrySnapshot> PluginRegistry::modules() {
+    return registry::ModuleRegistry::process().snapshot(registry::Purpose::kRun);
+}
+
+void PluginRegistry::addModuleCreators(const registry::RegistrySnapshot& modules) {
+    for (const registry::PluginCreatorEntry& entry : modules.creators()) {
         auto* creator = static_cast<IPluginCreatorInterface*>(entry.table.creator);
         const bool known = std::any_of(mEntries.begin(), mEntries.end(),
                                        [creator](const auto& other) { return other.second.creator == creator; });
@@ -142,8 +145,8 @@ void PluginRegistry::addModuleCreators() {
     }
 }
 
-void PluginRegistry::refreshLists() const {
-    const_cast<PluginRegistry*>(this)->addModuleCreators();
+void PluginRegistry::refreshLists(const registry::RegistrySnapshot& modules) const {
+    const_cast<PluginRegistry*>(this)->addModuleCreators(modules);
     mListV1.clear();
     mListAll.clear();
     for (const auto& [identity, entry] : mEntries) {
@@ -156,8 +159,9 @@ void PluginRegistry::refreshLists() const {
 
 IPluginCreatorInterface* const* PluginRegistry::getAllCreators(int32_t* const numCreators) const noexcept {
     try {
+        const auto snapshot = modules();
         const std::lock_guard<std::recursive_mutex> lock(mMutex);
-        refreshLists();
+        refreshLists(*snapshot);
         if (numCreators != nullptr) {
             *numCreators = static_cast<int32_t>(mListAll.size());
         }
@@ -174,8 +178,9 @@ IPluginCreatorInterface* const* PluginRegistry::getAllCreatorsRecursive(int32_t*
 
 IPluginCreator* const* PluginRegistry::getPluginCreatorList(int32_t* const numCreators) const noexcept {
     try {
+        const auto snapshot = modules();
         const std::lock_guard<std::recursive_mutex> lock(mMutex);
-        refreshLists();
+        refreshLists(*snapshot);
         if (numCreators != nullptr) {
             *numCreators = static_cast<int32_t>(mListV1.size());
         }
@@ -189,8 +194,9 @@ IPluginCreator* const* PluginRegistry::getPluginCreatorList(int32_t* const numCr
 IPluginCreatorInterface* PluginRegistry::getCreator(char const* const pluginName, char const* const pluginVersion,
                                                     char const* const pluginNamespace) noexcept {
     try {
+        const auto snapshot = modules();
         const std::lock_guard<std::recursive_mutex> lock(mMutex);
-        addModuleCreators();
+        addModuleCreators(*snapshot);
         const auto found = mEntries.find({text(pluginName), text(pluginVersion), text(pluginNamespace)});
         return found == mEntries.end() ? nullptr : found->second.creator;
     } catch (...) {

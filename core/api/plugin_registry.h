@@ -12,6 +12,10 @@
 #include <string>
 #include <vector>
 
+namespace tenon::registry {
+class RegistrySnapshot;
+}
+
 namespace tenon::api {
 
 class PluginRegistry final : public nvinfer1::IPluginRegistry {
@@ -74,8 +78,10 @@ private:
 
     bool add(nvinfer1::IPluginCreatorInterface& creator, const char* pluginNamespace);
     bool remove(const nvinfer1::IPluginCreatorInterface* creator);
-    void addModuleCreators();
-    void refreshLists() const;
+    static std::shared_ptr<const registry::RegistrySnapshot> modules();
+    // Under the lock; the snapshot is taken before it, because taking one may open libraries that register creators.
+    void addModuleCreators(const registry::RegistrySnapshot& modules);
+    void refreshLists(const registry::RegistrySnapshot& modules) const;
     void report(nvinfer1::ErrorCode code, std::string_view text) const noexcept;
 
     mutable std::recursive_mutex mMutex; // opening a library registers creators

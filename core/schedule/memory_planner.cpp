@@ -78,9 +78,8 @@ support::Result<MemoryPlan> planMemory(const std::vector<BufferLifetime>& buffer
     std::iota(order.begin(), order.end(), size_t{0});
     auto bySize = [&](size_t i) { return std::tuple(-buffers[i].bytes, int64_t{buffers[i].first}, i); };
     auto byArea = [&](size_t i) {
-        // Area in units of 64 bytes: cannot overflow for sizes that passed the check above.
-        return std::tuple(-(buffers[i].bytes / 64) * (int64_t{buffers[i].last} - buffers[i].first + 1),
-                          -buffers[i].bytes, i);
+        const double life = static_cast<double>(buffers[i].last) - buffers[i].first + 1;
+        return std::tuple(-static_cast<double>(buffers[i].bytes) * life, -buffers[i].bytes, i);
     };
     auto byStart = [&](size_t i) { return std::tuple(int64_t{buffers[i].first}, -buffers[i].bytes, i); };
 

@@ -153,6 +153,7 @@ private:
             }
         }
         TN_ASSIGN_OR_RETURN(std::shared_ptr<Task> task, Task::create(body.graph, std::move(constants), mBox, types));
+        region.scalars = task->scalars();
         region.task = mTasks.emplace(task->key(), task).first->second;
         region.id = static_cast<int32_t>(mRegions.size());
         // Two patterns may find the same thing.

@@ -18,6 +18,8 @@ struct RegionEntry {
     std::vector<ir::Value*> inputs; // of the task, constants included
     std::vector<ir::Value*> outputs;
     std::shared_ptr<Task> task; // shared by regions that compute the same
+    // Expressions of TnPrepareArgs::scalars. Those of the task are of the region that it was made for: equal in form, of other symbols.
+    std::vector<ir::DimExpr> scalars;
     // Element type that the user asked this region to compute in, when the node has a precision of its own.
     std::optional<ir::DataType> precision;
     bool isSingle() const { return nodes.size() == 1; }

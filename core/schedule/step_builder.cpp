@@ -162,8 +162,8 @@ private:
                 step.sources = value->producer()->source().names();
             }
             TN_RETURN_IF_ERROR(addKernelStep(std::move(step), *choice->task,
-                                             choice->task->candidates[static_cast<size_t>(choice->candidate)], {value},
-                                             {from}, {value}, {to}));
+                                             choice->task->candidates[static_cast<size_t>(choice->candidate)], {},
+                                             {value}, {from}, {value}, {to}));
         }
         return {};
     }
@@ -194,7 +194,7 @@ private:
             }
         } else {
             const Candidate& candidate = region.task->candidates[static_cast<size_t>(taskCandidate)];
-            TN_RETURN_IF_ERROR(addKernelStep(std::move(step), *region.task, candidate, region.inputs,
+            TN_RETURN_IF_ERROR(addKernelStep(std::move(step), *region.task, candidate, region.scalars, region.inputs,
                                              candidate.tactic.inputs, region.outputs, candidate.tactic.outputs));
         }
         for (ir::Value* output : region.outputs) {
@@ -204,8 +204,9 @@ private:
     }
 
     support::Status addKernelStep(plan::PlanStep step, const Task& task, const Candidate& candidate,
-                                  const std::vector<ir::Value*>& inputs, const std::vector<PortLayout>& inputPorts,
-                                  const std::vector<ir::Value*>& outputs, const std::vector<PortLayout>& outputPorts) {
+                                  const std::vector<ir::DimExpr>& scalars, const std::vector<ir::Value*>& inputs,
+                                  const std::vector<PortLayout>& inputPorts, const std::vector<ir::Value*>& outputs,
+                                  const std::vector<PortLayout>& outputPorts) {
         auto index = static_cast<int32_t>(mProgram.steps.size());
         for (size_t i = 0; i < inputs.size(); ++i) {
             TN_ASSIGN_OR_RETURN(int32_t input, tensor(inputs[i], inputPorts[i]));
@@ -220,7 +221,7 @@ private:
         }
         step.traits = candidate.tactic.traits & ~TN_TRAIT_FREE_ALIAS;
         TN_ASSIGN_OR_RETURN(step.kernel, mAssembler.kernel(task, candidate));
-        for (ir::DimExpr scalar : task.scalars()) {
+        for (ir::DimExpr scalar : scalars) {
             step.scalars.push_back(mAssembler.expression(scalar));
         }
         TN_ASSIGN_OR_RETURN(step.workspaceCapacity, workspaceOf(task, candidate));

@@ -93,7 +93,7 @@ public:
     // `model_path` is where external data is looked for. False if there was any error.
     virtual bool parse(void const* serialized_onnx_model, size_t serialized_onnx_model_size,
                        char const* model_path = nullptr) noexcept = 0;
-    // `verbosity` is the least severe ILogger::Severity to report.
+    // `verbosity` is there for TensorRT's sake: the logger decides what it shows.
     virtual bool parseFromFile(char const* onnxModelFile, int verbosity) noexcept = 0;
 
     virtual bool supportsModel(void const* serialized_onnx_model, size_t serialized_onnx_model_size,

@@ -98,9 +98,28 @@ void GraphImporter::problem(ErrorCode code, std::string text, const NodeProto* n
     mProblems.push_back(std::move(entry));
 }
 
+namespace {
+
+// Reports of the network go to another recorder while this lives, whatever is thrown meanwhile.
+class RecorderSwap {
+public:
+    RecorderSwap(nvinfer1::INetworkDefinition& network, nvinfer1::IErrorRecorder& meanwhile)
+        : mNetwork(network), mBefore(network.getErrorRecorder()) {
+        mNetwork.setErrorRecorder(&meanwhile);
+    }
+    ~RecorderSwap() { mNetwork.setErrorRecorder(mBefore); }
+    RecorderSwap(const RecorderSwap&) = delete;
+    RecorderSwap& operator=(const RecorderSwap&) = delete;
+
+private:
+    nvinfer1::INetworkDefinition& mNetwork;
+    nvinfer1::IErrorRecorder* mBefore;
+};
+
+} // namespace
+
 bool GraphImporter::run() {
-    nvinfer1::IErrorRecorder* recorder = mContext.network.getErrorRecorder();
-    mContext.network.setErrorRecorder(&mContext.reasons);
+    const RecorderSwap swap(mContext.network, mContext.reasons);
     readOpsets();
     addInitializers();
     addInputs();
@@ -115,7 +134,6 @@ bool GraphImporter::run() {
     if (!mOptions.dryRun) {
         markOutputs();
     }
-    mContext.network.setErrorRecorder(recorder);
     return mProblems.empty();
 }
 
@@ -212,7 +230,7 @@ void GraphImporter::addInputs() {
         for (int i = 0; i < type.shape().dim_size(); ++i) {
             const tenon_onnx::TensorShapeProto::Dimension& dim = type.shape().dim(i);
             dims.d[i] = dim.has_dim_value() ? dim.dim_value() : -1;
-            // Old exporters write 0 or -1 for a dynamic extent.
+            // Old exporters write -1 for a dynamic extent; 0 is an empty dimension.
             if (dim.has_dim_value() && dim.dim_value() < -1) {
                 refuse(ErrorCode::kINVALID_VALUE, cat("extent ", dim.dim_value(), " of dimension ", i, " is negative"));
                 valid = false;
@@ -297,7 +315,7 @@ const tenon_onnx::FunctionProto* GraphImporter::findFunction(const NodeProto& no
     for (const tenon_onnx::FunctionProto& function : mModel.functions()) {
         bool domain =
             function.domain() == node.domain() || (isStandard(function.domain()) && isStandard(node.domain()));
-        if (domain && function.name() == node.op_type()) {
+        if (domain && function.name() == node.op_type() && function.overload() == node.overload()) {
             return &function;
         }
     }

@@ -99,7 +99,7 @@ std::shared_ptr<tenon_onnx::ModelProto> OnnxParser::readMessage(void const* mode
 
 bool OnnxParser::importModel(std::shared_ptr<tenon_onnx::ModelProto> model, const std::string& folder,
                              nvinfer1::INetworkDefinition& network, bool dryRun, std::vector<bool>* imported) {
-    ImportContext& context = mContext.emplace(network);
+    auto context = std::make_unique<ImportContext>(network);
     ExternalData external(folder);
     ImportOptions options;
     options.applicationImporters = mApplicationImporters;
@@ -108,7 +108,7 @@ bool OnnxParser::importModel(std::shared_ptr<tenon_onnx::ModelProto> model, cons
     options.pluginOverride = getFlag(nvonnxparser::OnnxParserFlag::kENABLE_PLUGIN_OVERRIDE);
     options.dryRun = dryRun;
     options.givenInitializers = mGiven;
-    GraphImporter importer(*model, model, external, context, options);
+    GraphImporter importer(*model, model, external, *context, options);
     bool done = importer.run();
     for (std::unique_ptr<Problem>& problem : importer.takeProblems()) {
         mProblems.push_back(std::move(problem));
@@ -119,7 +119,11 @@ bool OnnxParser::importModel(std::shared_ptr<tenon_onnx::ModelProto> model, cons
     if (!dryRun && done && !model->graph().name().empty()) {
         network.setName(model->graph().name().c_str());
     }
-    mKept.push_back(model);
+    if (!dryRun) {
+        // The network points to the constants of every model that it was given.
+        mContexts.push_back(std::move(context));
+        mKept.push_back(model);
+    }
     return done;
 }
 
@@ -170,7 +174,6 @@ bool OnnxParser::supportsModelV2(void const* model, size_t size, char const* pat
             }
             mParts.back().nodes.push_back(static_cast<int64_t>(i));
         }
-        mContext.reset();
         return all;
     });
     return supported;
@@ -220,11 +223,12 @@ char const* const* OnnxParser::getUsedVCPluginLibraries(int64_t& count) const no
 }
 
 nvinfer1::ITensor const* OnnxParser::getLayerOutputTensor(char const* name, int64_t i) noexcept {
-    if (!name || !mContext) {
+    if (!name || mContexts.empty()) {
         return nullptr;
     }
-    auto found = mContext->layerOutputs.find(cat(name, "/", i));
-    return found == mContext->layerOutputs.end() ? nullptr : found->second;
+    const auto& outputs = mContexts.back()->layerOutputs;
+    auto found = outputs.find(cat(name, "/", i));
+    return found == outputs.end() ? nullptr : found->second;
 }
 
 bool OnnxParser::loadModelProto(void const* model, size_t size, char const* path) noexcept {
@@ -256,10 +260,12 @@ bool OnnxParser::loadInitializer(char const* name, void const* data, size_t size
                     break;
                 }
             }
-            if (!type || tensor->count < 0 || static_cast<int64_t>(size) != (tensor->count * bitsOf(*type) + 7) / 8 ||
-                (!data && size > 0)) {
-                fail(ErrorCode::kINVALID_VALUE,
-                     cat("initializer '", name, "': ", size, " bytes do not fit its type and extents"));
+            int64_t bits = 0;
+            if (!type || tensor->count < 0 || proto.dims_size() > nvinfer1::Dims::MAX_DIMS ||
+                __builtin_mul_overflow(tensor->count, int64_t{bitsOf(*type)}, &bits) || bits > INT64_MAX - 7 ||
+                size != static_cast<size_t>((bits + 7) / 8) || (!data && size > 0)) {
+                fail(ErrorCode::kINVALID_VALUE, cat("initializer '", name, "' of rank ", proto.dims_size(), ": ", size,
+                                                    " bytes do not fit its type and extents"));
                 return false;
             }
             tensor->type = *type;

@@ -72,7 +72,8 @@ private:
                                            << static_cast<uint32_t>(nvonnxparser::OnnxParserFlag::kNATIVE_INSTANCENORM);
     std::vector<std::unique_ptr<Problem>> mProblems;
     std::vector<Part> mParts;
-    std::optional<ImportContext> mContext; // of the model that became the network; owns its constants
+    std::vector<std::unique_ptr<ImportContext>>
+        mContexts; // of models that went into the network: they own its constants
     std::vector<std::shared_ptr<const void>> mKept;
     std::shared_ptr<tenon_onnx::ModelProto> mLoaded;
     std::string mLoadedFolder;

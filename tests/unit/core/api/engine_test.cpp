@@ -25,6 +25,8 @@ Dims dims(std::initializer_list<int64_t> extents) {
     return d;
 }
 
+constexpr int64_t kOne = 1;
+
 class EngineTest : public testing::Test {
 protected:
     // y = relu(x) * 2 + 1 over [N, 3], N in 1..8.
@@ -62,6 +64,69 @@ protected:
     Session s;
     std::unique_ptr<IRuntime> runtime;
 };
+
+// Two parts that compute the same on extents of the same range share a task, but each reads its own extents.
+TEST_F(EngineTest, EqualTasksKeepTheirOwnExtents) {
+    const auto lastElement = [this](const char* name, const char* result) {
+        ITensor* input = s.network->addInput(name, DataType::kFLOAT, dims({-1}));
+        ITensor* length = s.network->addShape(*input)->getOutput(0);
+        ITensor* oneElement = s.network->addConstant(dims({1}), Weights{DataType::kINT64, &kOne, 1})->getOutput(0);
+        ITensor* start = s.network->addElementWise(*length, *oneElement, ElementWiseOperation::kSUB)->getOutput(0);
+        ISliceLayer* slice = s.network->addSlice(*input, dims({0}), dims({1}), dims({1}));
+        slice->setInput(1, *start);
+        slice->getOutput(0)->setName(result);
+        s.network->markOutput(*slice->getOutput(0));
+    };
+    lastElement("p", "last_p");
+    lastElement("q", "last_q");
+    IOptimizationProfile* profile = s.builder->createOptimizationProfile();
+    for (const char* name : {"p", "q"}) {
+        profile->setDimensions(name, OptProfileSelector::kMIN, dims({1}));
+        profile->setDimensions(name, OptProfileSelector::kOPT, dims({4}));
+        profile->setDimensions(name, OptProfileSelector::kMAX, dims({8}));
+    }
+    s.config->addOptimizationProfile(profile);
+    s.config->setBuilderOptimizationLevel(0);
+    const auto e = engine();
+    ASSERT_NE(e, nullptr);
+    std::unique_ptr<IExecutionContext> context(e->createExecutionContext());
+    const float p[] = {1, 2, 3};
+    const float q[] = {10, 20, 30, 40, 50};
+    float lastP = 0;
+    float lastQ = 0;
+    ASSERT_TRUE(context->setInputShape("p", dims({3})) && context->setInputShape("q", dims({5})));
+    ASSERT_TRUE(context->setInputTensorAddress("p", p) && context->setInputTensorAddress("q", q));
+    ASSERT_TRUE(context->setTensorAddress("last_p", &lastP) && context->setTensorAddress("last_q", &lastQ));
+    ASSERT_TRUE(context->enqueueV3(nullptr)) << s.logger.takeErrors();
+    EXPECT_EQ(lastP, 3.0F);
+    EXPECT_EQ(lastQ, 50.0F);
+}
+
+// Names that differ only in characters which the IR's text does not hold.
+TEST_F(EngineTest, DimensionsOfAlikeNamesAreTheirOwn) {
+    ITensor* x = s.network->addInput("x.1", DataType::kFLOAT, dims({-1}));
+    ITensor* y = s.network->addInput("x_1", DataType::kFLOAT, dims({-1}));
+    x->setDimensionName(0, "s+1");
+    y->setDimensionName(0, "s-1");
+    ITensor* inputs[] = {x, y};
+    ITensor* both = s.network->addConcatenation(inputs, 2)->getOutput(0);
+    both->setName("both");
+    s.network->markOutput(*both);
+    IOptimizationProfile* profile = s.builder->createOptimizationProfile();
+    for (const char* name : {"x.1", "x_1"}) {
+        profile->setDimensions(name, OptProfileSelector::kMIN, dims({1}));
+        profile->setDimensions(name, OptProfileSelector::kOPT, dims({2}));
+        profile->setDimensions(name, OptProfileSelector::kMAX, dims({4}));
+    }
+    s.config->addOptimizationProfile(profile);
+    s.config->setBuilderOptimizationLevel(0);
+    const auto e = engine();
+    ASSERT_NE(e, nullptr);
+    std::unique_ptr<IExecutionContext> context(e->createExecutionContext());
+    EXPECT_TRUE(context->setInputShape("x.1", dims({3})));
+    EXPECT_TRUE(context->setInputShape("x_1", dims({1})));
+    EXPECT_EQ(text(context->getTensorShape("both")), "[4]");
+}
 
 TEST_F(EngineTest, RunsAtSeveralShapes) {
     addAffine();
