@@ -179,7 +179,7 @@ std::string tryTactic(const ModuleTables& tables, const Case& from, const BuiltT
     if (std::string wrong = compare(from, task, single, expected); !wrong.empty()) {
         return wrong;
     }
-    const RunResult team = runTactic(tables, from, task, tactic, inputs, {options.threads, false, options.time});
+    const RunResult team = runTactic(tables, from, task, tactic, inputs, {options.threads, false, options.time, true});
     if (!team.error.empty()) {
         return module::text("with ", options.threads, " threads: ", team.error);
     }
@@ -208,14 +208,16 @@ std::string tryTactic(const ModuleTables& tables, const Case& from, const BuiltT
 }
 
 std::string runCase(const ModuleTables& underTest, const ModuleTables& reference, const Case& from,
-                    const Options& options, CaseResult& result, bool& refused) {
+                    const Options& options, bool compiles, CaseResult& result, bool& refused) {
     std::vector<Bytes> data;
     for (size_t i = 0; i < from.inputs.size(); ++i) {
         data.push_back(from.inputs[i].present ? fillInput(from, i) : Bytes());
     }
     std::vector<Bytes> wanted;
     const bool isReference = &underTest == &reference;
-    if (!isReference) {
+    if (options.compileOnly) {
+        // Nothing is compared.
+    } else if (!isReference) {
         if (std::string error = referenceOutputs(reference, from, data, wanted); !error.empty()) {
             return error;
         }
@@ -241,6 +243,14 @@ std::string runCase(const ModuleTables& underTest, const ModuleTables& reference
             return {};
         }
         for (const KeptTactic& tactic : tactics) {
+            if (options.compileOnly) {
+                const std::string wrong = compiles ? compileAndRead(underTest, task.task, tactic) : std::string();
+                if (!wrong.empty()) {
+                    return module::text("tactic '", tactic.name, "': ", wrong);
+                }
+                result.tactics += compiles ? 1 : 0;
+                continue;
+            }
             double microseconds = 0;
             const std::string wrong = tryTactic(underTest, from, task, tactic, portInputs(task, data),
                                                 isReference ? nullptr : &wanted, options, microseconds);
@@ -317,6 +327,7 @@ void runConformance(const ModuleTables& underTest, const ModuleTables& reference
         report.error = cases.error;
         return;
     }
+    std::string lastOp;
     for (const Case& each : cases.cases) {
         if (!options.filter.empty() && !matchesPattern(options.filter, each.name)) {
             continue;
@@ -324,7 +335,10 @@ void runConformance(const ModuleTables& underTest, const ModuleTables& reference
         CaseResult result;
         result.name = each.name;
         bool refused = false;
-        const std::string wrong = runCase(underTest, reference, each, options, result, refused);
+        const std::string& op = each.statements[0].op;
+        const bool compiles = !options.sample || op != lastOp;
+        lastOp = op;
+        const std::string wrong = runCase(underTest, reference, each, options, compiles, result, refused);
         const bool listedUnsupported = matchesAny(options.unsupported, each.name);
         const bool listedFailing = matchesAny(options.fails, each.name);
         if (!wrong.empty()) {
