@@ -173,6 +173,9 @@ public:
                     refuse("cudnn computes nothing from empty tensors, or from tensors of several types");
                 }
             }
+            if (operation.isPool() && module::bitsOf(x.dtype()) == 16 && x.rank() >= 3 && x.dim(1).opt % 8 != 0) {
+                refuse("pooling of 16-bit elements needs channels in eights: engines write them whole");
+            }
             if (x.rank() < 3 || x.rank() > 5 || task.output(0).dtype() != x.dtype()) {
                 refuse("cudnn slides windows over 1 to 3 dimensions and keeps the element type");
             }
@@ -195,7 +198,7 @@ public:
             for (const Precision& precision : precisionsOf(task, task.input(operation.x).dtype())) {
                 for (const bool swapped : {false, true}) {
                     try {
-                        addTactics(target, task, workshop.place, precision, swapped, tactics);
+                        addTactics(target, task, workshop.place, precision, swapped, tactics, reason);
                     } catch (const Failure& failure) {
                         reason.note(module::nameOf(precision.type), precision.channelsLast ? " channels last: " : ": ",
                                     failure.what());
@@ -258,7 +261,8 @@ private:
     }
 
     void addTactics(const module::TargetView& target, const module::TaskView& task, const Place& place,
-                    const Precision& precision, bool swapped, module::TacticList& tactics) const {
+                    const Precision& precision, bool swapped, module::TacticList& tactics,
+                    module::Reason& reason) const {
         constexpr size_t kMost = 8;
         Compiled compiled;
         compiled.choice.swapped = swapped;
@@ -293,6 +297,11 @@ private:
             tactic.estimateUs = estimate;
             estimate *= 1.01; // in the order of the list
             tactics.add(tactic);
+        }
+        if (exact + rounded == 0) {
+            reason.note("no engine of cuDNN takes this graph in ", module::nameOf(precision.type),
+                        precision.channelsLast ? " channels last" : " row-major",
+                        isF32 && !task.mayUseTf32() ? " without TF32" : "", "; ");
         }
     }
 
