@@ -31,7 +31,6 @@ struct Operands {
 struct PointwiseArgs {
     I64 count;
     int rank;
-    int linear; // every input is read at the output's own index, or is a single element
     I64 dims[kLoopDims];
     I64 strides[kMostInputs][kLoopDims];
 };

@@ -2,9 +2,17 @@
 // the elements' size, or for interpolation the element type.
 
 #ifdef KERNEL_COPY
+__device__ inline To moved(From x) {
+#ifdef SAME_BYTES
+    return x;
+#else
+    return narrowed<To>(widen(x));
+#endif
+}
+
 extern "C" __global__ void copy(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) {
-    const Element* from = input<Element>(ports, a.operands, a.input) + a.fromFirst;
-    Element* to = output<Element>(ports, a.operands, a.output) + a.toFirst;
+    const From* from = input<From>(ports, a.operands, a.input) + a.fromFirst;
+    To* to = output<To>(ports, a.operands, a.output) + a.toFirst;
     for (Index i = threadIndex(); i < (Index)a.count; i += threadCount()) {
         Index rest = i;
         I64 source = 0;
@@ -15,7 +23,40 @@ extern "C" __global__ void copy(const __grid_constant__ CopyArgs a, const __grid
             source += (I64)c * a.from[d];
             target += (I64)c * a.to[d];
         }
-        to[target] = from[source];
+        to[target] = moved(from[source]);
+    }
+}
+
+// Neighbours of the output lie along the last dimension, those of the input along the one before: through a tile, so that both sides are
+// walked along their neighbours. One block a tile of 32 by 32.
+extern "C" __global__ void transposed(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) {
+    __shared__ From tile[32][33];
+    const From* from = input<From>(ports, a.operands, a.input) + a.fromFirst;
+    To* to = output<To>(ports, a.operands, a.output) + a.toFirst;
+    const int last = a.rank - 1;
+    const Index columns = ((Index)a.dims[last] + 31) / 32;
+    const Index rows = ((Index)a.dims[last - 1] + 31) / 32;
+    const I64 column0 = (I64)(blockIdx.x % columns) * 32;
+    const I64 row0 = (I64)(blockIdx.x / columns % rows) * 32;
+    Index rest = blockIdx.x / columns / rows;
+    for (int d = last - 2; d >= 0; --d) {
+        const I64 c = (I64)(rest % (Index)a.dims[d]);
+        rest /= (Index)a.dims[d];
+        from += c * a.from[d];
+        to += c * a.to[d];
+    }
+    const int along = (int)threadIdx.x % 32;
+    const int across = (int)threadIdx.x / 32;
+    for (int k = across; k < 32; k += 8) {
+        if (row0 + along < a.dims[last - 1] && column0 + k < a.dims[last]) {
+            tile[k][along] = from[(row0 + along) * a.from[last - 1] + (column0 + k) * a.from[last]];
+        }
+    }
+    __syncthreads();
+    for (int k = across; k < 32; k += 8) {
+        if (row0 + k < a.dims[last - 1] && column0 + along < a.dims[last]) {
+            to[(row0 + k) * a.to[last - 1] + (column0 + along) * a.to[last]] = moved(tile[along][k]);
+        }
     }
 }
 #endif
@@ -217,10 +258,10 @@ extern "C" __global__ void resize(const __grid_constant__ ResizeArgs a, const __
 #endif
 
 #ifdef KERNEL_CONVERT
-__device__ inline I64 offsetOf(const LayoutArgs& layout, const I64* at) {
+__device__ inline I64 offsetOf(const LayoutArgs& layout, const Index* at) {
     I64 offset = 0;
     for (int p = 0; p < layout.pieces; ++p) {
-        offset += at[layout.dim[p]] / layout.divisor[p] % layout.modulus[p] * layout.stride[p];
+        offset += (I64)(at[layout.dim[p]] / (Index)layout.divisor[p] % (Index)layout.modulus[p]) * layout.stride[p];
     }
     return offset;
 }
@@ -230,13 +271,13 @@ extern "C" __global__ void convert(const __grid_constant__ ConvertArgs a, const 
     To* to = output<To>(ports, a.operands, 0);
     for (Index i = threadIndex(); i < (Index)a.count; i += threadCount()) {
         Index rest = i;
-        I64 at[kTensorDims] = {};
+        Index at[kTensorDims] = {};
         bool inside = true;
         for (int k = a.rank - 1; k >= 0; --k) {
             const int d = a.order[k];
-            at[d] = (I64)(rest % (Index)a.padded[d]);
+            at[d] = rest % (Index)a.padded[d];
             rest /= (Index)a.padded[d];
-            inside = inside && at[d] < a.dims[d];
+            inside = inside && at[d] < (Index)a.dims[d];
         }
         To value = {};
         if (inside) {

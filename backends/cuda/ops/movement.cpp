@@ -15,28 +15,67 @@ namespace {
 void planSameBytes(NodePlan& n) { n.plan.copyBytes(n.operands.in[0], n.operands.out[0], n.call.out().bytes); }
 std::string printNothing(const NodeTypes&) { return {}; }
 
+// Elements as they are, or converted between float types.
+Source& declareElements(Source& source, TnDataType from, TnDataType to) {
+    if (from == to) {
+        return source.define("SAME_BYTES").type("From", cudaBytesName(from)).type("To", cudaBytesName(from));
+    }
+    return source.type("From", cudaName(from)).type("To", cudaName(to));
+}
+
 std::string printCopy(const NodeTypes& types) {
-    return Source(types.wideIndex)
-        .define("KERNEL_COPY")
-        .type("Element", cudaBytesName(types.in(0)))
-        .text({kMovementText});
+    Source source(types.wideIndex);
+    source.define("KERNEL_COPY");
+    const TnDataType type = types.in(0);
+    return declareElements(source, type, type).text({kMovementText});
+}
+
+// One copy. Where output and input have their neighbours along different dimensions, by tiles.
+void planCopy(NodePlan& n, const CopySpec& copy) {
+    CopyArgs args{};
+    args.operands = n.operands;
+    args.input = static_cast<int>(copy.input);
+    args.output = static_cast<int>(copy.output);
+    args.count = product(copy.dims);
+    args.fromFirst = copy.from.first;
+    args.toFirst = copy.to.first;
+    StridedLoop loop = collapse(copy.dims, {copy.to.strides, copy.from.strides});
+    constexpr int64_t kTile = 32;
+    size_t inner = loop.dims.size();
+    for (size_t d = 0; d + 1 < loop.dims.size(); ++d) {
+        inner = loop.strides[1][d] == 1 && loop.dims[d] >= 8 ? d : inner;
+    }
+    const bool tiles = inner < loop.dims.size() && loop.strides[0].back() == 1 && loop.dims.back() >= 8 && loop.strides[1].back() != 1 &&
+                       args.count < int64_t{1} << 31;
+    int64_t blocks = 1;
+    if (tiles) {
+        const size_t target = loop.dims.size() - 2;
+        const auto move = [&](Dims& each) {
+            const int64_t kept = each[inner];
+            each.erase(each.begin() + static_cast<std::ptrdiff_t>(inner));
+            each.insert(each.begin() + static_cast<std::ptrdiff_t>(target), kept);
+        };
+        move(loop.dims);
+        move(loop.strides[0]);
+        move(loop.strides[1]);
+        for (size_t d = 0; d < loop.dims.size(); ++d) {
+            blocks *= d < target ? loop.dims[d] : (loop.dims[d] + kTile - 1) / kTile;
+        }
+    }
+    args.rank = static_cast<int>(loop.dims.size());
+    fill(args.dims, loop.dims, kLoopDims);
+    fill(args.to, loop.strides[0], kLoopDims);
+    fill(args.from, loop.strides[1], kLoopDims);
+    if (tiles) {
+        n.plan.launch("transposed", args.count > 0 ? blocks * kBlock : 0, args);
+    } else {
+        n.plan.launch("copy", args.count, args);
+    }
 }
 
 void planCopies(NodePlan& n, const Copies& copies) {
     for (const CopySpec& copy : copies) {
-        CopyArgs args{};
-        args.operands = n.operands;
-        args.input = static_cast<int>(copy.input);
-        args.output = static_cast<int>(copy.output);
-        args.count = product(copy.dims);
-        args.fromFirst = copy.from.first;
-        args.toFirst = copy.to.first;
-        const StridedLoop loop = collapse(copy.dims, {copy.to.strides, copy.from.strides});
-        args.rank = static_cast<int>(loop.dims.size());
-        fill(args.dims, loop.dims, kLoopDims);
-        fill(args.to, loop.strides[0], kLoopDims);
-        fill(args.from, loop.strides[1], kLoopDims);
-        n.plan.launch("copy", args.count, args);
+        planCopy(n, copy);
     }
 }
 
@@ -68,11 +107,10 @@ void planMove(NodePlan& n, const Folding& folding) {
 }
 
 std::string printCopyAndMove(const NodeTypes& types) {
-    return Source(types.wideIndex)
-        .define("KERNEL_COPY")
-        .define("KERNEL_MOVE")
-        .type("Element", cudaBytesName(types.in(0)))
-        .text({kMovementText});
+    Source source(types.wideIndex);
+    const TnDataType type = types.in(0);
+    source.define("KERNEL_COPY").define("KERNEL_MOVE").type("Element", cudaBytesName(type));
+    return declareElements(source, type, type).text({kMovementText});
 }
 
 int modeOf(std::string_view name) {
@@ -251,14 +289,8 @@ void planResize(NodePlan& n) {
 
 std::string printConvert(const NodeTypes& types) {
     Source source(types.wideIndex);
-    source.define("KERNEL_CONVERT");
-    if (types.in(0) == types.out()) {
-        source.define("SAME_BYTES");
-        source.type("From", cudaBytesName(types.in(0))).type("To", cudaBytesName(types.in(0)));
-    } else {
-        source.type("From", cudaName(types.in(0))).type("To", cudaName(types.out()));
-    }
-    return source.text({kMovementText});
+    source.define("KERNEL_COPY").define("KERNEL_CONVERT");
+    return declareElements(source, types.in(0), types.out()).text({kMovementText});
 }
 
 // offset(c) as a sum of pieces: a block takes the low part of its dimension, what is left goes outwards.
@@ -300,6 +332,22 @@ void planConvert(NodePlan& n) {
     const TnFormat& format = out.format;
     if (format.block_count > 0 && format.outer_pitch > 0) {
         refuse("convert to a layout with both blocks and an outer pitch");
+    }
+    if (format.block_count == 0 && in.format.block_count == 0 && !out.dims.empty()) {
+        // Strides on both sides: a copy, walked in the output's order.
+        Dims from(out.dims.size(), 0);
+        Dims to(out.dims.size(), 0);
+        module::stridesOf(in.format, in.dims.data(), from.data());
+        module::stridesOf(format, out.dims.data(), to.data());
+        CopySpec copy;
+        for (size_t d = 0; d < out.dims.size(); ++d) {
+            const auto at = static_cast<size_t>(format.order[d]);
+            copy.dims.push_back(out.dims[at]);
+            copy.from.strides.push_back(from[at]);
+            copy.to.strides.push_back(to[at]);
+        }
+        planCopy(n, copy);
+        return;
     }
     ConvertArgs args{};
     args.operands = n.operands;

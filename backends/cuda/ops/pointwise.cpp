@@ -299,10 +299,10 @@ std::string printPointwise(const Task& task, bool wideIndex) {
         parameters += module::text(i == 0 ? "" : ", ", "const ", type, " x", i);
         atOnce += module::text(i == 0 ? "" : ", ", "static_cast<const ", type, "*>(ports.in[", i, "])[at[", i, "]]");
         fourArguments += module::text(i == 0 ? "" : ", ", "f", i, ".e[e]");
-        loads += module::text("    Four<", type, "> f", i, ";\n    if (a.strides[", i, "][0] != 0) {\n        f", i,
-                              " = static_cast<const Four<", type, ">*>(ports.in[", i,
-                              "])[q];\n    } else {\n        const ", type, " one = *static_cast<const ", type,
-                              "*>(ports.in[", i, "]);\n        f", i, " = {one, one, one, one};\n    }\n");
+        const std::string pointer = module::text("static_cast<const ", type, "*>(ports.in[", i, "]) + at[", i, "]");
+        loads += module::text("    Four<", type, "> f", i, ";\n    if (a.strides[", i, "][a.rank - 1] != 0) {\n        f", i,
+                              " = *reinterpret_cast<const Four<", type, ">*>(", pointer, ");\n    } else {\n        const ", type, " one = *(",
+                              pointer, ");\n        f", i, " = {one, one, one, one};\n    }\n");
         statements += module::text("    const auto ", valueName(value), " = (", wideOf(body.value(value).dtype()),
                                    ")widen(x", i, ");\n");
     }
@@ -327,7 +327,7 @@ std::string printPointwise(const Task& task, bool wideIndex) {
         module::text("__device__ inline void computeAt(const Ports& ports, const Index* at, Index i) {\n    compute(",
                      atOnce, ");\n}"));
     source.declare(
-        module::text("__device__ inline void computeFour(const PointwiseArgs& a, const Ports& ports, Index q) {\n",
+        module::text("__device__ inline void computeFour(const PointwiseArgs& a, const Ports& ports, const Index* at, Index q) {\n",
                      loads, "#pragma unroll\n    for (int e = 0; e < 4; ++e) {\n        compute(", fourArguments,
                      ");\n    }\n", stores, "}"));
     return source.text({kFunctionsText, kPointwiseText});
@@ -364,13 +364,17 @@ void planPointwise(const Task& task, const PortShapes& shapes, DevicePlan& plan)
     args.count = out.elements;
     args.rank = static_cast<int>(loop.dims.size());
     fill(args.dims, loop.dims, kLoopDims);
-    bool linear = loop.dims.size() == 1;
+    // Four at a time where the innermost dimension is contiguous or repeated everywhere and fours stay aligned.
+    bool fours = loop.dims.size() == 1 || loop.dims.back() % 4 == 0;
     for (size_t i = 0; i < shapes.inputs.size(); ++i) {
-        fill(args.strides[i], loop.strides[i + 1], kLoopDims);
-        linear = linear && (loop.strides[i + 1][0] == 1 || loop.strides[i + 1][0] == 0);
+        const Dims& own = loop.strides[i + 1];
+        fill(args.strides[i], own, kLoopDims);
+        fours = fours && (own.back() == 1 || own.back() == 0);
+        for (size_t d = 0; d + 1 < own.size(); ++d) {
+            fours = fours && (own.back() == 0 || own[d] % 4 == 0);
+        }
     }
-    args.linear = linear ? 1 : 0;
-    if (linear) {
+    if (fours) {
         plan.launch("pointwise4", (out.elements + 3) / 4, args);
     } else {
         plan.launch("pointwise", out.elements, args);
