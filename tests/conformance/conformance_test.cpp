@@ -79,6 +79,7 @@ TEST_P(Conformance, Cases) {
         options.filter = filter;
     }
     options.time = std::getenv("TENON_CONFORMANCE_TIME") != nullptr;
+    options.reduced = underTest->tables().device.backend != nullptr;
     Report report;
     runConformance(underTest->tables(), reference->tables(), readCases(kCases + "/" + caseName + ".cases"), options,
                    report);
@@ -116,6 +117,7 @@ TEST_P(DeviceKernels, Compile) {
     options.unsupported = readPatterns(kLists + moduleName + ".unsupported", listed);
     options.strict = listed;
     options.compileOnly = true;
+    options.reduced = true;
     options.sample = std::getenv("TENON_COMPILE_ALL") == nullptr;
     Report report;
     runConformance(underTest->tables(), underTest->tables(), readCases(kCases + "/" + caseName + ".cases"), options,
