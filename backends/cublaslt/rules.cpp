@@ -4,6 +4,7 @@
 #include "tenon/module/result.hpp"
 
 #include <algorithm>
+#include <span>
 
 namespace tenon::cublaslt {
 
@@ -26,15 +27,14 @@ constexpr size_t kMostWritten = 16;
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// How much of the machine's work is wasted with this tile: partial tiles and a last wave that is not full. 1: nothing.
-double costOf(const HopperTile& tile, int64_t m, int64_t n, int64_t batch, int64_t split) {
-    constexpr double kMultiprocessors = 132;
-    const auto tiles = static_cast<double>(ceilDiv(m, tile.rows) * ceilDiv(n, tile.columns) * batch * split);
-    const double waves =
-        static_cast<double>(ceilDiv(static_cast<int64_t>(tiles), static_cast<int64_t>(kMultiprocessors)));
-    const double area = static_cast<double>(tile.rows) * static_cast<double>(tile.columns);
-    // Small tiles read their operands more often.
-    const double reads = 1 + 48.0 * (static_cast<double>(tile.rows) + static_cast<double>(tile.columns)) / area;
+// What the machine is busy with when every tile counts in full: whole waves of tiles, and small tiles, which read their operands more often.
+// `rows` and `columns` are the library's: it computes our result transposed.
+double costOf(const HopperConfig& config, int64_t rows, int64_t columns, int64_t batch, int64_t split) {
+    constexpr int64_t kMultiprocessors = 132;
+    const int64_t tiles = ceilDiv(rows, config.rows) * ceilDiv(columns, config.columns) * batch * split;
+    const auto waves = static_cast<double>(ceilDiv(tiles, kMultiprocessors));
+    const auto area = static_cast<double>(config.rows * config.columns);
+    const double reads = 1 + 48.0 * static_cast<double>(config.rows + config.columns) / area;
     return waves * area * reads / static_cast<double>(split);
 }
 
@@ -101,29 +101,29 @@ std::vector<Rule> rulesFor(int64_t sm, int elementBits, bool tf32, int64_t m, in
     if (sm != 90) {
         return rules;
     }
-    const bool onTensorCores = elementBits <= 16 || tf32;
-    if (!onTensorCores) {
-        return rules;
+    std::span<const HopperConfig> table;
+    if (elementBits <= 16) {
+        table = kHopper16;
+    } else if (tf32) {
+        table = kHopperTf32;
     }
     std::vector<std::pair<double, Rule>> written;
-    for (const HopperTile& tile : kHopperTiles) {
-        for (const uint32_t cluster : kHopperClusters) {
-            for (const uint32_t split : {1U, 2U, 4U}) {
-                if (split > 1 && (tiles * split > 132 || k / split < 256)) {
-                    continue;
-                }
-                Rule each;
-                each.tf32 = tf32;
-                each.written = true;
-                each.config.algorithm = kHopperAlgorithm;
-                // cuBLASLt counts columns first: its result is ours transposed.
-                each.config.tile = tile.id;
-                each.config.stages = kHopperStages;
-                each.config.cluster = cluster;
-                each.config.splitK = split;
-                each.config.reduction = split > 1 ? 2 : 0;
-                written.emplace_back(costOf(tile, n, m, batch, split), each);
+    for (const HopperConfig& config : table) {
+        for (const uint32_t split : {1U, 2U, 4U}) {
+            if (split > 1 && (tiles * split > 132 || k / split < 256)) {
+                continue;
             }
+            Rule each;
+            each.tf32 = tf32;
+            each.written = true;
+            each.config.algorithm = config.algorithm;
+            each.config.tile = config.tile;
+            each.config.stages = config.stages;
+            each.config.custom = config.custom;
+            each.config.cluster = config.cluster;
+            each.config.splitK = split;
+            each.config.reduction = split > 1 ? CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE : CUBLASLT_REDUCTION_SCHEME_NONE;
+            written.emplace_back(costOf(config, n, m, batch, split), each);
         }
     }
     std::stable_sort(written.begin(), written.end(), [](const auto& a, const auto& b) { return a.first < b.first; });

@@ -15,9 +15,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::string kCases = TENON_SOURCE_DIR "/tests/conformance/cases";
-const std::string kLists = TENON_SOURCE_DIR "/tests/conformance/lists/";
-const std::string kModules = TENON_BINARY_DIR "/lib/tenon/modules/";
+// A package that was moved to another machine brings its own.
+std::string placeOf(const std::string& installed, const std::string& built) {
+    const char* prefix = std::getenv("TENON_CONFORMANCE_PREFIX");
+    return prefix != nullptr ? prefix + installed : built;
+}
+const std::string kCases = placeOf("/share/tenon/conformance", TENON_SOURCE_DIR "/tests/conformance/cases");
+const std::string kLists = placeOf("/share/tenon/conformance/lists/", TENON_SOURCE_DIR "/tests/conformance/lists/");
+const std::string kModules = placeOf("/lib/tenon/modules/", TENON_BINARY_DIR "/lib/tenon/modules/");
 
 std::vector<std::string> caseFiles() {
     std::vector<std::string> names;
@@ -36,6 +41,12 @@ const LoadedModule* openModule(const std::string& name, std::string& error) {
     static std::map<std::string, std::string> errors;
     if (opened.count(name) == 0) {
         opened[name] = LoadedModule::open(kModules + "libtenon_" + name + ".so", errors[name]);
+        // Modules without a device of their own compute on that of cuda.
+        if (opened[name] != nullptr && (name == "cublaslt" || name == "cudnn")) {
+            if (const LoadedModule* cuda = openModule("cuda", errors[name]); cuda != nullptr) {
+                opened[name]->runOn(*cuda);
+            }
+        }
     }
     error = errors[name];
     return opened[name].get();
@@ -55,6 +66,9 @@ TEST_P(Conformance, Cases) {
     if (underTest == nullptr) {
         GTEST_SKIP() << "the module " << moduleName << " does not start here: " << error;
     }
+    if (const std::string& absent = underTest->tables().device.absent; !absent.empty()) {
+        GTEST_SKIP() << absent;
+    }
     Options options;
     bool listed = false;
     bool alsoListed = false;
@@ -65,6 +79,7 @@ TEST_P(Conformance, Cases) {
         options.filter = filter;
     }
     options.time = std::getenv("TENON_CONFORMANCE_TIME") != nullptr;
+    options.reduced = underTest->tables().device.backend != nullptr;
     Report report;
     runConformance(underTest->tables(), reference->tables(), readCases(kCases + "/" + caseName + ".cases"), options,
                    report);
@@ -80,10 +95,49 @@ TEST_P(Conformance, Cases) {
               << report.count(Outcome::kUnsupported) << " refused\n";
 }
 
-std::vector<std::string> modulesToTest() { return {"reference", "cpu", "onednn", "null"}; }
+std::vector<std::string> modulesToTest() { return {"reference", "cpu", "onednn", "null", "cuda", "cublaslt", "cudnn"}; }
 
 INSTANTIATE_TEST_SUITE_P(Modules, Conformance,
                          testing::Combine(testing::ValuesIn(modulesToTest()), testing::ValuesIn(caseFiles())),
+                         [](const auto& each) { return std::get<0>(each.param) + "_" + std::get<1>(each.param); });
+
+// Kernels of a device that may not be there: every case is offered, and compiled (TENON_COMPILE_ALL) or a sample of each op is.
+class DeviceKernels : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
+
+TEST_P(DeviceKernels, Compile) {
+    const auto& [moduleName, caseName] = GetParam();
+    if (!fs::exists(kModules + "libtenon_" + moduleName + ".so")) {
+        GTEST_SKIP() << "the module " << moduleName << " is not part of this build";
+    }
+    std::string error;
+    const LoadedModule* underTest = openModule(moduleName, error);
+    ASSERT_NE(underTest, nullptr) << error;
+    Options options;
+    bool listed = false;
+    options.unsupported = readPatterns(kLists + moduleName + ".unsupported", listed);
+    options.strict = listed;
+    options.compileOnly = true;
+    options.reduced = true;
+    options.sample = std::getenv("TENON_COMPILE_ALL") == nullptr;
+    Report report;
+    runConformance(underTest->tables(), underTest->tables(), readCases(kCases + "/" + caseName + ".cases"), options,
+                   report);
+    EXPECT_EQ(report.error, "");
+    int compiled = 0;
+    for (const CaseResult& result : report.results) {
+        compiled += result.tactics;
+        if (result.detail.find("libnvrtc") != std::string::npos &&
+            result.detail.find("is missing") != std::string::npos) {
+            GTEST_SKIP() << result.detail;
+        }
+        EXPECT_TRUE(result.outcome != Outcome::kFailed && result.outcome != Outcome::kUnexpectedSupport)
+            << result.name << "\n  " << result.detail;
+    }
+    std::cout << moduleName << " " << caseName << ": " << compiled << " kernels compiled\n";
+}
+
+INSTANTIATE_TEST_SUITE_P(Modules, DeviceKernels,
+                         testing::Combine(testing::Values("cuda"), testing::ValuesIn(caseFiles())),
                          [](const auto& each) { return std::get<0>(each.param) + "_" + std::get<1>(each.param); });
 
 // The runner itself: what must be reported is.
@@ -162,7 +216,7 @@ TEST_P(DamagedKernels, AreRefusedOrHarmless) {
             Refusal refusal;
             const std::vector<KeptTactic> tactics = tacticsOf(loaded->tables(), task.task, 1, refusal);
             CompiledBlob blob;
-            if (tactics.empty() || !compileTactic(task.task, tactics[0], 1, blob).empty()) {
+            if (tactics.empty() || !compileTactic(loaded->tables(), task.task, tactics[0], 1, blob).empty()) {
                 continue;
             }
             const TnKernelRuntime* runtime = loaded->tables().runtime(blob.runtime);

@@ -15,6 +15,42 @@ const TnKernelRuntime* ModuleTables::runtime(const std::string& runtimeName) con
     return nullptr;
 }
 
+namespace {
+
+// What kernels are compiled for where there is no device.
+constexpr const char* kRecordedCuda =
+    "{\"backend\":\"cuda\",\"name\":\"NVIDIA "
+    "H200\",\"sm\":90,\"multiprocessors\":132,\"memory\":150109880320,\"l2\":62914560}";
+
+struct Text {
+    std::string text;
+    TnSink sink{this, [](void* context, const char* piece, size_t size) {
+                    static_cast<Text*>(context)->text.append(piece, size);
+                }};
+};
+
+DeviceTarget describeDevice(const TnBackend& backend) {
+    DeviceTarget device;
+    device.backend = &backend;
+    device.name = std::string(module::view(backend.name));
+    Text reason;
+    if (backend.device_count(backend.self, &reason.sink) > 0) {
+        Text json;
+        Text fingerprint;
+        if (backend.describe(backend.self, 0, &json.sink, &fingerprint.sink, &reason.sink) == TN_OK) {
+            device.json = json.text;
+            device.fingerprint = fingerprint.text;
+            return device;
+        }
+    }
+    device.absent = reason.text.empty() ? "no device, and the backend does not say why" : reason.text;
+    device.json = kRecordedCuda;
+    device.fingerprint = "recorded";
+    return device;
+}
+
+} // namespace
+
 std::unique_ptr<LoadedModule> LoadedModule::open(const std::string& path, std::string& error) {
     void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) {
@@ -48,7 +84,10 @@ std::unique_ptr<LoadedModule> LoadedModule::open(const std::string& path, std::s
         static_cast<ModuleTables*>(context)->runtimes.push_back(table);
         return TN_OK;
     };
-    registrar.add_backend = [](void*, const TnBackend*) -> TnCode { return TN_OK; };
+    registrar.add_backend = [](void* context, const TnBackend* table) -> TnCode {
+        static_cast<ModuleTables*>(context)->device.backend = table;
+        return TN_OK;
+    };
     registrar.add_op = [](void*, const TnOpDef*) -> TnCode { return TN_OK; };
     registrar.add_parser = [](void*, const TnParser*) -> TnCode { return TN_OK; };
     registrar.add_onnx_importer = [](void*, const TnOnnxImporter*) -> TnCode { return TN_OK; };
@@ -61,6 +100,9 @@ std::unique_ptr<LoadedModule> LoadedModule::open(const std::string& path, std::s
         return nullptr;
     }
     loaded->mModule = opened;
+    if (const TnBackend* backend = loaded->mTables.device.backend; backend != nullptr) {
+        loaded->mTables.device = describeDevice(*backend);
+    }
     return loaded;
 }
 

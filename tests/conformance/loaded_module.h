@@ -11,11 +11,21 @@
 
 namespace tenon::conformance {
 
+// Where a module's kernels run, where that is not the host: device 0 of a backend.
+struct DeviceTarget {
+    const TnBackend* backend = nullptr; // null: the host
+    std::string name;
+    std::string json;
+    std::string fingerprint;
+    std::string absent; // why nothing can run: kernels are then compiled for `json`, a device of the past
+};
+
 // The tables under test. A tool that has its own loader fills this in by hand.
 struct ModuleTables {
     std::string name;
     std::vector<const TnTacticProvider*> providers;
     std::vector<const TnKernelRuntime*> runtimes;
+    DeviceTarget device;
 
     const TnKernelRuntime* runtime(const std::string& runtimeName) const;
 };
@@ -30,6 +40,8 @@ public:
     LoadedModule& operator=(const LoadedModule&) = delete;
 
     const ModuleTables& tables() const { return mTables; }
+    // For a module that computes on another module's backend: cublaslt on that of cuda. `backend` must outlive this.
+    void runOn(const LoadedModule& backend) { mTables.device = backend.mTables.device; }
 
 private:
     LoadedModule() = default;

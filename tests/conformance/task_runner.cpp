@@ -1,6 +1,7 @@
 #include "tests/conformance/task_runner.h"
 
 #include "backends/common/elements.h"
+#include "tenon/module/capture.h"
 
 #include <algorithm>
 #include <chrono>
@@ -29,6 +30,10 @@ public:
     }
     std::byte* data() { return mFirst; }
     size_t size() const { return mBytes; }
+    // With the guards: what travels to a device and back.
+    std::byte* whole() { return mFirst - kGuard; }
+    int64_t wholeSize() const { return static_cast<int64_t>(mBytes + 2 * kGuard); }
+    static constexpr size_t kGuard = 64;
     bool intact() const {
         const auto clean = [](std::byte each) { return each == kPattern; };
         return std::all_of(mFirst - kGuard, mFirst, clean) &&
@@ -36,7 +41,6 @@ public:
     }
 
 private:
-    static constexpr size_t kGuard = 64;
     static constexpr std::byte kPattern{
         0xFF}; // NaN in every float type: what is read without having been written shows
     size_t mBytes;
@@ -104,6 +108,116 @@ TnTensor tensorOf(const TnPortFormat& port, const std::vector<int64_t>& dims) {
     return tensor;
 }
 
+// Device memory of a launch, a stream, and copies of guarded buffers. On the host nothing is copied and the stream is null.
+class DeviceSide {
+public:
+    explicit DeviceSide(const DeviceTarget& target) : mBackend(target.backend) {}
+    ~DeviceSide() {
+        for (const Copy& copy : mCopies) {
+            mBackend->release(mBackend->self, 0, copy.memory);
+        }
+        if (mStream != nullptr) {
+            mBackend->stream_destroy(mBackend->self, mStream);
+        }
+    }
+    DeviceSide(const DeviceSide&) = delete;
+    DeviceSide& operator=(const DeviceSide&) = delete;
+
+    // Empty, or what went wrong.
+    std::string open() {
+        TextSink reason;
+        if (mBackend == nullptr || mBackend->stream_create == nullptr ||
+            mBackend->stream_create(mBackend->self, 0, &mStream, &reason.sink) == TN_OK) {
+            return {};
+        }
+        return "no stream: " + reason.text;
+    }
+    TnStream* stream() const { return mStream; }
+
+    // The address that kernels see, or null with the reason in `error`; guards lie around it as on the host.
+    std::byte* upload(GuardedBuffer& buffer, std::string& error) {
+        if (mBackend == nullptr) {
+            return buffer.data();
+        }
+        constexpr int64_t kMargin = 256;
+        void* memory = mBackend->allocate(mBackend->self, 0, kMargin + buffer.wholeSize(), kMargin);
+        if (memory == nullptr) {
+            error = "no device memory";
+            return nullptr;
+        }
+        mCopies.push_back({&buffer, memory});
+        std::byte* first = static_cast<std::byte*>(memory) + kMargin;
+        TextSink reason;
+        if (mBackend->copy(mBackend->self, first - GuardedBuffer::kGuard, buffer.whole(), buffer.wholeSize(), mStream,
+                           &reason.sink) != TN_OK) {
+            error = "copy to the device failed: " + reason.text;
+        }
+        return first;
+    }
+    std::string synchronize() {
+        TextSink reason;
+        if (mStream == nullptr || mBackend->stream_synchronize(mBackend->self, mStream, &reason.sink) == TN_OK) {
+            return {};
+        }
+        return reason.text;
+    }
+    // Brings all buffers back.
+    std::string download() {
+        for (const Copy& copy : mCopies) {
+            TextSink reason;
+            const std::byte* first = static_cast<const std::byte*>(copy.memory) + 256 - GuardedBuffer::kGuard;
+            if (mBackend->copy(mBackend->self, copy.buffer->whole(), first, copy.buffer->wholeSize(), mStream,
+                               &reason.sink) != TN_OK) {
+                return "copy from the device failed: " + reason.text;
+            }
+        }
+        return synchronize();
+    }
+
+    const TnCapture* capture() const {
+        constexpr std::string_view kName = TN_CAPTURE_EXTENSION;
+        return mBackend == nullptr || mBackend->get_extension == nullptr
+                   ? nullptr
+                   : static_cast<const TnCapture*>(mBackend->get_extension(mBackend->self, module::toTn(kName)));
+    }
+    // Of `launches` calls of `launch`, by events; 0 where there are none.
+    template <class Launch>
+    double microseconds(int launches, const Launch& launch) {
+        if (mBackend == nullptr || mBackend->event_create == nullptr) {
+            return 0;
+        }
+        TnEvent* begin = nullptr;
+        TnEvent* end = nullptr;
+        TextSink reason;
+        double elapsed = 0;
+        if (mBackend->event_create(mBackend->self, 0, &begin, &reason.sink) == TN_OK &&
+            mBackend->event_create(mBackend->self, 0, &end, &reason.sink) == TN_OK) {
+            mBackend->event_record(mBackend->self, begin, mStream);
+            for (int i = 0; i < launches; ++i) {
+                launch();
+            }
+            mBackend->event_record(mBackend->self, end, mStream);
+            synchronize();
+            mBackend->event_elapsed_us(mBackend->self, begin, end, &elapsed);
+        }
+        for (TnEvent* event : {begin, end}) {
+            if (event != nullptr) {
+                mBackend->event_destroy(mBackend->self, event);
+            }
+        }
+        return elapsed / launches;
+    }
+
+private:
+    struct Copy {
+        GuardedBuffer* buffer;
+        void* memory;
+    };
+    const TnBackend* mBackend;
+    TnStream* mStream = nullptr;
+    std::vector<Copy> mCopies;
+};
+
 // Session, kernel and state, destroyed in the right order.
 struct Running {
     const TnKernelRuntime* runtime = nullptr;
@@ -124,9 +238,9 @@ struct Running {
 };
 
 std::string start(const ModuleTables& tables, const TnTask& task, const KeptTactic& tactic, int threads,
-                  Running& running) {
+                  Running& running, bool needsSession = true) {
     CompiledBlob blob;
-    if (std::string error = compileTactic(task, tactic, threads, blob); !error.empty()) {
+    if (std::string error = compileTactic(tables, task, tactic, threads, blob); !error.empty()) {
         return error;
     }
     TextSink reason;
@@ -139,7 +253,11 @@ std::string start(const ModuleTables& tables, const TnTask& task, const KeptTact
                             &reason.sink) != TN_OK) {
         return "deserialize failed: " + reason.text;
     }
-    const TnSessionInfo info{sizeof(TnSessionInfo), TN_PLACEMENT_HOST, threads, 0, nullptr, nullptr};
+    if (!needsSession) {
+        return {};
+    }
+    const TnPlacement placement = targetOf(tables, threads).placement;
+    const TnSessionInfo info{sizeof(TnSessionInfo), placement, threads, 0, nullptr, nullptr};
     if (runtime.session_create(runtime.self, &info, &running.session, &reason.sink) != TN_OK ||
         runtime.state_create(running.kernel, running.session, &running.state, &reason.sink) != TN_OK) {
         return "no session or state: " + reason.text;
@@ -183,15 +301,26 @@ std::string layOut(const ModuleTables& tables, const Case& from, const TnPortFor
         }
         GuardedBuffer workspace(
             std::max<int64_t>(0, running.runtime->workspace(running.kernel, running.session, &prepare, &reason.sink)));
-        const void* source = linear.data();
-        void* target = to.data();
+        GuardedBuffer given(static_cast<int64_t>(linear.size()));
+        std::copy(linear.begin(), linear.end(), given.data());
+        DeviceSide device(tables.device);
+        std::string error = device.open();
+        const void* source = error.empty() ? device.upload(given, error) : nullptr;
+        void* target = error.empty() ? device.upload(to, error) : nullptr;
         TnLaunchArgs launch{};
         launch.struct_size = sizeof launch;
         launch.inputs = &source;
         launch.outputs = &target;
-        launch.workspace = workspace.data();
-        return running.runtime->launch(running.state, &launch) == TN_OK ? std::string()
-                                                                        : "a conversion failed to launch";
+        launch.workspace = error.empty() ? device.upload(workspace, error) : nullptr;
+        launch.stream = device.stream();
+        if (!error.empty()) {
+            return error;
+        }
+        if (running.runtime->launch(running.state, &launch) != TN_OK) {
+            return "a conversion failed to launch";
+        }
+        error = device.download();
+        return error.empty() ? error : "a conversion failed: " + error;
     }
     const auto size = static_cast<size_t>(kernels::bytesOf(dtype));
     const auto portSize = static_cast<size_t>(kernels::bytesOf(port.dtype));
@@ -209,7 +338,13 @@ std::string layOut(const ModuleTables& tables, const Case& from, const TnPortFor
 
 } // namespace
 
-std::string compileTactic(const TnTask& task, const KeptTactic& tactic, int threads, CompiledBlob& blob) {
+std::string compileAndRead(const ModuleTables& tables, const TnTask& task, const KeptTactic& tactic) {
+    Running running;
+    return start(tables, task, tactic, 1, running, false);
+}
+
+std::string compileTactic(const ModuleTables& tables, const TnTask& task, const KeptTactic& tactic, int threads,
+                          CompiledBlob& blob) {
     TnBlobSink sink{&blob, [](void* context, TnString runtime, uint32_t version, const void* data, size_t size) {
                         auto* to = static_cast<CompiledBlob*>(context);
                         to->runtime = std::string(module::view(runtime));
@@ -218,7 +353,7 @@ std::string compileTactic(const TnTask& task, const KeptTactic& tactic, int thre
                         to->bytes.assign(bytes, bytes + size);
                     }};
     TextSink reason;
-    const TnTarget target = hostTarget(threads);
+    const TnTarget target = targetOf(tables, threads);
     const TnTactic table = tactic.table();
     const TnTacticProvider& provider = *tactic.provider;
     const TnCode code = provider.compile(provider.self, &target, &task, &table, nullptr, &sink, &reason.sink);
@@ -238,15 +373,17 @@ TnTactic KeptTactic::table() const {
     return table;
 }
 
-TnTarget hostTarget(int threads) {
+TnTarget targetOf(const ModuleTables& tables, int threads) {
     static const std::string kBackend = "host";
     static const std::string kJson = "{\"isa\":[]}";
+    const DeviceTarget& device = tables.device;
+    const bool isHost = device.backend == nullptr;
     TnTarget target{};
     target.struct_size = sizeof target;
-    target.placement = TN_PLACEMENT_HOST;
-    target.backend = module::toTn(kBackend);
-    target.json = module::toTn(kJson);
-    target.fingerprint = module::toTn(kBackend);
+    target.placement = isHost ? TN_PLACEMENT_HOST : 1;
+    target.backend = module::toTn(isHost ? kBackend : device.name);
+    target.json = module::toTn(isHost ? kJson : device.json);
+    target.fingerprint = module::toTn(isHost ? kBackend : device.fingerprint);
     target.threads = threads;
     return target;
 }
@@ -278,7 +415,7 @@ std::vector<KeptTactic> tacticsOf(const ModuleTables& tables, const TnTask& task
                           }
                           to->tactics.push_back(std::move(kept));
                       }};
-    const TnTarget target = hostTarget(threads);
+    const TnTarget target = targetOf(tables, threads);
     for (const TnTacticProvider* provider : tables.providers) {
         TextSink reason;
         collector.provider = provider;
@@ -306,6 +443,12 @@ RunResult runTactic(const ModuleTables& tables, const Case& from, const BuiltTas
     std::vector<TnTensor> outputTensors;
     std::vector<std::unique_ptr<GuardedBuffer>> inputBuffers;
     std::vector<std::unique_ptr<GuardedBuffer>> outputBuffers;
+    std::vector<GuardedBuffer*> results; // where each output is to be found on the host
+    DeviceSide device(tables.device);
+    result.error = device.open();
+    if (!result.error.empty()) {
+        return result;
+    }
     std::vector<const void*> inputAddresses;
     std::vector<void*> outputAddresses;
     for (size_t i = 0; i < task.inputPorts.size(); ++i) {
@@ -319,19 +462,21 @@ RunResult runTactic(const ModuleTables& tables, const Case& from, const BuiltTas
         if (!result.error.empty()) {
             return result;
         }
-        inputAddresses.push_back(inputBuffers.back()->data());
+        inputAddresses.push_back(device.upload(*inputBuffers.back(), result.error));
     }
     for (size_t o = 0; o < task.outputPorts.size(); ++o) {
         outputTensors.push_back(tensorOf(tactic.outputs[o], dimsOfOutput(from, task, o)));
         outputBuffers.push_back(std::make_unique<GuardedBuffer>(outputTensors.back().bytes));
-        outputAddresses.push_back(outputBuffers.back()->data());
+        outputAddresses.push_back(device.upload(*outputBuffers.back(), result.error));
+        results.push_back(outputBuffers.back().get());
         const int32_t alias = options.inPlace && !tactic.mayAlias.empty() ? tactic.mayAlias[o] : -1;
         if (alias >= 0) {
             if (outputTensors.back().bytes > inputTensors[static_cast<size_t>(alias)].bytes) {
                 result.error = "the tactic would take over an input that is smaller than the output";
                 return result;
             }
-            outputAddresses.back() = inputBuffers[static_cast<size_t>(alias)]->data();
+            outputAddresses.back() = const_cast<void*>(inputAddresses[static_cast<size_t>(alias)]);
+            results.back() = inputBuffers[static_cast<size_t>(alias)].get();
         }
     }
     TnPrepareArgs prepare{};
@@ -358,13 +503,46 @@ RunResult runTactic(const ModuleTables& tables, const Case& from, const BuiltTas
     launch.struct_size = sizeof launch;
     launch.inputs = inputAddresses.data();
     launch.outputs = outputAddresses.data();
-    launch.workspace = workspace.data();
+    launch.workspace = device.upload(workspace, result.error);
     launch.reason = &reason.sink;
-    if (runtime.launch(running.state, &launch) != TN_OK) {
-        result.error = "launch failed: " + reason.text;
+    launch.stream = device.stream();
+    if (!result.error.empty()) {
         return result;
     }
-    if (options.time) {
+    const TnCapture* capture =
+        options.record && (tactic.traits & TN_TRAIT_CAPTURE_SAFE) != 0 ? device.capture() : nullptr;
+    if (capture != nullptr && capture->begin(capture->self, launch.stream, &reason.sink) != TN_OK) {
+        result.error = "recording does not start: " + reason.text;
+        return result;
+    }
+    const TnCode launched = runtime.launch(running.state, &launch);
+    if (capture != nullptr) {
+        TnRecording* recording = nullptr;
+        if (capture->end(capture->self, launch.stream, &recording, &reason.sink) != TN_OK ||
+            (launched == TN_OK && capture->replay(capture->self, recording, launch.stream, &reason.sink) != TN_OK)) {
+            result.error = "recording fails: " + reason.text;
+        }
+        const std::string failed = device.synchronize();
+        if (recording != nullptr) {
+            capture->destroy(capture->self, recording);
+        }
+        result.error = result.error.empty() ? failed : result.error;
+    }
+    if (launched != TN_OK) {
+        result.error = "launch failed: " + reason.text;
+    }
+    if (!result.error.empty()) {
+        return result;
+    }
+    if (tables.device.backend != nullptr) {
+        if (const std::string failed = device.download(); !failed.empty()) {
+            result.error = "launch failed: " + failed;
+            return result;
+        }
+        if (options.time) {
+            result.microseconds = device.microseconds(20, [&] { runtime.launch(running.state, &launch); });
+        }
+    } else if (options.time) {
         using Clock = std::chrono::steady_clock;
         const Clock::time_point begin = Clock::now();
         double best = 1e30;
@@ -400,7 +578,7 @@ RunResult runTactic(const ModuleTables& tables, const Case& from, const BuiltTas
                                       static_cast<size_t>(kernels::bytesOf(dtype)));
         std::vector<bool> written(
             static_cast<size_t>(std::max<int64_t>(0, module::paddedElements(port.format, dims.data()))));
-        const auto* source = static_cast<const std::byte*>(outputAddresses[o]);
+        const std::byte* source = results[o]->data();
         const auto portSize = static_cast<size_t>(kernels::bytesOf(port.dtype));
         forElements(port.format, dims, [&](int64_t i, int64_t offset) {
             convertElement(port.dtype, source + static_cast<size_t>(offset) * portSize, dtype,

@@ -39,12 +39,17 @@ struct CompiledBlob {
     std::vector<std::byte> bytes;
 };
 // Empty, or what went wrong.
-std::string compileTactic(const TnTask& task, const KeptTactic& tactic, int threads, CompiledBlob& blob);
+std::string compileTactic(const ModuleTables& tables, const TnTask& task, const KeptTactic& tactic, int threads,
+                          CompiledBlob& blob);
+// The same, and the bytes are read back: all that can be tried without a device.
+std::string compileAndRead(const ModuleTables& tables, const TnTask& task, const KeptTactic& tactic);
 
 struct RunOptions {
     int threads = 1;
     bool inPlace = false; // outputs take over the inputs that the tactic names
     bool time = false;
+    bool record =
+        false; // on a device that records streams, where the tactic allows it: the launch is recorded, then replayed
 };
 
 struct RunResult {
@@ -57,7 +62,7 @@ struct RunResult {
 RunResult runTactic(const ModuleTables& tables, const Case& from, const BuiltTask& task, const KeptTactic& tactic,
                     const std::vector<std::vector<std::byte>>& inputs, const RunOptions& options);
 
-// The host as target: what providers are asked for.
-TnTarget hostTarget(int threads);
+// What providers of the module are asked for: the host, or a device.
+TnTarget targetOf(const ModuleTables& tables, int threads);
 
 } // namespace tenon::conformance

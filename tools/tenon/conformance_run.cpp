@@ -46,6 +46,26 @@ std::unique_ptr<conformance::LoadedModule> open(const fs::path& library) {
     return module;
 }
 
+// The module whose device this one computes on: the manifest beside the library names its backend. Null: none is named.
+std::unique_ptr<conformance::LoadedModule> openBackend(const fs::path& library) {
+    std::string name = library.stem().string();
+    if (name.starts_with("libtenon_")) {
+        name = name.substr(std::string_view("libtenon_").size());
+    }
+    const fs::path folder = library.parent_path();
+    support::Result<registry::ModuleManifest> manifest = registry::readManifest((folder / cat("tenon_", name, ".tenonmod")).string());
+    if (!manifest.ok()) {
+        return nullptr;
+    }
+    for (const std::string& entry : manifest->requirements) {
+        constexpr std::string_view kBackend = "backend:";
+        if (entry.starts_with(kBackend)) {
+            return open(folder / cat("libtenon_", entry.substr(kBackend.size()), ".so"));
+        }
+    }
+    return nullptr;
+}
+
 const char* textOf(conformance::Outcome outcome) {
     switch (outcome) {
     case conformance::Outcome::kPassed:
@@ -73,7 +93,16 @@ ExitCode testModule(const std::string& path, const CommonFlags& flags) {
                             "'; install Tenon with its reference backend"));
     }
     std::unique_ptr<conformance::LoadedModule> reference = open(referenceLibrary);
-    std::unique_ptr<conformance::LoadedModule> underTest = open(libraryOf(path));
+    const fs::path library = libraryOf(path);
+    // Opened before, closed after the module that computes on it.
+    const std::unique_ptr<conformance::LoadedModule> backend = openBackend(library);
+    std::unique_ptr<conformance::LoadedModule> underTest = open(library);
+    if (backend != nullptr) {
+        underTest->runOn(*backend);
+    }
+    if (const std::string& absent = underTest->tables().device.absent; !absent.empty()) {
+        throw ToolError(ExitCode::kEnvironment, cat("'", library.string(), "' cannot be tested: ", absent));
+    }
     std::vector<fs::path> files;
     for (const fs::directory_entry& entry : fs::directory_iterator(cases)) {
         if (entry.path().extension() == ".cases") {
@@ -82,6 +111,7 @@ ExitCode testModule(const std::string& path, const CommonFlags& flags) {
     }
     std::sort(files.begin(), files.end());
     conformance::Options options;
+    options.reduced = underTest->tables().device.backend != nullptr;
     conformance::Report report;
     for (const fs::path& file : files) {
         conformance::runConformance(underTest->tables(), reference->tables(), conformance::readCases(file.string()),

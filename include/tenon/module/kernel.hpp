@@ -20,6 +20,8 @@ class SessionInfo {
 public:
     explicit SessionInfo(const TnSessionInfo* info) noexcept : mInfo(info) {}
     TnPlacement placement() const noexcept { return mInfo->placement; }
+    /// Number within the placement's backend.
+    int32_t device() const noexcept { return mInfo->device; }
     /// Size of the stream's thread team, >= 1.
     int32_t threads() const noexcept { return mInfo->threads; }
     /// "allocator", "nccl.communicator"; null where there is none. Valid while the session lives.

@@ -1,0 +1,259 @@
+// Reductions, softmax, normalisation, order: work along lines, by teams of 1, 32 or 256 threads. Device code, after prelude.cuh.
+
+#define TEAM_KERNELS(name, Args)                                                                                                             \
+    extern "C" __global__ void name##_1(const __grid_constant__ Args a, const __grid_constant__ Ports ports) { name<1>(a, ports); }         \
+    extern "C" __global__ void name##_32(const __grid_constant__ Args a, const __grid_constant__ Ports ports) { name<32>(a, ports); }       \
+    extern "C" __global__ void name##_256(const __grid_constant__ Args a, const __grid_constant__ Ports ports) { name<256>(a, ports); }
+
+#ifdef KERNEL_REDUCE
+// The printer defines Element, Wide (what is summed in) and the functions start(), step(value, x), merge(a, b), finish(value, count).
+struct Merge {
+    __device__ Wide operator()(Wide a, Wide b) const { return merge(a, b); }
+};
+template <int TEAM>
+__device__ inline void reduce(const ReduceArgs& a, const Ports& ports) {
+    const Element* x = input<Element>(ports, a.operands, 0);
+    Element* y = output<Element>(ports, a.operands, 0);
+    for (Index o = team<TEAM>(); o < (Index)a.outputs; o += teams<TEAM>()) {
+        const Element* from = x + offsetAt(o, a.keptRank, a.keptDims, a.keptStrides);
+#ifdef LOG_SUM_EXP
+        double top = -infinity64();
+        for (Index i = (Index)lane<TEAM>(); i < (Index)a.count; i += TEAM) {
+            const double value = (double)widen(from[offsetAt(i, a.reducedRank, a.reducedDims, a.reducedStrides)]);
+            top = value > top ? value : top;
+        }
+        top = teamMerge<TEAM>(top, TakeMax());
+        double sum = 0;
+        for (Index i = (Index)lane<TEAM>(); i < (Index)a.count && !isinf(top); i += TEAM) {
+            sum += exp((double)widen(from[offsetAt(i, a.reducedRank, a.reducedDims, a.reducedStrides)]) - top);
+        }
+        sum = teamMerge<TEAM>(sum, AddUp());
+        const double value = isinf(top) ? top : top + log(sum);
+#else
+        Wide value = start();
+        for (Index i = (Index)lane<TEAM>(); i < (Index)a.count; i += TEAM) {
+            value = step(value, widen(from[offsetAt(i, a.reducedRank, a.reducedDims, a.reducedStrides)]));
+        }
+        value = finish(teamMerge<TEAM>(value, Merge()), a.count);
+#endif
+        if (lane<TEAM>() == 0) {
+            y[o] = store(value);
+        }
+    }
+}
+TEAM_KERNELS(reduce, ReduceArgs)
+#endif
+
+__device__ inline I64 lineStart(const AxisArgs& a, Index line) {
+    return (I64)line / a.inner * a.length * a.inner + (I64)line % a.inner;
+}
+
+#ifdef KERNEL_SOFTMAX
+template <int TEAM>
+__device__ inline void softmax(const AxisArgs& a, const Ports& ports) {
+    using Wide = typename Of<Element>::Wide;
+    for (Index line = team<TEAM>(); line < (Index)a.slices; line += teams<TEAM>()) {
+        const Element* x = input<Element>(ports, a.operands, 0) + lineStart(a, line);
+        Result* y = output<Result>(ports, a.operands, 0) + lineStart(a, line);
+        Wide top = (Wide)-infinity64();
+        for (I64 i = lane<TEAM>(); i < a.length; i += TEAM) {
+            const Wide value = widen(x[i * a.inner]);
+            top = value > top ? value : top;
+        }
+        top = teamMerge<TEAM>(top, TakeMax());
+        Wide sum = 0;
+        for (I64 i = lane<TEAM>(); i < a.length; i += TEAM) {
+            sum += exp(widen(x[i * a.inner]) - top);
+        }
+        sum = teamMerge<TEAM>(sum, AddUp());
+#ifdef LOGARITHM
+        const Wide logSum = log(sum);
+#else
+        const Wide factor = (Wide)1 / sum;
+#endif
+        for (I64 i = lane<TEAM>(); i < a.length; i += TEAM) {
+#ifdef LOGARITHM
+            y[i * a.inner] = narrowed<Result>((widen(x[i * a.inner]) - top) - logSum);
+#else
+            y[i * a.inner] = narrowed<Result>(exp(widen(x[i * a.inner]) - top) * factor);
+#endif
+        }
+    }
+}
+TEAM_KERNELS(softmax, AxisArgs)
+#endif
+
+#ifdef KERNEL_LP_NORM
+template <int TEAM>
+__device__ inline void lp_norm(const AxisArgs& a, const Ports& ports) {
+    for (Index line = team<TEAM>(); line < (Index)a.slices; line += teams<TEAM>()) {
+        const Element* x = input<Element>(ports, a.operands, 0) + lineStart(a, line);
+        Result* y = output<Result>(ports, a.operands, 0) + lineStart(a, line);
+        double sum = 0;
+        for (I64 i = lane<TEAM>(); i < a.length; i += TEAM) {
+            const double value = fabs((double)widen(x[i * a.inner]));
+            sum += a.p == 1 ? value : a.p == 2 ? value * value : pow(value, (double)a.p);
+        }
+        sum = teamMerge<TEAM>(sum, AddUp());
+        const double norm = a.p == 1 ? sum : a.p == 2 ? sqrt(sum) : pow(sum, 1.0 / a.p);
+        for (I64 i = lane<TEAM>(); i < a.length; i += TEAM) {
+            y[i * a.inner] = narrowed<Result>(norm == 0 ? 0.0 : (double)widen(x[i * a.inner]) / norm);
+        }
+    }
+}
+TEAM_KERNELS(lp_norm, AxisArgs)
+#endif
+
+#ifdef KERNEL_NORM
+// Normalises blocks of neighbouring elements, then scales and shifts: layer, rms, instance and group norm.
+template <int TEAM>
+__device__ inline void norm(const NormArgs& a, const Ports& ports) {
+    using Wide = typename Of<Element>::Wide;
+    for (Index block = team<TEAM>(); block < (Index)a.outer; block += teams<TEAM>()) {
+        const Element* x = input<Element>(ports, a.operands, 0) + (I64)block * a.length;
+        Result* y = output<Result>(ports, a.operands, 0) + (I64)block * a.length;
+        Wide mean = 0;
+        if (a.center != 0) {
+            Sum<Wide>::Type sum = 0;
+            for (I64 i = lane<TEAM>(); i < a.length; i += TEAM) {
+                sum += widen(x[i]);
+            }
+            mean = (Wide)(teamMerge<TEAM>(sum, AddUp()) / (Sum<Wide>::Type)a.length);
+        }
+        Sum<Wide>::Type squares = 0;
+        for (I64 i = lane<TEAM>(); i < a.length; i += TEAM) {
+            const Wide apart = widen(x[i]) - mean;
+            squares += apart * apart;
+        }
+        squares = teamMerge<TEAM>(squares, AddUp());
+        const Wide factor = (Wide)(1.0 / sqrt((double)squares / (double)a.length + a.epsilon));
+        for (I64 i = lane<TEAM>(); i < a.length; i += TEAM) {
+            Wide value = (widen(x[i]) - mean) * factor;
+#if HAS_SCALE || HAS_BIAS
+            Index rest = (Index)((I64)block * a.length + i);
+            Index scale = 0;
+            Index bias = 0;
+            for (int d = a.rank - 1; d >= 0; --d) {
+                const Index c = d > 0 ? rest % (Index)a.dims[d] : rest;
+                rest = d > 0 ? rest / (Index)a.dims[d] : 0;
+                scale += c * (Index)a.scale[d];
+                bias += c * (Index)a.bias[d];
+            }
+#endif
+#if HAS_SCALE
+            value *= (Wide)widen(input<Scale>(ports, a.operands, 1)[scale]);
+#endif
+#if HAS_BIAS
+            value += (Wide)widen(input<Bias>(ports, a.operands, 2)[bias]);
+#endif
+            y[i] = narrowed<Result>(value);
+        }
+    }
+}
+TEAM_KERNELS(norm, NormArgs)
+#endif
+
+#ifdef KERNEL_LRN
+extern "C" __global__ void lrn(const __grid_constant__ LrnArgs a, const __grid_constant__ Ports ports) {
+    const Element* x = input<Element>(ports, a.operands, 0);
+    Result* y = output<Result>(ports, a.operands, 0);
+    for (Index i = threadIndex(); i < (Index)a.count; i += threadCount()) {
+        const I64 channel = (I64)i / a.inner % a.channels;
+        const I64 first = channel - (a.size - 1) / 2 > 0 ? channel - (a.size - 1) / 2 : 0;
+        const I64 last = channel + a.size / 2 < a.channels - 1 ? channel + a.size / 2 : a.channels - 1;
+        double squares = 0;
+        for (I64 c = first; c <= last; ++c) {
+            const double value = (double)widen(x[(I64)i + (c - channel) * a.inner]);
+            squares += value * value;
+        }
+        y[i] = narrowed<Result>((double)widen(x[i]) / pow(a.bias + a.alpha / (double)a.size * squares, a.beta));
+    }
+}
+#endif
+
+// NaN counts as larger than everything, as numpy sorts.
+template <class K>
+__device__ inline bool above(K a, K b) {
+    return b == b && (a != a || a > b);
+}
+
+#ifdef KERNEL_ARG
+template <int TEAM>
+__device__ inline void arg(const AxisArgs& a, const Ports& ports) {
+    for (Index line = team<TEAM>(); line < (Index)a.slices; line += teams<TEAM>()) {
+        const Element* x = input<Element>(ports, a.operands, 0) + lineStart(a, line);
+        const auto at = [&](I64 i) { return widen(x[i * a.inner]); };
+        const auto leader = [&](I64 left, I64 right) {
+            if (left < 0 || right < 0) {
+                return left < 0 ? right : left;
+            }
+            const auto p = at(left);
+            const auto q = at(right);
+            if (a.largest != 0 ? above(p, q) : above(q, p)) {
+                return left;
+            }
+            if (a.largest != 0 ? above(q, p) : above(p, q)) {
+                return right;
+            }
+            return (left < right) == (a.selectLast == 0) ? left : right;
+        };
+        I64 best = -1;
+        for (I64 i = lane<TEAM>(); i < a.length; i += TEAM) {
+            best = leader(best, i);
+        }
+        best = teamMerge<TEAM>(best, leader);
+        if (lane<TEAM>() == 0) {
+            output<I64>(ports, a.operands, 0)[line] = best;
+        }
+    }
+}
+TEAM_KERNELS(arg, AxisArgs)
+#endif
+
+#ifdef KERNEL_CUMSUM
+extern "C" __global__ void cumsum(const __grid_constant__ AxisArgs a, const __grid_constant__ Ports ports) {
+    for (Index line = threadIndex(); line < (Index)a.slices; line += threadCount()) {
+        const I64 start = lineStart(a, line);
+        const Element* x = input<Element>(ports, a.operands, 0) + start;
+        Result* y = output<Result>(ports, a.operands, 0) + start;
+        Sum<typename Of<Element>::Wide>::Type sum = 0;
+        for (I64 i = 0; i < a.length; ++i) {
+            const I64 at = (a.reverse != 0 ? a.length - 1 - i : i) * a.inner;
+            const auto before = sum;
+            sum += widen(x[at]);
+            y[at] = narrowed<Result>(a.exclusive != 0 ? before : sum);
+        }
+    }
+}
+#endif
+
+#ifdef KERNEL_TOPK
+// Every element counts those that come before it: its place in the order. Among equals the lower index comes first.
+extern "C" __global__ void topk(const __grid_constant__ AxisArgs a, const __grid_constant__ Ports ports) {
+    const I64 count = a.slices * a.length;
+    for (Index n = threadIndex(); n < (Index)count; n += threadCount()) {
+        // Neighbouring threads take neighbouring lines where these are neighbours in memory.
+        const I64 block = a.length * a.inner;
+        const I64 line = (I64)n / block * a.inner + (I64)n % a.inner;
+        const I64 own = (I64)n % block / a.inner;
+        const Element* x = input<Element>(ports, a.operands, 0) + lineStart(a, (Index)line);
+        const auto value = widen(x[own * a.inner]);
+        I64 place = 0;
+        for (I64 i = 0; i < a.length && place < a.k; ++i) {
+            const auto other = widen(x[i * a.inner]);
+            const bool before = a.largest != 0 ? above(other, value) : above(value, other);
+            const bool after = a.largest != 0 ? above(value, other) : above(other, value);
+            place += before || (!after && i < own) ? 1 : 0;
+        }
+        if (place < a.k) {
+            const I64 to = line / a.inner * a.k * a.inner + line % a.inner + place * a.inner;
+            if (Result* values = output<Result>(ports, a.operands, 0)) {
+                values[to] = narrowed<Result>(value);
+            }
+            if (I64* indices = output<I64>(ports, a.operands, 1)) {
+                indices[to] = own;
+            }
+        }
+    }
+}
+#endif

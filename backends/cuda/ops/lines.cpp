@@ -1,0 +1,340 @@
+// Ops along lines: reductions, softmax, normalisation, order.
+#include "backends/common/strided.h"
+#include "backends/cuda/device_text.h"
+#include "backends/cuda/op_table.h"
+
+namespace tenon::cuda {
+
+namespace {
+
+std::string withTeam(std::string_view kernel, int team) { return module::text(kernel, "_", team); }
+
+// --- Reductions -----------------------------------------------------------------------------------------------------------------------------
+
+// What a reduction is made of, as device code. Sums of 32-bit floats are taken in double.
+struct Fold {
+    std::string_view wide;
+    std::string start;
+    std::string step;
+    std::string merge;
+    std::string finish = "value";
+};
+
+Fold foldOf(std::string_view op, TnDataType type) {
+    const bool isReal = contains(kFloats, type);
+    const bool isU64 = type == TN_U64;
+    const std::string own(cudaName(type));
+    if (op == "reduce.max" || op == "reduce.min") {
+        const bool wantsMax = op == "reduce.max";
+        const std::string better = wantsMax ? "x > value" : "x < value";
+        std::string start;
+        if (isReal) {
+            start = wantsMax ? "-infinity64()" : "infinity64()";
+        } else if (type == TN_BOOL) {
+            start = wantsMax ? "0" : "1";
+        } else {
+            start = module::text("Limits<", own, ">::", wantsMax ? "low" : "high");
+        }
+        const std::string pick = module::text(better, " || x != x ? x : value");
+        return {isReal ? "double" : isU64 ? "U64" : "I64", start, pick, pick};
+    }
+    const bool ownArithmetic = op == "reduce.sum" || op == "reduce.prod" || op == "reduce.mean";
+    Fold fold{isReal || !ownArithmetic ? "double" : "U64", "0", "value + (Wide)x", "value + x", "value"};
+    if (op == "reduce.prod") {
+        fold.start = "1";
+        fold.step = "value * (Wide)x";
+        fold.merge = "value * x";
+    } else if (op == "reduce.mean") {
+        fold.finish = isReal  ? "value / (double)count"
+                      : isU64 ? "count == 0 ? 0 : value / (U64)count"
+                              : "count == 0 ? 0 : (U64)((I64)value / count)";
+    } else if (op == "reduce.l1") {
+        fold.step = "value + fabs((double)x)";
+    } else if (op == "reduce.l2" || op == "reduce.sum_square") {
+        fold.step = "value + (double)x * (double)x";
+        fold.finish = op == "reduce.l2" ? "sqrt(value)" : "value";
+    } else if (op == "reduce.log_sum") {
+        fold.finish = "log(value)";
+    }
+    return fold;
+}
+
+std::string printReduce(const NodeTypes& types) {
+    Source source(types.wideIndex);
+    source.define("KERNEL_REDUCE");
+    const TnDataType type = types.in(0);
+    source.type("Element", cudaName(type));
+    if (types.node.op() == "reduce.log_sum_exp") {
+        source.define("LOG_SUM_EXP");
+        source.type("Wide", "double");
+        source.declare("__device__ inline Wide merge(Wide value, Wide x) { return value + x; }");
+    } else {
+        const Fold fold = foldOf(types.node.op(), type);
+        source.type("Wide", fold.wide);
+        source.declare(module::text("__device__ inline Wide start() { return (Wide)", fold.start, "; }"));
+        source.declare(module::text("template <class X>\n__device__ inline Wide step(Wide value, X x) { return ",
+                                    fold.step, "; }"));
+        source.declare(module::text("__device__ inline Wide merge(Wide value, Wide x) { return ", fold.merge, "; }"));
+        source.declare(
+            module::text("__device__ inline Wide finish(Wide value, I64 count) { return ", fold.finish, "; }"));
+    }
+    source.type("Result", cudaName(types.out()));
+    // Integers through double are cut; what does not fit is the lowest 64-bit number, whose low bits are kept.
+    source.declare("template <class W>\n__device__ inline Result store(W value) {\n"
+                   "    if constexpr (isReal<W> && !isReal<Of<Result>::Wide>) {\n"
+                   "        return narrowed<Result>(value >= -9223372036854775808.0 && value < 9223372036854775808.0 ? "
+                   "(I64)value : "
+                   "-0x7fffffffffffffffLL - 1);\n"
+                   "    } else {\n        return narrowed<Result>(value);\n    }\n}");
+    return source.text({kFunctionsText, kLinesText});
+}
+
+void planReduce(NodePlan& n) {
+    const Dims& dims = n.call.in(0).dims;
+    const Dims axes = n.call.dims("axes");
+    std::vector<bool> isReduced(dims.size(), axes.empty() && n.call.intOr("noop_with_empty_axes", 0) == 0);
+    for (const int64_t axis : axes) {
+        isReduced[static_cast<size_t>(normalizeAxis(axis, dims.size()))] = true;
+    }
+    const Dims strides = rowMajorStrides(dims);
+    Dims kept;
+    Dims keptStrides;
+    Dims reduced;
+    Dims reducedStrides;
+    for (size_t d = 0; d < dims.size(); ++d) {
+        (isReduced[d] ? reduced : kept).push_back(dims[d]);
+        (isReduced[d] ? reducedStrides : keptStrides).push_back(strides[d]);
+    }
+    ReduceArgs args{};
+    args.operands = n.operands;
+    args.outputs = product(kept);
+    args.count = product(reduced);
+    if (args.outputs != n.call.out().elements) {
+        invalid(n.call.op(), " of shape ", shapeText(dims), " gives ", args.outputs, " elements, its output has ",
+                n.call.out().elements);
+    }
+    const StridedLoop keptLoop = collapse(kept, {keptStrides});
+    const StridedLoop reducedLoop = collapse(reduced, {reducedStrides});
+    args.keptRank = static_cast<int>(keptLoop.dims.size());
+    args.reducedRank = static_cast<int>(reducedLoop.dims.size());
+    fill(args.keptDims, keptLoop.dims, kTensorDims);
+    fill(args.keptStrides, keptLoop.strides[0], kTensorDims);
+    fill(args.reducedDims, reducedLoop.dims, kTensorDims);
+    fill(args.reducedStrides, reducedLoop.strides[0], kTensorDims);
+    const bool sideBySide = !keptLoop.strides[0].empty() && keptLoop.strides[0].back() == 1 && keptLoop.dims.back() > 1;
+    const int team = teamOf(args.outputs, args.count, sideBySide);
+    n.plan.launch(withTeam("reduce", team), args.outputs * team, args);
+}
+
+// --- Lines along an axis ----------------------------------------------------------------------------------------------------------------------
+
+AxisArgs axisOf(const NodePlan& n, int64_t fallback) {
+    const Dims& dims = n.call.in(0).dims;
+    AxisArgs args{};
+    args.operands = n.operands;
+    args.slices = 1;
+    args.length = 1;
+    args.inner = 1;
+    if (!dims.empty()) {
+        const auto at = static_cast<size_t>(n.call.axis("axis", fallback, dims.size()));
+        args.length = dims[at];
+        args.inner = product(dims, at + 1, dims.size());
+        args.slices = product(dims, 0, at) * args.inner;
+    }
+    return args;
+}
+
+std::string printLine(const NodeTypes& types, std::string_view kernel, std::string_view option = {}) {
+    Source source(types.wideIndex);
+    source.define(kernel);
+    if (!option.empty()) {
+        source.define(option);
+    }
+    source.type("Element", cudaName(types.in(0)));
+    source.type("Result", cudaName(types.out() >= 0 ? types.out() : types.in(0)));
+    return source.text({kLinesText});
+}
+
+void planTeams(NodePlan& n, std::string_view kernel, const AxisArgs& args) {
+    if (args.length > 0) {
+        const int team = teamOf(args.slices, args.length, args.inner > 1);
+        n.plan.launch(withTeam(kernel, team), args.slices * team, args);
+    }
+}
+
+std::string printSoftmax(const NodeTypes& types) {
+    return printLine(types, "KERNEL_SOFTMAX", types.node.op() == "log_softmax" ? "LOGARITHM" : "");
+}
+void planSoftmax(NodePlan& n) { planTeams(n, "softmax", axisOf(n, -1)); }
+
+std::string printLpNorm(const NodeTypes& types) { return printLine(types, "KERNEL_LP_NORM"); }
+void planLpNorm(NodePlan& n) {
+    if (n.call.in(0).dims.empty()) {
+        invalid("lp_norm of a scalar");
+    }
+    AxisArgs args = axisOf(n, -1);
+    args.p = static_cast<int>(n.call.intOr("p", 2));
+    planTeams(n, "lp_norm", args);
+}
+
+std::string printArg(const NodeTypes& types) { return printLine(types, "KERNEL_ARG"); }
+void planArg(NodePlan& n) {
+    AxisArgs args = axisOf(n, 0);
+    if (args.length == 0 && args.slices > 0) {
+        invalid(n.call.op(), " along an axis without elements");
+    }
+    args.largest = n.call.op() == "arg.max" ? 1 : 0;
+    args.selectLast = static_cast<int>(n.call.intOr("select_last", 0));
+    planTeams(n, "arg", args);
+}
+
+std::string printCumsum(const NodeTypes& types) { return printLine(types, "KERNEL_CUMSUM"); }
+void planCumsum(NodePlan& n) {
+    AxisArgs args = axisOf(n, 0);
+    args.exclusive = static_cast<int>(n.call.intOr("exclusive", 0));
+    args.reverse = static_cast<int>(n.call.intOr("reverse", 0));
+    n.plan.launch("cumsum", args.length > 0 ? args.slices : 0, args);
+}
+
+std::string printTopk(const NodeTypes& types) { return printLine(types, "KERNEL_TOPK"); }
+void planTopk(NodePlan& n) {
+    AxisArgs args = axisOf(n, -1);
+    const Dims& out = n.call.out(n.call.wants(0) ? 0 : 1).dims; // either may be unread
+    args.k = out.empty() ? 1 : out[static_cast<size_t>(n.call.axis("axis", -1, out.size()))];
+    args.largest = n.call.intOr("largest", 1) != 0 ? 1 : 0;
+    if (args.k > args.length || args.k < 0) {
+        invalid("topk: k is ", args.k, " along an axis of ", args.length);
+    }
+    n.plan.launch("topk", args.k > 0 ? args.slices * args.length : 0, args);
+}
+void checkTopk(const module::NodeView& node) {
+    if (node.outputCount() > 1 && node.outputIndex(1) >= 0 && node.output(1).dtype() != TN_I64) {
+        refuse("topk with indices of ", nameOf(node.output(1).dtype()), "; supported is i64");
+    }
+}
+
+// --- Normalisation ------------------------------------------------------------------------------------------------------------------------------
+
+std::string printNorm(const NodeTypes& types) {
+    Source source(types.wideIndex);
+    source.define("KERNEL_NORM");
+    source.define("HAS_SCALE", types.in(1) >= 0 ? "1" : "0");
+    source.define("HAS_BIAS", types.in(2) >= 0 ? "1" : "0");
+    source.type("Element", cudaName(types.in(0))).type("Result", cudaName(types.out()));
+    if (types.in(1) >= 0) {
+        source.type("Scale", cudaName(types.in(1)));
+    }
+    if (types.in(2) >= 0) {
+        source.type("Bias", cudaName(types.in(2)));
+    }
+    return source.text({kLinesText});
+}
+
+// `dims` is the input seen in the way that scale and bias broadcast to; `blockRank` of its last dimensions make a block.
+void planBlocks(NodePlan& n, const Dims& dims, size_t blockRank, bool center, const Dims& scale, const Dims& bias) {
+    const Dims none(dims.size(), 0);
+    const StridedLoop loop = collapse(dims, {scale.empty() ? none : scale, bias.empty() ? none : bias});
+    NormArgs args{};
+    args.operands = n.operands;
+    args.outer = product(dims, 0, dims.size() - blockRank);
+    args.length = product(dims, dims.size() - blockRank, dims.size());
+    args.epsilon = n.call.floatOr("epsilon", 1e-5);
+    args.center = center ? 1 : 0;
+    args.rank = static_cast<int>(loop.dims.size());
+    fill(args.dims, loop.dims, kTensorDims);
+    fill(args.scale, loop.strides[0], kTensorDims);
+    fill(args.bias, loop.strides[1], kTensorDims);
+    const int team = teamOf(args.outer, args.length, false);
+    n.plan.launch(withTeam("norm", team), args.length > 0 ? args.outer * team : 0, args);
+}
+
+void planTrailing(NodePlan& n, bool center) {
+    const Dims& dims = n.call.in(0).dims;
+    if (dims.empty()) {
+        invalid(n.call.op(), " of a scalar");
+    }
+    const auto axis = static_cast<size_t>(n.call.axis("axis", -1, dims.size()));
+    planBlocks(n, dims, dims.size() - axis, center, n.call.has(1) ? broadcastStrides(n.call.in(1).dims, dims) : Dims(),
+               n.call.has(2) ? broadcastStrides(n.call.in(2).dims, dims) : Dims());
+}
+void planLayer(NodePlan& n) { planTrailing(n, true); }
+void planRms(NodePlan& n) { planTrailing(n, false); }
+
+// Scale and bias come per channel, or (op set 18 of ONNX) per group.
+void planGroups(NodePlan& n, int64_t groups) {
+    const Dims& dims = n.call.in(0).dims;
+    if (dims.size() < 2 || groups < 1 || dims[1] % groups != 0) {
+        invalid(n.call.op(), " of shape ", shapeText(dims), " in ", groups, " groups");
+    }
+    const int64_t perGroup = dims[1] / groups;
+    const auto strides = [&](size_t input) -> Dims {
+        const int64_t elements = n.call.in(input).elements;
+        if (elements == dims[1]) {
+            return {0, perGroup, 1, 0};
+        }
+        if (elements != groups) {
+            invalid(n.call.op(), ": input ", input, " has ", elements, " elements for ", dims[1], " channels in ",
+                    groups, " groups");
+        }
+        return {0, 1, 0, 0};
+    };
+    planBlocks(n, {dims[0], groups, perGroup, product(dims, 2, dims.size())}, 2, true, strides(1), strides(2));
+}
+void planGroup(NodePlan& n) { planGroups(n, n.call.intOr("groups", 1)); }
+void planInstance(NodePlan& n) { planGroups(n, n.call.in(0).dims.size() < 2 ? 1 : n.call.in(0).dims[1]); }
+
+std::string printLrn(const NodeTypes& types) { return printLine(types, "KERNEL_LRN"); }
+void planLrn(NodePlan& n) {
+    const Dims& dims = n.call.in(0).dims;
+    LrnArgs args{};
+    args.operands = n.operands;
+    args.size = n.call.intOr("size", 1);
+    if (dims.size() < 2 || args.size < 1) {
+        invalid("lrn of shape ", shapeText(dims), " over ", args.size, " channels");
+    }
+    args.count = n.call.in(0).elements;
+    args.channels = dims[1];
+    args.inner = product(dims, 2, dims.size());
+    args.alpha = n.call.floatOr("alpha", 1e-4);
+    args.beta = n.call.floatOr("beta", 0.75);
+    args.bias = n.call.floatOr("bias", 1);
+    n.plan.launch("lrn", args.count, args);
+}
+
+void checkFloats(const module::NodeView& node) {
+    for (int32_t i = 1; i < node.inputCount(); ++i) {
+        requireType(node, i, kFloats);
+    }
+}
+
+} // namespace
+
+void addLines(OpTable& table) {
+    for (const std::string_view op : {"reduce.sum", "reduce.prod", "reduce.mean", "reduce.l1", "reduce.l2",
+                                      "reduce.sum_square", "reduce.log_sum"}) {
+        table.add({{.op = op, .types = kNumeric}, printReduce, planReduce, true});
+    }
+    table.add({{.op = "reduce.max", .types = kNumeric | kBool}, printReduce, planReduce, true});
+    table.add({{.op = "reduce.min", .types = kNumeric | kBool}, printReduce, planReduce, true});
+    table.add({{.op = "reduce.log_sum_exp", .types = kFloats}, printReduce, planReduce, true});
+    table.add({{.op = "softmax", .types = kFloats}, printSoftmax, planSoftmax, true});
+    table.add({{.op = "log_softmax", .types = kFloats}, printSoftmax, planSoftmax, true});
+    const auto norm = [&](std::string_view op, int32_t least, int32_t most, void (*plan)(NodePlan&)) {
+        table.add({{.op = op, .minInputs = least, .maxInputs = most, .types = kFloats, .check = checkFloats},
+                   printNorm,
+                   plan,
+                   true});
+    };
+    norm("layer_norm", 1, 3, planLayer);
+    norm("rms_norm", 1, 2, planRms);
+    norm("instance_norm", 3, 3, planInstance);
+    norm("group_norm", 3, 3, planGroup);
+    table.add({{.op = "lrn", .types = kFloats}, printLrn, planLrn, true});
+    table.add({{.op = "lp_norm", .types = kFloats}, printLpNorm, planLpNorm, true});
+    table.add({{.op = "arg.max", .types = kNumeric, .output = OutputRule::kIndex}, printArg, planArg});
+    table.add({{.op = "arg.min", .types = kNumeric, .output = OutputRule::kIndex}, printArg, planArg});
+    table.add({{.op = "topk", .maxInputs = 2, .types = kNumeric, .check = checkTopk}, printTopk, planTopk});
+    table.add({{.op = "cumsum", .maxInputs = 2, .types = kNumeric}, printCumsum, planCumsum});
+}
+
+} // namespace tenon::cuda

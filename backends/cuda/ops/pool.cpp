@@ -1,0 +1,82 @@
+// pool.max, pool.avg, pool.lp.
+#include "backends/common/window.h"
+#include "backends/cuda/device_text.h"
+#include "backends/cuda/op_table.h"
+
+namespace tenon::cuda {
+
+namespace {
+
+std::string printPool(const NodeTypes& types) {
+    Source source(types.wideIndex);
+    if (types.node.op() == "pool.max") {
+        source.define("POOL_MAX");
+    } else if (types.node.op() == "pool.lp") {
+        source.define("POOL_LP");
+    }
+    const TnDataType type = types.in(0);
+    source.define("SPATIAL", std::to_string(types.node.input(0).rank() - 2));
+    source.type("Element", cudaName(type)).type("Result", cudaName(types.out()));
+    source.declare(
+        contains(kFloats, type)
+            ? std::string("__device__ inline Result lowest() { return narrowed<Result>(-infinity64()); }")
+            : module::text("__device__ inline Result lowest() { return Limits<", cudaName(type), ">::low; }"));
+    return source.text({kFunctionsText, kPoolText});
+}
+
+void splitStrides(const Shape& shape, I64& batch, I64& channel, I64* spatial) {
+    Dims strides(shape.dims.size(), 0);
+    module::stridesOf(shape.format, shape.dims.data(), strides.data());
+    batch = strides[0];
+    channel = strides[1];
+    fill(spatial, Dims(strides.begin() + 2, strides.end()), kSpatialDims);
+}
+
+void planPool(NodePlan& n) {
+    const Dims kernel = n.call.intsOr("kernel", 0, 0);
+    const Dims& in = n.call.in(0).dims;
+    if (kernel.empty() || kernel.size() + 2 != in.size()) {
+        invalid(n.call.op(), " of shape ", shapeText(in), " with a kernel of ", kernel.size(), " dimensions");
+    }
+    const Window window = windowOf(n.call, kernel);
+    WindowArgs args{};
+    args.operands = n.operands;
+    fill(args.input, window.input, kSpatialDims);
+    fill(args.output, window.output, kSpatialDims);
+    fill(args.kernel, window.kernel, kSpatialDims);
+    fill(args.step, window.strides, kSpatialDims);
+    fill(args.dilation, window.dilations, kSpatialDims);
+    fill(args.padBegin, window.padBegin, kSpatialDims);
+    fill(args.padEnd, window.padEnd, kSpatialDims);
+    args.taps = window.taps();
+    args.outputSize = product(window.output);
+    args.batch = in[0];
+    args.channels = in[1];
+    args.outputs = in[1];
+    args.countPads = static_cast<int>(n.call.intOr("count_include_pad", 0));
+    args.storageOrder = static_cast<int>(n.call.intOr("storage_order", 0));
+    args.p = static_cast<int>(n.call.intOr("p", 2));
+    splitStrides(n.call.in(0), args.xBatch, args.xChannel, args.x);
+    splitStrides(n.call.out(), args.yBatch, args.yChannel, args.y);
+    n.plan.launch("pool", n.call.out().elements, args);
+}
+
+void checkPool(const module::NodeView& node) {
+    const int32_t rank = node.input(0).rank();
+    if (rank < 3 || rank - 2 > kSpatialDims) {
+        refuse(node.op(), " of rank ", rank);
+    }
+    if (node.outputCount() > 1 && node.outputIndex(1) >= 0 && node.output(1).dtype() != TN_I64) {
+        refuse(node.op(), " with indices of ", nameOf(node.output(1).dtype()), "; supported is i64");
+    }
+}
+
+} // namespace
+
+void addPooling(OpTable& table) {
+    table.add({{.op = "pool.max", .types = kNumeric, .check = checkPool}, printPool, planPool, true, true});
+    table.add({{.op = "pool.avg", .types = kFloats, .check = checkPool}, printPool, planPool, true, true});
+    table.add({{.op = "pool.lp", .types = kFloats, .check = checkPool}, printPool, planPool, true, true});
+}
+
+} // namespace tenon::cuda

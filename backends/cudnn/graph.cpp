@@ -1,0 +1,329 @@
+#include "backends/cudnn/graph.h"
+
+#include <algorithm>
+#include <functional>
+
+namespace tenon::cudnn {
+
+using kernels::Dims;
+using kernels::refuse;
+using nvidia::Step;
+using nvidia::StepKind;
+
+namespace {
+
+cudnnDataType_t cudnnTypeOf(TnDataType type) {
+    switch (type) {
+    case TN_F32:
+        return CUDNN_DATA_FLOAT;
+    case TN_F16:
+        return CUDNN_DATA_HALF;
+    case TN_BF16:
+        return CUDNN_DATA_BFLOAT16;
+    default: // an int32_t from the other side: any number may come
+        refuse("cudnn computes f32, f16 and bf16, not ", module::nameOf(type));
+    }
+}
+
+// Strides of planes in a layout of the tensor's own rank: only channels last and row-major are offered.
+Dims stridesOf(const Dims& planes, bool channelsLast) {
+    Dims strides(planes.size(), 1);
+    int64_t step = channelsLast ? planes[1] : 1;
+    for (size_t d = planes.size(); d-- > 2;) {
+        strides[d] = step;
+        step *= planes[d];
+    }
+    strides[1] = channelsLast ? 1 : step;
+    strides[0] = channelsLast ? step : step * planes[1];
+    return strides;
+}
+
+bool isChannelsLast(const TnFormat& format) { return !module::isLinear(format); }
+
+// Makes tensors and operations of one graph.
+class Builder {
+public:
+    Builder(const Place& place, Graph& graph) : mApi(*place.api), mPlace(place), mGraph(graph) {}
+
+    const Descriptor* tensor(int64_t uid, cudnnDataType_t type, const Dims& dims, const Dims& strides,
+                             bool isVirtual = false, bool isByValue = false) {
+        auto made = std::make_unique<Descriptor>(mApi, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+        made->set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, &type);
+        made->setInts(CUDNN_ATTR_TENSOR_DIMENSIONS, dims);
+        made->setInts(CUDNN_ATTR_TENSOR_STRIDES, strides);
+        made->setInt(CUDNN_ATTR_TENSOR_UNIQUE_ID, uid);
+        made->setInt(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, 16);
+        made->set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, &isVirtual);
+        made->set(CUDNN_ATTR_TENSOR_IS_BY_VALUE, CUDNN_TYPE_BOOLEAN, &isByValue);
+        made->finalize();
+        return keep(std::move(made));
+    }
+    const Descriptor* scalar(double value, size_t rank) {
+        mGraph.scalars.push_back(static_cast<float>(value));
+        const Dims ones(rank, 1);
+        return tensor(kScalarUid + static_cast<int64_t>(mGraph.scalars.size()) - 1, CUDNN_DATA_FLOAT, ones, ones, false,
+                      true);
+    }
+    // What the next operation writes: between operations in f32, at the end the output.
+    const Descriptor* next(const Dims& dims, const Dims& strides) {
+        return tensor(kVirtualUid + static_cast<int64_t>(mGraph.parts.size()), CUDNN_DATA_FLOAT, dims, strides, true);
+    }
+
+    struct Clip {
+        double slope = 0;
+        std::optional<double> upper;
+        double alpha = 1; // of elu, swish, softplus
+    };
+    void pointwise(cudnnPointwiseMode_t mode, const Descriptor* x, const Descriptor* b, const Descriptor* y,
+                   const Clip& clip) {
+        Descriptor& how = *keep(std::make_unique<Descriptor>(mApi, CUDNN_BACKEND_POINTWISE_DESCRIPTOR));
+        const cudnnDataType_t math = CUDNN_DATA_FLOAT;
+        how.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, &mode);
+        how.set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, &math);
+        if (mode == CUDNN_POINTWISE_RELU_FWD) {
+            const double lower = 0;
+            how.set(CUDNN_ATTR_POINTWISE_RELU_LOWER_CLIP, CUDNN_TYPE_DOUBLE, &lower);
+            if (clip.upper) {
+                how.set(CUDNN_ATTR_POINTWISE_RELU_UPPER_CLIP, CUDNN_TYPE_DOUBLE, &*clip.upper);
+            }
+            if (clip.slope != 0) {
+                how.set(CUDNN_ATTR_POINTWISE_RELU_LOWER_CLIP_SLOPE, CUDNN_TYPE_DOUBLE, &clip.slope);
+            }
+        } else if (mode == CUDNN_POINTWISE_ELU_FWD) {
+            how.set(CUDNN_ATTR_POINTWISE_ELU_ALPHA, CUDNN_TYPE_DOUBLE, &clip.alpha);
+        } else if (mode == CUDNN_POINTWISE_SWISH_FWD) {
+            how.set(CUDNN_ATTR_POINTWISE_SWISH_BETA, CUDNN_TYPE_DOUBLE, &clip.alpha);
+        } else if (mode == CUDNN_POINTWISE_SOFTPLUS_FWD) {
+            const double one = 1;
+            how.set(CUDNN_ATTR_POINTWISE_SOFTPLUS_BETA, CUDNN_TYPE_DOUBLE, &one);
+        }
+        how.finalize();
+        auto operation = std::make_unique<Descriptor>(mApi, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
+        operation->setDescriptor(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, how);
+        operation->setDescriptor(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, *x);
+        if (b != nullptr) {
+            operation->setDescriptor(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, *b);
+        }
+        operation->setDescriptor(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, *y);
+        operation->finalize();
+        add(std::move(operation));
+    }
+    void add(std::unique_ptr<Descriptor> operation) { mOperations.push_back(keep(std::move(operation))->get()); }
+    Descriptor* keep(std::unique_ptr<Descriptor> part) {
+        mGraph.parts.push_back(std::move(part));
+        return mGraph.parts.back().get();
+    }
+
+    void finish() {
+        mGraph.operations = Descriptor(mApi, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
+        mGraph.operations.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, mOperations.data(),
+                              static_cast<int64_t>(mOperations.size()));
+        if (mPlace.handle != nullptr) {
+            const cudnnHandle_t handle = mPlace.handle->get();
+            mGraph.operations.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, &handle);
+        }
+        mGraph.operations.finalize();
+    }
+
+private:
+    static constexpr int64_t kVirtualUid = 10000;
+    const CudnnApi& mApi;
+    const Place& mPlace;
+    Graph& mGraph;
+    std::vector<cudnnBackendDescriptor_t> mOperations;
+};
+
+void addConvolution(Builder& builder, const CudnnApi& api, const Operation& operation, const Geometry& geometry,
+                    const Descriptor* x, const Descriptor* w, const Descriptor* y) {
+    Descriptor& how = *builder.keep(std::make_unique<Descriptor>(api, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR));
+    const cudnnDataType_t math = CUDNN_DATA_FLOAT;
+    const cudnnConvolutionMode_t mode = CUDNN_CROSS_CORRELATION;
+    const kernels::Window& window = geometry.window;
+    how.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, &math);
+    how.set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, &mode);
+    how.setInt(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, static_cast<int64_t>(window.rank()));
+    how.setInts(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, window.padBegin);
+    how.setInts(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, window.padEnd);
+    how.setInts(CUDNN_ATTR_CONVOLUTION_DILATIONS, window.dilations);
+    how.setInts(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, window.strides);
+    how.finalize();
+    const float one = 1;
+    const float zero = 0;
+    const bool forward = operation.kind == Kind::kConvolution;
+    auto made =
+        std::make_unique<Descriptor>(api, forward ? CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR
+                                                  : CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR);
+    if (forward) {
+        made->setDescriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, how);
+        made->setDescriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, *x);
+        made->setDescriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, *w);
+        made->setDescriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, *y);
+        made->set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, CUDNN_TYPE_FLOAT, &one);
+        made->set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, CUDNN_TYPE_FLOAT, &zero);
+    } else {
+        made->setDescriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, how);
+        made->setDescriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, *x);
+        made->setDescriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, *w);
+        made->setDescriptor(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, *y);
+        made->set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, CUDNN_TYPE_FLOAT, &one);
+        made->set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, CUDNN_TYPE_FLOAT, &zero);
+    }
+    made->finalize();
+    builder.add(std::move(made));
+}
+
+void addPool(Builder& builder, const CudnnApi& api, const Operation& operation, const Geometry& geometry,
+             const Descriptor* x, const Descriptor* y) {
+    Descriptor& how = *builder.keep(std::make_unique<Descriptor>(api, CUDNN_BACKEND_RESAMPLE_DESCRIPTOR));
+    const cudnnDataType_t math = CUDNN_DATA_FLOAT;
+    const bool max = operation.kind == Kind::kMaxPool;
+    const cudnnResampleMode_t mode = max                      ? CUDNN_RESAMPLE_MAXPOOL
+                                     : operation.countPadding ? CUDNN_RESAMPLE_AVGPOOL_INCLUDE_PADDING
+                                                              : CUDNN_RESAMPLE_AVGPOOL_EXCLUDE_PADDING;
+    const cudnnPaddingMode_t padding = max ? CUDNN_NEG_INF_PAD : CUDNN_ZERO_PAD;
+    const kernels::Window& window = geometry.window;
+    const auto rank = static_cast<int64_t>(window.rank());
+    // The library takes these as fractions.
+    const auto fractions = [&](cudnnBackendAttributeName_t name, const Dims& values) {
+        std::vector<cudnnFraction_t> list;
+        for (const int64_t value : values) {
+            list.push_back({value, 1});
+        }
+        how.set(name, CUDNN_TYPE_FRACTION, list.data(), rank);
+    };
+    how.set(CUDNN_ATTR_RESAMPLE_MODE, CUDNN_TYPE_RESAMPLE_MODE, &mode);
+    how.set(CUDNN_ATTR_RESAMPLE_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, &math);
+    how.set(CUDNN_ATTR_RESAMPLE_PADDING_MODE, CUDNN_TYPE_PADDING_MODE, &padding);
+    how.setInt(CUDNN_ATTR_RESAMPLE_SPATIAL_DIMS, rank);
+    fractions(CUDNN_ATTR_RESAMPLE_PRE_PADDINGS, window.padBegin);
+    fractions(CUDNN_ATTR_RESAMPLE_POST_PADDINGS, window.padEnd);
+    fractions(CUDNN_ATTR_RESAMPLE_STRIDES, window.strides);
+    fractions(CUDNN_ATTR_RESAMPLE_WINDOW_DIMS, window.kernel);
+    how.finalize();
+    auto made = std::make_unique<Descriptor>(api, CUDNN_BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR);
+    made->setDescriptor(CUDNN_ATTR_OPERATION_RESAMPLE_FWD_DESC, how);
+    made->setDescriptor(CUDNN_ATTR_OPERATION_RESAMPLE_FWD_XDESC, *x);
+    made->setDescriptor(CUDNN_ATTR_OPERATION_RESAMPLE_FWD_YDESC, *y);
+    made->finalize();
+    builder.add(std::move(made));
+}
+
+// Number of operations that a step is; hard swish and its kind are several.
+struct Activation {
+    cudnnPointwiseMode_t mode = CUDNN_POINTWISE_RELU_FWD;
+    Builder::Clip clip;
+    bool hard = false;  // max(0, min(1, alpha * x + beta))
+    bool gated = false; // x * that
+    double alpha = 0;
+    double beta = 0;
+};
+
+Activation activationOf(const Step& step) {
+    Activation activation;
+    const std::string& op = step.op;
+    activation.clip.alpha = step.alpha;
+    if (op == "activation.clip") {
+        if (step.beta < 3e38) {
+            activation.clip.upper = step.beta;
+        }
+    } else if (op == "activation.leaky_relu") {
+        activation.clip.slope = step.alpha;
+    } else if (op == "activation.sigmoid") {
+        activation.mode = CUDNN_POINTWISE_SIGMOID_FWD;
+    } else if (op == "activation.tanh") {
+        activation.mode = CUDNN_POINTWISE_TANH_FWD;
+    } else if (op == "activation.elu") {
+        activation.mode = CUDNN_POINTWISE_ELU_FWD;
+    } else if (op == "activation.gelu_erf") {
+        activation.mode = CUDNN_POINTWISE_GELU_FWD;
+    } else if (op == "activation.gelu_tanh") {
+        activation.mode = CUDNN_POINTWISE_GELU_APPROX_TANH_FWD;
+    } else if (op == "activation.silu" || op == "gate:activation.sigmoid") {
+        activation.mode = CUDNN_POINTWISE_SWISH_FWD;
+        activation.clip.alpha = op == "activation.silu" ? step.alpha : 1;
+    } else if (op == "activation.softplus") {
+        activation.mode = CUDNN_POINTWISE_SOFTPLUS_FWD;
+    } else if (op != "activation.relu") {
+        activation.hard = true;
+        activation.gated = op != "activation.hard_sigmoid";
+        activation.alpha = op == "activation.hard_swish" ? 1.0 / 6 : step.alpha;
+        activation.beta = op == "activation.hard_swish" ? 0.5 : step.beta;
+        activation.clip.upper = 1;
+    }
+    return activation;
+}
+
+void appendActivation(Builder& builder, const Step& step, size_t rank, const Descriptor* from, const Descriptor* to,
+                      const std::function<const Descriptor*()>& between) {
+    const Activation activation = activationOf(step);
+    if (!activation.hard) {
+        builder.pointwise(activation.mode, from, nullptr, to, activation.clip);
+        return;
+    }
+    const Descriptor* scaled = between();
+    builder.pointwise(CUDNN_POINTWISE_MUL, from, builder.scalar(activation.alpha, rank), scaled, {});
+    const Descriptor* shifted = between();
+    builder.pointwise(CUDNN_POINTWISE_ADD, scaled, builder.scalar(activation.beta, rank), shifted, {});
+    const Descriptor* clipped = activation.gated ? between() : to;
+    builder.pointwise(CUDNN_POINTWISE_RELU_FWD, shifted, nullptr, clipped, activation.clip);
+    if (activation.gated) {
+        builder.pointwise(CUDNN_POINTWISE_MUL, clipped, from, to, {});
+    }
+}
+
+} // namespace
+
+Descriptor describeDevice(const CudnnApi& api, const std::string& json) {
+    Descriptor device(api, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
+    device.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, json.c_str(),
+               static_cast<int64_t>(json.size()) + 1);
+    device.finalize();
+    return device;
+}
+
+Graph buildGraph(const Place& place, const Operation& operation, const std::vector<Step>& steps,
+                 const Geometry& geometry, const std::vector<Dims>& inputs, const Ports& ports) {
+    Graph graph;
+    Builder builder(place, graph);
+    const size_t rank = geometry.y.size();
+    const bool last = isChannelsLast(ports.output.format);
+    const auto input = [&](int32_t port, const Dims& planes) {
+        const TnPortFormat& format = ports.inputs[static_cast<size_t>(port)];
+        graph.ports.push_back(port);
+        return builder.tensor(inputUid(port), cudnnTypeOf(format.dtype), planes,
+                              stridesOf(planes, isChannelsLast(format.format)));
+    };
+    const Dims strides = stridesOf(geometry.y, last);
+    const auto between = [&] { return builder.next(geometry.y, strides); };
+    const Descriptor* result = builder.tensor(kOutputUid, cudnnTypeOf(ports.output.dtype), geometry.y, strides);
+    const Descriptor* value = steps.empty() ? result : between();
+    const Descriptor* x = input(operation.x, geometry.x);
+    if (operation.isPool()) {
+        addPool(builder, *place.api, operation, geometry, x, value);
+    } else {
+        addConvolution(builder, *place.api, operation, geometry, x, input(operation.w, geometry.w), value);
+    }
+    for (size_t i = 0; i < steps.size(); ++i) {
+        const Step& step = steps[i];
+        const Descriptor* made = i + 1 == steps.size() ? result : between();
+        if (step.kind == StepKind::kActivation) {
+            appendActivation(builder, step, rank, value, made, between);
+        } else {
+            const Dims& dims = inputs[static_cast<size_t>(step.port)];
+            Dims planes(rank, 1);
+            if (step.kind == StepKind::kResidual) {
+                planes = asPlanes(dims);
+            } else if (step.kind == StepKind::kBias) {
+                planes[1] = kernels::product(dims);
+            }
+            const Descriptor* operand = input(step.port, planes);
+            builder.pointwise(step.kind == StepKind::kScale ? CUDNN_POINTWISE_MUL : CUDNN_POINTWISE_ADD, value, operand,
+                              made, {});
+        }
+        value = made;
+    }
+    builder.finish();
+    return graph;
+}
+
+} // namespace tenon::cudnn

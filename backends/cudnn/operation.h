@@ -1,0 +1,48 @@
+// A task as cuDNN computes it: a convolution, deconvolution or pooling and what follows it, and its geometry for real extents.
+//
+// Who uses it: module.cpp to accept or refuse, graph.cpp to build operation graphs. What it must not know: the library.
+#pragma once
+
+#include "backends/common/call.h"
+#include "backends/common/window.h"
+#include "backends/nvidia/chain.h"
+
+#include <vector>
+
+namespace tenon::cudnn {
+
+enum class Kind : uint8_t { kConvolution, kDeconvolution, kMaxPool, kAveragePool };
+
+// What does not depend on extents. Views into the task's body.
+struct Operation {
+    Kind kind = Kind::kConvolution;
+    module::NodeView head;
+    int32_t x = -1; // ports of the task
+    int32_t w = -1;
+    std::vector<nvidia::Step> steps; // the bias of the head is the first
+    bool countPadding = false;       // of an average
+
+    bool isPool() const { return kind == Kind::kMaxPool || kind == Kind::kAveragePool; }
+};
+
+// Throws Failure, a refusal that says what cuDNN does not compute at once.
+Operation readOperation(const module::GraphView& body);
+
+// Extents with two spatial dimensions at least: one dimension is a plane of one row.
+struct Geometry {
+    kernels::Dims x;
+    kernels::Dims w;
+    kernels::Dims y;
+    kernels::Window window;
+};
+
+// Throws Failure where cuDNN cannot express the window.
+Geometry geometryOf(const Operation& operation, const std::vector<kernels::Dims>& inputs, const kernels::Dims& output);
+
+// `dims` of rank 3 as of rank 4, others as they are.
+kernels::Dims asPlanes(const kernels::Dims& dims);
+
+// Where the two additions before an activation may change places: bias first, or residual first. Empty where there are no two.
+std::vector<nvidia::Step> swappedSteps(const std::vector<nvidia::Step>& steps);
+
+} // namespace tenon::cudnn
