@@ -13,6 +13,7 @@ using support::cat;
 
 namespace {
 
+constexpr int32_t kHostAlignment = 64;
 constexpr int64_t kMaxElements = INT32_MAX;
 
 template <class T>
@@ -89,6 +90,10 @@ std::optional<std::string> refusePort(const TnValue& value, const TnPortFormat& 
     if (port.format.outer_pitch != 0 && (traits & TN_TRAIT_OUTER_PITCH) == 0) {
         return cat(where, " has an outer pitch, and the tactic does not declare outer_pitch");
     }
+    if (port.placement == TN_PLACEMENT_HOST && port.format.alignment > kHostAlignment) {
+        return cat(where, " wants an alignment of ", port.format.alignment, " bytes; this host's memory has ",
+                   kHostAlignment);
+    }
     return std::nullopt;
 }
 
@@ -121,6 +126,16 @@ std::optional<std::string> refuse(const ProviderEntry& provider, const TnTask& t
 }
 
 std::optional<std::string> refuse(const TnTask& task, const TnTactic& tactic) {
+    // What the interface can say and this host does not do yet is refused, never ignored.
+    if ((tactic.traits & TN_TRAIT_UNTIMED) != 0) {
+        return "declares untimed, which this host cannot honour: every tactic is timed alone";
+    }
+    if ((tactic.traits & TN_TRAIT_BAKES_CONSTANTS) != 0) {
+        return "declares bakes_constants, which this host cannot honour: large constants are not shown to compile";
+    }
+    if ((tactic.traits & TN_TRAIT_TF32) != 0 && (task.compute_types & TN_COMPUTE_TF32) == 0) {
+        return "rounds to TF32, which this build does not allow";
+    }
     for (int64_t i = 0; i < task.body->input_count; ++i) {
         if (auto why = refusePort(inputOf(task, i), elementAt(tactic.inputs, tactic.port_stride, i), tactic.traits,
                                   cat("input ", i))) {

@@ -300,6 +300,16 @@ TEST_F(HostGuards, SubByteAndPitch) {
     TnTactic tactic = tacticFor(task, 0);
     ports[1].format.outer_pitch = 16;
     EXPECT_EQ(refuse(task, tactic), "output 0 has an outer pitch, and the tactic does not declare outer_pitch");
+    ports[1].format.outer_pitch = 0;
+    ports[1].format.alignment = 4096;
+    EXPECT_EQ(refuse(task, tactic), "output 0 wants an alignment of 4096 bytes; this host's memory has 64");
+    ports[1].format.alignment = 0;
+    EXPECT_EQ(refuse(task, tactic), std::nullopt);
+    for (const TnTraits trait : {TN_TRAIT_UNTIMED, TN_TRAIT_BAKES_CONSTANTS, TN_TRAIT_TF32}) {
+        tactic.traits = trait;
+        EXPECT_NE(refuse(task, tactic), std::nullopt) << trait;
+    }
+    ports[1].format.outer_pitch = 16;
     tactic.traits = TN_TRAIT_OUTER_PITCH;
     EXPECT_EQ(refuse(task, tactic), std::nullopt);
 }
