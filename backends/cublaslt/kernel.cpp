@@ -1,5 +1,6 @@
 #include "backends/cublaslt/kernel.h"
 
+#include "backends/common/task_kernel.h"
 #include "backends/cuda/stream.h"
 
 #include <algorithm>
@@ -7,21 +8,12 @@
 namespace tenon::cublaslt {
 
 using kernels::Dims;
+using kernels::explained;
 using kernels::Failure;
 using kernels::invalid;
 using kernels::refuse;
 
 namespace {
-
-template <class Function>
-module::Code explained(module::Reason& reason, Function&& call) {
-    try {
-        call();
-        return module::Code::kOk;
-    } catch (const Failure& failure) {
-        return reason.fail(failure.code(), failure.what());
-    }
-}
 
 class LtSession final : public module::Session {
 public:

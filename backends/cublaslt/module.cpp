@@ -1,4 +1,5 @@
 // The module "cublaslt": a provider for matrix products with epilogues, and the kernel runtime that launches them.
+#include "backends/common/task_kernel.h"
 #include "backends/cublaslt/kernel.h"
 #include "backends/nvidia/driver.h"
 #include "backends/nvidia/target.h"
@@ -9,18 +10,9 @@ namespace tenon::cublaslt {
 
 namespace {
 
+using kernels::explained;
 using kernels::refuse;
 using module::Code;
-
-template <class Function>
-Code explained(module::Reason& reason, Function&& call) {
-    try {
-        call();
-        return Code::kOk;
-    } catch (const kernels::Failure& failure) {
-        return reason.fail(failure.code(), failure.what());
-    }
-}
 
 // How operands are stored and multiplied.
 struct Precision {
@@ -148,11 +140,21 @@ private:
         std::unique_ptr<Product> product = ask(sm, matmul, precision, extents);
         double estimate = floorUs(extents, precision);
         size_t dropped = 0;
+        std::vector<cublasLtMatmulAlgo_t> known;
         for (const Rule& rule : rulesFor(sm, bits, precision.tf32, extents.m, extents.n, extents.k,
                                          extents.batch * static_cast<int64_t>(extents.calls.size()))) {
-            if (product != nullptr && !product->pick(rule, limitOf(task))) {
-                ++dropped;
-                continue;
+            if (product != nullptr) {
+                // Rules may come to the same configuration: one of them is enough.
+                const bool found = product->pick(rule, limitOf(task));
+                const cublasLtMatmulAlgo_t& picked = product->algorithm();
+                const auto same = [&](const cublasLtMatmulAlgo_t& other) {
+                    return std::equal(std::begin(picked.data), std::end(picked.data), std::begin(other.data));
+                };
+                if (!found || std::any_of(known.begin(), known.end(), same)) {
+                    ++dropped;
+                    continue;
+                }
+                known.push_back(picked);
             }
             module::Tactic tactic = module::linearTactic(
                 task, idOf(rule), nameOf(rule), TN_TRAIT_DETERMINISTIC | TN_TRAIT_CAPTURE_SAFE, target.placement());
@@ -180,7 +182,8 @@ private:
         }
         if (dropped > 0) {
             reason.note(dropped, " configurations for ", module::nameOf(precision.type),
-                        precision.tf32 ? " (tf32)" : "", " do not fit this device, product or workspace");
+                        precision.tf32 ? " (tf32)" : "",
+                        " do not fit this device, product or workspace, or are others again");
         }
     }
 

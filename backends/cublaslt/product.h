@@ -52,6 +52,8 @@ public:
     bool pickLike(const Product& other, int64_t workspaceLimit);
     // Whatever the heuristics think best.
     bool pickAny(int64_t workspaceLimit);
+    // What was picked: equal for equal configurations.
+    const cublasLtMatmulAlgo_t& algorithm() const { return mAlgorithm; }
     int64_t workspace() const { return static_cast<int64_t>(mWorkspace); }
 
     struct Addresses {

@@ -1,5 +1,6 @@
 #include "backends/cudnn/kernel.h"
 
+#include "backends/common/task_kernel.h"
 #include "backends/cuda/stream.h"
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 namespace tenon::cudnn {
 
 using kernels::Dims;
+using kernels::explained;
 using kernels::Failure;
 using kernels::invalid;
 using kernels::refuse;
@@ -14,16 +16,6 @@ using kernels::refuse;
 namespace {
 
 constexpr std::string_view kSwapped = "+swapped";
-
-template <class Function>
-module::Code explained(module::Reason& reason, Function&& call) {
-    try {
-        call();
-        return module::Code::kOk;
-    } catch (const Failure& failure) {
-        return reason.fail(failure.code(), failure.what());
-    }
-}
 
 class CudnnSession final : public module::Session {
 public:

@@ -1,4 +1,5 @@
 // The module "cudnn": a provider for convolutions, deconvolutions and pooling with what follows them, and the kernel runtime that runs plans.
+#include "backends/common/task_kernel.h"
 #include "backends/cudnn/kernel.h"
 #include "backends/nvidia/driver.h"
 #include "backends/nvidia/target.h"
@@ -9,21 +10,12 @@ namespace tenon::cudnn {
 
 namespace {
 
+using kernels::explained;
 using kernels::Failure;
 using kernels::refuse;
 using module::Code;
 using nvidia::Step;
 using nvidia::StepKind;
-
-template <class Function>
-Code explained(module::Reason& reason, Function&& call) {
-    try {
-        call();
-        return Code::kOk;
-    } catch (const Failure& failure) {
-        return reason.fail(failure.code(), failure.what());
-    }
-}
 
 // cuDNN's description of a device, from Tenon's. What Tenon's does not say is the same on all devices of compute capability 8.0 and later.
 std::string deviceJson(const module::TargetView& target) {

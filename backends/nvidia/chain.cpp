@@ -57,6 +57,9 @@ Step binaryOf(const module::GraphView& body, const module::NodeView& node, int32
         refuse("node ", n, " of the region does not continue its chain");
     }
     const module::ValueView operand = body.value(other);
+    if (!operand.hasRank()) {
+        refuse("node ", n, " has an operand of unknown rank");
+    }
     Step step;
     step.port = port;
     if (node.op() == "binary.mul") {

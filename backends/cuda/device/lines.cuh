@@ -1,9 +1,60 @@
 // Reductions, softmax, normalisation, order: work along lines, by teams of 1, 32 or 256 threads. Device code, after prelude.cuh.
 
+#define TEAM_KERNEL(name, Args, team)                                                                                                        \
+    extern "C" __global__ void name##_##team(const __grid_constant__ Args a, const __grid_constant__ Ports ports) { name<team>(a, ports); }
+// With rows in registers the printer knows the team.
+#ifdef ONLY_TEAM
+#define ONE_TEAM_KERNEL(name, Args, team) TEAM_KERNEL(name, Args, team)
+#define TEAM_KERNELS(name, Args) ONE_TEAM_KERNEL(name, Args, ONLY_TEAM)
+#else
 #define TEAM_KERNELS(name, Args)                                                                                                             \
-    extern "C" __global__ void name##_1(const __grid_constant__ Args a, const __grid_constant__ Ports ports) { name<1>(a, ports); }         \
-    extern "C" __global__ void name##_32(const __grid_constant__ Args a, const __grid_constant__ Ports ports) { name<32>(a, ports); }       \
-    extern "C" __global__ void name##_256(const __grid_constant__ Args a, const __grid_constant__ Ports ports) { name<256>(a, ports); }
+    TEAM_KERNEL(name, Args, 1)                                                                                                               \
+    TEAM_KERNEL(name, Args, 32)                                                                                                              \
+    TEAM_KERNEL(name, Args, 256)
+#endif
+
+// The elements of one line that a thread works on, read once where ROW of them always suffice (the printer knows the largest length), else
+// read again in each pass. `length` elements, `step` apart.
+#ifndef ROW
+#define ROW 0
+#endif
+template <int TEAM, class T>
+class Line {
+public:
+    using Wide = typename Of<T>::Wide;
+    __device__ Line(const T* x, I64 length, I64 step) : mX(x), mLength((int)length), mStep(step) {
+        if constexpr (ROW > 0) {
+#pragma unroll
+            for (int k = 0; k < ROW; ++k) {
+                const int i = lane<TEAM>() + k * TEAM;
+                mRow[k] = i < mLength ? widen(x[i * step]) : (Wide)0;
+            }
+        }
+    }
+    // each(index, value) for all of the thread's elements.
+    template <class Each>
+    __device__ void forAll(const Each& each) const {
+        if constexpr (ROW > 0) {
+#pragma unroll
+            for (int k = 0; k < ROW; ++k) {
+                const int i = lane<TEAM>() + k * TEAM;
+                if (i < mLength) {
+                    each(i, mRow[k]);
+                }
+            }
+        } else {
+            for (I64 i = lane<TEAM>(); i < mLength; i += TEAM) {
+                each(i, widen(mX[i * mStep]));
+            }
+        }
+    }
+
+private:
+    const T* mX;
+    int mLength;
+    I64 mStep;
+    Wide mRow[ROW > 0 ? ROW : 1];
+};
 
 #ifdef KERNEL_REDUCE
 // The printer defines Element, Wide (what is summed in) and the functions start(), step(value, x), merge(a, b), finish(value, count).
@@ -55,29 +106,20 @@ __device__ inline void softmax(const AxisArgs& a, const Ports& ports) {
     for (Index line = team<TEAM>(); line < (Index)a.slices; line += teams<TEAM>()) {
         const Element* x = input<Element>(ports, a.operands, 0) + lineStart(a, line);
         Result* y = output<Result>(ports, a.operands, 0) + lineStart(a, line);
+        const Line<TEAM, Element> row(x, a.length, a.inner);
         Wide top = (Wide)-infinity64();
-        for (I64 i = lane<TEAM>(); i < a.length; i += TEAM) {
-            const Wide value = widen(x[i * a.inner]);
-            top = value > top ? value : top;
-        }
+        row.forAll([&](I64, Wide value) { top = value > top ? value : top; });
         top = teamMerge<TEAM>(top, TakeMax());
         Wide sum = 0;
-        for (I64 i = lane<TEAM>(); i < a.length; i += TEAM) {
-            sum += exp(widen(x[i * a.inner]) - top);
-        }
+        row.forAll([&](I64, Wide value) { sum += exp(value - top); });
         sum = teamMerge<TEAM>(sum, AddUp());
 #ifdef LOGARITHM
         const Wide logSum = log(sum);
+        row.forAll([&](I64 i, Wide value) { y[i * a.inner] = narrowed<Result>((value - top) - logSum); });
 #else
         const Wide factor = (Wide)1 / sum;
+        row.forAll([&](I64 i, Wide value) { y[i * a.inner] = narrowed<Result>(exp(value - top) * factor); });
 #endif
-        for (I64 i = lane<TEAM>(); i < a.length; i += TEAM) {
-#ifdef LOGARITHM
-            y[i * a.inner] = narrowed<Result>((widen(x[i * a.inner]) - top) - logSum);
-#else
-            y[i * a.inner] = narrowed<Result>(exp(widen(x[i * a.inner]) - top) * factor);
-#endif
-        }
     }
 }
 TEAM_KERNELS(softmax, AxisArgs)
@@ -105,6 +147,19 @@ TEAM_KERNELS(lp_norm, AxisArgs)
 #endif
 
 #ifdef KERNEL_NORM
+// Where scale and bias lie for an element of the tensor, by their strides. Not inlined: it would be, once for every element of a row.
+__device__ __noinline__ uint2 factorsAt(const NormArgs& a, Index rest) {
+    Index scale = 0;
+    Index bias = 0;
+    for (int d = a.rank - 1; d >= 0; --d) {
+        const Index c = d > 0 ? rest % (Index)a.dims[d] : rest;
+        rest = d > 0 ? rest / (Index)a.dims[d] : 0;
+        scale += c * (Index)a.scale[d];
+        bias += c * (Index)a.bias[d];
+    }
+    return make_uint2((unsigned)scale, (unsigned)bias);
+}
+
 // Normalises blocks of neighbouring elements, then scales and shifts: layer, rms, instance and group norm.
 template <int TEAM>
 __device__ inline void norm(const NormArgs& a, const Ports& ports) {
@@ -112,32 +167,31 @@ __device__ inline void norm(const NormArgs& a, const Ports& ports) {
     for (Index block = team<TEAM>(); block < (Index)a.outer; block += teams<TEAM>()) {
         const Element* x = input<Element>(ports, a.operands, 0) + (I64)block * a.length;
         Result* y = output<Result>(ports, a.operands, 0) + (I64)block * a.length;
+        const Line<TEAM, Element> row(x, a.length, 1);
         Wide mean = 0;
         if (a.center != 0) {
             Sum<Wide>::Type sum = 0;
-            for (I64 i = lane<TEAM>(); i < a.length; i += TEAM) {
-                sum += widen(x[i]);
-            }
+            row.forAll([&](I64, Wide value) { sum += value; });
             mean = (Wide)(teamMerge<TEAM>(sum, AddUp()) / (Sum<Wide>::Type)a.length);
         }
         Sum<Wide>::Type squares = 0;
-        for (I64 i = lane<TEAM>(); i < a.length; i += TEAM) {
-            const Wide apart = widen(x[i]) - mean;
+        row.forAll([&](I64, Wide value) {
+            const Wide apart = value - mean;
             squares += apart * apart;
-        }
+        });
         squares = teamMerge<TEAM>(squares, AddUp());
         const Wide factor = (Wide)(1.0 / sqrt((double)squares / (double)a.length + a.epsilon));
-        for (I64 i = lane<TEAM>(); i < a.length; i += TEAM) {
-            Wide value = (widen(x[i]) - mean) * factor;
+        // Most often scale and bias have an element for each of the block's.
+        const bool plain = a.rank == 2 && a.dims[1] == a.length && a.scale[0] == 0 && a.bias[0] == 0;
+        row.forAll([&](I64 i, Wide element) {
+            Wide value = (element - mean) * factor;
 #if HAS_SCALE || HAS_BIAS
-            Index rest = (Index)((I64)block * a.length + i);
-            Index scale = 0;
-            Index bias = 0;
-            for (int d = a.rank - 1; d >= 0; --d) {
-                const Index c = d > 0 ? rest % (Index)a.dims[d] : rest;
-                rest = d > 0 ? rest / (Index)a.dims[d] : 0;
-                scale += c * (Index)a.scale[d];
-                bias += c * (Index)a.bias[d];
+            Index scale = (Index)i * (Index)a.scale[1];
+            Index bias = (Index)i * (Index)a.bias[1];
+            if (!plain) {
+                const uint2 factors = factorsAt(a, (Index)((I64)block * a.length + i));
+                scale = factors.x;
+                bias = factors.y;
             }
 #endif
 #if HAS_SCALE
@@ -147,7 +201,7 @@ __device__ inline void norm(const NormArgs& a, const Ports& ports) {
             value += (Wide)widen(input<Bias>(ports, a.operands, 2)[bias]);
 #endif
             y[i] = narrowed<Result>(value);
-        }
+        });
     }
 }
 TEAM_KERNELS(norm, NormArgs)

@@ -2,17 +2,19 @@
 // the elements' size, or for interpolation the element type.
 
 #ifdef KERNEL_COPY
-__device__ inline To moved(From x) {
-#ifdef SAME_BYTES
-    return x;
-#else
-    return narrowed<To>(widen(x));
+#ifndef SAME_BYTES
+__device__ inline To moved(From x) { return narrowed<To>(widen(x)); }
 #endif
+
+template <class T>
+__device__ inline T moved(T x) {
+    return x;
 }
 
-extern "C" __global__ void copy(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) {
-    const From* from = input<From>(ports, a.operands, a.input) + a.fromFirst;
-    To* to = output<To>(ports, a.operands, a.output) + a.toFirst;
+template <class Source, class Target>
+__device__ inline void copyAll(const CopyArgs& a, const Ports& ports) {
+    const Source* from = input<Source>(ports, a.operands, a.input) + a.fromFirst;
+    Target* to = output<Target>(ports, a.operands, a.output) + a.toFirst;
     for (Index i = threadIndex(); i < (Index)a.count; i += threadCount()) {
         Index rest = i;
         I64 source = 0;
@@ -26,6 +28,13 @@ extern "C" __global__ void copy(const __grid_constant__ CopyArgs a, const __grid
         to[target] = moved(from[source]);
     }
 }
+extern "C" __global__ void copy(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) { copyAll<From, To>(a, ports); }
+#ifdef SAME_BYTES
+// The same in pieces of 4, 8 and 16 bytes, where neighbours move together; all of the arguments count pieces.
+extern "C" __global__ void copy_4(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) { copyAll<unsigned, unsigned>(a, ports); }
+extern "C" __global__ void copy_8(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) { copyAll<uint2, uint2>(a, ports); }
+extern "C" __global__ void copy_16(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) { copyAll<uint4, uint4>(a, ports); }
+#endif
 
 // Neighbours of the output lie along the last dimension, those of the input along the one before: through a tile, so that both sides are
 // walked along their neighbours. One block a tile of 32 by 32.

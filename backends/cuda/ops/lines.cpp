@@ -126,6 +126,50 @@ void planReduce(NodePlan& n) {
     n.plan.launch(withTeam("reduce", team), args.outputs * team, args);
 }
 
+// Elements of a line of at most `longest` that one thread of its team keeps in registers; 0: too many. A line that has a place there is
+// worked on by the longest one's team, however short it is.
+int64_t rowOf(int64_t longest, bool sideBySide) {
+    if (longest <= 0 || longest > 8192 || sideBySide) {
+        return 0;
+    }
+    const int64_t team = teamOf(1, longest, false);
+    const int64_t row = (longest + team - 1) / team;
+    return row <= 32 ? row : 0;
+}
+// The largest product of extents [begin, end) of an input, by its bounds; 0: no bound.
+int64_t longestOf(const module::ValueView& value, size_t begin, size_t end) {
+    int64_t longest = 1;
+    for (size_t d = begin; d < end; ++d) {
+        if (__builtin_mul_overflow(longest, value.dim(static_cast<int32_t>(d)).max, &longest)) {
+            return 0;
+        }
+    }
+    return longest;
+}
+// Of softmax: the axis is the innermost or what follows it is of extent 1.
+int64_t softmaxRow(const module::NodeView& node) {
+    const module::ValueView x = node.input(0);
+    const auto rank = static_cast<size_t>(x.rank());
+    if (rank == 0) {
+        return 0;
+    }
+    const auto axis = static_cast<size_t>(normalizeAxis(node.intOr("axis", -1), rank));
+    return longestOf(x, axis + 1, rank) == 1 ? rowOf(longestOf(x, axis, axis + 1), false) : 0;
+}
+int64_t softmaxLongest(const module::NodeView& node) {
+    const auto rank = static_cast<size_t>(node.input(0).rank());
+    const auto axis = static_cast<size_t>(normalizeAxis(node.intOr("axis", -1), rank));
+    return longestOf(node.input(0), axis, axis + 1);
+}
+// Of layer and rms norm; the others work on blocks of unlike size and read them again.
+int64_t normLongest(const module::NodeView& node) {
+    const auto rank = static_cast<size_t>(node.input(0).rank());
+    if (rank == 0 || (node.op() != "layer_norm" && node.op() != "rms_norm")) {
+        return 0;
+    }
+    return longestOf(node.input(0), static_cast<size_t>(normalizeAxis(node.intOr("axis", -1), rank)), rank);
+}
+
 // --- Lines along an axis ----------------------------------------------------------------------------------------------------------------------
 
 AxisArgs axisOf(const NodePlan& n, int64_t fallback) {
@@ -144,9 +188,12 @@ AxisArgs axisOf(const NodePlan& n, int64_t fallback) {
     return args;
 }
 
-std::string printLine(const NodeTypes& types, std::string_view kernel, std::string_view option = {}) {
+std::string printLine(const NodeTypes& types, std::string_view kernel, std::string_view option = {}, int64_t row = 0) {
     Source source(types.wideIndex);
     source.define(kernel);
+    if (row > 0) {
+        source.define("ROW", std::to_string(row)).define("ONLY_TEAM", std::to_string(teamOf(1, softmaxLongest(types.node), false)));
+    }
     if (!option.empty()) {
         source.define(option);
     }
@@ -163,9 +210,17 @@ void planTeams(NodePlan& n, std::string_view kernel, const AxisArgs& args) {
 }
 
 std::string printSoftmax(const NodeTypes& types) {
-    return printLine(types, "KERNEL_SOFTMAX", types.node.op() == "log_softmax" ? "LOGARITHM" : "");
+    return printLine(types, "KERNEL_SOFTMAX", types.node.op() == "log_softmax" ? "LOGARITHM" : "", softmaxRow(types.node));
 }
-void planSoftmax(NodePlan& n) { planTeams(n, "softmax", axisOf(n, -1)); }
+void planSoftmax(NodePlan& n) {
+    const AxisArgs args = axisOf(n, -1);
+    if (softmaxRow(n.call.node()) > 0) {
+        const int team = teamOf(1, softmaxLongest(n.call.node()), false);
+        n.plan.launch(withTeam("softmax", team), args.length > 0 ? args.slices * team : 0, args);
+    } else {
+        planTeams(n, "softmax", args);
+    }
+}
 
 std::string printLpNorm(const NodeTypes& types) { return printLine(types, "KERNEL_LP_NORM"); }
 void planLpNorm(NodePlan& n) {
@@ -218,6 +273,9 @@ void checkTopk(const module::NodeView& node) {
 std::string printNorm(const NodeTypes& types) {
     Source source(types.wideIndex);
     source.define("KERNEL_NORM");
+    if (const int64_t row = rowOf(normLongest(types.node), false); row > 0) {
+        source.define("ROW", std::to_string(row)).define("ONLY_TEAM", std::to_string(teamOf(1, normLongest(types.node), false)));
+    }
     source.define("HAS_SCALE", types.in(1) >= 0 ? "1" : "0");
     source.define("HAS_BIAS", types.in(2) >= 0 ? "1" : "0");
     source.type("Element", cudaName(types.in(0))).type("Result", cudaName(types.out()));
@@ -244,7 +302,8 @@ void planBlocks(NodePlan& n, const Dims& dims, size_t blockRank, bool center, co
     fill(args.dims, loop.dims, kTensorDims);
     fill(args.scale, loop.strides[0], kTensorDims);
     fill(args.bias, loop.strides[1], kTensorDims);
-    const int team = teamOf(args.outer, args.length, false);
+    const int64_t longest = normLongest(n.call.node());
+    const int team = teamOf(args.outer, rowOf(longest, false) > 0 ? longest : args.length, false);
     n.plan.launch(withTeam("norm", team), args.length > 0 ? args.outer * team : 0, args);
 }
 

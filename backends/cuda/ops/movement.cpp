@@ -62,6 +62,31 @@ void planCopy(NodePlan& n, const CopySpec& copy) {
             blocks *= d < target ? loop.dims[d] : (loop.dims[d] + kTile - 1) / kTile;
         }
     }
+    std::string kernel = "copy";
+    const auto size = static_cast<int64_t>(bytesOf(n.call.in(copy.input).dtype));
+    if (!tiles && n.call.in(copy.input).dtype == n.call.out(copy.output).dtype && loop.strides[0].back() == 1 && loop.strides[1].back() == 1) {
+        // In larger pieces where everything is a multiple of them.
+        for (const int64_t bytes : {int64_t{16}, int64_t{8}, int64_t{4}}) {
+            const int64_t many = bytes / size;
+            bool whole = many > 1 && loop.dims.back() % many == 0 && args.fromFirst % many == 0 && args.toFirst % many == 0;
+            for (size_t d = 0; d + 1 < loop.dims.size(); ++d) {
+                whole = whole && loop.strides[0][d] % many == 0 && loop.strides[1][d] % many == 0;
+            }
+            if (!whole) {
+                continue;
+            }
+            loop.dims.back() /= many;
+            for (size_t d = 0; d + 1 < loop.dims.size(); ++d) {
+                loop.strides[0][d] /= many;
+                loop.strides[1][d] /= many;
+            }
+            args.fromFirst /= many;
+            args.toFirst /= many;
+            args.count /= many;
+            kernel += "_" + std::to_string(bytes);
+            break;
+        }
+    }
     args.rank = static_cast<int>(loop.dims.size());
     fill(args.dims, loop.dims, kLoopDims);
     fill(args.to, loop.strides[0], kLoopDims);
@@ -69,7 +94,7 @@ void planCopy(NodePlan& n, const CopySpec& copy) {
     if (tiles) {
         n.plan.launch("transposed", args.count > 0 ? blocks * kBlock : 0, args);
     } else {
-        n.plan.launch("copy", args.count, args);
+        n.plan.launch(kernel, args.count, args);
     }
 }
 
