@@ -117,7 +117,7 @@ def bert(batch=1, layers=12, tokens=128, width=768, heads=12):
         erf = g.node("Erf", g.node("Div", y, g.constant(np.float32(np.sqrt(2)))))
         y = g.node("Mul", g.node("Mul", y, g.node("Add", erf, g.constant(np.float32(1)))), g.constant(np.float32(0.5)))
         x = g.layer_norm(g.node("Add", g.dense(y, 4 * width, width), x), width)
-    return g.model("bert", [batch, tokens], x, [batch, tokens, width], TensorProto.INT64)
+    return g.model("bert", [batch, tokens], "y", [batch, tokens, width], TensorProto.INT64)
 
 
 def mlp(batch=1):
@@ -126,7 +126,7 @@ def mlp(batch=1):
     for inputs, outputs in ((64, 128), (128, 128), (128, 10)):
         x = g.dense(x, inputs, outputs)
         x = g.node("Relu", x) if outputs != 10 else x
-    return g.model("mlp", [batch, 64], x, [batch, 10])
+    return g.model("mlp", [batch, 64], "y", [batch, 10])
 
 
 MODELS = {

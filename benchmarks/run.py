@@ -37,6 +37,7 @@ class Tenon:
 
     def __init__(self, binary, model, work, threads, level):
         self.binary, self.threads, self.plan = binary, threads, work / f"{model.stem}.plan"
+        self.output = onnx.load(str(model), load_external_data=False).graph.output[0].name
         cache = work / f"{model.stem}.timing"
         cache.unlink(missing_ok=True)
         command = [binary, "build", str(model), "-o", str(self.plan), "--timing-cache", str(cache), "--threads", str(threads), "--level", str(level)]
@@ -49,7 +50,7 @@ class Tenon:
     def run(self, x, work):
         np.save(work / "x.npy", x)
         subprocess.run([self.binary, "run", str(self.plan), "--input", f"x={work / 'x.npy'}", "--output-dir", str(work)], check=True, stdout=subprocess.DEVNULL)
-        return np.load(work / "y.npy")
+        return np.load(work / f"{self.output}.npy")
 
     def round(self, seconds):
         text = subprocess.run([self.binary, "bench", str(self.plan), "--duration", str(seconds), "--iterations", "10", "--warm-up", "100", "--threads", str(self.threads), "--json"],

@@ -27,19 +27,39 @@ void onInterrupt(int) {
 void catchInterrupt() { std::signal(SIGINT, onInterrupt); }
 bool interrupted() { return gInterrupts.load() > 0; }
 
-void ConsoleLogger::log(Severity severity, nvinfer1::AsciiChar const* text) noexcept {
-    if (severity <= Severity::kERROR) {
-        mErrors.emplace_back(text);
-        if (mCollectErrorsOnly) {
-            return;
-        }
-    }
-    if (severity > mThreshold) {
-        return;
-    }
+namespace {
+
+void print(nvinfer1::ILogger::Severity severity, const char* text) {
     static constexpr const char* kNames[] = {"internal error", "error", "warning", "info", "verbose"};
     std::fprintf(stderr, "%s%s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", kNames[static_cast<int>(severity)],
                  text);
+}
+
+} // namespace
+
+ConsoleLogger::~ConsoleLogger() noexcept {
+    for (const std::string& error : mErrors) {
+        print(Severity::kERROR, error.c_str());
+    }
+}
+
+void ConsoleLogger::log(Severity severity, nvinfer1::AsciiChar const* text) noexcept {
+    if (severity == Severity::kERROR) {
+        if (!mIgnoreErrors && (mErrors.empty() || mErrors.back() != text)) {
+            mErrors.emplace_back(text);
+        }
+    } else if (severity <= mThreshold) {
+        print(severity, text);
+    }
+}
+
+std::string ConsoleLogger::takeError(const std::string& fallback) {
+    if (mErrors.empty()) {
+        return fallback;
+    }
+    std::string last = std::move(mErrors.back());
+    mErrors.pop_back();
+    return last;
 }
 
 ConsoleProgress::ConsoleProgress() : mTerminal(isatty(STDERR_FILENO) != 0) {}

@@ -14,16 +14,17 @@ class ConsoleLogger final : public nvinfer1::ILogger {
 public:
     explicit ConsoleLogger(Severity threshold) : mThreshold(threshold) {}
     void log(Severity severity, nvinfer1::AsciiChar const* text) noexcept override;
-    void setThreshold(Severity threshold) { mThreshold = threshold; }
-    // Errors are collected, not printed: for a call whose caller lists them itself.
-    void collectErrorsOnly(bool on) { mCollectErrorsOnly = on; }
-    // Errors so far, for messages that end a verb.
-    const std::vector<std::string>& errors() const { return mErrors; }
+    // Prints errors that no message took up.
+    ~ConsoleLogger() noexcept override;
+    // Errors are forgotten: for a call whose caller lists them itself.
+    void ignoreErrors(bool on) { mIgnoreErrors = on; }
+    // The last error, for the message that ends a verb, or a fallback. It is not printed again.
+    std::string takeError(const std::string& fallback);
 
 private:
     Severity mThreshold;
-    bool mCollectErrorsOnly = false;
-    std::vector<std::string> mErrors;
+    bool mIgnoreErrors = false;
+    std::vector<std::string> mErrors; // wait for a message that takes them up, so that each is said once
 };
 
 // Phase, bar, and the time left, on a terminal; nothing elsewhere. Stops the build on Ctrl-C.

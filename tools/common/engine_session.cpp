@@ -7,9 +7,13 @@
 #include "tools/common/exit_code.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <random>
+
+#include <unistd.h>
 
 #include "registry/module_registry.h"
 
@@ -29,11 +33,6 @@ int64_t parseNumber(std::string_view text, const std::string& whole) {
         throw ToolError(ExitCode::kUsage, cat("'", whole, "': '", text, "' is no extent"));
     }
     return value;
-}
-
-// The last error the library logged, or a fallback.
-std::string lastError(const ConsoleLogger& logger, const std::string& fallback) {
-    return logger.errors().empty() ? fallback : logger.errors().back();
 }
 
 void readTimingCache(const std::string& path, std::string& bytes) {
@@ -102,6 +101,18 @@ std::map<std::string, std::vector<int64_t>> parseNamedShapes(const std::string& 
     return shapes;
 }
 
+void checkOutput(const std::string& output, const std::string& input) {
+    namespace fs = std::filesystem;
+    std::error_code error;
+    if (fs::equivalent(output, input, error)) {
+        throw ToolError(ExitCode::kUsage, cat("'", output, "' is the model itself; write to another file"));
+    }
+    const fs::path folder = fs::absolute(output, error).parent_path();
+    if (access(folder.c_str(), W_OK | X_OK) != 0) {
+        throw ToolError(ExitCode::kEnvironment, cat("cannot write '", output, "': ", std::strerror(errno)));
+    }
+}
+
 bool isPlanFile(const std::string& path) {
     support::Result<support::FileMap> file = support::FileMap::open(path);
     if (!file.ok()) {
@@ -121,7 +132,7 @@ void loadExtensions(const std::vector<std::string>& modules, const std::vector<s
     for (const std::string& path : plugins) {
         if (!tenon::pluginRegistry()->loadLibrary(path.c_str())) {
             throw ToolError(ExitCode::kEnvironment,
-                            cat("plugin library '", path, "' cannot be loaded: ", lastError(logger, "see the log")));
+                            cat("plugin library '", path, "' cannot be loaded: ", logger.takeError("see the log")));
         }
     }
 }
@@ -160,8 +171,26 @@ ShapeRange rangeOf(const nvinfer1::ITensor& input, size_t position, const BuildS
             range.opt.push_back(dims.d[i] < 0 ? 1 : dims.d[i]);
         }
         range.min = range.max = range.opt;
+        std::fprintf(
+            stderr,
+            "warning: input '%s' has extents that the model leaves open, and no --shapes: the plan is for %s only\n",
+            name.c_str(), shapeText(range.opt).c_str());
     }
     return range;
+}
+
+void checkProviders(const std::vector<std::string>& wanted) {
+    const auto snapshot = registry::ModuleRegistry::process().snapshot();
+    for (const std::string& name : wanted) {
+        if (snapshot->provider(name) == nullptr) {
+            std::vector<std::string> names;
+            for (const registry::ProviderEntry& entry : snapshot->providers()) {
+                names.push_back(entry.name);
+            }
+            throw ToolError(ExitCode::kUsage, cat("--backend: there is no provider '", name,
+                                                  "'; there are: ", support::join(names, ", ")));
+        }
+    }
 }
 
 nvinfer1::Dims toDims(const std::vector<int64_t>& extents) { return api::toDims(extents); }
@@ -194,10 +223,13 @@ std::optional<ShapeRange> valuesOf(size_t position, const BuildSettings& setting
 
 BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, ConsoleLogger& logger) {
     Clock::time_point begin = Clock::now();
+    if (!settings.timingCacheFile.empty()) {
+        checkOutput(settings.timingCacheFile, onnxFile);
+    }
     loadExtensions(settings.modules, settings.plugins, logger);
     std::unique_ptr<nvinfer1::IBuilder> builder(nvinfer1::createInferBuilder(logger));
     if (!builder) {
-        throw ToolError(ExitCode::kEnvironment, lastError(logger, "no builder could be made"));
+        throw ToolError(ExitCode::kEnvironment, logger.takeError("no builder could be made"));
     }
     if (settings.threads > 0) {
         builder->setMaxThreads(settings.threads);
@@ -207,10 +239,10 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     if (!parser) {
         throw ToolError(ExitCode::kEnvironment, "the ONNX parser module is missing; `tenon modules` says why");
     }
-    logger.collectErrorsOnly(true); // the list below has them all
+    logger.ignoreErrors(true); // the list below has them all
     const bool parsed =
         parser->parseFromFile(onnxFile.c_str(), static_cast<int>(nvinfer1::ILogger::Severity::kWARNING));
-    logger.collectErrorsOnly(false);
+    logger.ignoreErrors(false);
     if (!parsed) {
         std::string message = cat("'", onnxFile, "' has ", parser->getNbErrors(),
                                   parser->getNbErrors() == 1 ? " problem:" : " problems:");
@@ -233,8 +265,9 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         for (const std::string& name : settings.providers) {
             names.push_back(name.c_str());
         }
+        checkProviders(settings.providers);
         if (!config->setTacticProviders(names.data(), static_cast<int32_t>(names.size()))) {
-            throw ToolError(ExitCode::kUsage, lastError(logger, "--backend names an unknown provider"));
+            throw ToolError(ExitCode::kUsage, logger.takeError("--backend names an unknown provider"));
         }
     }
     if (!settings.replayPlan.empty()) {
@@ -244,7 +277,7 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         }
         if (!config->setReplayLedger(replayed->ledgerJson.c_str())) {
             throw ToolError(ExitCode::kBadInput, cat("'", settings.replayPlan, "' cannot be replayed: ",
-                                                     lastError(logger, "it has no decision ledger")));
+                                                     logger.takeError("it has no decision ledger")));
         }
     }
     for (const auto& [name, range] : settings.shapes) {
@@ -287,20 +320,24 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
                    profile->setDimensions(input.getName(), nvinfer1::OptProfileSelector::kMAX, toDims(range.max));
         if (!set) {
             throw ToolError(ExitCode::kUsage, cat("shapes of input '", input.getName(),
-                                                  "': ", lastError(logger, "they contradict each other")));
+                                                  "': ", logger.takeError("they contradict each other")));
         }
     }
     if (profile && config->addOptimizationProfile(profile) < 0) {
-        throw ToolError(ExitCode::kUsage, lastError(logger, "the shapes do not fit the model"));
+        throw ToolError(ExitCode::kUsage, logger.takeError("the shapes do not fit the model"));
     }
     std::unique_ptr<nvinfer1::ITimingCache> cache;
     if (!settings.timingCacheFile.empty()) {
         std::string bytes;
         readTimingCache(settings.timingCacheFile, bytes);
         cache.reset(config->createTimingCache(bytes.data(), bytes.size()));
+        if (!cache && bytes.find("tenon_timing_cache") == std::string::npos) {
+            throw ToolError(ExitCode::kUsage, cat("--timing-cache: '", settings.timingCacheFile,
+                                                  "' is some other file, and stays as it is; name a new one"));
+        }
         if (!cache) {
             std::fprintf(stderr, "warning: timing cache '%s' cannot be used and is made anew: %s\n",
-                         settings.timingCacheFile.c_str(), lastError(logger, "it is damaged").c_str());
+                         settings.timingCacheFile.c_str(), logger.takeError("it is damaged").c_str());
             cache.reset(config->createTimingCache(nullptr, 0));
         }
         config->setTimingCache(*cache, true);
@@ -313,7 +350,7 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     config->setProgressMonitor(nullptr);
     built.cancelled = interrupted();
     if (!built.plan) {
-        throw ToolError(ExitCode::kWrong, cat("the build failed: ", lastError(logger, "see the log")));
+        throw ToolError(ExitCode::kWrong, cat("the build failed: ", logger.takeError("see the log")));
     }
     if (cache) {
         std::unique_ptr<nvinfer1::IHostMemory> bytes(cache->serialize());
@@ -336,21 +373,21 @@ void EngineSession::start(int32_t threads, ConsoleLogger& logger,
     mLogger = &logger;
     mRuntime.reset(nvinfer1::createInferRuntime(logger));
     if (!mRuntime) {
-        throw ToolError(ExitCode::kEnvironment, lastError(logger, "no runtime could be made"));
+        throw ToolError(ExitCode::kEnvironment, logger.takeError("no runtime could be made"));
     }
     if (threads > 0) {
         mRuntime->setMaxThreads(threads);
     }
     mEngine.reset(load(*mRuntime));
     if (!mEngine) {
-        std::string why = lastError(logger, "the plan cannot be loaded");
+        std::string why = logger.takeError("the plan cannot be loaded");
         // The library says Environment where the plan is fine and this machine lacks something.
         bool environment = why.find("Environment") != std::string::npos;
         throw ToolError(environment ? ExitCode::kEnvironment : ExitCode::kBadInput, why);
     }
     mContext.reset(mEngine->createExecutionContext());
     if (!mContext) {
-        throw ToolError(ExitCode::kEnvironment, lastError(logger, "no execution context could be made"));
+        throw ToolError(ExitCode::kEnvironment, logger.takeError("no execution context could be made"));
     }
     mLoadSeconds = secondsSince(begin);
 }
@@ -391,6 +428,14 @@ std::vector<std::string> EngineSession::outputNames() const {
         }
     }
     return names;
+}
+
+void EngineSession::requireInput(const char* option, const std::string& name) const {
+    const std::vector<std::string> names = inputNames();
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+        throw ToolError(ExitCode::kUsage,
+                        cat(option, ": there is no input '", name, "'; the inputs are: ", support::join(names, ", ")));
+    }
 }
 
 void EngineSession::bind(const std::vector<HostTensor>& inputs) {
@@ -441,14 +486,14 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
                                 ", the engine takes ", ir::nameOf(wanted)));
         }
         if (!mContext->setInputShape(names[i].c_str(), toDims(bound[i]->dims))) {
-            throw ToolError(ExitCode::kBadInput, lastError(*mLogger, cat("input '", names[i], "' of shape ",
-                                                                         shapeText(bound[i]->dims), " does not fit")));
+            throw ToolError(ExitCode::kBadInput, mLogger->takeError(cat("input '", names[i], "' of shape ",
+                                                                        shapeText(bound[i]->dims), " does not fit")));
         }
         mContext->setInputTensorAddress(names[i].c_str(), bound[i]->bytes.data());
     }
     const char* missing = nullptr;
     if (mContext->inferShapes(1, &missing) != 0) {
-        throw ToolError(ExitCode::kBadInput, lastError(*mLogger, "the shapes of the outputs cannot be computed"));
+        throw ToolError(ExitCode::kBadInput, mLogger->takeError("the shapes of the outputs cannot be computed"));
     }
     mOutputs.clear();
     for (const std::string& name : outputNames()) {
@@ -468,6 +513,9 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
 }
 
 std::vector<HostTensor> EngineSession::randomInputs(const std::map<std::string, std::vector<int64_t>>& shapes) {
+    for (const auto& [name, extents] : shapes) {
+        requireInput("--shapes", name);
+    }
     std::vector<HostTensor> inputs;
     std::mt19937 random(1);
     for (const std::string& name : inputNames()) {
@@ -499,7 +547,7 @@ std::vector<HostTensor> EngineSession::randomInputs(const std::map<std::string, 
 
 void EngineSession::enqueue() {
     if (!mContext->enqueueV3(nullptr)) {
-        throw ToolError(ExitCode::kWrong, lastError(*mLogger, "the execution failed"));
+        throw ToolError(ExitCode::kWrong, mLogger->takeError("the execution failed"));
     }
 }
 

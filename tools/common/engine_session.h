@@ -51,6 +51,9 @@ struct BuiltPlan {
 // Whether a file is a plan (by its first bytes). Throws ToolError(kBadInput) where it cannot be read.
 bool isPlanFile(const std::string& path);
 
+// Before long work: that `output` can be written and is not `input`. Throws ToolError.
+void checkOutput(const std::string& output, const std::string& input);
+
 // Loads modules and plugin libraries by path. Throws ToolError(kEnvironment).
 void loadExtensions(const std::vector<std::string>& modules, const std::vector<std::string>& plugins,
                     ConsoleLogger& logger);
@@ -69,6 +72,8 @@ public:
     nvinfer1::IExecutionContext& context() { return *mContext; }
     std::vector<std::string> inputNames() const;
     std::vector<std::string> outputNames() const;
+    // Throws ToolError(kUsage) where the engine has no such input; `option` says who named it.
+    void requireInput(const char* option, const std::string& name) const;
     double loadSeconds() const { return mLoadSeconds; }
 
     // Selects a profile that takes these shapes, sets shapes and addresses, allocates outputs. The tensors must live until the last run.

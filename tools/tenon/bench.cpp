@@ -31,7 +31,9 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
             BuildSettings settings = options->build.settings();
             double buildSeconds = 0;
             std::unique_ptr<EngineSession> session;
+            std::map<std::string, std::vector<int64_t>> shapes;
             if (isPlanFile(options->model)) {
+                shapes = options->build.shapesOfPlan(options->model);
                 loadExtensions(settings.modules, settings.plugins, logger);
                 session = EngineSession::fromFile(options->model, settings.threads, logger);
             } else {
@@ -39,7 +41,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                 buildSeconds = built.seconds;
                 session = EngineSession::fromMemory(built.plan->data(), built.plan->size(), settings.threads, logger);
             }
-            std::vector<HostTensor> inputs = session->randomInputs({});
+            std::vector<HostTensor> inputs = session->randomInputs(shapes);
             session->bind(inputs);
             BenchmarkResult result = benchmark(*session, options->bench);
             if (options->common.json) {
@@ -56,6 +58,9 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                                            {"peak_rss_mib", peakRssMib()}};
                 std::printf("%s\n", document.dump(1).c_str());
             } else {
+                for (const HostTensor& input : inputs) {
+                    std::printf("%s %s\n", input.name.c_str(), shapeText(input.dims).c_str());
+                }
                 std::printf("latency   min %s   p50 %s   p90 %s   p99 %s   (%zu runs)\n",
                             durationText(result.minimum() / 1e3).c_str(),
                             durationText(result.percentile(50) / 1e3).c_str(),

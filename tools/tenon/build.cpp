@@ -26,11 +26,12 @@ void addBuildVerb(CLI::App& tool, VerbAction& action) {
     verb->callback([options, &action] {
         action = [options] {
             ConsoleLogger logger(options->common.threshold());
-            BuiltPlan built = buildPlan(options->model, options->build.settings(), logger);
             std::string output = options->output;
             if (output.empty()) {
                 output = std::filesystem::path(options->model).replace_extension(".plan").string();
             }
+            checkOutput(output, options->model);
+            BuiltPlan built = buildPlan(options->model, options->build.settings(), logger);
             support::Status written = support::writeFileAtomically(
                 output, std::string_view(static_cast<const char*>(built.plan->data()), built.plan->size()));
             if (!written.ok()) {

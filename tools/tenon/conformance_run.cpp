@@ -53,7 +53,8 @@ std::unique_ptr<conformance::LoadedModule> openBackend(const fs::path& library) 
         name = name.substr(std::string_view("libtenon_").size());
     }
     const fs::path folder = library.parent_path();
-    support::Result<registry::ModuleManifest> manifest = registry::readManifest((folder / cat("tenon_", name, ".tenonmod")).string());
+    support::Result<registry::ModuleManifest> manifest =
+        registry::readManifest((folder / cat("tenon_", name, ".tenonmod")).string());
     if (!manifest.ok()) {
         return nullptr;
     }
@@ -93,7 +94,7 @@ ExitCode testModule(const std::string& path, const CommonFlags& flags) {
                             "'; install Tenon with its reference backend"));
     }
     std::unique_ptr<conformance::LoadedModule> reference = open(referenceLibrary);
-    const fs::path library = libraryOf(path);
+    const fs::path library = fs::absolute(libraryOf(path));
     // Opened before, closed after the module that computes on it.
     const std::unique_ptr<conformance::LoadedModule> backend = openBackend(library);
     std::unique_ptr<conformance::LoadedModule> underTest = open(library);
@@ -102,6 +103,10 @@ ExitCode testModule(const std::string& path, const CommonFlags& flags) {
     }
     if (const std::string& absent = underTest->tables().device.absent; !absent.empty()) {
         throw ToolError(ExitCode::kEnvironment, cat("'", library.string(), "' cannot be tested: ", absent));
+    }
+    if (underTest->tables().providers.empty()) {
+        throw ToolError(ExitCode::kUsage, cat("module '", underTest->tables().name,
+                                              "' brings no tactics: the kit has nothing to test in it"));
     }
     std::vector<fs::path> files;
     for (const fs::directory_entry& entry : fs::directory_iterator(cases)) {
@@ -138,6 +143,8 @@ ExitCode testModule(const std::string& path, const CommonFlags& flags) {
         nlohmann::json document = {
             {"passed", report.passed()}, {"module", underTest->tables().name}, {"cases", std::move(list)}};
         std::printf("%s\n", document.dump(1).c_str());
+    } else if (report.count(conformance::Outcome::kPassed) == 0 && report.passed()) {
+        std::printf("%s: every case was refused: nothing was tested\n", underTest->tables().name.c_str());
     } else {
         std::printf("%s: %d cases passed, %d refused, %d failed\n%s\n", underTest->tables().name.c_str(),
                     report.count(conformance::Outcome::kPassed), report.count(conformance::Outcome::kUnsupported),

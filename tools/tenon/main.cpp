@@ -25,6 +25,7 @@ nvinfer1::ILogger::Severity CommonFlags::threshold() const {
 }
 
 void BuildFlags::addTo(CLI::App& app) {
+    mVerb = &app;
     app.add_option("--shapes", shapes,
                    "Shapes of an input: NAME=1..8..32x3x224x224 (MIN..OPT..MAX or one number per extent)")
         ->allow_extra_args(false);
@@ -41,6 +42,23 @@ void BuildFlags::addTo(CLI::App& app) {
     app.add_option("--replay", replay, "Take every decision from the ledger of this plan instead of timing");
 }
 
+std::map<std::string, std::vector<int64_t>> BuildFlags::shapesOfPlan(const std::string& plan) const {
+    for (const char* option : {"--level", "--timing-cache", "--backend", "--bf16", "--fp16", "--replay"}) {
+        if (mVerb->count(option) > 0) {
+            throw ToolError(ExitCode::kUsage, std::string(option) + " is for building, and '" + plan + "' is a plan");
+        }
+    }
+    std::map<std::string, std::vector<int64_t>> extents;
+    for (const auto& [name, range] : settings().shapes) {
+        if (range.min != range.max) {
+            throw ToolError(ExitCode::kUsage, "--shapes " + name + ": a run has one number per extent; '" + plan +
+                                                  "' has its ranges from its build");
+        }
+        extents[name] = range.opt;
+    }
+    return extents;
+}
+
 BuildSettings BuildFlags::settings() const {
     BuildSettings settings;
     for (const std::string& shape : shapes) {
@@ -48,7 +66,9 @@ BuildSettings BuildFlags::settings() const {
         if (equals == std::string::npos || equals == 0) {
             throw ToolError(ExitCode::kUsage, "--shapes '" + shape + "': expected NAME=SHAPE");
         }
-        settings.shapes[shape.substr(0, equals)] = parseShapeRange(shape.substr(equals + 1));
+        if (!settings.shapes.emplace(shape.substr(0, equals), parseShapeRange(shape.substr(equals + 1))).second) {
+            throw ToolError(ExitCode::kUsage, "--shapes names '" + shape.substr(0, equals) + "' twice");
+        }
     }
     settings.level = level;
     settings.timingCacheFile = timingCache;
@@ -71,6 +91,7 @@ int main(int argc, char** argv) {
     tool.set_version_flag("--version", std::string(tenon::support::versionText()));
     tool.footer(kExitCodesHelp);
     VerbAction action;
+    const std::string verb = argc > 1 ? argv[1] : "";
     addBuildVerb(tool, action);
     addRunVerb(tool, action);
     addBenchVerb(tool, action);
@@ -78,6 +99,18 @@ int main(int argc, char** argv) {
     addExplainVerb(tool, action);
     addModulesVerb(tool, action);
     addOptVerb(tool, action);
+    if (!verb.empty() && verb.front() != '-') {
+        bool known = false;
+        std::string verbs;
+        for (const CLI::App* each : tool.get_subcommands(nullptr)) {
+            known = known || each->get_name() == verb;
+            verbs += (verbs.empty() ? "" : ", ") + each->get_name();
+        }
+        if (!known) {
+            std::fprintf(stderr, "error: there is no verb '%s'; the verbs are: %s\n", verb.c_str(), verbs.c_str());
+            return static_cast<int>(ExitCode::kUsage);
+        }
+    }
     try {
         tool.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

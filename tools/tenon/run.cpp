@@ -29,6 +29,7 @@ std::unique_ptr<EngineSession> open(const RunOptions& options, const std::vector
     BuildSettings settings = options.build.settings();
     settings.shapesFrom = sets;
     if (isPlanFile(options.model)) {
+        options.build.shapesOfPlan(options.model);
         loadExtensions(settings.modules, settings.plugins, logger);
         return EngineSession::fromFile(options.model, settings.threads, logger);
     }
@@ -138,8 +139,14 @@ ExitCode infer(const RunOptions& options, ConsoleLogger& logger) {
         if (equals == std::string::npos) {
             throw ToolError(ExitCode::kUsage, support::cat("--input '", input, "': expected NAME=FILE"));
         }
+        const std::string name = input.substr(0, equals);
+        for (const HostTensor& earlier : given.inputs) {
+            if (earlier.name == name) {
+                throw ToolError(ExitCode::kUsage, support::cat("--input names '", name, "' twice"));
+            }
+        }
         given.inputs.push_back(readTensorFile(input.substr(equals + 1)));
-        given.inputs.back().name = input.substr(0, equals);
+        given.inputs.back().name = name;
     }
     double buildSeconds = 0;
     std::vector<DataSet> sets;
@@ -147,12 +154,20 @@ ExitCode infer(const RunOptions& options, ConsoleLogger& logger) {
         sets.push_back(given);
     }
     std::unique_ptr<EngineSession> session = open(options, sets, logger, buildSeconds);
+    for (const HostTensor& input : given.inputs) {
+        session->requireInput("--input", input.name);
+    }
+    const bool isPlan = isPlanFile(options.model);
+    if (isPlan && !given.inputs.empty() && !options.build.shapes.empty()) {
+        throw ToolError(ExitCode::kUsage, "--input brings its own shapes; leave --shapes out");
+    }
     std::vector<HostTensor> inputs = given.inputs;
     if (inputs.empty()) {
         if (!options.common.quiet) {
             std::fprintf(stderr, "no --input given: random values\n");
         }
-        inputs = session->randomInputs({});
+        inputs = session->randomInputs(isPlan ? options.build.shapesOfPlan(options.model)
+                                              : std::map<std::string, std::vector<int64_t>>{});
     }
     session->bind(inputs);
     session->enqueue();

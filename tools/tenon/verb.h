@@ -29,6 +29,11 @@ struct BuildFlags {
     void addTo(CLI::App& app);
     // Throws ToolError(kUsage).
     BuildSettings settings() const;
+    // Extents to run a plan with, from --shapes. Throws ToolError(kUsage) where an option was given that only building knows.
+    std::map<std::string, std::vector<int64_t>> shapesOfPlan(const std::string& plan) const;
+
+private:
+    const CLI::App* mVerb = nullptr;
 };
 
 // Options of every verb.

@@ -74,6 +74,9 @@ void run(const Options& options) {
         settings.plugins = options.plugins;
         settings.fp16 = options.fp16;
         settings.bf16 = options.bf16;
+        if (!options.saveEngine.empty()) {
+            checkOutput(options.saveEngine, options.onnx);
+        }
         BuiltPlan built = buildPlan(options.onnx, settings, logger);
         std::printf("[I] Engine built in %.3f sec.\n", built.seconds);
         if (!options.saveEngine.empty()) {
