@@ -167,6 +167,9 @@ schedule::BuildOptions Builder::optionsOf(const Network& network, BuilderConfig&
     options.precision.stronglyTyped = network.getFlag(nvinfer1::NetworkDefinitionCreationFlag::kSTRONGLY_TYPED);
     options.precision.obeyConstraints = has(BuilderFlag::kOBEY_PRECISION_CONSTRAINTS);
     options.timingCache = config.cacheForBuild();
+    if (const schedule::TuningDatabase* tuning = config.tuning(); tuning != nullptr) {
+        options.recordedTarget = tuning->device;
+    }
     options.errorOnCacheMiss = has(BuilderFlag::kERROR_ON_TIMING_CACHE_MISS);
     options.verifyBudgetSeconds = static_cast<double>(settings.verificationSeconds);
     options.verify = options.verifyBudgetSeconds > 0;
@@ -191,6 +194,9 @@ Result<schedule::BuildResult> Builder::build(const Network& network, BuilderConf
         options.progress = progress.get();
     }
     TN_ASSIGN_OR_RETURN(schedule::BuildResult result, schedule::buildEngine(std::move(input), options, snapshot()));
+    if (schedule::TuningDatabase* tuning = config.tuning(); tuning != nullptr && !tuning->device) {
+        tuning->device = result.device;
+    }
     if (result.cancelled) {
         mReporter.warning("the build was stopped early: the plan is complete, but not every tactic was timed");
     }

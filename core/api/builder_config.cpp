@@ -1,5 +1,6 @@
 #include "core/api/builder_config.h"
 
+#include "core/api/host_memory.h"
 #include "core/schedule/ledger.h"
 
 #include "core/api/type_convert.h"
@@ -241,6 +242,9 @@ nvinfer1::ITimingCache const* BuilderConfig::getTimingCache() const noexcept {
 }
 
 schedule::TimingCache* BuilderConfig::cacheForBuild() {
+    if (mTuning != nullptr) {
+        return &mTuning->times;
+    }
     if (getFlag(BuilderFlag::kDISABLE_TIMING_CACHE)) {
         return nullptr;
     }
@@ -380,6 +384,29 @@ bool BuilderConfig::setReplayLedger(char const* ledger) noexcept {
     }
     mSettings.replayLedger = std::move(text);
     return true;
+}
+
+bool BuilderConfig::setTuningDatabase(char const* text, std::size_t size) noexcept {
+    return guarded(mReporter, false, [&] {
+        auto database = std::make_unique<schedule::TuningDatabase>();
+        if (text != nullptr && size > 0) {
+            support::Result<schedule::TuningDatabase> read =
+                schedule::TuningDatabase::deserialize(std::string_view(text, size));
+            if (!read.ok()) {
+                refuse("setTuningDatabase", read.status().message());
+                return false;
+            }
+            *database = std::move(*read);
+        }
+        mTuning = text != nullptr ? std::move(database) : nullptr;
+        return true;
+    });
+}
+
+nvinfer1::IHostMemory* BuilderConfig::getTuningDatabase() const noexcept {
+    return guarded(mReporter, static_cast<nvinfer1::IHostMemory*>(nullptr), [&]() -> nvinfer1::IHostMemory* {
+        return mTuning == nullptr ? nullptr : new HostMemory(mTuning->serialize());
+    });
 }
 
 } // namespace tenon::api

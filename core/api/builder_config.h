@@ -5,6 +5,7 @@
 #include "core/api/optimization_profile.h"
 #include "core/api/reporter.h"
 #include "core/api/timing_cache.h"
+#include "core/schedule/tuning_database.h"
 #include "tenon/builder_config.h"
 
 #include <array>
@@ -104,6 +105,8 @@ public:
     bool setTacticProviders(char const* const* names, int32_t nbNames) noexcept override;
     bool setReplayLedger(char const* ledger) noexcept override;
     void setVerificationBudget(float seconds) noexcept override { mSettings.verificationSeconds = seconds; }
+    bool setTuningDatabase(char const* text, std::size_t size) noexcept override;
+    nvinfer1::IHostMemory* getTuningDatabase() const noexcept override;
 
     // What Builder reads.
     struct Settings {
@@ -135,8 +138,10 @@ public:
     };
     const Settings& settings() const { return mSettings; }
     const Reporter& reporter() const { return mReporter; }
-    // The cache of a build: the user's, or an own one that lasts as long as the config. Null if the flag says none.
+    // The cache of a build: the tuning database's, the user's, or an own one that lasts as long as the config. Null if the flag says none.
     schedule::TimingCache* cacheForBuild();
+    // Null where none was set.
+    schedule::TuningDatabase* tuning() { return mTuning.get(); }
 
 private:
     void refuse(const char* function, std::string_view why) const noexcept;
@@ -144,6 +149,7 @@ private:
     Reporter mReporter;
     Settings mSettings;
     std::unique_ptr<TimingCacheObject> mOwnCache;
+    std::unique_ptr<schedule::TuningDatabase> mTuning;
 };
 
 } // namespace tenon::api

@@ -263,7 +263,7 @@ int64_t ExecutionContext::getMaxOutputSize(char const* tensorName) const noexcep
 }
 
 bool ExecutionContext::setInputConsumedEvent(cudaEvent_t event) noexcept {
-    mInputConsumed = event; // inputs are consumed when enqueueV3 returns, so there is nothing to record
+    mInputConsumed = event; // enqueueV3 waits until they are, so there is nothing to record
     return true;
 }
 
@@ -308,7 +308,7 @@ bool ExecutionContext::allocateOutputs(std::vector<Dims>& shapes) {
 bool ExecutionContext::run() noexcept {
     return guarded(mReporter, false, [&] {
         if (!mAnyOutputAllocator) {
-            const Status status = mState->enqueue(nullptr);
+            const Status status = mState->enqueue(mStream);
             return status.ok() || check("enqueueV3", status);
         }
         std::vector<Dims> shapes;
@@ -320,13 +320,16 @@ bool ExecutionContext::run() noexcept {
                 mOutputAllocators[i]->notifyShape(mEngine.plan().plan().bindings[i].name.c_str(), shapes[i]);
             }
         }
-        return check("enqueueV3", mState->enqueue(nullptr));
+        return check("enqueueV3", mState->enqueue(mStream));
     });
 }
 
 bool ExecutionContext::enqueueV3(cudaStream_t stream) noexcept {
     mStream = stream;
-    const bool done = run();
+    bool done = run();
+    if (done && mInputConsumed != nullptr) {
+        done = check("enqueueV3", mState->wait());
+    }
     mStream = nullptr;
     return done;
 }
@@ -346,6 +349,10 @@ bool ExecutionContext::executeV2(void* const* bindings) noexcept {
     return bound && enqueueV3(nullptr);
 }
 
+bool ExecutionContext::setGraphCapture(bool capture) noexcept {
+    return guarded(mReporter, false, [&] { return check("setGraphCapture", mState->setRecording(capture)); });
+}
+
 // ---- profiling and debugging ----------------------------------------------------------------------------------------
 
 void ExecutionContext::reportTime(void* context, std::string_view step, float milliseconds) {
@@ -361,7 +368,7 @@ void ExecutionContext::setProfiler(nvinfer1::IProfiler* profiler) noexcept {
         hooks.context = this;
         hooks.report = &ExecutionContext::reportTime;
     }
-    mState->setProfiler(hooks);
+    check("setProfiler", mState->setProfiler(hooks));
 }
 
 void ExecutionContext::setEnqueueEmitsProfile(bool enqueueEmitsProfile) noexcept {

@@ -1,6 +1,6 @@
 // IExecutionContext over a runtime context. One thread at a time.
 //
-// Streams: plans here run on host memory, so enqueueV3 is complete when it returns; the stream reaches plugins only.
+// Streams: include/tenon/execution_context.h says what they mean; runtime/context_state.h keeps it.
 #pragma once
 
 #include "core/api/engine.h"
@@ -70,6 +70,8 @@ public:
     bool setUnfusedTensorsDebugState(bool flag) noexcept override;
     bool getUnfusedTensorsDebugState() const noexcept override { return false; }
     nvinfer1::IRuntimeConfig* getRuntimeConfig() const noexcept override { return mConfig.get(); }
+    bool setGraphCapture(bool capture) noexcept override;
+    bool getGraphCapture() const noexcept override { return mState->recording(); }
 
 private:
     explicit ExecutionContext(const Engine& engine);

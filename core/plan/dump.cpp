@@ -111,10 +111,14 @@ std::string formatSuffix(const ir::TensorFormat& format) {
     return text == "linear" ? "" : cat(' ', text);
 }
 
+std::string placementSuffix(TnPlacement placement) {
+    return placement == TN_PLACEMENT_HOST ? std::string() : cat(" on ", placement);
+}
+
 void dumpBinding(std::string& out, const Plan& plan, const PlanBinding& binding) {
     append(out, "  ", binding.isInput ? "input  " : "output ", support::quote(binding.name), ' ',
            ir::nameOf(binding.dtype), dimsText(plan, binding.dims), formatSuffix(binding.format),
-           binding.isShapeInput ? " shape input" : "", '\n');
+           placementSuffix(binding.placement), binding.isShapeInput ? " shape input" : "", '\n');
     for (size_t p = 0; p < binding.profiles.size(); ++p) {
         const auto& range = binding.profiles[p];
         if (range[0] != range[2]) {
@@ -131,7 +135,7 @@ void dumpBinding(std::string& out, const Plan& plan, const PlanBinding& binding)
 
 std::string tensorText(const Plan& plan, const PlanTensor& tensor) {
     std::string out = cat('%', tensor.name, ": ", ir::nameOf(tensor.dtype), dimsText(plan, tensor.dims),
-                          formatSuffix(tensor.format), ' ', nameOf(tensor.role));
+                          formatSuffix(tensor.format), placementSuffix(tensor.placement), ' ', nameOf(tensor.role));
     switch (tensor.role) {
     case PlanTensor::Role::kInput:
     case PlanTensor::Role::kOutput:
@@ -165,6 +169,7 @@ void dumpStep(std::string& out, const Plan& plan, const PlanStep& step, size_t i
     if (step.workspaceCapacity > 0) {
         append(out, " workspace @", step.workspaceOffset, '+', step.workspaceCapacity);
     }
+    out += placementSuffix(step.placement);
     if (step.stream != 0) {
         append(out, " stream ", step.stream);
     }
@@ -176,7 +181,11 @@ void dumpStep(std::string& out, const Plan& plan, const PlanStep& step, size_t i
 
 void dumpProgram(std::string& out, const Plan& plan, const PlanProgram& program, const char* what) {
     append(out, what, ' ', support::quote(program.name), ": ", program.steps.size(), " steps, ", program.tensors.size(),
-           " tensors, arena ", support::formatBytes(program.arenaBytes), '\n');
+           " tensors, arena ", support::formatBytes(program.arenaBytes));
+    for (size_t i = 0; i < program.deviceArenaBytes.size(); ++i) {
+        append(out, ", ", support::formatBytes(program.deviceArenaBytes[i]), " on ", i + 1);
+    }
+    out.push_back('\n');
     for (size_t i = 0; i < program.box.size(); ++i) {
         const SymbolRange& range = program.box[i];
         append(out, "  ", plan.symbols[i].name, " in ", range.min, " .. ", range.opt, " .. ");
@@ -245,6 +254,9 @@ std::string dumpPlan(const Plan& plan) {
            plan.level, '\n');
     append(out, "target ", plan.targetFingerprint, plan.targetFeatures.empty() ? "" : " with ",
            join(plan.targetFeatures, " "), '\n');
+    for (size_t i = 0; i < plan.devices.size(); ++i) {
+        append(out, "device ", i + 1, ' ', plan.devices[i].backend, ' ', plan.devices[i].fingerprint, '\n');
+    }
     if (!plan.contentHash.empty()) {
         append(out, "content ", plan.contentHash, '\n');
     }

@@ -198,6 +198,7 @@ PlanBinding Decoder::binding(const fb::Binding& from) {
     out.isShapeInput = from.is_shape_input();
     out.profiles = ranges(from.profiles());
     out.profileValues = ranges(from.profile_values());
+    out.placement = from.placement();
     return out;
 }
 
@@ -252,6 +253,7 @@ PlanStep Decoder::step(const fb::Step& from) {
     out.workspaceOffset = from.workspace_offset();
     out.workspaceCapacity = from.workspace_capacity();
     out.traits = from.traits();
+    out.placement = from.placement();
     return out;
 }
 
@@ -264,6 +266,7 @@ PlanProgram Decoder::program(const fb::Program& from) {
     out.tensors = list<PlanTensor>(from.tensors(), [this](const fb::Tensor* each) { return tensor(*each); });
     out.steps = list<PlanStep>(from.steps(), [this](const fb::Step* each) { return step(*each); });
     out.arenaBytes = from.arena_bytes();
+    out.deviceArenaBytes = numbers(from.device_arena_bytes());
     return out;
 }
 
@@ -307,6 +310,9 @@ Result<Plan> Decoder::decode(const fb::Metadata& metadata, DataPlaces& places) {
     if (const auto* weights = metadata.weight_program(); weights != nullptr) {
         plan.weightProgram = program(*weights);
     }
+    plan.devices = list<PlanDevice>(metadata.devices(), [this](const fb::Device* each) {
+        return PlanDevice{text(each->backend()), text(each->json()), text(each->fingerprint())};
+    });
     if (!mError.empty()) {
         return invalidFile("the metadata of the plan is damaged: ", mError);
     }

@@ -104,7 +104,7 @@ Offset<fb::Binding> Encoder::binding(const PlanBinding& binding) {
     const auto profiles = ranges(binding.profiles);
     const auto values = ranges(binding.profileValues);
     return fb::CreateBinding(mBuilder, name, binding.isInput, dtypeOf(binding.dtype), formatIndex(binding.format), dims,
-                             dimNames, binding.isShapeInput, profiles, values);
+                             dimNames, binding.isShapeInput, profiles, values, binding.placement);
 }
 
 Offset<fb::Constant> Encoder::constant(const PlanConstant& constant, const DataPlaces::Place& place) {
@@ -156,7 +156,8 @@ Offset<fb::Step> Encoder::step(const PlanStep& step) {
     const auto scalars = ints(step.scalars);
     const auto symbols = ints(step.symbols);
     return fb::CreateStep(mBuilder, static_cast<fb::StepKind>(step.kind), name, sources, op, step.kernel, step.stream,
-                          inputs, outputs, scalars, symbols, step.workspaceOffset, step.workspaceCapacity, step.traits);
+                          inputs, outputs, scalars, symbols, step.workspaceOffset, step.workspaceCapacity, step.traits,
+                          step.placement);
 }
 
 Offset<fb::Program> Encoder::program(const PlanProgram& program) {
@@ -176,7 +177,8 @@ Offset<fb::Program> Encoder::program(const PlanProgram& program) {
         steps.push_back(step(each));
     }
     const auto stepsOffset = mBuilder.CreateVector(steps);
-    return fb::CreateProgram(mBuilder, name, boxOffset, tensorsOffset, stepsOffset, program.arenaBytes);
+    const auto arenas = longs(program.deviceArenaBytes);
+    return fb::CreateProgram(mBuilder, name, boxOffset, tensorsOffset, stepsOffset, program.arenaBytes, arenas);
 }
 
 std::vector<std::byte> Encoder::encode(const Plan& plan, const DataPlaces& places) {
@@ -209,6 +211,10 @@ std::vector<std::byte> Encoder::encode(const Plan& plan, const DataPlaces& place
         programs.push_back(program(each));
     }
     const auto weightProgram = program(plan.weightProgram);
+    std::vector<Offset<fb::Device>> devices;
+    for (const PlanDevice& each : plan.devices) {
+        devices.push_back(fb::CreateDevice(mBuilder, text(each.backend), text(each.json), text(each.fingerprint)));
+    }
     // Last, when every format is known.
     std::vector<Offset<fb::Format>> formats;
     for (const ir::TensorFormat& each : mFormats) {
@@ -228,10 +234,11 @@ std::vector<std::byte> Encoder::encode(const Plan& plan, const DataPlaces& place
     const auto kernelsOffset = mBuilder.CreateVector(kernels);
     const auto requirementsOffset = mBuilder.CreateVector(requirements);
     const auto programsOffset = mBuilder.CreateVector(programs);
+    const auto devicesOffset = mBuilder.CreateVector(devices);
     const auto root =
         fb::CreateMetadata(mBuilder, networkName, tenonVersion, targetJson, targetFingerprint, targetFeatures,
                            plan.level, formatsOffset, symbolsOffset, expressionsOffset, bindingsOffset, constantsOffset,
-                           kernelsOffset, requirementsOffset, programsOffset, weightProgram);
+                           kernelsOffset, requirementsOffset, programsOffset, weightProgram, devicesOffset);
     fb::FinishMetadataBuffer(mBuilder, root);
     const auto* begin = reinterpret_cast<const std::byte*>(mBuilder.GetBufferPointer());
     return {begin, begin + mBuilder.GetSize()};

@@ -39,7 +39,7 @@ struct PlanTensor {
     TnPlacement placement = TN_PLACEMENT_HOST;
     ir::TensorFormat format{};
     std::vector<ExprIndex> dims;
-    // Bytes from the start of the arena, or of the binding's or constant's memory. Several tensors may share bytes: a reshape of an input is a
+    // Bytes from the start of the arena of its placement, or of the binding's or constant's memory. Several tensors may share bytes: a reshape of an input is a
     // second kInput tensor of that binding, what a concat view writes into an output is a kOutput tensor at an offset.
     int64_t offset = 0;
     int64_t capacity =
@@ -57,8 +57,8 @@ struct PlanKernel {
 // What the executor does. Only kLaunch and kConvert have a kernel.
 enum class StepKind : uint8_t {
     kLaunch,
-    kConvert,   // a launch that changes layout, element type or placement
-    kCopy,      // the bytes of inputs[0] to outputs[0]: same element type, format and extents, host memory
+    kConvert, // a launch that changes layout, element type or placement
+    kCopy,    // the bytes of inputs[0] to outputs[0]: same element type, format and extents, maybe at another placement
     kHostShape, // outputs[0], an integer or bool tensor in host memory, gets the values of `scalars`, one per element
     kFetch, // ends a segment. With an input: symbols[i] = element i of it; without: takes over what launches wrote for `symbols`
     kLoop,
@@ -74,12 +74,14 @@ struct PlanStep {
     std::string op; // IR op, or "fused:<pattern>"
     int32_t kernel = -1;
     int32_t stream = 0;
+    // Where it runs: the host, or a device, whose stream then orders it. Of a copy the side that is no host memory.
+    TnPlacement placement = TN_PLACEMENT_HOST;
     std::vector<int32_t> inputs; // tensors; -1: left out
     std::vector<int32_t> outputs;
     std::vector<ExprIndex> scalars; // TnPrepareArgs::scalars; of kHostShape the elements
     std::vector<int32_t>
         symbols; // unbacked ones: of kLaunch those of TnLaunchArgs::extents, of kFetch those that become known
-    int64_t workspaceOffset = 0; // in the arena
+    int64_t workspaceOffset = 0; // in the arena of its placement
     int64_t workspaceCapacity = 0;
     TnTraits traits = 0;
 };
@@ -95,8 +97,14 @@ struct PlanProgram {
     std::string name;             // "profile 0", "weights"
     std::vector<SymbolRange> box; // by symbol index
     std::vector<PlanTensor> tensors;
-    std::vector<PlanStep> steps; // in launch order
-    int64_t arenaBytes = 0;
+    std::vector<PlanStep> steps;           // in launch order
+    int64_t arenaBytes = 0;                // in host memory
+    std::vector<int64_t> deviceArenaBytes; // by Plan::devices
+
+    // Of the arena at a placement. Precondition: one of the plan's.
+    int64_t arenaAt(TnPlacement placement) const {
+        return placement == TN_PLACEMENT_HOST ? arenaBytes : deviceArenaBytes[static_cast<size_t>(placement) - 1];
+    }
 };
 
 // An engine input or output, in the network's order.
@@ -108,6 +116,7 @@ struct PlanBinding {
     std::vector<ExprIndex> dims; // of inputs a symbol or a constant each
     std::vector<std::string> dimNames;
     bool isShapeInput = false;                                 // its elements are symbols: it lives in host memory
+    TnPlacement placement = TN_PLACEMENT_HOST;                 // of the memory that the user binds
     std::vector<std::array<std::vector<int64_t>, 3>> profiles; // min, opt, max extents per profile (inputs)
     std::vector<std::array<std::vector<int64_t>, 3>>
         profileValues; // of shape inputs: min, opt, max elements per profile
@@ -126,6 +135,13 @@ struct PlanConstant {
     bool derived = false;
 };
 
+// A device that the plan uses beside the host: number n of Plan::devices is placement n + 1. Any device of the backend may take its place.
+struct PlanDevice {
+    std::string backend; // "cuda"
+    std::string json;    // of the device that the plan was made for
+    std::string fingerprint;
+};
+
 struct ModuleRequirement {
     std::string name;    // module
     std::string version; // it had at build time
@@ -141,6 +157,7 @@ struct Plan {
     std::vector<std::string>
         targetFeatures; // what a device must offer to run it: "avx2", "avx512f"; named as in registry/host_backend.h
     int32_t level = 3;
+    std::vector<PlanDevice> devices;
     std::vector<ir::Symbol> symbols;       // Symbol::input counts input bindings only
     std::vector<ir::ExprNode> expressions; // operands are ExprIndex in DimExpr::id
     std::vector<PlanBinding> bindings;     // inputs, then outputs

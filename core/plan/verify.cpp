@@ -21,6 +21,7 @@ using support::Status;
 namespace {
 
 constexpr int32_t kMaxStreams = 64;
+constexpr int32_t kMaxDevices = 30;
 constexpr int64_t kMaxPrograms = 4096;
 constexpr int64_t kMaxShapeElements = 64 * 1024;
 constexpr size_t kMaxName = 64 * 1024;
@@ -47,6 +48,8 @@ private:
     Status checkProfiles(const PlanBinding& binding, const std::string& where);
     Status checkConstants();
     Status checkKernels();
+    Status checkDevices();
+    Status checkPlacement(TnPlacement placement, const std::string& where) const;
     Status checkProgram(const PlanProgram& program, const std::string& where, bool weights);
     Status checkBox(const PlanProgram& program, const std::string& where, bool weights);
     Status checkTensor(const PlanProgram& program, const PlanTensor& tensor, const std::string& where, bool weights);
@@ -212,10 +215,12 @@ Status Checker::checkBinding(const PlanBinding& binding, const std::string& wher
                            " names for them");
     }
     TN_RETURN_IF_ERROR(checkIndices(binding.dims, where));
+    TN_RETURN_IF_ERROR(checkPlacement(binding.placement, where));
     if (binding.isShapeInput) {
         const bool integer = binding.dtype == ir::DataType::kI32 || binding.dtype == ir::DataType::kI64;
-        if (!binding.isInput || !integer || !ir::isLinear(binding.format)) {
-            return invalidFile(where, " is marked as a shape input, which must be a linear i32 or i64 input");
+        if (!binding.isInput || !integer || !ir::isLinear(binding.format) || binding.placement != TN_PLACEMENT_HOST) {
+            return invalidFile(where,
+                               " is marked as a shape input, which must be a linear i32 or i64 input in host memory");
         }
     }
     for (const ExprIndex dim : binding.dims) {
@@ -293,6 +298,38 @@ Status Checker::checkKernels() {
     return {};
 }
 
+Status Checker::checkDevices() {
+    std::set<std::string_view> backends;
+    for (size_t i = 0; i < mPlan.devices.size(); ++i) {
+        const std::string& backend = mPlan.devices[i].backend;
+        if (backend.empty() || backend.size() > 256 || !backends.insert(backend).second ||
+            i >= static_cast<size_t>(kMaxDevices)) {
+            return invalidFile("device ", i, " names no backend or one used before, or there are more than ",
+                               kMaxDevices);
+        }
+    }
+    return {};
+}
+
+Status Checker::checkPlacement(TnPlacement placement, const std::string& where) const {
+    if (placement != TN_PLACEMENT_HOST && !inRange(int64_t{placement} - 1, mPlan.devices.size())) {
+        return invalidFile(where, " is at placement ", placement, "; the plan has the host and ", mPlan.devices.size(),
+                           " devices");
+    }
+    return {};
+}
+
+// A kernel reaches the memory of its own placement and the host's.
+bool isReachable(const PlanProgram& program, const PlanStep& step) {
+    const auto reaches = [&](int32_t tensor) {
+        const TnPlacement placement =
+            tensor < 0 ? TN_PLACEMENT_HOST : program.tensors[static_cast<size_t>(tensor)].placement;
+        return placement == TN_PLACEMENT_HOST || placement == step.placement;
+    };
+    return std::all_of(step.inputs.begin(), step.inputs.end(), reaches) &&
+           std::all_of(step.outputs.begin(), step.outputs.end(), reaches);
+}
+
 Status Checker::checkBox(const PlanProgram& program, const std::string& where, bool weights) {
     if (weights && program.box.empty()) {
         return {};
@@ -349,7 +386,7 @@ int64_t Checker::roomFor(const PlanProgram& program, const PlanTensor& tensor, c
     case PlanTensor::Role::kConstant:
         return mPlan.constants[static_cast<size_t>(tensor.constant)].bytes;
     case PlanTensor::Role::kActivation:
-        return program.arenaBytes;
+        return program.arenaAt(tensor.placement);
     }
     return -1;
 }
@@ -369,9 +406,9 @@ Status Checker::checkPlace(const PlanProgram& program, const PlanTensor& tensor,
     }
     if (activation) {
         const auto end = support::checkedAdd(tensor.offset, tensor.capacity);
-        if (!end || *end > program.arenaBytes) {
+        if (!end || *end > program.arenaAt(tensor.placement)) {
             return invalidFile(where, " lies at ", tensor.offset, " with ", tensor.capacity,
-                               " bytes, outside the arena of ", program.arenaBytes);
+                               " bytes, outside the arena of ", program.arenaAt(tensor.placement));
         }
     }
     for (const Corner& corner : mCorners) {
@@ -402,6 +439,7 @@ Status Checker::checkTensor(const PlanProgram& program, const PlanTensor& tensor
         return invalidFile(where, ": ", problem);
     }
     TN_RETURN_IF_ERROR(checkIndices(tensor.dims, where));
+    TN_RETURN_IF_ERROR(checkPlacement(tensor.placement, where));
     switch (tensor.role) {
     case PlanTensor::Role::kInput:
     case PlanTensor::Role::kOutput: {
@@ -410,6 +448,9 @@ Status Checker::checkTensor(const PlanProgram& program, const PlanTensor& tensor
             mPlan.bindings[static_cast<size_t>(tensor.binding)].isInput != isInput) {
             return invalidFile(where, " refers to binding ", tensor.binding, ", which is no ",
                                isInput ? "input" : "output", " of this program");
+        }
+        if (mPlan.bindings[static_cast<size_t>(tensor.binding)].placement != tensor.placement) {
+            return invalidFile(where, " is not at the placement of its binding");
         }
         break;
     }
@@ -430,7 +471,8 @@ Status Checker::checkAlias(const PlanProgram& program, const PlanStep& step, con
     }
     const PlanTensor& in = program.tensors[static_cast<size_t>(step.inputs[0])];
     const PlanTensor& out = program.tensors[static_cast<size_t>(step.outputs[0])];
-    if (in.role != out.role || in.binding != out.binding || in.constant != out.constant || in.offset != out.offset) {
+    if (in.role != out.role || in.binding != out.binding || in.constant != out.constant || in.offset != out.offset ||
+        in.placement != out.placement) {
         return invalidFile(where, " is said to cost nothing, but its output is not where its input is");
     }
     return {};
@@ -486,14 +528,14 @@ Status Checker::checkStepKind(const PlanProgram& program, const PlanStep& step, 
         ir::TensorFormat inFormat = in.format;
         ir::TensorFormat outFormat = out.format;
         inFormat.alignment = outFormat.alignment = 0;
-        if (in.dtype != out.dtype || !ir::equal(inFormat, outFormat) || in.placement != TN_PLACEMENT_HOST ||
-            out.placement != TN_PLACEMENT_HOST || in.format.outer_pitch != 0) {
-            return invalidFile(where, " is a copy between tensors of different type, layout or place");
+        if (in.dtype != out.dtype || !ir::equal(inFormat, outFormat) || in.format.outer_pitch != 0) {
+            return invalidFile(where, " is a copy between tensors of different type or layout");
         }
         return {};
     }
     case StepKind::kHostShape:
-        if (step.outputs.size() != 1 || !isHostInteger(program.tensors[static_cast<size_t>(step.outputs[0])])) {
+        if (step.placement != TN_PLACEMENT_HOST || step.outputs.size() != 1 ||
+            !isHostInteger(program.tensors[static_cast<size_t>(step.outputs[0])])) {
             return invalidFile(where, " computes a shape and has not one linear integer output in host memory");
         }
         return {};
@@ -512,6 +554,11 @@ Status Checker::checkStep(const PlanProgram& program, const PlanStep& step, cons
     TN_RETURN_IF_ERROR(checkPorts(program, step, where, weights));
     TN_RETURN_IF_ERROR(checkStepKind(program, step, where));
     TN_RETURN_IF_ERROR(checkIndices(step.scalars, where));
+    TN_RETURN_IF_ERROR(checkPlacement(step.placement, where));
+    if (!isReachable(program, step)) {
+        return invalidFile(where, " runs at placement ", step.placement,
+                           " and has a tensor that is neither there nor in host memory");
+    }
     for (const int32_t symbol : step.symbols) {
         if (!inRange(symbol, mPlan.symbols.size()) ||
             mPlan.symbols[static_cast<size_t>(symbol)].source != ir::SymbolSource::kUnbacked) {
@@ -523,9 +570,9 @@ Status Checker::checkStep(const PlanProgram& program, const PlanStep& step, cons
     }
     const auto end = support::checkedAdd(step.workspaceOffset, step.workspaceCapacity);
     if (step.workspaceOffset < 0 || step.workspaceCapacity < 0 || step.workspaceOffset % 64 != 0 || !end ||
-        (step.workspaceCapacity > 0 && *end > program.arenaBytes)) {
+        (step.workspaceCapacity > 0 && *end > program.arenaAt(step.placement))) {
         return invalidFile(where, " has workspace at ", step.workspaceOffset, " with ", step.workspaceCapacity,
-                           " bytes, which is not aligned or outside the arena of ", program.arenaBytes);
+                           " bytes, which is not aligned or outside the arena of ", program.arenaAt(step.placement));
     }
     return {};
 }
@@ -533,6 +580,15 @@ Status Checker::checkStep(const PlanProgram& program, const PlanStep& step, cons
 Status Checker::checkProgram(const PlanProgram& program, const std::string& where, bool weights) {
     if (program.arenaBytes < 0) {
         return invalidFile(where, " has an arena of ", program.arenaBytes, " bytes");
+    }
+    if (program.deviceArenaBytes.size() != mPlan.devices.size()) {
+        return invalidFile(where, " has ", program.deviceArenaBytes.size(), " arenas on devices, the plan has ",
+                           mPlan.devices.size(), " devices");
+    }
+    for (const int64_t bytes : program.deviceArenaBytes) {
+        if (bytes < 0) {
+            return invalidFile(where, " has an arena of ", bytes, " bytes");
+        }
     }
     TN_RETURN_IF_ERROR(checkBox(program, where, weights));
     mCorners = cornersOf(program);
@@ -556,6 +612,7 @@ Status Checker::check() {
             mInputBindings.push_back(static_cast<int32_t>(i));
         }
     }
+    TN_RETURN_IF_ERROR(checkDevices());
     TN_RETURN_IF_ERROR(checkSymbols());
     TN_RETURN_IF_ERROR(checkExpressions());
     TN_RETURN_IF_ERROR(checkBindings());

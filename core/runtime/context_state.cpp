@@ -26,15 +26,20 @@ Result<std::unique_ptr<ContextState>> ContextState::create(std::shared_ptr<const
 
 ContextState::ContextState(std::shared_ptr<const LoadedPlan> plan, const ContextOptions& options)
     : mPlan(std::move(plan)), mOptions(options),
-      mThreads(options.threads > 0 ? options.threads : std::max(1, registry::hostDescription().threads)),
-      mArena(options.allocator) {}
+      mThreads(options.threads > 0 ? options.threads : std::max(1, registry::hostDescription().threads)) {}
 
-ContextState::~ContextState() = default;
+ContextState::~ContextState() {
+    if (mStreams != nullptr) {
+        static_cast<void>(mStreams->settle()); // nobody to tell
+    }
+}
 
 Status ContextState::open() {
     const plan::Plan& plan = mPlan->plan();
     const SessionOptions session{mThreads, mOptions.resourceContext, mOptions.resource};
-    TN_ASSIGN_OR_RETURN(mSessions, SessionSet::open(mPlan->kernels(), session));
+    const DeviceSet& devices = mPlan->devices();
+    TN_ASSIGN_OR_RETURN(mSessions, SessionSet::open(mPlan->kernels(), devices, mPlan->runtimeUses(), session));
+    TN_ASSIGN_OR_RETURN(mStreams, ContextStreams::open(devices));
     mInstances.resize(plan.programs.size());
     mInputs.resize(plan.bindings.size());
     mAddresses.assign(plan.bindings.size(), nullptr);
@@ -44,9 +49,21 @@ Status ContextState::open() {
     for (size_t i = 0; i < plan.bindings.size(); ++i) {
         mInputs[i].isShapeInput = plan.bindings[i].isShapeInput;
     }
-    if (mOptions.ownArena) {
-        TN_RETURN_IF_ERROR(mArena.reserve(mPlan->largestArenaBytes(), "the arena of activations"));
+    for (TnPlacement placement = 0; placement < static_cast<TnPlacement>(devices.size()); ++placement) {
+        const bool primary = placement == devices.primary();
+        AllocatorCallbacks allocator = devices.allocator(placement);
+        if (primary && mOptions.allocator.allocate != nullptr) {
+            const int64_t alignment = allocator.alignment;
+            allocator = mOptions.allocator;
+            allocator.alignment = alignment;
+        }
+        mAllocators.push_back(allocator);
+        mArenas.emplace_back(allocator);
+        if (!primary || mOptions.ownArena) {
+            TN_RETURN_IF_ERROR(mArenas.back().reserve(mPlan->largestArenaBytes(placement), "the arena of activations"));
+        }
     }
+    mArenaAddresses.assign(devices.size(), nullptr);
     return setProfile(0);
 }
 
@@ -57,7 +74,8 @@ Status ContextState::setProfile(int32_t profile) {
     }
     auto& instance = mInstances[static_cast<size_t>(profile)];
     if (instance == nullptr) {
-        TN_ASSIGN_OR_RETURN(instance, ProgramInstance::create(mPlan->program(profile), *mSessions, mOptions.allocator));
+        TN_ASSIGN_OR_RETURN(
+            instance, ProgramInstance::create(mPlan->program(profile), *mSessions, mPlan->devices(), mAllocators));
     }
     mProfile = profile;
     const plan::Plan& plan = mPlan->plan();
@@ -70,9 +88,14 @@ Status ContextState::setProfile(int32_t profile) {
             input.dims.push_back(node.op == ir::ExprOp::kConstant ? node.value : -1);
         }
     }
-    mTimes.assign(mPlan->program(profile).steps.size(), -1.0F);
+    TN_RETURN_IF_ERROR(settle()); // events of the timer may be in use
+    mTimer.reset(mPlan->program(profile), mPlan->devices());
+    if (mProfiler.report != nullptr) {
+        TN_RETURN_IF_ERROR(mTimer.arm());
+    }
     mHasTimes = false;
     mShapesDirty = mPrepareDirty = mBindDirty = true;
+    mCurrentRecording = nullptr;
     mDataKnown = false;
     return {};
 }
@@ -124,6 +147,7 @@ Status ContextState::setInputShape(int32_t binding, std::span<const int64_t> dim
     if (!std::equal(dims.begin(), dims.end(), input.dims.begin(), input.dims.end())) {
         input.dims.assign(dims.begin(), dims.end());
         mShapesDirty = true;
+        mCurrentRecording = nullptr;
     }
     return {};
 }
@@ -153,8 +177,14 @@ Status ContextState::setShapeValues(int32_t binding, std::span<const int64_t> va
                                "' is no shape input: no extent depends on its elements");
     }
     TN_RETURN_IF_ERROR(checkValues(binding, values));
-    mShapesDirty = mShapesDirty || !input.hasValues ||
-                   !std::equal(values.begin(), values.end(), input.values.begin(), input.values.end());
+    const bool same =
+        input.hasValues && std::equal(values.begin(), values.end(), input.values.begin(), input.values.end());
+    mShapesDirty = mShapesDirty || !same;
+    if (!same || input.fromAddress) {
+        // A run that is not done may still copy the old ones.
+        TN_RETURN_IF_ERROR(settle());
+        mCurrentRecording = nullptr;
+    }
     input.values.assign(values.begin(), values.end());
     input.contents.assign(values.size(), 0);
     if (bindingAt(binding).dtype == ir::DataType::kI32) {
@@ -207,6 +237,7 @@ Status ContextState::readShapeInputs() {
         input.values = std::move(values);
         input.hasValues = true;
         mShapesDirty = true;
+        mCurrentRecording = nullptr;
     }
     return {};
 }
@@ -311,6 +342,7 @@ Status ContextState::inferShapes() {
 Status ContextState::prepare() {
     TN_RETURN_IF_ERROR(inferShapes());
     if (mPrepareDirty) {
+        TN_RETURN_IF_ERROR(settle());
         TN_RETURN_IF_ERROR(instance().prepare(0));
         mPrepareDirty = false;
         mBindDirty = true;
@@ -354,6 +386,7 @@ Status ContextState::setAddress(int32_t binding, void* address) {
                                info.format.alignment > 1 ? "its format demands" : "its element type needs");
     }
     const auto index = static_cast<size_t>(binding);
+    const void* const before = addressFor(binding);
     Input& input = mInputs[index];
     if (input.isShapeInput) {
         if (input.fromAddress && address == nullptr) {
@@ -363,6 +396,9 @@ Status ContextState::setAddress(int32_t binding, void* address) {
     }
     mAddresses[index] = address;
     mBindDirty = mBindDirty || mBoundAddresses[index] != addressFor(binding);
+    if (addressFor(binding) != before) {
+        mCurrentRecording = nullptr; // a replay binds nothing
+    }
     return {};
 }
 
@@ -375,8 +411,9 @@ void* ContextState::addressFor(int32_t binding) const {
 }
 
 Status ContextState::setArena(void* memory, int64_t bytes) {
-    if (reinterpret_cast<uintptr_t>(memory) % kMemoryAlignment != 0) {
-        return invalidArgument("the context's memory must be aligned to ", kMemoryAlignment, " bytes");
+    const int64_t alignment = mAllocators[static_cast<size_t>(mPlan->devices().primary())].alignment;
+    if (reinterpret_cast<uintptr_t>(memory) % static_cast<uintptr_t>(alignment) != 0) {
+        return invalidArgument("the context's memory must be aligned to ", alignment, " bytes");
     }
     if (memory != nullptr && bytes < mPlan->arenaBytes(mProfile)) {
         return invalidArgument("the context's memory has ", bytes, " bytes, profile ", mProfile, " needs ",
@@ -385,11 +422,20 @@ Status ContextState::setArena(void* memory, int64_t bytes) {
     mUserArena = static_cast<std::byte*>(memory);
     mUserArenaBytes = memory == nullptr ? 0 : bytes;
     mBindDirty = true;
+    mCurrentRecording = nullptr;
     return {};
 }
 
-Status ContextState::bindIfNeeded(TnStream* stream) {
-    if (!mBindDirty && !instance().buffersMoved() && stream == mStream) {
+Status ContextState::settle() {
+    if (mInFlight) {
+        TN_RETURN_IF_ERROR(mStreams->settle());
+        mInFlight = false;
+    }
+    return {};
+}
+
+Status ContextState::bindIfNeeded() {
+    if (!mBindDirty && !instance().buffersMoved()) {
         return {};
     }
     const LoadedProgram& program = mPlan->program(mProfile);
@@ -408,60 +454,152 @@ Status ContextState::bindIfNeeded(TnStream* stream) {
                                    "' has no address: call setTensorAddress before running");
         }
     }
-    const int64_t needed = program.source->arenaBytes;
-    if (mUserArena != nullptr ? mUserArenaBytes < needed : mArena.bytes() < needed) {
+    const DeviceSet& devices = mPlan->devices();
+    const int64_t needed = mPlan->arenaBytes(mProfile);
+    const GrowingBuffer& own = mArenas[static_cast<size_t>(devices.primary())];
+    if (mUserArena != nullptr ? mUserArenaBytes < needed : own.bytes() < needed) {
         return invalidArgument("profile ", mProfile, " needs ", needed, " bytes of memory for its activations, ",
                                mUserArena != nullptr ? cat("it was given ", mUserArenaBytes)
                                                      : std::string("and none was given: the context was made without"));
     }
-    instance().bind({mUserArena != nullptr ? mUserArena : mArena.data(), mBoundAddresses, mPlan->constantData()},
-                    stream);
-    mStream = stream;
+    for (size_t placement = 0; placement < devices.size(); ++placement) {
+        mArenaAddresses[placement] = arenaAt(static_cast<TnPlacement>(placement));
+    }
+    instance().bind({mArenaAddresses, mBoundAddresses, &mPlan->constants()}, mStreams->current());
     mBindDirty = false;
     return {};
 }
 
-Status ContextState::runSegment(int32_t segment, TnStream* stream) {
+Status ContextState::runSegment(int32_t segment) {
     if (segment > 0) {
         TN_RETURN_IF_ERROR(instance().fetch(segment, mSymbols));
         TN_RETURN_IF_ERROR(instance().evaluate(segment, mSymbols).status());
+        TN_RETURN_IF_ERROR(settle());
         TN_RETURN_IF_ERROR(instance().prepare(segment));
         mBindDirty = true;
     }
-    TN_RETURN_IF_ERROR(bindIfNeeded(stream));
-    return instance().launch(segment, mProfiler.report != nullptr ? mTimes.data() : nullptr);
+    TN_RETURN_IF_ERROR(bindIfNeeded());
+    mInFlight = true;
+    return instance().launch(segment, mProfiler.report != nullptr ? &mTimer : nullptr);
 }
 
-Status ContextState::enqueue(TnStream* stream) {
+Status ContextState::run() {
     if (mPlan->program(mProfile).segments.size() > 1) {
         // The last run left the values that it fetched; this one begins with upper bounds again.
         mShapesDirty = true;
     }
-    TN_RETURN_IF_ERROR(mShapesDirty ? Status() : readShapeInputs());
     if (mShapesDirty || mPrepareDirty) {
         TN_RETURN_IF_ERROR(prepare());
     }
     for (int32_t segment = 0; segment < instance().segmentCount(); ++segment) {
-        TN_RETURN_IF_ERROR(runSegment(segment, stream));
-    }
-    mDataKnown = true;
-    mHasTimes = mProfiler.report != nullptr;
-    if (mHasTimes && mEmitsProfile) {
-        reportTimes();
+        TN_RETURN_IF_ERROR(runSegment(segment));
     }
     return {};
 }
 
-void ContextState::setProfiler(const StepProfiler& profiler) {
-    mProfiler = profiler;
+// Everything that a recorded run depends on besides the plan.
+void ContextState::collectRunKey() {
+    mRunKey.clear();
+    mRunKey.push_back(mProfile);
+    for (size_t i = 0; i < mInputs.size(); ++i) {
+        mRunKey.insert(mRunKey.end(), mInputs[i].dims.begin(), mInputs[i].dims.end());
+        mRunKey.insert(mRunKey.end(), mInputs[i].values.begin(), mInputs[i].values.end());
+        mRunKey.push_back(static_cast<int64_t>(reinterpret_cast<intptr_t>(addressFor(static_cast<int32_t>(i)))));
+    }
+    for (size_t placement = 0; placement < mArenas.size(); ++placement) {
+        mRunKey.push_back(
+            static_cast<int64_t>(reinterpret_cast<intptr_t>(arenaAt(static_cast<TnPlacement>(placement)))));
+    }
+}
+
+Status ContextState::runRecorded() {
+    TnStream* const stream = mStreams->current()[static_cast<size_t>(mPlan->devices().primary())];
+    if (mCurrentRecording == nullptr) {
+        TN_RETURN_IF_ERROR(inferShapes());
+        collectRunKey();
+        mCurrentRecording = mRecordings->find(mRunKey);
+    }
+    if (mCurrentRecording == nullptr) {
+        const int64_t owned = instance().ownedBytes();
+        TN_RETURN_IF_ERROR(prepare());
+        if (instance().ownedBytes() != owned || mRecordings->full()) {
+            TN_RETURN_IF_ERROR(settle());
+        }
+        if (instance().ownedBytes() != owned) {
+            mRecordings->clear(); // they hold the addresses of what moved
+        }
+        TN_RETURN_IF_ERROR(bindIfNeeded());
+        TN_RETURN_IF_ERROR(mRecordings->begin(stream));
+        if (Status issued = instance().launch(0, nullptr); !issued.ok()) {
+            mRecordings->abandon(stream);
+            return issued.withContext("while recording a run");
+        }
+        TN_ASSIGN_OR_RETURN(mCurrentRecording, mRecordings->end(stream, mRunKey));
+    }
+    mInFlight = true;
+    return mRecordings->replay(mCurrentRecording, stream);
+}
+
+Status ContextState::setRecording(bool on) {
+    TN_RETURN_IF_ERROR(settle());
+    mCurrentRecording = nullptr;
+    mRecordings.reset();
+    if (!on) {
+        return {};
+    }
+    const LoadedProgram& program = mPlan->program(mProfile);
+    if (!program.recordingRefusal.empty()) {
+        return support::unsupported("runs of profile ", mProfile, " cannot be recorded: ", program.recordingRefusal);
+    }
+    const Device& device = mPlan->devices().at(mPlan->devices().primary());
+    const TnCapture* const capture = device.capture();
+    if (capture == nullptr) {
+        return support::unsupported("runs cannot be recorded: backend '", device.name(), "' has no recording");
+    }
+    mRecordings = std::make_unique<RunRecordings>(*capture);
+    return {};
+}
+
+Status ContextState::enqueue(void* stream) {
+    bool moved = false;
+    TN_RETURN_IF_ERROR(mStreams->use(stream, moved));
+    mBindDirty = mBindDirty || moved;
+    const LoadedProgram& program = mPlan->program(mProfile);
+    const bool recordable = program.recordingRefusal.empty();
+    if (mStreams->userRecords() && !recordable) {
+        return support::unsupported("this stream is being recorded, and the run cannot be: ", program.recordingRefusal);
+    }
+    TN_RETURN_IF_ERROR(mShapesDirty ? Status() : readShapeInputs());
+    const bool replays =
+        mRecordings != nullptr && recordable && !mStreams->userRecords() && mProfiler.report == nullptr;
+    const Status ran = replays ? runRecorded() : run();
+    const Status finished = mStreams->finish();
+    TN_RETURN_IF_ERROR(ran);
+    TN_RETURN_IF_ERROR(finished);
+    mDataKnown = true;
+    mHasTimes = mProfiler.report != nullptr;
+    if (mHasTimes) {
+        TN_RETURN_IF_ERROR(settle());
+        mTimer.finish();
+        if (mEmitsProfile) {
+            reportTimes();
+        }
+    }
+    return {};
+}
+
+Status ContextState::setProfiler(const StepProfiler& profiler) {
     mHasTimes = false;
+    mProfiler = profiler;
+    return profiler.report != nullptr ? mTimer.arm() : Status();
 }
 
 void ContextState::reportTimes() {
     const LoadedProgram& program = mPlan->program(mProfile);
-    for (size_t i = 0; i < mTimes.size(); ++i) {
-        if (mTimes[i] >= 0) {
-            mProfiler.report(mProfiler.context, program.planStep(program.steps[i]).name, mTimes[i]);
+    const std::span<const float> times = mTimer.milliseconds();
+    for (size_t i = 0; i < times.size(); ++i) {
+        if (times[i] >= 0) {
+            mProfiler.report(mProfiler.context, program.planStep(program.steps[i]).name, times[i]);
         }
     }
 }
@@ -475,7 +613,10 @@ bool ContextState::reportToProfiler() {
 }
 
 int64_t ContextState::memoryBytes() const {
-    int64_t bytes = mArena.bytes();
+    int64_t bytes = 0;
+    for (const GrowingBuffer& arena : mArenas) {
+        bytes += arena.bytes();
+    }
     for (const auto& instance : mInstances) {
         bytes += instance != nullptr ? instance->ownedBytes() : 0;
     }

@@ -2,13 +2,20 @@
 // Used by the API's IExecutionContext and by tools. Knows loaded plans; nothing of TensorRT's interfaces.
 //
 // Threads: one at a time per context. Several contexts of one plan run at the same time.
+//
+// Streams. The work of a plan without devices is done when enqueue returns. Otherwise steps on devices are put on a stream: with a stream of the
+// user's, which belongs to the backend of the plan's first device, enqueue returns when all is issued, and everything is done when that stream
+// is; without one, everything is done when enqueue returns. Host steps in between run on the calling thread, which then waits for what they read.
 #pragma once
 
+#include "core/runtime/context_streams.h"
 #include "core/runtime/device_memory.h"
 #include "core/runtime/kernel_set.h"
 #include "core/runtime/loaded_plan.h"
 #include "core/runtime/profiler_hooks.h"
 #include "core/runtime/program_instance.h"
+#include "core/runtime/run_recordings.h"
+#include "core/runtime/step_timer.h"
 #include "core/support/status.h"
 
 #include <cstdint>
@@ -21,7 +28,8 @@ namespace tenon::runtime {
 
 struct ContextOptions {
     int32_t threads = 0; // of the host stream's team; 0: all that the process may use
-    AllocatorCallbacks allocator;
+    AllocatorCallbacks
+        allocator; // of memory at the primary placement: the first device's, or the host's where there is none
     /// User resources by name, for kernels. May be null; valid while the context lives.
     void* resourceContext = nullptr;
     void* (*resource)(void* context, TnString name) = nullptr;
@@ -63,7 +71,8 @@ public:
     /// The memory of a binding, aligned to its element type (or to what its format demands). Null unbinds.
     support::Status setAddress(int32_t binding, void* address);
     void* address(int32_t binding) const { return mAddresses[static_cast<size_t>(binding)]; }
-    /// User memory in place of the context's arena: 64-aligned, at least plan().arenaBytes(profile()).
+    /// User memory in place of the context's arena at the primary placement: aligned as the placement wants, at least
+    /// plan().arenaBytes(profile()).
     support::Status setArena(void* memory, int64_t bytes);
 
     /// Indices of inputs whose shape (or shape values) must still be set.
@@ -73,11 +82,22 @@ public:
     support::Status inferShapes();
     /// inferShapes, then everything that kernels do ahead of a run. enqueue does it when it was not done.
     support::Status prepare();
-    /// Runs. When nothing changed since the last run it goes straight to the kernels: no allocation, no lock, no text. `stream` is null on the host.
-    support::Status enqueue(TnStream* stream);
+    /// Runs; see above for streams. When nothing changed since the last run it goes straight to the kernels: no allocation, no lock, no text.
+    /// `stream`: its native handle, or null.
+    support::Status enqueue(void* stream);
+
+    /// Waits until all work that runs issued is done.
+    support::Status wait() { return settle(); }
+
+    /// On: runs are recorded on the device, once per set of shapes and addresses, and replayed. kUnsupported, before any work, where the plan's
+    /// program of the current profile cannot be recorded, naming the step. Of another profile that cannot, the runs are simply not recorded.
+    support::Status setRecording(bool on);
+    bool recording() const { return mRecordings != nullptr; }
+    /// How many recorded runs are kept.
+    size_t recordings() const { return mRecordings == nullptr ? 0 : mRecordings->size(); }
 
     /// Null members: none. Reports go out at the end of enqueue, or, with emitsProfile off, when reportToProfiler is called.
-    void setProfiler(const StepProfiler& profiler);
+    support::Status setProfiler(const StepProfiler& profiler);
     void setEnqueueEmitsProfile(bool emits) { mEmitsProfile = emits; }
     /// False when there is no profiler or nothing was measured.
     bool reportToProfiler();
@@ -107,8 +127,18 @@ private:
     support::Status solveSymbols();
     support::Status checkSharedSymbols() const;
     support::Status requireInputs() const;
-    support::Status runSegment(int32_t segment, TnStream* stream);
-    support::Status bindIfNeeded(TnStream* stream);
+    support::Status run();
+    support::Status runRecorded();
+    support::Status runSegment(int32_t segment);
+    support::Status bindIfNeeded();
+    void collectRunKey();
+    // Before something that work in flight still uses is changed.
+    support::Status settle();
+    std::byte* arenaAt(TnPlacement placement) const {
+        return placement == mPlan->devices().primary() && mUserArena != nullptr
+                   ? mUserArena
+                   : mArenas[static_cast<size_t>(placement)].data();
+    }
     void reportTimes();
     void* addressFor(int32_t binding) const;
     ProgramInstance& instance() { return *mInstances[static_cast<size_t>(mProfile)]; }
@@ -121,8 +151,11 @@ private:
     int32_t mThreads = 1;
     int32_t mProfile = 0;
     std::unique_ptr<SessionSet> mSessions;
+    std::unique_ptr<ContextStreams> mStreams;
+    std::vector<AllocatorCallbacks> mAllocators;              // by placement
     std::vector<std::unique_ptr<ProgramInstance>> mInstances; // by profile; null until selected
-    GrowingBuffer mArena;
+    std::vector<GrowingBuffer> mArenas;                       // by placement
+    std::vector<std::byte*> mArenaAddresses;                  // by placement: what kernels get
     std::byte* mUserArena = nullptr;
     int64_t mUserArenaBytes = 0;
 
@@ -130,17 +163,21 @@ private:
     std::vector<void*> mAddresses;      // what the user bound
     std::vector<void*> mBoundAddresses; // what kernels get: the same, or the context's copy of shape values
     std::vector<int64_t> mSymbols;
-    bool mShapesDirty = true;  // input shapes changed since inferShapes
-    bool mPrepareDirty = true; // extents changed since prepare
-    bool mBindDirty = true;    // an address changed since bind
-    bool mDataKnown = false;   // a run has produced what fetch steps bring
-    TnStream* mStream = nullptr;
+    bool mShapesDirty = true;                // input shapes changed since inferShapes
+    bool mPrepareDirty = true;               // extents changed since prepare
+    bool mBindDirty = true;                  // an address changed since bind
+    bool mDataKnown = false;                 // a run has produced what fetch steps bring
+    bool mInFlight = false;                  // work that a run issued may not be done
     std::vector<bool> mReportedZeroDivision; // by expression
 
     StepProfiler mProfiler;
     bool mEmitsProfile = true;
     bool mHasTimes = false;
-    std::vector<float> mTimes; // by step of the current program
+    StepTimer mTimer;
+
+    std::unique_ptr<RunRecordings> mRecordings; // null: off
+    TnRecording* mCurrentRecording = nullptr;   // of the shapes and addresses as they are; null: to be looked up
+    std::vector<int64_t> mRunKey;
 };
 
 } // namespace tenon::runtime

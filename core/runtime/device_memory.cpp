@@ -51,21 +51,20 @@ Status GrowingBuffer::reserve(int64_t bytes, const char* what) {
         return {};
     }
     void* const memory = mAllocator.allocate != nullptr
-                             ? mAllocator.allocate(mAllocator.context, bytes, kMemoryAlignment)
+                             ? mAllocator.allocate(mAllocator.context, bytes, mAllocator.alignment)
                              : ::operator new(static_cast<size_t>(bytes), kAlign, std::nothrow);
     if (memory == nullptr) {
         return makeError(Code::kOutOfMemory, "no memory for ", what, ": ",
-                         mAllocator.allocate != nullptr ? "the application's allocator gave none for "
-                                                        : "there are no ",
+                         mAllocator.allocate != nullptr ? mAllocator.name : "the heap", " gave none for ",
                          support::formatBytes(bytes), " (", bytes,
                          " bytes). Use smaller shapes, fewer contexts, or a plan built with a smaller workspace");
     }
-    if (reinterpret_cast<uintptr_t>(memory) % kMemoryAlignment != 0) {
+    if (reinterpret_cast<uintptr_t>(memory) % static_cast<uintptr_t>(mAllocator.alignment) != 0) {
         if (mAllocator.deallocate != nullptr) {
             mAllocator.deallocate(mAllocator.context, memory);
         }
-        return makeError(Code::kInvalidArgument, "the application's allocator returned memory for ", what,
-                         " that is not aligned to the ", kMemoryAlignment, " bytes it was asked for");
+        return makeError(Code::kInvalidArgument, mAllocator.name, " returned memory for ", what,
+                         " that is not aligned to the ", mAllocator.alignment, " bytes it was asked for");
     }
     release();
     mData = static_cast<std::byte*>(memory);

@@ -1,5 +1,5 @@
 // Memory that a context owns: the arena, and buffers that grow.
-// Used by context_state and program_instance. Knows the user's allocator as two functions; host memory only.
+// Used by context_state and program_instance. Knows an allocator as two functions, whatever memory it has.
 #pragma once
 
 #include "core/support/status.h"
@@ -9,6 +9,8 @@
 
 namespace tenon::runtime {
 
+inline constexpr int64_t kMemoryAlignment = 64;
+
 /// Where a context gets its memory. Null functions: the C++ heap. Called on the context's thread, never inside a segment. Must outlive the
 /// context.
 struct AllocatorCallbacks {
@@ -16,9 +18,9 @@ struct AllocatorCallbacks {
     /// `alignment` is a power of two. Null: no memory.
     void* (*allocate)(void* context, int64_t bytes, int64_t alignment) = nullptr;
     void (*deallocate)(void* context, void* memory) = nullptr;
+    int64_t alignment = kMemoryAlignment;             // of every block
+    const char* name = "the application's allocator"; // in errors
 };
-
-inline constexpr int64_t kMemoryAlignment = 64;
 
 /// A block that can only grow. What was in it is lost when it does. Moved, never copied.
 class GrowingBuffer {

@@ -1,5 +1,6 @@
 #include "core/runtime/kernel_set.h"
 
+#include "core/runtime/loaded_program.h"
 #include "core/support/text.h"
 #include "registry/text_sink.h"
 
@@ -108,23 +109,41 @@ KernelSet::~KernelSet() {
     }
 }
 
-Result<std::unique_ptr<SessionSet>> SessionSet::open(std::shared_ptr<const KernelSet> kernels,
-                                                     const SessionOptions& options) {
+std::vector<uint32_t> runtimePlacements(const KernelSet& kernels, std::span<const LoadedProgram* const> programs) {
+    std::vector<uint32_t> uses(kernels.runtimes().size(), 0);
+    for (const LoadedProgram* program : programs) {
+        for (const ProgramStep& step : program->steps) {
+            if (step.kernel >= 0) {
+                uses[static_cast<size_t>(kernels.at(step.kernel).runtimeIndex)] |= 1U << step.placement;
+            }
+        }
+    }
+    return uses;
+}
+
+Result<std::unique_ptr<SessionSet>> SessionSet::open(std::shared_ptr<const KernelSet> kernels, const DeviceSet& devices,
+                                                     std::span<const uint32_t> uses, const SessionOptions& options) {
     std::unique_ptr<SessionSet> set(new SessionSet);
     set->mKernels = std::move(kernels);
+    set->mPlacements = devices.size();
+    set->mSessions.assign(set->mKernels->runtimes().size() * set->mPlacements, nullptr);
     TnSessionInfo info{};
     info.struct_size = sizeof(info);
-    info.placement = TN_PLACEMENT_HOST;
     info.threads = options.threads;
     info.context = options.resourceContext;
     // Modules call it without a check.
     info.resource = options.resource != nullptr ? options.resource : [](void*, TnString) -> void* { return nullptr; };
-    for (const RuntimeEntry* runtime : set->mKernels->runtimes()) {
+    for (size_t i = 0; i < set->mSessions.size(); ++i) {
+        const RuntimeEntry* const runtime = set->mKernels->runtimes()[i / set->mPlacements];
+        info.placement = static_cast<TnPlacement>(i % set->mPlacements);
+        info.device = info.placement == TN_PLACEMENT_HOST ? 0 : devices.at(info.placement).number();
+        if ((uses[i / set->mPlacements] & (1U << info.placement)) == 0) {
+            continue;
+        }
         TextSink reason;
-        TnSession* session = nullptr;
-        const TnCode code = runtime->table.session_create(runtime->table.self, &info, &session, reason.sink());
+        const TnCode code =
+            runtime->table.session_create(runtime->table.self, &info, &set->mSessions[i], reason.sink());
         TN_RETURN_IF_ERROR(statusOf(code, cat("'", runtime->name, "' opened no session"), std::string(reason.text())));
-        set->mSessions.push_back(session);
     }
     return set;
 }
@@ -132,7 +151,7 @@ Result<std::unique_ptr<SessionSet>> SessionSet::open(std::shared_ptr<const Kerne
 SessionSet::~SessionSet() {
     for (size_t i = 0; i < mSessions.size(); ++i) {
         if (mSessions[i] != nullptr) {
-            mKernels->runtimes()[i]->table.session_destroy(mSessions[i]);
+            mKernels->runtimes()[i / mPlacements]->table.session_destroy(mSessions[i]);
         }
     }
 }

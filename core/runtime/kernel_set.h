@@ -3,11 +3,13 @@
 #pragma once
 
 #include "core/plan/plan_model.h"
+#include "core/runtime/device_set.h"
 #include "core/support/status.h"
 #include "registry/registry_snapshot.h"
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,11 @@ private:
     std::vector<const registry::RuntimeEntry*> mRuntimes;
 };
 
+struct LoadedProgram;
+
+/// For every runtime of the set the placements where steps of `programs` run its kernels, as bits (1 << placement).
+std::vector<uint32_t> runtimePlacements(const KernelSet& kernels, std::span<const LoadedProgram* const> programs);
+
 /// What the sessions of a context are told.
 struct SessionOptions {
     int32_t threads = 1;
@@ -52,23 +59,29 @@ struct SessionOptions {
     void* (*resource)(void* context, TnString name) = nullptr;
 };
 
-/// One session with each runtime of a kernel set. One thread at a time.
+/// One session with each runtime of a kernel set at each placement where its kernels run. One thread at a time.
 class SessionSet {
 public:
+    /// `uses`: for every runtime the placements where its kernels run, as bits (1 << placement). `devices` outlives the set.
     static support::Result<std::unique_ptr<SessionSet>> open(std::shared_ptr<const KernelSet> kernels,
+                                                             const DeviceSet& devices, std::span<const uint32_t> uses,
                                                              const SessionOptions& options);
     ~SessionSet();
     SessionSet(const SessionSet&) = delete;
     SessionSet& operator=(const SessionSet&) = delete;
 
     const KernelSet& kernels() const { return *mKernels; }
-    TnSession* session(int32_t runtimeIndex) const { return mSessions[static_cast<size_t>(runtimeIndex)]; }
+    /// Null where the runtime was not said to run there.
+    TnSession* session(int32_t runtimeIndex, TnPlacement placement) const {
+        return mSessions[static_cast<size_t>(runtimeIndex) * mPlacements + static_cast<size_t>(placement)];
+    }
 
 private:
     SessionSet() = default;
 
     std::shared_ptr<const KernelSet> mKernels;
-    std::vector<TnSession*> mSessions;
+    size_t mPlacements = 1;
+    std::vector<TnSession*> mSessions; // by runtime, then placement
 };
 
 /// A module's answer as a status; `reason` is what it wrote.

@@ -1,5 +1,6 @@
 #include "core/runtime/loaded_plan.h"
 
+#include "core/runtime/weight_program.h"
 #include "core/support/text.h"
 #include "registry/host_backend.h"
 
@@ -60,12 +61,55 @@ Status LoadedPlan::checkConstants() const {
                     continue;
                 }
                 const plan::PlanConstant& constant = mPlan.constants[static_cast<size_t>(tensor.storage)];
-                if (constant.data == nullptr && constant.bytes > 0) {
+                if (constant.data == nullptr && constant.bytes > 0 && !constant.derived) {
                     return makeError(Code::kInvalidFile, "the weights '", constant.name, "', which step '",
                                      program.planStep(step).name,
                                      "' reads, were left out of the plan. Build it with its weights");
                 }
             }
+        }
+    }
+    return {};
+}
+
+// Derived constants that programs read and the plan does not hold: the weight program makes them here.
+Status LoadedPlan::deriveMissing() {
+    std::vector<bool> missing(mPlan.constants.size(), false);
+    bool any = false;
+    for (const LoadedProgram& program : mPrograms) {
+        for (const ProgramStep& step : program.steps) {
+            for (const int32_t input : step.inputs) {
+                if (input < 0 ||
+                    program.tensors[static_cast<size_t>(input)].role != plan::PlanTensor::Role::kConstant) {
+                    continue;
+                }
+                const auto index = static_cast<size_t>(program.tensors[static_cast<size_t>(input)].storage);
+                const plan::PlanConstant& constant = mPlan.constants[index];
+                if (constant.derived && constant.data == nullptr && constant.bytes > 0) {
+                    missing[index] = true;
+                    any = true;
+                }
+            }
+        }
+    }
+    if (!any) {
+        return {};
+    }
+    WeightProgramOptions only;
+    only.wanted = missing;
+    TN_ASSIGN_OR_RETURN(std::vector<DerivedConstant> derived, runWeightProgram(mPlan, mSnapshot, only));
+    for (DerivedConstant& each : derived) {
+        const auto index = static_cast<size_t>(each.constant);
+        if (missing[index]) {
+            missing[index] = false;
+            mPlan.constants[index].data = each.data.get();
+            mDerived.push_back(std::move(each.data));
+        }
+    }
+    for (size_t i = 0; i < missing.size(); ++i) {
+        if (missing[i]) {
+            return support::invalidFile("the weights '", mPlan.constants[i].name,
+                                        "' are not in the plan, and its weight program does not compute them");
         }
     }
     return {};
@@ -79,17 +123,27 @@ Result<std::shared_ptr<const LoadedPlan>> LoadedPlan::load(plan::Plan plan,
     loaded->mPlan = std::move(plan);
     loaded->mSnapshot = std::move(snapshot);
     TN_RETURN_IF_ERROR(loaded->checkTarget(options));
+    TN_ASSIGN_OR_RETURN(loaded->mDevices, DeviceSet::bind(loaded->mPlan, loaded->mSnapshot, options.log));
     std::vector<bool> wanted(loaded->mPlan.kernels.size(), false);
     for (const plan::PlanProgram& source : loaded->mPlan.programs) {
         TN_ASSIGN_OR_RETURN(LoadedProgram program, loadProgram(loaded->mPlan, source));
         markKernels(program, wanted);
         loaded->mPrograms.push_back(std::move(program));
     }
-    for (const plan::PlanConstant& constant : loaded->mPlan.constants) {
-        loaded->mConstantData.push_back(constant.data);
-    }
     TN_RETURN_IF_ERROR(loaded->checkConstants());
     TN_ASSIGN_OR_RETURN(loaded->mKernels, KernelSet::load(loaded->mPlan, wanted, loaded->mSnapshot));
+    TN_RETURN_IF_ERROR(loaded->deriveMissing());
+    std::vector<const std::byte*> host;
+    for (const plan::PlanConstant& constant : loaded->mPlan.constants) {
+        host.push_back(constant.data);
+    }
+    std::vector<const LoadedProgram*> programs;
+    for (const LoadedProgram& program : loaded->mPrograms) {
+        programs.push_back(&program);
+    }
+    TN_ASSIGN_OR_RETURN(loaded->mConstants,
+                        ConstantTable::upload(*loaded->mDevices, loaded->mPlan, std::move(host), programs));
+    loaded->mRuntimeUses = runtimePlacements(*loaded->mKernels, programs);
     loaded->mInputCount =
         static_cast<int32_t>(std::count_if(loaded->mPlan.bindings.begin(), loaded->mPlan.bindings.end(),
                                            [](const auto& binding) { return binding.isInput; }));
@@ -105,10 +159,10 @@ int32_t LoadedPlan::bindingOf(std::string_view name) const {
     return -1;
 }
 
-int64_t LoadedPlan::largestArenaBytes() const {
+int64_t LoadedPlan::largestArenaBytes(TnPlacement placement) const {
     int64_t bytes = 0;
     for (const plan::PlanProgram& program : mPlan.programs) {
-        bytes = std::max(bytes, program.arenaBytes);
+        bytes = std::max(bytes, program.arenaAt(placement));
     }
     return bytes;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/plan/plan_model.h"
+#include "core/runtime/device_constants.h"
 #include "core/runtime/kernel_set.h"
 #include "core/runtime/loaded_program.h"
 #include "core/support/log.h"
@@ -34,8 +35,9 @@ struct LoadOptions {
 /// Immutable and shared by contexts; thread-safe. Keeps the snapshot, its modules, and the plan's weights alive.
 class LoadedPlan {
 public:
-    /// kEnvironment for a missing module (named with its version) or a target that this machine is not; kUnsupported for steps that this
-    /// version does not run; otherwise what a kernel runtime says.
+    /// Also computes what the weight program derives and the plan does not hold, and copies constants to the devices that read them.
+    /// kEnvironment for a missing module (named with its version), device, or a target that this machine is not; kUnsupported for steps that
+    /// this version does not run; otherwise what a kernel runtime says.
     static support::Result<std::shared_ptr<const LoadedPlan>>
     load(plan::Plan plan, std::shared_ptr<const registry::RegistrySnapshot> snapshot, const LoadOptions& options = {});
 
@@ -47,26 +49,37 @@ public:
     const LoadedProgram& program(int32_t profile) const { return mPrograms[static_cast<size_t>(profile)]; }
     const std::shared_ptr<const KernelSet>& kernels() const { return mKernels; }
     const std::shared_ptr<const registry::RegistrySnapshot>& snapshot() const { return mSnapshot; }
-    /// By constant; null for one that was left out of the plan.
-    const std::vector<const std::byte*>& constantData() const { return mConstantData; }
+    const DeviceSet& devices() const { return *mDevices; }
+    const ConstantTable& constants() const { return mConstants; }
+    /// By runtime of the kernel set: where its kernels run, as bits (1 << placement).
+    const std::vector<uint32_t>& runtimeUses() const { return mRuntimeUses; }
     /// Index of the binding of that name, or -1.
     int32_t bindingOf(std::string_view name) const;
     /// Bindings that are inputs: they come first.
     int32_t inputCount() const { return mInputCount; }
-    /// Bytes of the arena that a context needs for a profile, and for the one that needs most.
-    int64_t arenaBytes(int32_t profile) const { return program(profile).source->arenaBytes; }
-    int64_t largestArenaBytes() const;
+    /// Bytes of the arena that a context needs at a placement for a profile, and for the one that needs most.
+    int64_t arenaBytes(TnPlacement placement, int32_t profile) const {
+        return program(profile).source->arenaAt(placement);
+    }
+    int64_t largestArenaBytes(TnPlacement placement) const;
+    /// The same at the placement whose memory a user may give (DeviceSet::primary).
+    int64_t arenaBytes(int32_t profile) const { return arenaBytes(mDevices->primary(), profile); }
+    int64_t largestArenaBytes() const { return largestArenaBytes(mDevices->primary()); }
 
 private:
     LoadedPlan() = default;
     support::Status checkTarget(const LoadOptions& options) const;
     support::Status checkConstants() const;
+    support::Status deriveMissing();
 
     plan::Plan mPlan;
     std::shared_ptr<const registry::RegistrySnapshot> mSnapshot;
     std::shared_ptr<const KernelSet> mKernels;
     std::vector<LoadedProgram> mPrograms;
-    std::vector<const std::byte*> mConstantData;
+    std::shared_ptr<const DeviceSet> mDevices;
+    std::vector<std::shared_ptr<const std::byte>> mDerived; // what the plan did not hold
+    ConstantTable mConstants;
+    std::vector<uint32_t> mRuntimeUses;
     int32_t mInputCount = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include "core/plan/dump.h"
 #include "core/plan/tensor_span.h"
+#include "core/runtime/device_order.h"
 #include "core/support/checked.h"
 #include "core/support/text.h"
 
@@ -98,10 +99,6 @@ void Compiler::compileShapes() {
 Status Compiler::compileTensors() {
     for (size_t i = 0; i < mProgram.tensors.size(); ++i) {
         const PlanTensor& from = mProgram.tensors[i];
-        if (from.placement != TN_PLACEMENT_HOST) {
-            return unsupported("tensor '", from.name, "' lives on device ", from.placement,
-                               "; this version of Tenon runs plans in host memory only");
-        }
         ProgramTensor tensor;
         tensor.planIndex = static_cast<int32_t>(i);
         tensor.role = from.role;
@@ -116,7 +113,10 @@ Status Compiler::compileTensors() {
             tensor.storage = from.constant;
             break;
         case PlanTensor::Role::kActivation:
-            tensor.storage = from.capacity == plan::kUnbounded ? mOut.growingBuffers++ : -1;
+            if (from.capacity == plan::kUnbounded) {
+                tensor.storage = static_cast<int32_t>(mOut.growingPlacements.size());
+                mOut.growingPlacements.push_back(from.placement);
+            }
             break;
         }
         TnTensor& fixed = tensor.fixed;
@@ -181,6 +181,7 @@ Status Compiler::addStep(const plan::PlanStep& from, int32_t index, int32_t segm
     step.outputs = from.outputs;
     step.symbols = from.symbols;
     step.traits = from.traits;
+    step.placement = from.placement;
     step.workspaceOffset = from.workspaceOffset;
     step.workspaceCapacity = from.workspaceCapacity;
     const auto use = [&](int32_t tensor, bool output) -> Status {
@@ -207,6 +208,10 @@ Status Compiler::addStep(const plan::PlanStep& from, int32_t index, int32_t segm
         if (mOut.shapes.stageOf(reg) > segment) {
             return support::invalidFile(where(from), " needs a number before a fetch step makes it known");
         }
+    }
+    if (!step.symbols.empty() && step.placement != TN_PLACEMENT_HOST) {
+        return unsupported(where(from),
+                           " finds out extents on a device, which this version of Tenon does not read back");
     }
     mOut.kernelSteps += step.kernel >= 0 ? 1 : 0;
     for (const int32_t symbol : step.symbols) {
@@ -262,6 +267,7 @@ Result<LoadedProgram> Compiler::compile() {
     compileShapes();
     TN_RETURN_IF_ERROR(compileTensors());
     TN_RETURN_IF_ERROR(compileSteps());
+    orderDevices(mOut);
     return std::move(mOut);
 }
 

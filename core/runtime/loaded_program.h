@@ -35,6 +35,8 @@ struct ProgramStep {
     std::vector<int32_t> symbols; // unbacked, written by the launch
     bool dynamic = false;         // extents or scalars may change between runs
     TnTraits traits = 0;
+    TnPlacement placement = TN_PLACEMENT_HOST;
+    uint32_t waits = 0; // bit (1 << placement): devices whose stream must be empty before this step is issued
     int64_t workspaceOffset = 0;
     int64_t workspaceCapacity = 0;
 };
@@ -45,6 +47,7 @@ struct Segment {
     int32_t end = 0;
     std::vector<int32_t> fetchedSymbols;
     int32_t fetchedFrom = -1; // tensor; -1: what launches wrote for the symbols
+    uint32_t waits = 0;       // as ProgramStep::waits, before the values are read
 };
 
 struct LoadedProgram {
@@ -56,7 +59,10 @@ struct LoadedProgram {
     std::vector<Segment> segments;                 // at least one
     std::vector<std::vector<int32_t>> bindingDims; // registers, by binding
     std::vector<bool> bindingUsed;                 // a step touches its memory
-    int32_t growingBuffers = 0;
+    std::vector<TnPlacement> growingPlacements;    // of the buffers that grow
+    uint32_t devicesUsed = 0;                      // bit (1 << placement): a step runs there
+    // Why the program cannot be recorded and replayed on its device, naming the step; empty: it can.
+    std::string recordingRefusal;
     int32_t kernelSteps = 0;
 
     const plan::PlanStep& planStep(const ProgramStep& step) const {
@@ -65,8 +71,8 @@ struct LoadedProgram {
     const std::string& tensorName(int32_t tensor) const { return source->tensors[static_cast<size_t>(tensor)].name; }
 };
 
-/// Precondition: verifyPlan accepted `plan`, which outlives the result, and `program` is one of its programs. Refuses step kinds and
-/// placements that this version does not run, and programs that read an extent before it is fetched.
+/// Precondition: verifyPlan accepted `plan`, which outlives the result, and `program` is one of its programs. Refuses step kinds that this
+/// version does not run, and programs that read an extent before it is fetched.
 support::Result<LoadedProgram> loadProgram(const plan::Plan& plan, const plan::PlanProgram& program);
 
 /// Computes elements and bytes from type, format and extents; false when an extent is negative or they do not fit.

@@ -5,7 +5,6 @@
 #include "registry/text_sink.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 namespace tenon::runtime {
@@ -101,16 +100,20 @@ void FixedSink::write(void* context, const char* text, size_t size) {
     }
 }
 
-Result<std::unique_ptr<ProgramInstance>>
-ProgramInstance::create(const LoadedProgram& program, const SessionSet& sessions, const AllocatorCallbacks& allocator) {
-    std::unique_ptr<ProgramInstance> instance(new ProgramInstance(program, allocator));
+Result<std::unique_ptr<ProgramInstance>> ProgramInstance::create(const LoadedProgram& program,
+                                                                 const SessionSet& sessions, const DeviceSet& devices,
+                                                                 std::span<const AllocatorCallbacks> allocators) {
+    std::unique_ptr<ProgramInstance> instance(new ProgramInstance(program, devices));
+    for (const AllocatorCallbacks& allocator : allocators) {
+        instance->mWorkspaces.emplace_back(allocator);
+    }
     instance->mRegisters = program.shapes.initialRegisters();
     instance->mExtents.assign(program.plan->symbols.size(), 0);
     for (const ProgramTensor& tensor : program.tensors) {
         instance->mTensors.push_back(tensor.fixed);
     }
-    for (int32_t i = 0; i < program.growingBuffers; ++i) {
-        instance->mGrowing.emplace_back(allocator);
+    for (const TnPlacement placement : program.growingPlacements) {
+        instance->mGrowing.emplace_back(allocators[static_cast<size_t>(placement)]);
     }
     TN_RETURN_IF_ERROR(instance->createStates(sessions));
     return instance;
@@ -129,13 +132,16 @@ Status ProgramInstance::createStates(const SessionSet& sessions) {
         for (const int32_t symbol : step.symbols) {
             mExtentPointers.push_back(&mExtents[static_cast<size_t>(symbol)]);
         }
+        if (step.placement != TN_PLACEMENT_HOST) {
+            item.backend = &mDevices.at(step.placement).table();
+        }
         if (step.kernel < 0) {
             continue;
         }
         const KernelSet::Entry& entry = sessions.kernels().at(step.kernel);
         item.table = &entry.runtime->table;
         item.kernel = entry.kernel;
-        item.session = sessions.session(entry.runtimeIndex);
+        item.session = sessions.session(entry.runtimeIndex, step.placement);
         TextSink reason;
         const TnCode code = item.table->state_create(item.kernel, item.session, &item.state, reason.sink());
         if (code != TN_OK) {
@@ -304,8 +310,9 @@ Status ProgramInstance::prepareKernel(size_t index) {
         return statusOf(TN_INTERNAL, cat(describe(step), " could not tell its workspace"), std::string(reason.text()));
     }
     item.workspaceBytes = bytes;
-    if (bytes > step.workspaceCapacity && bytes > mWorkspace.bytes()) {
-        TN_RETURN_IF_ERROR(mWorkspace.reserve(bytes, "a kernel's workspace"));
+    GrowingBuffer& workspace = mWorkspaces[static_cast<size_t>(step.placement)];
+    if (bytes > step.workspaceCapacity && bytes > workspace.bytes()) {
+        TN_RETURN_IF_ERROR(workspace.reserve(bytes, "a kernel's workspace"));
         mBuffersMoved = true;
     }
     const TnCode code = item.table->prepare(item.state, &args, reason.sink());
@@ -409,17 +416,19 @@ std::byte* ProgramInstance::addressOf(int32_t index, const BaseAddresses& bases)
         break;
     case PlanTensor::Role::kConstant:
         // Steps that write constants belong to the weight program, whose derived constants are its own buffers.
-        base = const_cast<std::byte*>(bases.constants[storage]);
+        base = const_cast<std::byte*>(bases.constants->at(info.fixed.placement)[storage]);
         break;
     case PlanTensor::Role::kActivation:
-        base = info.capacity == plan::kUnbounded ? mGrowing[storage].data() : bases.arena;
+        base = info.capacity == plan::kUnbounded ? mGrowing[storage].data()
+                                                 : bases.arenas[static_cast<size_t>(info.fixed.placement)];
         break;
     }
     return base == nullptr ? nullptr : base + info.offset;
 }
 
-void ProgramInstance::bind(const BaseAddresses& bases, TnStream* stream) {
+void ProgramInstance::bind(const BaseAddresses& bases, std::span<TnStream* const> streams) {
     mBases = bases;
+    mStreams = streams;
     for (size_t i = 0; i < mItems.size(); ++i) {
         const ProgramStep& step = mProgram.steps[i];
         Item& item = mItems[i];
@@ -429,11 +438,12 @@ void ProgramInstance::bind(const BaseAddresses& bases, TnStream* stream) {
         for (size_t k = 0; k < step.outputs.size(); ++k) {
             mOutputPointers[item.firstOutput + k] = addressOf(step.outputs[k], bases);
         }
-        item.args.stream = stream;
+        const auto placement = static_cast<size_t>(step.placement);
+        item.args.stream = streams[placement];
         const bool reserved = item.workspaceBytes <= step.workspaceCapacity;
         item.args.workspace = item.workspaceBytes == 0 ? nullptr
-                              : reserved               ? bases.arena + step.workspaceOffset
-                                                       : mWorkspace.data();
+                              : reserved               ? bases.arenas[placement] + step.workspaceOffset
+                                                       : mWorkspaces[placement].data();
     }
     mBuffersMoved = false;
 }
@@ -444,6 +454,10 @@ TnCode ProgramInstance::launchStep(const ProgramStep& step, Item& item) {
     case StepKind::kConvert:
         return item.table->launch(item.state, &item.args);
     case StepKind::kCopy:
+        if (item.backend != nullptr) {
+            return item.backend->copy(item.backend->self, item.args.outputs[0], item.args.inputs[0],
+                                      tensor(step.outputs[0]).bytes, item.args.stream, mReason.sink());
+        }
         std::memcpy(item.args.outputs[0], item.args.inputs[0], static_cast<size_t>(tensor(step.outputs[0]).bytes));
         return TN_OK;
     case StepKind::kHostShape:
@@ -459,26 +473,40 @@ TnCode ProgramInstance::launchStep(const ProgramStep& step, Item& item) {
     return TN_INTERNAL; // loadProgram refuses these
 }
 
-Status ProgramInstance::launch(int32_t segment, float* times) {
-    using Clock = std::chrono::steady_clock;
+Status ProgramInstance::waitFor(uint32_t placements) const {
+    for (TnPlacement placement = 1; placement < static_cast<TnPlacement>(mDevices.size()); ++placement) {
+        if ((placements & (1U << placement)) != 0) {
+            TN_RETURN_IF_ERROR(mDevices.at(placement).synchronize(mStreams[static_cast<size_t>(placement)]));
+        }
+    }
+    return {};
+}
+
+Status ProgramInstance::launch(int32_t segment, StepTimer* timer) {
     const Segment& part = mProgram.segments[static_cast<size_t>(segment)];
     for (int32_t i = part.begin; i < part.end; ++i) {
         const auto index = static_cast<size_t>(i);
         Item& item = mItems[index];
         if (item.empty) {
-            if (times != nullptr) {
-                times[index] = -1;
+            if (timer != nullptr) {
+                timer->skip(index);
             }
             continue;
         }
-        const auto begin = times != nullptr ? Clock::now() : Clock::time_point();
+        const ProgramStep& step = mProgram.steps[index];
+        if (step.waits != 0) [[unlikely]] {
+            TN_RETURN_IF_ERROR(waitFor(step.waits));
+        }
+        if (timer != nullptr) {
+            timer->begin(index, mStreams);
+        }
         mReason.clear();
-        const TnCode code = launchStep(mProgram.steps[index], item);
+        const TnCode code = launchStep(step, item);
         if (code != TN_OK) [[unlikely]] {
             return launchFailed(index, code);
         }
-        if (times != nullptr) {
-            times[index] = std::chrono::duration<float, std::milli>(Clock::now() - begin).count();
+        if (timer != nullptr) {
+            timer->end(index, mStreams);
         }
     }
     return {};
@@ -491,6 +519,7 @@ Status ProgramInstance::launchFailed(size_t index, TnCode code) const {
 
 Status ProgramInstance::fetch(int32_t segment, std::span<int64_t> symbols) {
     const Segment& part = mProgram.segments[static_cast<size_t>(segment)];
+    TN_RETURN_IF_ERROR(waitFor(part.waits));
     const std::byte* const source = addressOf(part.fetchedFrom, mBases);
     for (size_t i = 0; i < part.fetchedSymbols.size(); ++i) {
         const auto symbol = static_cast<size_t>(part.fetchedSymbols[i]);
@@ -508,7 +537,10 @@ Status ProgramInstance::fetch(int32_t segment, std::span<int64_t> symbols) {
 }
 
 int64_t ProgramInstance::ownedBytes() const {
-    int64_t bytes = mWorkspace.bytes();
+    int64_t bytes = 0;
+    for (const GrowingBuffer& workspace : mWorkspaces) {
+        bytes += workspace.bytes();
+    }
     for (const GrowingBuffer& buffer : mGrowing) {
         bytes += buffer.bytes();
     }

@@ -2,12 +2,15 @@
 // Used by ContextState and the weight program. Knows kernel runtime tables and addresses that others own; no binding's shape rules, no profile.
 //
 // The order of calls for a run: evaluate, prepare, bind (each only when something changed), then launch; for programs with fetch steps
-// that for every segment in turn. One thread at a time.
+// that for every segment in turn. Steps on devices are issued to their stream and may still run when launch returns. One thread at a time.
 #pragma once
 
+#include "core/runtime/device_constants.h"
 #include "core/runtime/device_memory.h"
+#include "core/runtime/device_set.h"
 #include "core/runtime/kernel_set.h"
 #include "core/runtime/loaded_program.h"
+#include "core/runtime/step_timer.h"
 #include "core/support/status.h"
 
 #include <cstddef>
@@ -21,9 +24,9 @@ namespace tenon::runtime {
 
 /// Where tensors' storage begins.
 struct BaseAddresses {
-    std::byte* arena = nullptr;
-    std::span<void* const> bindings;             // by binding
-    std::span<const std::byte* const> constants; // by constant
+    std::span<std::byte* const> arenas; // by placement
+    std::span<void* const> bindings;    // by binding
+    const ConstantTable* constants = nullptr;
 };
 
 /// Collects a launch's reason without allocating.
@@ -46,9 +49,11 @@ private:
 
 class ProgramInstance {
 public:
-    /// Creates the states of all steps. `program` and `sessions` outlive the instance.
-    static support::Result<std::unique_ptr<ProgramInstance>>
-    create(const LoadedProgram& program, const SessionSet& sessions, const AllocatorCallbacks& allocator);
+    /// Creates the states of all steps. `program`, `sessions` and `devices` outlive the instance. `allocators`, by placement: for what it owns.
+    static support::Result<std::unique_ptr<ProgramInstance>> create(const LoadedProgram& program,
+                                                                    const SessionSet& sessions,
+                                                                    const DeviceSet& devices,
+                                                                    std::span<const AllocatorCallbacks> allocators);
     ~ProgramInstance();
     ProgramInstance(const ProgramInstance&) = delete;
     ProgramInstance& operator=(const ProgramInstance&) = delete;
@@ -65,14 +70,15 @@ public:
     support::Status prepare(int32_t segment);
     int64_t preparedSteps() const { return mPreparedSteps; }
 
-    /// Computes every address. To be called when a base or, after `prepare`, a buffer moved.
-    void bind(const BaseAddresses& bases, TnStream* stream);
+    /// Computes every address. To be called when a base, a stream or, after `prepare`, a buffer moved. `streams` by placement; they and the
+    /// spans live until the next bind.
+    void bind(const BaseAddresses& bases, std::span<TnStream* const> streams);
     /// True when prepare moved a buffer since the last bind.
     bool buffersMoved() const { return mBuffersMoved; }
 
-    /// Runs a segment. No allocation, no lock, no text unless a step fails. `times` may be null; else one entry per step gets milliseconds,
-    /// negative where the step had nothing to do.
-    support::Status launch(int32_t segment, float* times);
+    /// Runs a segment: host steps here and now, others on their streams. No allocation, no lock, no text unless a step fails. `timer` may be
+    /// null.
+    support::Status launch(int32_t segment, StepTimer* timer);
 
     /// What a fetch brings into `symbols`, for the segment it starts. Call after the segment before it was launched and bound.
     support::Status fetch(int32_t segment, std::span<int64_t> symbols);
@@ -92,13 +98,13 @@ private:
         size_t firstOutput = 0;
         size_t firstExtent = 0;
         bool prepared = false;
-        bool empty = false; // nothing to compute for these extents
+        bool empty = false;                 // nothing to compute for these extents
+        const TnBackend* backend = nullptr; // of a copy that is not the host's own
         int64_t workspaceBytes = 0;
         std::vector<int64_t> key; // extents and scalars of the last prepare
     };
 
-    ProgramInstance(const LoadedProgram& program, const AllocatorCallbacks& allocator)
-        : mProgram(program), mWorkspace(allocator) {}
+    ProgramInstance(const LoadedProgram& program, const DeviceSet& devices) : mProgram(program), mDevices(devices) {}
 
     support::Status createStates(const SessionSet& sessions);
     support::Status refreshTensor(size_t index);
@@ -110,9 +116,11 @@ private:
     std::byte* addressOf(int32_t tensor, const BaseAddresses& bases) const;
     TnCode launchStep(const ProgramStep& step, Item& item);
     support::Status launchFailed(size_t index, TnCode code) const;
+    support::Status waitFor(uint32_t placements) const;
     std::string describe(const ProgramStep& step) const;
 
     const LoadedProgram& mProgram;
+    const DeviceSet& mDevices;
     std::vector<Item> mItems; // by step
     std::vector<TnTensor> mTensors;
     std::vector<int64_t> mRegisters;
@@ -121,10 +129,11 @@ private:
     std::vector<void*> mOutputPointers;
     std::vector<int64_t*> mExtentPointers;
     std::vector<GrowingBuffer> mGrowing;
-    GrowingBuffer mWorkspace; // for kernels that want more than the plan reserved
+    std::vector<GrowingBuffer> mWorkspaces; // by placement: for kernels that want more than the plan reserved
     bool mBuffersMoved = true;
     int64_t mPreparedSteps = 0;
     BaseAddresses mBases;
+    std::span<TnStream* const> mStreams;
     FixedSink mReason;
     // Reused by prepare.
     std::vector<TnTensor> mScratchTensors;

@@ -1,5 +1,6 @@
 #include "core/runtime/weight_program.h"
 
+#include "core/runtime/context_streams.h"
 #include "core/runtime/kernel_set.h"
 #include "core/runtime/loaded_program.h"
 #include "core/runtime/program_instance.h"
@@ -38,6 +39,8 @@ struct ConstantMemory {
     std::vector<DerivedConstant> derived;
 
     Status allocate(const LoadedProgram& program, const WeightProgramOptions& options);
+    // Copies what steps wrote on devices back.
+    Status fetch(const LoadedProgram& program, const DeviceSet& devices, const ConstantTable& constants) const;
 };
 
 Status ConstantMemory::allocate(const LoadedProgram& program, const WeightProgramOptions& options) {
@@ -84,34 +87,102 @@ Status ConstantMemory::allocate(const LoadedProgram& program, const WeightProgra
     return {};
 }
 
+Status ConstantMemory::fetch(const LoadedProgram& program, const DeviceSet& devices,
+                             const ConstantTable& constants) const {
+    for (const ProgramStep& step : program.steps) {
+        for (const int32_t output : step.outputs) {
+            const ProgramTensor& tensor = program.tensors[static_cast<size_t>(output)];
+            const TnPlacement placement = tensor.fixed.placement;
+            if (tensor.role != PlanTensor::Role::kConstant || placement == TN_PLACEMENT_HOST) {
+                continue;
+            }
+            const auto index = static_cast<size_t>(tensor.storage);
+            TN_ASSIGN_OR_RETURN(const DeviceStream stream, DeviceStream::create(devices.at(placement)));
+            TN_RETURN_IF_ERROR(devices.at(placement).copy(const_cast<std::byte*>(addresses[index]),
+                                                          constants.at(placement)[index],
+                                                          program.plan->constants[index].bytes, stream.get()));
+            TN_RETURN_IF_ERROR(devices.at(placement).synchronize(stream.get()));
+        }
+    }
+    return {};
+}
+
+// Leaves the steps that lead to the wanted constants from constants with bytes.
+void keepNeeded(LoadedProgram& program, std::vector<bool> needed) {
+    const auto isConstant = [](const ProgramTensor& tensor) { return tensor.role == PlanTensor::Role::kConstant; };
+    if (!std::all_of(program.tensors.begin(), program.tensors.end(), isConstant)) {
+        return; // values in between: everything runs
+    }
+    std::vector<ProgramStep> kept;
+    const auto constantOf = [&](int32_t tensor) {
+        return static_cast<size_t>(program.tensors[static_cast<size_t>(tensor)].storage);
+    };
+    for (auto step = program.steps.rbegin(); step != program.steps.rend(); ++step) {
+        if (std::none_of(step->outputs.begin(), step->outputs.end(),
+                         [&](int32_t output) { return needed[constantOf(output)]; })) {
+            continue;
+        }
+        for (const int32_t input : step->inputs) {
+            if (input >= 0 && program.plan->constants[constantOf(input)].data == nullptr) {
+                needed[constantOf(input)] = true;
+            }
+        }
+        kept.push_back(std::move(*step));
+    }
+    std::reverse(kept.begin(), kept.end());
+    program.steps = std::move(kept);
+    program.segments[0].end = static_cast<int32_t>(program.steps.size());
+}
+
 } // namespace
 
 Result<std::vector<DerivedConstant>> runWeightProgram(const plan::Plan& plan,
                                                       std::shared_ptr<const registry::RegistrySnapshot> snapshot,
                                                       const WeightProgramOptions& options) {
-    TN_ASSIGN_OR_RETURN(const LoadedProgram program, loadProgram(plan, plan.weightProgram));
+    TN_ASSIGN_OR_RETURN(LoadedProgram program, loadProgram(plan, plan.weightProgram));
     if (program.segments.size() > 1) {
         return support::unsupported("the weight program waits for values of its own, which it cannot");
+    }
+    if (!options.wanted.empty()) {
+        keepNeeded(program, options.wanted);
     }
     ConstantMemory memory;
     TN_RETURN_IF_ERROR(memory.allocate(program, options));
     std::vector<bool> wanted(plan.kernels.size(), false);
     markKernels(program, wanted);
+    TN_ASSIGN_OR_RETURN(const std::shared_ptr<const DeviceSet> devices,
+                        DeviceSet::bind(plan, snapshot, support::defaultLogger()));
     TN_ASSIGN_OR_RETURN(const std::shared_ptr<const KernelSet> kernels,
                         KernelSet::load(plan, wanted, std::move(snapshot)));
+    const LoadedProgram* const programs[] = {&program};
     SessionOptions session;
     session.threads = options.threads > 0 ? options.threads : std::max(1, registry::hostDescription().threads);
-    TN_ASSIGN_OR_RETURN(const std::unique_ptr<SessionSet> sessions, SessionSet::open(kernels, session));
+    TN_ASSIGN_OR_RETURN(const std::unique_ptr<SessionSet> sessions,
+                        SessionSet::open(kernels, *devices, runtimePlacements(*kernels, programs), session));
+    TN_ASSIGN_OR_RETURN(const ConstantTable constants,
+                        ConstantTable::upload(*devices, plan, memory.addresses, programs));
+    TN_ASSIGN_OR_RETURN(const std::unique_ptr<ContextStreams> streams, ContextStreams::open(*devices));
+    std::vector<AllocatorCallbacks> allocators;
+    std::vector<GrowingBuffer> arenas;
+    std::vector<std::byte*> arenaAddresses;
+    for (TnPlacement placement = 0; placement < static_cast<TnPlacement>(devices->size()); ++placement) {
+        allocators.push_back(devices->allocator(placement));
+        TN_RETURN_IF_ERROR(arenas.emplace_back(allocators.back())
+                               .reserve(plan.weightProgram.arenaAt(placement), "the weight program"));
+        arenaAddresses.push_back(arenas.back().data());
+    }
     TN_ASSIGN_OR_RETURN(const std::unique_ptr<ProgramInstance> instance,
-                        ProgramInstance::create(program, *sessions, {}));
-    GrowingBuffer arena;
-    TN_RETURN_IF_ERROR(arena.reserve(plan.weightProgram.arenaBytes, "the weight program"));
+                        ProgramInstance::create(program, *sessions, *devices, allocators));
 
     const std::vector<int64_t> symbols(plan.symbols.size(), 0);
     TN_RETURN_IF_ERROR(instance->evaluate(0, symbols).status());
     TN_RETURN_IF_ERROR(instance->prepare(0));
-    instance->bind({arena.data(), {}, memory.addresses}, nullptr);
-    TN_RETURN_IF_ERROR(instance->launch(0, nullptr).withContext("while computing derived weights"));
+    TN_RETURN_IF_ERROR(streams->use(nullptr));
+    instance->bind({arenaAddresses, {}, &constants}, streams->current());
+    const Status launched = instance->launch(0, nullptr);
+    TN_RETURN_IF_ERROR(streams->settle());
+    TN_RETURN_IF_ERROR(launched.withContext("while computing derived weights"));
+    TN_RETURN_IF_ERROR(memory.fetch(program, *devices, constants));
     return std::move(memory.derived);
 }
 

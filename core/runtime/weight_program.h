@@ -18,6 +18,8 @@ struct WeightProgramOptions {
     int32_t threads = 0; // 0: all that the process may use
     /// Bytes of a source constant in place of the plan's, or null for the plan's; valid during the call. May be empty.
     std::function<const std::byte*(int32_t constant)> source;
+    /// By constant: those that are needed. Steps that only serve others are left out, and what the plan holds is not computed. Empty: all.
+    std::vector<bool> wanted;
 };
 
 /// One constant that the weight program computed. 64-aligned, padding zero before the program wrote it.

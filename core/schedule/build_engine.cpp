@@ -3,6 +3,7 @@
 #include "core/ir/editor.h"
 #include "core/ir/printer.h"
 #include "core/passes/pipeline.h"
+#include "core/schedule/copy_costs.h"
 #include "core/schedule/final_graph.h"
 #include "core/schedule/inspector_json.h"
 #include "core/schedule/layout_offers.h"
@@ -76,11 +77,14 @@ public:
 
     support::Result<BuildResult> run() {
         Clock::time_point begin = Clock::now();
-        TN_ASSIGN_OR_RETURN(mContext.target, describeHostTarget(*mContext.snapshot, mOptions.threads));
+        TN_ASSIGN_OR_RETURN(mContext.targets, describeTargets(*mContext.snapshot, mOptions));
         TN_RETURN_IF_ERROR(prepareTimes());
         TN_RETURN_IF_ERROR(optimise());
         mTimer = std::make_unique<TacticTimer>(mContext, mOptions.timingCache ? mOptions.timingCache : &mOwnTimes);
         mTimer->forbidMeasuring(!mOptions.replayLedger.empty() || mOptions.errorOnCacheMiss);
+        mCopyCosts = std::make_unique<CopyCosts>(mContext, mOptions.timingCache ? mOptions.timingCache : &mOwnTimes,
+                                                 mOptions.level > 0 && mOptions.replayLedger.empty() &&
+                                                     !mOptions.errorOnCacheMiss);
         mVerifier = std::make_unique<Verifier>(mContext, *mTimer, mOptions.verify ? mOptions.verifyBudgetSeconds : -1);
         mProfiles.resize(mInput.profiles.size());
         for (size_t p = 0; p < mProfiles.size(); ++p) {
@@ -90,6 +94,10 @@ public:
         mResult.cancelled = mContext.cancelled();
         mResult.timedTactics = mTimer->measured();
         mResult.cacheHits = mTimer->cacheHits();
+        if (mContext.targets.size() > 1) {
+            const Target& device = mContext.targets[1];
+            mResult.device = RecordedTarget{device.backend, device.json, device.fingerprint};
+        }
         mResult.seconds = secondsSince(begin);
         return std::move(mResult);
     }
@@ -217,9 +225,13 @@ private:
         if (mOptions.level > 0) {
             profile.conversions->setTimer(mTimer.get());
         }
+        profile.conversions->setCopyCosts(mCopyCosts.get());
         TN_ASSIGN_OR_RETURN(profile.regions, collectRegions(mContext, graph, box, mTasks));
         enumerateWithLayouts(mContext, graph, profile.regions);
         TN_RETURN_IF_ERROR(everyNodeCovered(profile.regions));
+        if (index == 0) {
+            placeBindings(profile.regions);
+        }
         if (mOptions.level > 0) {
             timeTactics(profile.regions);
         }
@@ -229,6 +241,32 @@ private:
                                       mTimer->forbiddenMisses().front());
         }
         return selectVerified(profile);
+    }
+
+    // Bindings are where most of the work is, as users of such devices expect: on the device, if anything can run there. Inputs that shapes
+    // depend on are read by the runtime itself.
+    void placeBindings(const std::vector<RegionEntry>& regions) {
+        TnPlacement placement = TN_PLACEMENT_HOST;
+        for (const RegionEntry& region : regions) {
+            for (const Candidate& candidate : region.task->candidates) {
+                placement = std::max(placement, candidate.placement);
+            }
+        }
+        for (const plan::PlanBinding& binding : mInput.bindings) {
+            mBindings.push_back(binding.isShapeInput ? TN_PLACEMENT_HOST : placement);
+        }
+    }
+
+    // Times that nobody measured: the plan says so.
+    void noteEstimates() {
+        for (const Target& target : mContext.targets) {
+            if (!mContext.canRun(target.placement) && mTimer->estimated() > 0) {
+                mNotes.push_back(support::cat(mTimer->estimated(), " tactics for the recorded device ", target.backend,
+                                              " (", target.fingerprint,
+                                              ") have no recorded time: what providers estimate stands in for it"));
+                mOptions.log.warning(mNotes.back());
+            }
+        }
     }
 
     // All nodes that no provider can compute, with every provider's reason, in one message.
@@ -302,8 +340,8 @@ private:
     support::Status selectVerified(ProfileBuild& profile) {
         Progress progress(mOptions, "select and verify", 1);
         for (int round = 0; round < kMaxVerificationRounds; ++round) {
-            profile.builder =
-                std::make_unique<SelectionBuilder>(mContext, *mInput.graph, profile.regions, *profile.conversions);
+            profile.builder = std::make_unique<SelectionBuilder>(mContext, *mInput.graph, profile.regions,
+                                                                 *profile.conversions, mBindings);
             TN_ASSIGN_OR_RETURN(SelectionProblem problem, profile.builder->build());
             SelectionOptions selectionOptions;
             TN_ASSIGN_OR_RETURN(profile.selection, solve(problem, selectionOptions));
@@ -343,8 +381,8 @@ private:
         const ir::Graph& graph = *mInput.graph;
         plan.networkName = mInput.name;
         plan.tenonVersion = support::versionText();
-        plan.targetJson = mContext.target.json;
-        plan.targetFingerprint = mContext.target.fingerprint;
+        plan.targetJson = mContext.host().json;
+        plan.targetFingerprint = mContext.host().fingerprint;
         plan.level = mOptions.level;
         PlanAssembler assembler(mContext, *mTimer, graph.poolPtr(), plan);
         plan.weightProgram.name = "weights";
@@ -381,6 +419,7 @@ private:
             size_t inputs = graph.inputs().size();
             const ir::Value* value = i < inputs ? graph.inputs()[i] : graph.outputs()[i - inputs];
             plan.bindings[i].dtype = value->type().dtype;
+            plan.bindings[i].placement = mBindings[i];
             plan.bindings[i].format = ir::linearFormat(std::max(value->type().rank(), 0));
             plan.bindings[i].dims.clear();
             for (ir::DimExpr dim : value->type().dims) {
@@ -396,8 +435,11 @@ private:
         for (const plan::PlanStep& step : plan.weightProgram.steps) {
             require(step);
         }
+        assembler.finishDevices();
         plan.inspectorJson = inspectorJson(plan);
-        plan.ledgerJson = ledgerJson(mContext, decisions, conversionTasks, mVerifier->results(), mNotes);
+        noteEstimates();
+        plan.ledgerJson =
+            ledgerJson(mContext, decisions, conversionTasks, mCopyCosts->used(), mVerifier->results(), mNotes);
         progress.step(1);
         return {};
     }
@@ -424,7 +466,9 @@ private:
     TimingCache mOwnTimes;
     std::unique_ptr<ir::Graph> mWeights;
     std::unique_ptr<TacticTimer> mTimer;
+    std::unique_ptr<CopyCosts> mCopyCosts;
     std::unique_ptr<Verifier> mVerifier;
+    std::vector<TnPlacement> mBindings; // placements, inputs first
     TaskPool mTasks;
     std::vector<ProfileBuild> mProfiles;
     std::vector<std::string> mNotes;

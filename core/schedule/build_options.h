@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,11 +44,21 @@ struct PrecisionOptions {
     bool obeyConstraints = false;                  // setPrecision must hold; else it is preferred
 };
 
+// A device as data: what a backend said of it on the machine that has it.
+struct RecordedTarget {
+    std::string backend;
+    std::string json;
+    std::string fingerprint;
+};
+
 struct BuildOptions {
     int32_t level = 3;                  // 0: static rank, no timing; 3: timed; 5: everything timed, more samples
     int32_t threads = 0;                // 0: all cores of the target
     int64_t workspaceLimit = INT64_MAX; // bytes per kernel
     std::vector<std::string> providers; // allowed provider names; empty: all
+    std::vector<std::string>
+        devices; // backends whose device the plan may use beside the host; empty: any; "host": none
+    std::optional<RecordedTarget> recordedTarget; // plan for this device, which need not be here
     PrecisionOptions precision;
     TimingCache* timingCache = nullptr; // read and extended; not owned
     bool errorOnCacheMiss = false;
@@ -66,8 +77,9 @@ struct BuildResult {
     double seconds = 0;
     int32_t timedTactics = 0;
     int32_t cacheHits = 0;
-    bool proven = true;     // selection is optimal for the additive model
-    bool cancelled = false; // stopped early: the plan is complete, but some tactics were not timed
+    bool proven = true;                   // selection is optimal for the additive model
+    bool cancelled = false;               // stopped early: the plan is complete, but some tactics were not timed
+    std::optional<RecordedTarget> device; // that candidates were made for beside the host
 };
 
 } // namespace tenon::schedule

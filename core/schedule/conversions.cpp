@@ -1,6 +1,7 @@
 #include "core/schedule/conversions.h"
 
 #include "core/ir/editor.h"
+#include "core/schedule/copy_costs.h"
 #include "core/schedule/kernel_runner.h"
 #include "core/schedule/tactic_timer.h"
 #include "core/support/text.h"
@@ -14,6 +15,8 @@ namespace {
 
 constexpr double kModelBytesPerUs = 8000; // 8 GB/s
 constexpr double kModelLaunchUs = 1;
+constexpr double kModelDeviceBytesPerUs = 500'000; // 500 GB/s
+constexpr double kModelDeviceLaunchUs = 3;
 
 std::shared_ptr<const ir::Graph> conversionBody(const std::shared_ptr<ir::ExprPool>& pool, const ir::TensorType& type) {
     auto graph = std::make_shared<ir::Graph>("convert", pool);
@@ -44,19 +47,26 @@ int64_t bytesAtOpt(const Task& task, const Tactic& tactic) {
 
 } // namespace
 
+double modelledDeviceUs(int64_t bytes) {
+    return kModelDeviceLaunchUs + static_cast<double>(bytes) / kModelDeviceBytesPerUs;
+}
+
 double modelledUs(int64_t bytes) { return kModelLaunchUs + static_cast<double>(bytes) / kModelBytesPerUs; }
 
 support::Result<const ConversionChoice*> Conversions::direct(const std::shared_ptr<ir::ExprPool>& pool,
                                                              const ir::TensorType& type, const PortLayout& from,
                                                              const PortLayout& to) {
+    if (from.placement != to.placement) {
+        return copy(*pool, type, from, to);
+    }
     TN_ASSIGN_OR_RETURN(std::shared_ptr<Task> task,
                         Task::create(conversionBody(pool, type), {}, mBox, uint64_t{1} << TN_F32, from, to));
     auto [position, added] = mChoices.emplace(task->key(), nullptr);
     if (!added) {
-        return position->second->task ? position->second.get() : nullptr;
+        return position->second.get();
     }
-    position->second = std::make_unique<ConversionChoice>();
-    ConversionChoice& choice = *position->second;
+    auto made = std::make_unique<ConversionChoice>();
+    ConversionChoice& choice = *made;
     enumerateTactics(mContext, *task, {});
     mTasks.push_back(task);
     if (mTimer) {
@@ -73,7 +83,9 @@ support::Result<const ConversionChoice*> Conversions::direct(const std::shared_p
         }
         double cost = candidate.time.us;
         if (candidate.state == CandidateState::kOpen) {
-            cost = modelledUs(bytesAtOpt(*task, candidate.tactic)) * (candidate.tactic.isReference() ? 20 : 1);
+            const int64_t bytes = bytesAtOpt(*task, candidate.tactic);
+            cost = from.placement == TN_PLACEMENT_HOST ? modelledUs(bytes) : modelledDeviceUs(bytes);
+            cost *= candidate.tactic.isReference() ? 20 : 1;
         }
         if (choice.candidate < 0 || cost < choice.costUs) {
             choice.candidate = static_cast<int32_t>(c);
@@ -82,13 +94,57 @@ support::Result<const ConversionChoice*> Conversions::direct(const std::shared_p
     }
     if (choice.candidate >= 0) {
         choice.task = task;
+        position->second = std::move(made);
     }
-    return choice.task ? &choice : nullptr;
+    return position->second.get();
+}
+
+support::Result<const ConversionChoice*> Conversions::copy(const ir::ExprPool& pool, const ir::TensorType& type,
+                                                           const PortLayout& from, const PortLayout& to) {
+    PortLayout there = from;
+    there.placement = to.placement;
+    const bool viaHost = from.placement != TN_PLACEMENT_HOST && to.placement != TN_PLACEMENT_HOST;
+    if (!equal(there, to) || viaHost || ir::isOpaque(from.format) || from.format.outer_pitch != 0) {
+        return static_cast<const ConversionChoice*>(nullptr);
+    }
+    TN_ASSIGN_OR_RETURN(const TnTensor tensor, tensorAt(from, evaluateDims(pool, type, mBox.opt)));
+    std::unique_ptr<ConversionChoice>& choice =
+        mChoices[support::cat("copy ", tensor.bytes, " ", from.placement, " ", to.placement)];
+    if (!choice) {
+        choice = std::make_unique<ConversionChoice>();
+        CopyCosts estimates(mContext, nullptr, false);
+        choice->costUs = (mCopyCosts ? *mCopyCosts : estimates).us(from.placement, to.placement, tensor.bytes);
+    }
+    return choice.get();
+}
+
+support::Result<ConstantRoute> routeOf(Conversions& conversions, const std::shared_ptr<ir::ExprPool>& pool,
+                                       const ir::TensorType& type, const PortLayout& port) {
+    PortLayout linear = linearPort(type.dtype, std::max(type.rank(), 0));
+    PortLayout onHost = port;
+    onHost.placement = TN_PLACEMENT_HOST;
+    if (equal(linear, onHost)) {
+        return ConstantRoute::kHost;
+    }
+    TN_ASSIGN_OR_RETURN(const ConversionChoice* choice, conversions.direct(pool, type, linear, onHost));
+    if (choice) {
+        return ConstantRoute::kHost;
+    }
+    if (port.placement == TN_PLACEMENT_HOST) {
+        return ConstantRoute::kNone;
+    }
+    linear.placement = port.placement;
+    TN_ASSIGN_OR_RETURN(choice, conversions.direct(pool, type, linear, port));
+    return choice ? ConstantRoute::kDevice : ConstantRoute::kNone;
 }
 
 support::Result<ir::ConstantPtr> convertBytes(const BuildContext& context, const ir::ConstantPtr& from,
                                               const PortLayout& fromPort, const PortLayout& toPort) {
-    if (equal(fromPort, toPort)) {
+    // The bytes are in host memory, wherever the ports are.
+    PortLayout hostFrom = fromPort;
+    PortLayout hostTo = toPort;
+    hostFrom.placement = hostTo.placement = TN_PLACEMENT_HOST;
+    if (equal(hostFrom, hostTo)) {
         return from;
     }
     auto pool = std::make_shared<ir::ExprPool>();
@@ -98,7 +154,12 @@ support::Result<ir::ConstantPtr> convertBytes(const BuildContext& context, const
         type.dims.push_back(pool->constant(dim));
     }
     Conversions conversions(context, {});
-    TN_ASSIGN_OR_RETURN(const ConversionChoice* choice, conversions.direct(pool, type, fromPort, toPort));
+    TN_ASSIGN_OR_RETURN(const ConversionChoice* choice, conversions.direct(pool, type, hostFrom, hostTo));
+    if (const TnPlacement device = std::max(fromPort.placement, toPort.placement);
+        !choice && device != TN_PLACEMENT_HOST) {
+        hostFrom.placement = hostTo.placement = device;
+        TN_ASSIGN_OR_RETURN(choice, conversions.direct(pool, type, hostFrom, hostTo));
+    }
     if (!choice) {
         return support::unsupported("no module converts ", toText(fromPort), " to ", toText(toPort));
     }

@@ -12,13 +12,16 @@
 
 namespace tenon::schedule {
 
+class CopyCosts;
 class TacticTimer;
 
-// The cheapest tactic of a conversion. `candidate` indexes task->candidates.
+// The cheapest tactic of a conversion; `candidate` indexes task->candidates. Between placements it is a copy of the bytes and has no task.
 struct ConversionChoice {
     std::shared_ptr<Task> task;
     int32_t candidate = -1;
     double costUs = 0;
+
+    bool isCopy() const { return !task; }
 };
 
 class Conversions {
@@ -26,8 +29,10 @@ public:
     // `box`: the profile's. With a timer, times decide; without, a bytes model does.
     Conversions(const BuildContext& context, const ir::SymbolBox& box) : mContext(context), mBox(box) {}
     void setTimer(TacticTimer* timer) { mTimer = timer; }
+    // Without it a model says what copies cost.
+    void setCopyCosts(CopyCosts* costs) { mCopyCosts = costs; }
 
-    // Null where no module converts directly. The pointer stays valid while this object lives.
+    // Null where no module converts directly, or between placements where element type or layout differ. The pointer stays valid while this object lives.
     support::Result<const ConversionChoice*> direct(const std::shared_ptr<ir::ExprPool>& pool,
                                                     const ir::TensorType& type, const PortLayout& from,
                                                     const PortLayout& to);
@@ -38,16 +43,32 @@ public:
 private:
     const BuildContext& mContext;
     ir::SymbolBox mBox;
+    support::Result<const ConversionChoice*> copy(const ir::ExprPool& pool, const ir::TensorType& type,
+                                                  const PortLayout& from, const PortLayout& to);
+
     TacticTimer* mTimer = nullptr;
-    std::map<std::string, std::unique_ptr<ConversionChoice>> mChoices; // by task key; null task: impossible
+    CopyCosts* mCopyCosts = nullptr;
+    // By task key, or by bytes and placements. Null: impossible.
+    std::map<std::string, std::unique_ptr<ConversionChoice>> mChoices;
     std::vector<std::shared_ptr<Task>> mTasks;
 };
 
-// Runs one conversion of host bytes. Error where no module does it.
+// How a constant gets from its linear form in host memory to a port.
+enum class ConstantRoute : uint8_t {
+    kHost,   // a conversion on the host, or none; at another placement the bytes are copied there
+    kDevice, // copied there, then converted there
+    kNone,
+};
+support::Result<ConstantRoute> routeOf(Conversions& conversions, const std::shared_ptr<ir::ExprPool>& pool,
+                                       const ir::TensorType& type, const PortLayout& port);
+
+// Runs one conversion of host bytes, also into layouts that only kernels of a device make. Error where no module does it.
 support::Result<ir::ConstantPtr> convertBytes(const BuildContext& context, const ir::ConstantPtr& from,
                                               const PortLayout& fromPort, const PortLayout& toPort);
 
 // Time that moving `bytes` takes at a modest memory speed: the stand-in where nothing is timed.
 double modelledUs(int64_t bytes);
+// The same of a kernel on a device.
+double modelledDeviceUs(int64_t bytes);
 
 } // namespace tenon::schedule

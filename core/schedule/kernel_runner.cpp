@@ -2,6 +2,7 @@
 
 #include "registry/text_sink.h"
 
+#include "core/schedule/device_stage.h"
 #include "core/schedule/tensor_data.h"
 
 #include <chrono>
@@ -67,7 +68,7 @@ support::Result<CompiledKernel> compileTactic(const BuildContext& context, const
     TnCancel cancel{const_cast<BuildContext*>(contextPointer),
                     [](void* self) -> int32_t { return static_cast<const BuildContext*>(self)->cancelled() ? 1 : 0; }};
     registry::TextSink sink;
-    TnTarget target = context.target.view();
+    TnTarget target = context.targetAt(candidate.placement).view();
     TnCode code = task.withView(offered, context.options->workspaceLimit, [&](const TnTask& view) {
         return provider.table.compile(provider.table.self, &target, &view, &tactic, &cancel, &blobSink, sink.sink());
     });
@@ -134,9 +135,14 @@ struct KernelRunner::Impl {
     TnKernel* kernel = nullptr;
     TnSession* session = nullptr;
     TnState* state = nullptr;
-    GuardedBuffer workspace;
+    GuardedBuffer workspace;             // of a kernel on the host
+    std::shared_ptr<BuildDevice> device; // null: the host
+    std::unique_ptr<DeviceStage> stage;
+    int64_t workspaceBytes = 0;
 
     ~Impl() {
+        stage.reset(); // waits for launches
+
         if (state) {
             runtime->state_destroy(state);
         }
@@ -151,7 +157,7 @@ struct KernelRunner::Impl {
 
 KernelRunner::~KernelRunner() = default;
 
-int64_t KernelRunner::workspaceBytes() const { return mImpl->workspace.bytes(); }
+int64_t KernelRunner::workspaceBytes() const { return mImpl->workspaceBytes; }
 
 support::Result<std::unique_ptr<KernelRunner>>
 KernelRunner::open(const BuildContext& context, const Candidate& candidate, const CompiledKernel& compiled) {
@@ -162,6 +168,12 @@ KernelRunner::open(const BuildContext& context, const Candidate& candidate, cons
                         context.snapshot->requireRuntime(compiled.runtime, compiled.blobVersion));
     impl.runtime = &entry->table;
     impl.tactic = candidate.tactic;
+    const Target& target = context.targetAt(candidate.placement);
+    impl.device = target.machine;
+    if (!context.canRun(candidate.placement)) {
+        return support::makeError(support::Code::kEnvironment, "the device (", target.backend, ", ", target.fingerprint,
+                                  ") is not here");
+    }
     registry::TextSink sink;
     TnCode code = impl.runtime->deserialize(impl.runtime->self, compiled.blob->data(), compiled.blob->size(),
                                             compiled.blobVersion, &impl.kernel, sink.sink());
@@ -170,8 +182,9 @@ KernelRunner::open(const BuildContext& context, const Candidate& candidate, cons
     }
     TnSessionInfo info{};
     info.struct_size = sizeof(info);
-    info.placement = TN_PLACEMENT_HOST;
-    info.threads = context.target.threads;
+    info.placement = candidate.placement;
+    info.threads = target.threads;
+    info.device = target.device;
     info.resource = [](void*, TnString) -> void* { return nullptr; };
     if ((code = impl.runtime->session_create(impl.runtime->self, &info, &impl.session, sink.sink())) != TN_OK) {
         return support::makeError(codeOf(code), "session: ", sink.text());
@@ -212,7 +225,11 @@ support::Status KernelRunner::prepare(const Task& task, const std::vector<int64_
     auto scalar = [&](ir::DimExpr expr) { return pool.evaluate(expr, symbolValues); };
     TN_ASSIGN_OR_RETURN(Shapes shapes, shapesOf(task, impl.tactic, dims, scalar));
     TN_ASSIGN_OR_RETURN(int64_t bytes, workspaceFor(shapes));
-    if (bytes != impl.workspace.bytes()) {
+    impl.workspaceBytes = bytes;
+    if (impl.device) {
+        impl.stage = std::make_unique<DeviceStage>(impl.device);
+        TN_RETURN_IF_ERROR(impl.stage->allocate(shapes.inputs, shapes.outputs, bytes));
+    } else if (bytes != impl.workspace.bytes()) {
         impl.workspace = GuardedBuffer(bytes);
         if (impl.workspace.bytes() != bytes) {
             return support::makeError(support::Code::kOutOfMemory, "no memory for ", bytes, " bytes of workspace");
@@ -250,19 +267,31 @@ support::Result<int64_t> KernelRunner::workspaceAtMost(const Task& task) {
     return std::max(atMost, atOpt);
 }
 
-support::Status KernelRunner::launch(const std::vector<const void*>& inputs, const std::vector<void*>& outputs) {
+support::Status KernelRunner::issue(const std::vector<const void*>& inputs, const std::vector<void*>& outputs) {
     Impl& impl = *mImpl;
     TnLaunchArgs args{};
     args.struct_size = sizeof(args);
     args.inputs = inputs.data();
     args.outputs = outputs.data();
-    args.workspace = impl.workspace.data();
+    args.workspace = impl.stage ? impl.stage->workspace() : impl.workspace.data();
+    args.stream = impl.device ? impl.device->stream() : nullptr;
     registry::TextSink sink;
     args.reason = sink.sink();
     TnCode code = impl.runtime->launch(impl.state, &args);
     if (code != TN_OK) {
         return support::makeError(codeOf(code), "launch: ", sink.textOr(support::cat("code ", code)));
     }
+    return {};
+}
+
+support::Status KernelRunner::launch(const std::vector<const void*>& inputs, const std::vector<void*>& outputs) {
+    Impl& impl = *mImpl;
+    if (impl.stage) {
+        TN_RETURN_IF_ERROR(impl.stage->upload(inputs, outputs));
+        TN_RETURN_IF_ERROR(issue(impl.stage->inputs(), impl.stage->outputs()));
+        return impl.stage->download(outputs);
+    }
+    TN_RETURN_IF_ERROR(issue(inputs, outputs));
     if (!impl.workspace.canariesIntact()) {
         return support::internalError("launch wrote outside its workspace of ", impl.workspace.bytes(), " bytes");
     }
@@ -271,6 +300,21 @@ support::Status KernelRunner::launch(const std::vector<const void*>& inputs, con
 
 support::Result<double> KernelRunner::timedLaunch(const std::vector<const void*>& inputs,
                                                   const std::vector<void*>& outputs, int32_t repeat) {
+    Impl& impl = *mImpl;
+    if (impl.stage) {
+        if (!impl.stage->uploaded()) {
+            TN_RETURN_IF_ERROR(impl.stage->upload(inputs, outputs));
+        }
+        TN_RETURN_IF_ERROR(impl.device->flushCache());
+        TN_RETURN_IF_ERROR(impl.stage->touchInputs());
+        TN_ASSIGN_OR_RETURN(const double us, impl.device->timed([&]() -> support::Status {
+            for (int32_t r = 0; r < repeat; ++r) {
+                TN_RETURN_IF_ERROR(issue(impl.stage->inputs(), impl.stage->outputs()));
+            }
+            return {};
+        }));
+        return us / repeat;
+    }
     using Clock = std::chrono::steady_clock;
     const Clock::time_point begin = Clock::now();
     for (int32_t r = 0; r < repeat; ++r) {

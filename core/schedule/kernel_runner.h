@@ -1,4 +1,4 @@
-// One tactic of a task, compiled and ready to run on this machine at concrete shapes.
+// One tactic of a task, compiled and ready to run on this machine, on the host or a device, at concrete shapes.
 // Used by the oracle, the tactic timer, verification and the weight program. Owns kernel, session and state, and destroys them in order.
 // One thread at a time.
 #pragma once
@@ -33,9 +33,11 @@ public:
     // Evaluates the task's shapes and scalars and calls the kernel's prepare. Workspace is allocated here. `task` may be another one than the
     // runner was opened for, with the same key.
     support::Status prepare(const Task& task, const std::vector<int64_t>& symbolValues);
-    // Addresses in the order of the task's inputs and outputs.
+    // Addresses in host memory, in the order of the task's inputs and outputs, whatever the ports' placements: the kernel runs on copies of its
+    // own there, and the outputs are copied back.
     support::Status launch(const std::vector<const void*>& inputs, const std::vector<void*>& outputs);
-    // Microseconds of one of `repeat` launches in a row.
+    // Microseconds of one of `repeat` launches in a row. On a device: without the copies (the last launch's inputs are there already), with the
+    // inputs in the cache and everything else out of it, between events; the outputs stay there.
     support::Result<double> timedLaunch(const std::vector<const void*>& inputs, const std::vector<void*>& outputs,
                                         int32_t repeat);
 
@@ -57,6 +59,8 @@ private:
     template <class Dims, class Scalar>
     static support::Result<Shapes> shapesOf(const Task& task, const Tactic& tactic, Dims&& dims, Scalar&& scalar);
     support::Result<int64_t> workspaceFor(const Shapes& shapes);
+    // One launch on addresses where the kernel runs.
+    support::Status issue(const std::vector<const void*>& inputs, const std::vector<void*>& outputs);
     std::unique_ptr<Impl> mImpl;
     std::vector<TnTensor> mInputs;
     std::vector<TnTensor> mOutputs;

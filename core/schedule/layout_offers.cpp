@@ -2,6 +2,7 @@
 
 #include "core/support/text.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -10,7 +11,7 @@ namespace tenon::schedule {
 namespace {
 
 constexpr int kRounds = 4;
-constexpr size_t kMaxLayouts = 5;
+constexpr std::ptrdiff_t kMaxLayouts = 5; // of a value at one placement
 
 class Offers {
 public:
@@ -28,7 +29,9 @@ public:
                 return false;
             }
         }
-        if (known.size() >= kMaxLayouts) {
+        const auto there = std::count_if(known.begin(), known.end(),
+                                         [&](const PortLayout& other) { return other.placement == port.placement; });
+        if (there >= kMaxLayouts) {
             return false;
         }
         known.push_back(port);

@@ -1,5 +1,6 @@
 #include "core/schedule/ledger.h"
 
+#include "core/schedule/copy_costs.h"
 #include "core/schedule/selection_builder.h"
 #include "core/schedule/verification.h"
 #include "core/support/text.h"
@@ -111,6 +112,9 @@ private:
         Json json;
         json["provider"] = providerName(candidate);
         json["version"] = mContext.snapshot->providers()[static_cast<size_t>(candidate.provider)].version;
+        if (candidate.placement != TN_PLACEMENT_HOST) {
+            json["on"] = mContext.targetAt(candidate.placement).fingerprint;
+        }
         json["name"] = candidate.tactic.name;
         json["key"] = candidate.tactic.key();
         json["inputs"] = portsJson(candidate.tactic.inputs);
@@ -162,14 +166,27 @@ private:
 } // namespace
 
 std::string ledgerJson(const BuildContext& context, const std::vector<ProfileDecisions>& profiles,
-                       const std::vector<std::shared_ptr<Task>>& conversionTasks, const VerificationMap& verified,
+                       const std::vector<std::shared_ptr<Task>>& conversionTasks,
+                       const std::map<std::string, TimingRecord>& copies, const VerificationMap& verified,
                        const std::vector<std::string>& notes) {
     LedgerWriter writer(context, verified);
     Json document;
     document["tenon_ledger"] = kLedgerFormat;
     document["level"] = context.options->level;
-    document["target"] = context.target.fingerprint;
-    document["threads"] = context.target.threads;
+    document["target"] = context.host().fingerprint;
+    document["threads"] = context.host().threads;
+    Json devices = Json::array();
+    for (size_t t = 1; t < context.targets.size(); ++t) {
+        const Target& target = context.targets[t];
+        devices.push_back({{"backend", target.backend}, {"fingerprint", target.fingerprint}});
+    }
+    document["devices"] = std::move(devices);
+    Json copyList = Json::array();
+    for (const auto& [point, record] : copies) {
+        copyList.push_back(
+            {{"copy", point}, {"us", record.us}, {"spread", record.spread}, {"samples", record.samples}});
+    }
+    document["copies"] = std::move(copyList);
     document["notes"] = notes;
     Json modules = Json::array();
     for (const registry::ProviderEntry& entry : context.snapshot->providers()) {
@@ -225,11 +242,24 @@ support::Result<TimingCache> timesOf(const std::string& ledger) {
                     } else {
                         continue;
                     }
-                    cache.insert({target, task.at("key").get<std::string>(),
+                    cache.insert({candidate.value("on", target), task.at("key").get<std::string>(),
                                   candidate.at("provider").get<std::string>(),
                                   candidate.at("version").get<std::string>(), candidate.at("key").get<std::string>()},
                                  record);
                 }
+            }
+        }
+        // Of the one device that a plan has.
+        for (const Json& device : document.value("devices", Json::array())) {
+            for (const Json& copy : document.value("copies", Json::array())) {
+                TimingRecord record;
+                record.us = copy.at("us").get<double>();
+                record.spread = copy.at("spread").get<double>();
+                record.samples = copy.at("samples").get<int32_t>();
+                Target where;
+                where.backend = device.at("backend").get<std::string>();
+                where.fingerprint = device.at("fingerprint").get<std::string>();
+                cache.insert(CopyCosts::keyOf(where, copy.at("copy").get<std::string>()), record);
             }
         }
     } catch (const Json::exception& error) {

@@ -33,7 +33,8 @@ struct ProfileDecisions {
 
 // JSON text; the same decisions and times give the same bytes.
 std::string ledgerJson(const BuildContext& context, const std::vector<ProfileDecisions>& profiles,
-                       const std::vector<std::shared_ptr<Task>>& conversionTasks, const VerificationMap& verified,
+                       const std::vector<std::shared_ptr<Task>>& conversionTasks,
+                       const std::map<std::string, TimingRecord>& copies, const VerificationMap& verified,
                        const std::vector<std::string>& notes);
 
 // The times that a ledger holds, as a timing cache: replaying them selects the same plan without measuring.

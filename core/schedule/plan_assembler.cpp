@@ -46,6 +46,9 @@ support::Result<int32_t> PlanAssembler::kernel(const Task& task, const Candidate
 }
 
 support::Result<int64_t> PlanAssembler::workspaceAtMost(const Task& task, const Candidate& candidate) {
+    if (!mContext.canRun(candidate.placement)) {
+        return int64_t{0};
+    }
     TN_ASSIGN_OR_RETURN(CompiledKernel compiled, mTimer.compiled(task, candidate));
     TN_ASSIGN_OR_RETURN(std::unique_ptr<KernelRunner> runner, KernelRunner::open(mContext, candidate, compiled));
     return runner->workspaceAtMost(task);
@@ -56,8 +59,8 @@ int32_t PlanAssembler::addConstant(plan::PlanConstant constant) {
     return static_cast<int32_t>(mPlan.constants.size()) - 1;
 }
 
-int32_t PlanAssembler::weightTensor(int32_t constantIndex) {
-    auto known = mWeightTensors.find(constantIndex);
+int32_t PlanAssembler::weightTensor(int32_t constantIndex, TnPlacement placement) {
+    auto known = mWeightTensors.find({constantIndex, placement});
     if (known != mWeightTensors.end()) {
         return known->second;
     }
@@ -67,6 +70,7 @@ int32_t PlanAssembler::weightTensor(int32_t constantIndex) {
     tensor.role = plan::PlanTensor::Role::kConstant;
     tensor.constant = constantIndex;
     tensor.dtype = constant.dtype;
+    tensor.placement = placement;
     tensor.format = constant.format;
     tensor.capacity = constant.bytes;
     for (int64_t dim : constant.dims) {
@@ -74,14 +78,22 @@ int32_t PlanAssembler::weightTensor(int32_t constantIndex) {
     }
     auto index = static_cast<int32_t>(mPlan.weightProgram.tensors.size());
     mPlan.weightProgram.tensors.push_back(std::move(tensor));
-    mWeightTensors.emplace(constantIndex, index);
+    mWeightTensors.emplace(std::pair(constantIndex, placement), index);
     return index;
 }
 
 void PlanAssembler::addWeightStep(plan::PlanStep step) { mPlan.weightProgram.steps.push_back(std::move(step)); }
 
-support::Result<int32_t> PlanAssembler::constant(const ir::Value& value, const PortLayout& port,
+support::Result<int32_t> PlanAssembler::constant(const ir::Value& value, const PortLayout& asked,
                                                  Conversions& conversions) {
+    PortLayout port = asked;
+    if (port.placement != TN_PLACEMENT_HOST) {
+        TN_ASSIGN_OR_RETURN(const ConstantRoute route, routeOf(conversions, mPool, value.type(), port));
+        if (route == ConstantRoute::kDevice) {
+            return deviceConstant(value, port, conversions);
+        }
+        port.placement = TN_PLACEMENT_HOST; // the runtime copies the bytes
+    }
     std::string layout = toText(port);
     auto known = mConstants.find({value.name(), layout});
     if (known != mConstants.end()) {
@@ -146,6 +158,46 @@ support::Result<int32_t> PlanAssembler::constant(const ir::Value& value, const P
     step.workspaceCapacity = runner->workspaceBytes();
     step.traits = candidate.tactic.traits;
     mPlan.weightProgram.arenaBytes = std::max(mPlan.weightProgram.arenaBytes, (step.workspaceCapacity + 63) / 64 * 64);
+    addWeightStep(std::move(step));
+    return index;
+}
+
+support::Result<int32_t> PlanAssembler::deviceConstant(const ir::Value& value, const PortLayout& port,
+                                                       Conversions& conversions) {
+    const std::string layout = toText(port);
+    if (auto known = mConstants.find({value.name(), layout}); known != mConstants.end()) {
+        return known->second;
+    }
+    const ir::ConstantPtr source = value.constant();
+    const PortLayout linear = linearPort(source->dtype, static_cast<int32_t>(source->dims.size()), port.placement);
+    TN_ASSIGN_OR_RETURN(const int32_t sourceIndex, constant(value, linear, conversions));
+    TN_ASSIGN_OR_RETURN(const ConversionChoice* choice, conversions.direct(mPool, value.type(), linear, port));
+    if (!choice) {
+        return support::internalError("no module converts constant '", value.name(), "' to ", layout,
+                                      " though selection relied on it");
+    }
+    const Candidate& candidate = choice->task->candidates[static_cast<size_t>(choice->candidate)];
+    TN_ASSIGN_OR_RETURN(const TnTensor tensor, tensorAt(port, source->dims));
+    plan::PlanConstant entry;
+    entry.name = value.name();
+    entry.dims = source->dims;
+    entry.dtype = static_cast<ir::DataType>(port.dtype);
+    entry.format = port.format;
+    entry.bytes = tensor.bytes;
+    entry.derived = true;
+    const int32_t index = addConstant(std::move(entry));
+    mConstants.emplace(std::pair(value.name(), layout), index);
+
+    plan::PlanStep step;
+    step.kind = plan::StepKind::kConvert;
+    step.op = "convert";
+    step.name = support::cat("pack ", value.name());
+    step.sources = value.producer()->source().names();
+    step.placement = port.placement;
+    TN_ASSIGN_OR_RETURN(step.kernel, kernel(*choice->task, candidate));
+    step.inputs = {weightTensor(sourceIndex, port.placement)};
+    step.outputs = {weightTensor(index, port.placement)};
+    step.traits = candidate.tactic.traits;
     addWeightStep(std::move(step));
     return index;
 }
@@ -238,12 +290,50 @@ void PlanAssembler::dropUnreadSources() {
             }
         }
     }
+    // What is made when the plan is loaded reads its sources then.
+    const plan::PlanProgram& weights = mPlan.weightProgram;
+    for (auto step = weights.steps.rbegin(); step != weights.steps.rend(); ++step) {
+        for (int32_t output : step->outputs) {
+            const int32_t made = weights.tensors[static_cast<size_t>(output)].constant;
+            if (read.count(made) && !mPlan.constants[static_cast<size_t>(made)].data) {
+                for (int32_t input : step->inputs) {
+                    read.insert(weights.tensors[static_cast<size_t>(input)].constant);
+                }
+            }
+        }
+    }
     for (size_t i = 0; i < mPlan.constants.size(); ++i) {
         if (!read.count(static_cast<int32_t>(i))) {
             mPlan.constants[i].owner.reset();
             mPlan.constants[i].data = nullptr;
         }
     }
+}
+
+void PlanAssembler::finishDevices() {
+    size_t used = 0;
+    const auto use = [&used](TnPlacement placement) { used = std::max(used, static_cast<size_t>(placement)); };
+    const auto useAll = [&](const plan::PlanProgram& program) {
+        for (const plan::PlanTensor& tensor : program.tensors) {
+            use(tensor.placement);
+        }
+        for (const plan::PlanStep& step : program.steps) {
+            use(step.placement);
+        }
+    };
+    std::for_each(mPlan.programs.begin(), mPlan.programs.end(), useAll);
+    useAll(mPlan.weightProgram);
+    for (const plan::PlanBinding& binding : mPlan.bindings) {
+        use(binding.placement);
+    }
+    for (size_t placement = 1; placement <= used; ++placement) {
+        const Target& target = mContext.targetAt(static_cast<TnPlacement>(placement));
+        mPlan.devices.push_back({target.backend, target.json, target.fingerprint});
+    }
+    for (plan::PlanProgram& program : mPlan.programs) {
+        program.deviceArenaBytes.resize(used, 0);
+    }
+    mPlan.weightProgram.deviceArenaBytes.resize(used, 0);
 }
 
 } // namespace tenon::schedule

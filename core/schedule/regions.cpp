@@ -61,16 +61,24 @@ public:
             mContext.options->log.warning("no provider was asked for regions: ", picture.status().toString());
             return;
         }
-        TnTarget target = mContext.target.view();
+        for (const Target& target : mContext.targets) {
+            addProposals(target.view(), *picture);
+        }
+    }
+
+    std::vector<RegionEntry> take() { return std::move(mRegions); }
+
+private:
+    void addProposals(const TnTarget& target, const registry::GraphPicture& picture) {
         for (const registry::ProviderEntry& entry : mContext.snapshot->providers()) {
             const TnTacticProvider& provider = entry.table;
             if (!provider.propose || !mContext.providerAllowed(entry.name)) {
                 continue;
             }
-            Proposals proposals{*picture, mGraph.poolPtr(), mContext.snapshot->ops(), {}, {}};
+            Proposals proposals{picture, mGraph.poolPtr(), mContext.snapshot->ops(), {}, {}};
             TnProposalSink proposalSink{&proposals, Proposals::add};
             registry::TextSink sink;
-            TnCode code = provider.propose(provider.self, &target, &picture->graph(), &proposalSink, sink.sink());
+            TnCode code = provider.propose(provider.self, &target, &picture.graph(), &proposalSink, sink.sink());
             if (code != TN_OK) {
                 mContext.options->log.warning("provider ", entry.name, " failed to propose regions: ", sink.text());
                 continue;
@@ -102,9 +110,6 @@ public:
         }
     }
 
-    std::vector<RegionEntry> take() { return std::move(mRegions); }
-
-private:
     support::Status addRegion(const passes::Region& region) {
         std::vector<ir::Node*> nodes = region.nodes;
         std::map<const ir::Node*, size_t> position;

@@ -34,8 +34,9 @@ int32_t ValueFormats::keyOf(const PortLayout& port) {
 }
 
 SelectionBuilder::SelectionBuilder(const BuildContext& context, const ir::Graph& graph,
-                                   const std::vector<RegionEntry>& regions, Conversions& conversions)
-    : mContext(context), mGraph(graph), mRegions(regions), mConversions(conversions) {}
+                                   const std::vector<RegionEntry>& regions, Conversions& conversions,
+                                   std::vector<TnPlacement> bindings)
+    : mContext(context), mGraph(graph), mRegions(regions), mConversions(conversions), mBindings(std::move(bindings)) {}
 
 int32_t SelectionBuilder::valueId(const ir::Value* value) const {
     auto known = mValueIds.find(value);
@@ -76,7 +77,8 @@ double SelectionBuilder::costOf(const RegionEntry& region, const Candidate& cand
         add(region.outputs, candidate.tactic.outputs);
         // A provider's rank stands for how fast its kernels are, until they are timed.
         int32_t rank = mContext.snapshot->providers()[static_cast<size_t>(candidate.provider)].rank;
-        cost = modelledUs(bytes) * (1 + 1.0 / (1 + std::max(rank, 0)));
+        cost = candidate.placement == TN_PLACEMENT_HOST ? modelledUs(bytes) : modelledDeviceUs(bytes);
+        cost *= 1 + 1.0 / (1 + std::max(rank, 0));
     }
     return candidate.tactic.isReference() ? cost * kReferencePenalty : cost;
 }
@@ -87,13 +89,9 @@ bool SelectionBuilder::constantsReachable(const RegionEntry& region, const Candi
         if (!constant) {
             continue;
         }
-        PortLayout from = linearPort(constant->dtype, static_cast<int32_t>(constant->dims.size()));
-        if (equal(from, candidate.tactic.inputs[i])) {
-            continue;
-        }
-        support::Result<const ConversionChoice*> choice =
-            mConversions.direct(mGraph.poolPtr(), region.inputs[i]->type(), from, candidate.tactic.inputs[i]);
-        if (!choice.ok() || !*choice) {
+        support::Result<ConstantRoute> route =
+            routeOf(mConversions, mGraph.poolPtr(), region.inputs[i]->type(), candidate.tactic.inputs[i]);
+        if (!route.ok() || *route == ConstantRoute::kNone) {
             return false;
         }
     }
@@ -130,12 +128,17 @@ support::Result<SelectionProblem> SelectionBuilder::build() {
         for (const ir::Use& use : value->uses()) {
             entry.uses.push_back({nodeIds.at(use.node), use.index});
         }
+        const auto linearAt = [&](TnPlacement placement) {
+            return mValues.back().keyOf(linearPort(value->type().dtype, std::max(value->type().rank(), 0), placement));
+        };
         if (!value->producer()) {
-            entry.inputFormats.push_back({0, 0.0});
+            entry.inputFormats.push_back({linearAt(inputPlacement(static_cast<size_t>(value->producerIndex()))), 0.0});
         }
         entry.graphOutput = value->isGraphOutput();
         if (entry.graphOutput) {
-            entry.outputFormats.push_back(0);
+            const std::vector<ir::Value*>& outputs = mGraph.outputs();
+            const auto position = std::find(outputs.begin(), outputs.end(), value) - outputs.begin();
+            entry.outputFormats.push_back(linearAt(outputPlacement(static_cast<size_t>(position))));
         }
         problem.values.push_back(std::move(entry));
     };
@@ -191,7 +194,8 @@ support::Result<SelectionProblem> SelectionBuilder::build() {
                 continue;
             }
             if ((haveFast && candidate.tactic.isReference()) ||
-                (anyTimed && candidate.state == CandidateState::kOpen && !candidate.tactic.isFreeAlias())) {
+                (anyTimed && candidate.state == CandidateState::kOpen && !candidate.tactic.isFreeAlias() &&
+                 mContext.canRun(candidate.placement))) {
                 continue;
             }
             if (!constantsReachable(region, candidate)) {
@@ -205,6 +209,13 @@ support::Result<SelectionProblem> SelectionBuilder::build() {
         problem.regions.push_back(std::move(entry));
     }
 
+    // Copies between placements keep the layout, and conversions the placement: the linear layout on both sides is the bridge.
+    for (ValueFormats& formats : mValues) {
+        const ir::TensorType& type = formats.value->type();
+        for (size_t f = 0; f < formats.formats.size(); ++f) {
+            formats.keyOf(linearPort(type.dtype, std::max(type.rank(), 0), formats.formats[f].placement));
+        }
+    }
     for (size_t v = 0; v < mValues.size(); ++v) {
         const ValueFormats& formats = mValues[v];
         size_t count = formats.formats.size();

@@ -23,8 +23,9 @@ struct ValueFormats {
 
 class SelectionBuilder {
 public:
+    // `bindings`: the placement of each graph input, then output, as the user binds it.
     SelectionBuilder(const BuildContext& context, const ir::Graph& graph, const std::vector<RegionEntry>& regions,
-                     Conversions& conversions);
+                     Conversions& conversions, std::vector<TnPlacement> bindings);
 
     // The values that selection decides about: produced or read by nodes, constants excluded.
     // Costs come from the candidates' times, or from the model where nothing was timed.
@@ -34,6 +35,9 @@ public:
     const RegionEntry& region(int32_t regionId) const { return mRegions[static_cast<size_t>(regionId)]; }
     // Index into region.task->candidates, or kHostShape.
     int32_t taskCandidate(int32_t candidateId) const { return mCandidates[static_cast<size_t>(candidateId)].second; }
+    // Of a graph input or output, as the user binds it.
+    TnPlacement inputPlacement(size_t input) const { return mBindings[input]; }
+    TnPlacement outputPlacement(size_t output) const { return mBindings[mGraph.inputs().size() + output]; }
     const ValueFormats& value(int32_t valueId) const { return mValues[static_cast<size_t>(valueId)]; }
     int32_t valueId(const ir::Value* value) const;
 
@@ -49,6 +53,7 @@ private:
     const ir::Graph& mGraph;
     const std::vector<RegionEntry>& mRegions;
     Conversions& mConversions;
+    std::vector<TnPlacement> mBindings;
     std::vector<ValueFormats> mValues;
     std::map<const ir::Value*, int32_t> mValueIds;
     std::vector<std::pair<int32_t, int32_t>> mCandidates; // candidate id -> (region, task candidate)

@@ -1,5 +1,6 @@
 #include "core/schedule/step_builder.h"
 
+#include "core/runtime/device.h"
 #include "core/schedule/memory_planner.h"
 #include "core/support/text.h"
 
@@ -15,6 +16,7 @@ using Role = plan::PlanTensor::Role;
 // Memory that several tensors share: a buffer of the arena, or a binding's or constant's memory.
 struct Storage {
     Role role = Role::kActivation;
+    TnPlacement placement = TN_PLACEMENT_HOST;
     int32_t index = -1; // binding or constant
     int64_t bytes = 0;
     int32_t first = INT32_MAX;
@@ -76,20 +78,25 @@ private:
         entry.capacity = largest.bytes;
         Storage storage;
         storage.bytes = entry.capacity;
-        bool linear = equal(port, linearPort(value->type().dtype, value->type().rank()));
+        storage.placement = port.placement;
+        const auto isBound = [&](TnPlacement placement) {
+            return equal(port, linearPort(value->type().dtype, std::max(value->type().rank(), 0), placement));
+        };
         if (value->constant()) {
             TN_ASSIGN_OR_RETURN(storage.index, mAssembler.constant(*value, port, mConversions));
             storage.role = Role::kConstant;
         } else if (!value->producer()) {
-            if (linear) {
+            if (isBound(mProfile.builder->inputPlacement(static_cast<size_t>(value->producerIndex())))) {
                 storage.role = Role::kInput;
                 storage.index = value->producerIndex();
             }
-        } else if (value->isGraphOutput() && linear) {
+        } else if (value->isGraphOutput()) {
             const std::vector<ir::Value*>& outputs = mProfile.graph->outputs();
             size_t position = static_cast<size_t>(std::find(outputs.begin(), outputs.end(), value) - outputs.begin());
-            storage.role = Role::kOutput;
-            storage.index = static_cast<int32_t>(mProfile.graph->inputs().size() + position);
+            if (isBound(mProfile.builder->outputPlacement(position))) {
+                storage.role = Role::kOutput;
+                storage.index = static_cast<int32_t>(mProfile.graph->inputs().size() + position);
+            }
         }
         auto index = static_cast<int32_t>(mProgram.tensors.size());
         mProgram.tensors.push_back(std::move(entry));
@@ -130,8 +137,9 @@ private:
 
     support::Status addInputs() {
         for (ir::Value* input : mProfile.graph->inputs()) {
+            const TnPlacement placement = mProfile.builder->inputPlacement(static_cast<size_t>(input->producerIndex()));
             TN_RETURN_IF_ERROR(
-                tensor(input, linearPort(input->type().dtype, std::max(input->type().rank(), 0))).status());
+                tensor(input, linearPort(input->type().dtype, std::max(input->type().rank(), 0), placement)).status());
             TN_RETURN_IF_ERROR(addConversions(input));
         }
         return {};
@@ -154,6 +162,10 @@ private:
                 return support::internalError("the conversion of '", value->name(), "' from ", toText(from), " to ",
                                               toText(to), " vanished");
             }
+            if (choice->isCopy()) {
+                TN_RETURN_IF_ERROR(addCopy(value, from, to));
+                continue;
+            }
             plan::PlanStep step;
             step.kind = plan::StepKind::kConvert;
             step.op = "convert";
@@ -165,6 +177,26 @@ private:
                                              choice->task->candidates[static_cast<size_t>(choice->candidate)], {},
                                              {value}, {from}, {value}, {to}));
         }
+        return {};
+    }
+
+    support::Status addCopy(ir::Value* value, const PortLayout& from, const PortLayout& to) {
+        const auto index = static_cast<int32_t>(mProgram.steps.size());
+        plan::PlanStep step;
+        step.kind = plan::StepKind::kCopy;
+        step.op = "copy";
+        step.name = support::cat("copy ", value->name(), " to ", toText(to));
+        if (value->producer()) {
+            step.sources = value->producer()->source().names();
+        }
+        step.placement = from.placement != TN_PLACEMENT_HOST ? from.placement : to.placement;
+        TN_ASSIGN_OR_RETURN(const int32_t input, tensor(value, from));
+        TN_ASSIGN_OR_RETURN(const int32_t output, tensor(value, to));
+        step.inputs = {input};
+        step.outputs = {output};
+        touch(input, index);
+        touch(output, index);
+        mProgram.steps.push_back(std::move(step));
         return {};
     }
 
@@ -220,6 +252,7 @@ private:
             return {};
         }
         step.traits = candidate.tactic.traits & ~TN_TRAIT_FREE_ALIAS;
+        step.placement = candidate.placement;
         TN_ASSIGN_OR_RETURN(step.kernel, mAssembler.kernel(task, candidate));
         for (ir::DimExpr scalar : scalars) {
             step.scalars.push_back(mAssembler.expression(scalar));
@@ -245,6 +278,9 @@ private:
     bool aliasFreely(int32_t input, int32_t output, int32_t step) {
         Storage& in = storageOf(input);
         Storage& out = storageOf(output);
+        if (in.placement != out.placement) {
+            return false;
+        }
         if (out.role == Role::kOutput) {
             // The producer of the input may write into the user's buffer instead, if nothing else claims its memory.
             if (in.role != Role::kActivation) {
@@ -284,7 +320,7 @@ private:
                 return mStorageOf[static_cast<size_t>(other)] == mStorageOf[static_cast<size_t>(input)];
             });
             if (in.role == Role::kActivation && out.role == Role::kActivation && in.last == place.step &&
-                out.first == place.step && readers == 1 && in.bytes == out.bytes) {
+                out.first == place.step && readers == 1 && in.bytes == out.bytes && in.placement == out.placement) {
                 share(input, output);
             }
         }
@@ -292,26 +328,11 @@ private:
 
     support::Status placeTensors() {
         shareInPlace();
-        std::vector<BufferLifetime> buffers;
-        std::map<int32_t, size_t> bufferOf;
-        for (size_t t = 0; t < mProgram.tensors.size(); ++t) {
-            int32_t id = mStorageOf[t];
-            const Storage& storage = mStorages[static_cast<size_t>(id)];
-            if (storage.role == Role::kActivation && !bufferOf.count(id) && storage.last >= 0) {
-                bufferOf[id] = buffers.size();
-                buffers.push_back({storage.bytes, storage.first, storage.last});
-            }
+        const auto placements = static_cast<TnPlacement>(mAssembler.context().targets.size());
+        mProgram.deviceArenaBytes.assign(static_cast<size_t>(placements) - 1, 0);
+        for (TnPlacement placement = 0; placement < placements; ++placement) {
+            TN_RETURN_IF_ERROR(placeTensorsAt(placement));
         }
-        std::vector<size_t> workspaceOf(mProgram.steps.size(), SIZE_MAX);
-        for (size_t s = 0; s < mProgram.steps.size(); ++s) {
-            if (mProgram.steps[s].workspaceCapacity > 0) {
-                workspaceOf[s] = buffers.size();
-                buffers.push_back(
-                    {mProgram.steps[s].workspaceCapacity, static_cast<int32_t>(s), static_cast<int32_t>(s)});
-            }
-        }
-        TN_ASSIGN_OR_RETURN(MemoryPlan memory, planMemory(buffers));
-        mProgram.arenaBytes = memory.arenaBytes;
         for (size_t t = 0; t < mProgram.tensors.size(); ++t) {
             plan::PlanTensor& entry = mProgram.tensors[t];
             const Storage& storage = mStorages[static_cast<size_t>(mStorageOf[t])];
@@ -320,8 +341,40 @@ private:
                 entry.constant = storage.index;
             } else if (storage.role != Role::kActivation) {
                 entry.binding = storage.index;
-            } else if (auto buffer = bufferOf.find(mStorageOf[t]); buffer != bufferOf.end()) {
-                entry.offset = memory.offsets[buffer->second];
+            }
+        }
+        return {};
+    }
+
+    // One arena per placement.
+    support::Status placeTensorsAt(TnPlacement placement) {
+        std::vector<BufferLifetime> buffers;
+        std::map<int32_t, size_t> bufferOf;
+        for (size_t t = 0; t < mProgram.tensors.size(); ++t) {
+            int32_t id = mStorageOf[t];
+            const Storage& storage = mStorages[static_cast<size_t>(id)];
+            if (storage.role == Role::kActivation && storage.placement == placement && !bufferOf.count(id) &&
+                storage.last >= 0) {
+                bufferOf[id] = buffers.size();
+                buffers.push_back({storage.bytes, storage.first, storage.last});
+            }
+        }
+        std::vector<size_t> workspaceOf(mProgram.steps.size(), SIZE_MAX);
+        for (size_t s = 0; s < mProgram.steps.size(); ++s) {
+            if (mProgram.steps[s].workspaceCapacity > 0 && mProgram.steps[s].placement == placement) {
+                workspaceOf[s] = buffers.size();
+                buffers.push_back(
+                    {mProgram.steps[s].workspaceCapacity, static_cast<int32_t>(s), static_cast<int32_t>(s)});
+            }
+        }
+        const bool host = placement == TN_PLACEMENT_HOST;
+        TN_ASSIGN_OR_RETURN(MemoryPlan memory,
+                            planMemory(buffers, host ? runtime::kMemoryAlignment : runtime::kDeviceAlignment));
+        (host ? mProgram.arenaBytes : mProgram.deviceArenaBytes[static_cast<size_t>(placement) - 1]) =
+            memory.arenaBytes;
+        for (size_t t = 0; t < mProgram.tensors.size(); ++t) {
+            if (auto buffer = bufferOf.find(mStorageOf[t]); buffer != bufferOf.end()) {
+                mProgram.tensors[t].offset = memory.offsets[buffer->second];
             }
         }
         for (size_t s = 0; s < mProgram.steps.size(); ++s) {

@@ -26,23 +26,27 @@ public:
     plan::ExprIndex expression(ir::DimExpr expr);
     // Index into Plan::kernels: the compiled tactic.
     support::Result<int32_t> kernel(const Task& task, const Candidate& candidate);
-    // Workspace bytes at the largest extents of the task's box, and not less than at the optimal ones.
+    // Workspace bytes at the largest extents of the task's box, and not less than at the optimal ones. 0 for a device that is not here: the
+    // runtime then makes room when it prepares.
     support::Result<int64_t> workspaceAtMost(const Task& task, const Candidate& candidate);
-    // Index into Plan::constants of a constant value in a layout. Any other layout than linear is derived: its bytes are computed now and the
-    // weight program learns how.
+    // Index into Plan::constants of a constant value in a port's layout. Any other layout than linear is derived: the weight program learns how,
+    // and the host computes the bytes now. What only a device converts is computed when the plan is loaded.
     support::Result<int32_t> constant(const ir::Value& value, const PortLayout& port, Conversions& conversions);
     // Records the folded constants: every node of the weight graph becomes a step of the weight program.
     support::Status addWeightGraph(const ir::Graph& weights);
 
     plan::Plan& plan() { return mPlan; }
     const BuildContext& context() const { return mContext; }
-    // Constants that only the weight program reads lose their bytes; the rest keep theirs.
+    // Constants that nothing reads when the plan is loaded and run lose their bytes; the rest keep theirs.
     void dropUnreadSources();
+    // Devices that no program uses disappear from the plan, the others are described in it. Called last.
+    void finishDevices();
 
 private:
     int32_t addConstant(plan::PlanConstant constant);
-    int32_t weightTensor(int32_t constantIndex);
+    int32_t weightTensor(int32_t constantIndex, TnPlacement placement = TN_PLACEMENT_HOST);
     void addWeightStep(plan::PlanStep step);
+    support::Result<int32_t> deviceConstant(const ir::Value& value, const PortLayout& port, Conversions& conversions);
 
     const BuildContext& mContext;
     TacticTimer& mTimer;
@@ -51,7 +55,8 @@ private:
     std::map<int32_t, plan::ExprIndex> mExpressions;                   // by pool handle
     std::map<std::string, int32_t> mKernels;                           // by runtime, version and bytes
     std::map<std::pair<std::string, std::string>, int32_t> mConstants; // by value name and layout
-    std::map<int32_t, int32_t> mWeightTensors;                         // constant -> tensor of the weight program
+    std::map<std::pair<int32_t, TnPlacement>, int32_t>
+        mWeightTensors; // constant, where -> tensor of the weight program
 };
 
 // What the step list needs of a solved profile.

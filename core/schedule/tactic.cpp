@@ -16,10 +16,10 @@ std::string toText(const PortLayout& port) {
     return text;
 }
 
-PortLayout linearPort(ir::DataType dtype, int32_t rank) {
+PortLayout linearPort(ir::DataType dtype, int32_t rank, TnPlacement placement) {
     PortLayout port{};
     port.dtype = static_cast<TnDataType>(dtype);
-    port.placement = TN_PLACEMENT_HOST;
+    port.placement = placement;
     port.format = ir::linearFormat(rank);
     return port;
 }

@@ -17,7 +17,7 @@ using PortLayout = TnPortFormat;
 bool equal(const PortLayout& a, const PortLayout& b);
 // "f32 linear", "bf16 order(0,1,2,3) block(1:16)": one text per port format, used in keys, ledger and inspector.
 std::string toText(const PortLayout& port);
-PortLayout linearPort(ir::DataType dtype, int32_t rank);
+PortLayout linearPort(ir::DataType dtype, int32_t rank, TnPlacement placement = TN_PLACEMENT_HOST);
 
 struct Tactic {
     uint64_t id = 0;
@@ -42,7 +42,8 @@ enum class CandidateState : uint8_t {
 };
 
 struct Candidate {
-    int32_t provider = 0; // index into the snapshot's providers
+    int32_t provider = 0;                      // index into the snapshot's providers
+    TnPlacement placement = TN_PLACEMENT_HOST; // of the target it was made for: where it runs
     Tactic tactic;
     CandidateState state = CandidateState::kOpen;
     TimingRecord time;

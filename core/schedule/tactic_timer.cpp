@@ -36,7 +36,8 @@ double summarize(std::vector<double> samples, TimingRecord& record) {
 
 TimingKey TacticTimer::keyOf(const Task& task, const Candidate& candidate) const {
     const registry::ProviderEntry& provider = mContext.snapshot->providers()[static_cast<size_t>(candidate.provider)];
-    return {mContext.target.fingerprint, task.key(), provider.name, provider.version, candidate.tactic.key()};
+    return {mContext.targetAt(candidate.placement).fingerprint, task.key(), provider.name, provider.version,
+            candidate.tactic.key()};
 }
 
 support::Result<CompiledKernel> TacticTimer::compiled(const Task& task, const Candidate& candidate) {
@@ -90,7 +91,7 @@ bool TacticTimer::recall(const Task& task, Candidate& candidate) {
         settle(candidate, *record);
         return true;
     }
-    if (mForbidMeasuring) {
+    if (mForbidMeasuring && mContext.canRun(candidate.placement)) {
         mForbidden.push_back(support::cat(task.label(), " ", candidate.tactic.key(), ": ", nameOf(reason)));
         candidate.state = CandidateState::kFailed;
         candidate.reason = support::cat("not measured: ", nameOf(reason));
@@ -122,8 +123,13 @@ void TacticTimer::keepVerified(const Task& task, Candidate& candidate, const Ver
 void TacticTimer::time(Task& task, const std::vector<Candidate*>& candidates) {
     std::vector<Candidate*> open;
     for (Candidate* candidate : candidates) {
-        if (candidate->state == CandidateState::kOpen && !recall(task, *candidate)) {
+        if (candidate->state != CandidateState::kOpen || recall(task, *candidate)) {
+            continue;
+        }
+        if (mContext.canRun(candidate->placement)) {
             open.push_back(candidate);
+        } else {
+            ++mEstimated;
         }
     }
     if (open.empty()) {

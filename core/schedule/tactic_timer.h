@@ -28,6 +28,8 @@ public:
 
     int32_t measured() const { return mMeasured; }
     int32_t cacheHits() const { return mHits; }
+    // Candidates of a device that is not here, of which no time is recorded: they stay open.
+    int32_t estimated() const { return mEstimated; }
     // Misses in replay mode, where nothing may be measured.
     const std::vector<std::string>& forbiddenMisses() const { return mForbidden; }
     void forbidMeasuring(bool forbid) { mForbidMeasuring = forbid; }
@@ -53,6 +55,7 @@ private:
     std::map<std::string, CompiledKernel> mCompiled;
     int32_t mMeasured = 0;
     int32_t mHits = 0;
+    int32_t mEstimated = 0;
     bool mForbidMeasuring = false;
     std::vector<std::string> mForbidden;
 };

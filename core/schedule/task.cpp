@@ -156,6 +156,7 @@ private:
 struct TacticCollector {
     const registry::ProviderEntry& provider;
     const TnTask& task;
+    TnPlacement placement = TN_PLACEMENT_HOST;
     size_t inputs = 0;
     size_t outputs = 0;
     std::vector<Tactic> tactics;
@@ -191,7 +192,18 @@ struct TacticCollector {
         if (from->may_alias) {
             tactic.mayAlias.assign(from->may_alias, from->may_alias + self.outputs);
         }
+        if (!self.reaches(tactic.inputs) || !self.reaches(tactic.outputs)) {
+            self.refusals.push_back(
+                "defect of the module: a port is neither at the target's placement nor in host memory");
+            return;
+        }
         self.tactics.push_back(std::move(tactic));
+    }
+
+    bool reaches(const std::vector<PortLayout>& ports) const {
+        return std::all_of(ports.begin(), ports.end(), [this](const PortLayout& port) {
+            return port.placement == placement || port.placement == TN_PLACEMENT_HOST;
+        });
     }
 };
 
@@ -262,31 +274,48 @@ TnTask Task::taskView(const Offer& offer, int64_t workspaceLimit) const {
     return task;
 }
 
-void enumerateTactics(const BuildContext& context, Task& task, const std::vector<std::vector<PortLayout>>& offered,
-                      bool referenceOnly) {
-    std::set<std::pair<int32_t, std::string>> known;
-    for (const Candidate& candidate : task.candidates) {
-        known.emplace(candidate.provider, candidate.tactic.key());
+namespace {
+
+// Layouts at the target's placement, the linear one first where none is offered; of inputs that only exist elsewhere it is the linear one too.
+std::vector<std::vector<PortLayout>> offersAt(const Task& task, const std::vector<std::vector<PortLayout>>& offered,
+                                              TnPlacement placement) {
+    std::vector<std::vector<PortLayout>> there(task.inputCount());
+    for (size_t i = 0; i < there.size(); ++i) {
+        const ir::TensorType& type = task.body().inputs()[i]->type();
+        const PortLayout linear = linearPort(type.dtype, std::max(type.rank(), 0), placement);
+        there[i].push_back(linear);
+        for (size_t k = 0; i < offered.size() && k < offered[i].size(); ++k) {
+            if (offered[i][k].placement == placement && !equal(offered[i][k], linear)) {
+                there[i].push_back(offered[i][k]);
+            }
+        }
     }
-    std::set<std::string> refused;
-    for (const Rejection& rejection : task.rejections) {
-        refused.insert(rejection.provider);
-    }
-    TnTarget target = context.target.view();
+    return there;
+}
+
+using KnownTactics = std::set<std::pair<int32_t, std::string>>;
+
+void enumerateOn(const BuildContext& context, const Target& where, Task& task,
+                 const std::vector<std::vector<PortLayout>>& offered, bool referenceOnly, KnownTactics& known,
+                 std::set<std::string>& refused) {
+    const TnTarget target = where.view();
+    const bool host = where.placement == TN_PLACEMENT_HOST;
+    const std::vector<std::vector<PortLayout>> offers = offersAt(task, offered, where.placement);
     const std::vector<registry::ProviderEntry>& providers = context.snapshot->providers();
     for (size_t p = 0; p < providers.size(); ++p) {
         const TnTacticProvider& provider = providers[p].table;
         const std::string& name = providers[p].name;
+        const std::string asked = host ? name : support::cat(name, " on ", where.backend);
         auto reject = [&](const std::string& reason) {
-            if (refused.insert(name).second) {
-                task.rejections.push_back({name, reason});
+            if (refused.insert(asked).second) {
+                task.rejections.push_back({asked, reason});
             }
         };
         if (!context.providerAllowed(name)) {
             reject("not among the backends that this build may use");
             continue;
         }
-        task.withView(offered, context.options->workspaceLimit, [&](const TnTask& view) {
+        task.withView(offers, context.options->workspaceLimit, [&](const TnTask& view) {
             if (std::optional<std::string> why = registry::refuse(providers[p], view)) {
                 reject(*why);
                 return;
@@ -298,7 +327,8 @@ void enumerateTactics(const BuildContext& context, Task& task, const std::vector
                     sink.textOr(support::cat("refused without a reason (code ", code, "): a defect of module ", name)));
                 return;
             }
-            TacticCollector collector{providers[p], view, task.inputCount(), task.outputCount(), {}, {}};
+            TacticCollector collector{providers[p], view, where.placement, task.inputCount(), task.outputCount(),
+                                      {},           {}};
             TnTacticSink tacticSink{&collector, TacticCollector::add};
             sink.clear();
             code = provider.enumerate(provider.self, &target, &view, &tacticSink, sink.sink());
@@ -326,10 +356,33 @@ void enumerateTactics(const BuildContext& context, Task& task, const std::vector
                 ++accepted;
                 Candidate candidate;
                 candidate.provider = static_cast<int32_t>(p);
+                candidate.placement = where.placement;
                 candidate.tactic = std::move(tactic);
                 task.candidates.push_back(std::move(candidate));
             }
         });
+    }
+}
+
+} // namespace
+
+void enumerateTactics(const BuildContext& context, Task& task, const std::vector<std::vector<PortLayout>>& offered,
+                      bool referenceOnly) {
+    std::set<std::pair<int32_t, std::string>> known;
+    for (const Candidate& candidate : task.candidates) {
+        known.emplace(candidate.provider, candidate.tactic.key());
+    }
+    std::set<std::string> refused;
+    for (const Rejection& rejection : task.rejections) {
+        refused.insert(rejection.provider);
+    }
+    for (const Target& target : context.targets) {
+        // The oracle is the host's; a conversion between two layouts of a placement is made there.
+        const bool wanted = task.convertFrom() ? task.convertFrom()->placement == target.placement
+                                               : !referenceOnly || target.placement == TN_PLACEMENT_HOST;
+        if (wanted) {
+            enumerateOn(context, target, task, offered, referenceOnly, known, refused);
+        }
     }
 }
 

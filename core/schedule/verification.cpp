@@ -92,6 +92,9 @@ Verification Verifier::compareWithOracle(const Task& task, const Candidate& cand
     if (candidate.tactic.isReference() && task.body().nodes().size() == 1) {
         return skip("is the reference");
     }
+    if (!mContext.canRun(candidate.placement)) {
+        return skip("its device is not here");
+    }
     if (mSpentSeconds > mBudgetSeconds) {
         return skip(support::cat("the verification budget of ", mBudgetSeconds, " s was spent"));
     }

@@ -282,6 +282,13 @@ public:
     virtual bool setReplayLedger(char const* ledger) noexcept = 0;
     // Tenon's own: seconds that the build may spend on comparing chosen tactics with the reference; 0 compares none. 10 at first.
     virtual void setVerificationBudget(float seconds) noexcept = 0;
+    // Tenon's own: the tuning database of the builds to come (its text, copied; "" for an empty one), in place of the timing cache. It holds measured times
+    // and, once a build had a device, the device's description: on a machine without that device builds are then for it, kernels are compiled
+    // and not timed, and what has no time in the database is estimated, with a warning and a note in the ledger. Null goes back to the timing
+    // cache. False, with an error, for a text that is no tuning database.
+    virtual bool setTuningDatabase(char const* text, std::size_t size) noexcept = 0;
+    // Tenon's own: the tuning database with what builds added to it. The caller deletes it. Null when none was set.
+    virtual IHostMemory* getTuningDatabase() const noexcept = 0;
 
     // The 8.x names of one pool's limit.
     void setMaxWorkspaceSize(std::size_t workspaceSize) noexcept {

@@ -3,6 +3,13 @@
 // Streams on a CPU engine. A plan whose steps all run on host memory is executed by enqueueV3 itself, on the calling
 // thread and its team, and is complete when enqueueV3 returns; the stream is not waited for and may be null. It is
 // handed unchanged to plugins, whose work must be complete when their enqueue returns. Addresses are host addresses.
+//
+// Streams on an engine with a device. Addresses are of the device's memory (getTensorLocation says kHOST for the inputs
+// that shapes depend on, which are read from host memory). With a stream, which belongs to the device's backend,
+// enqueueV3 returns when all work is issued, and all of it is done when the stream is: also copies and what other
+// devices do. Steps that run on the host run inside enqueueV3, which waits for what they read. Without a stream
+// (null) enqueueV3 returns when everything is done. A context may change streams from run to run; the runs keep their
+// order. A change of shapes waits for the run before it.
 #pragma once
 
 #include "tenon/allocator.h"
@@ -121,6 +128,11 @@ public:
 
     // Null unless the context was made with a runtime config.
     virtual IRuntimeConfig* getRuntimeConfig() const noexcept = 0;
+
+    // Tenon's own: on, runs are recorded on the device, once for each set of shapes and addresses, and replayed with one call (a CUDA graph). False,
+    // with an error that names the step, where the engine's current profile cannot be recorded: a step on the host, or one that may not be.
+    virtual bool setGraphCapture(bool capture) noexcept = 0;
+    virtual bool getGraphCapture() const noexcept = 0;
 
     void destroy() noexcept { delete this; }
 };

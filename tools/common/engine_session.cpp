@@ -1,5 +1,6 @@
 #include "tools/common/engine_session.h"
 
+#include "core/api/engine.h"
 #include "core/api/type_convert.h"
 #include "core/plan/reader.h"
 #include "core/support/file_map.h"
@@ -41,6 +42,16 @@ void readTimingCache(const std::string& path, std::string& bytes) {
         bytes = file->text();
     } else if (file.code() != support::Code::kNotFound) {
         throw ToolError(ExitCode::kBadInput, file.status().message());
+    }
+}
+
+void saveTimes(const std::string& path, const std::unique_ptr<nvinfer1::IHostMemory>& bytes) {
+    const support::Status saved =
+        bytes ? support::writeFileAtomically(path,
+                                             std::string_view(static_cast<const char*>(bytes->data()), bytes->size()))
+              : support::internalError("the measured times cannot be serialized");
+    if (!saved.ok()) {
+        throw ToolError(ExitCode::kEnvironment, saved.message());
     }
 }
 
@@ -342,6 +353,14 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         }
         config->setTimingCache(*cache, true);
     }
+    if (!settings.tuningFile.empty()) {
+        std::string text;
+        readTimingCache(settings.tuningFile, text);
+        if (!config->setTuningDatabase(text.data(), text.size())) {
+            throw ToolError(ExitCode::kBadInput,
+                            cat("'", settings.tuningFile, "': ", logger.takeError("no tuning database")));
+        }
+    }
     catchInterrupt();
     ConsoleProgress progress;
     config->setProgressMonitor(&progress);
@@ -353,15 +372,10 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         throw ToolError(ExitCode::kWrong, cat("the build failed: ", logger.takeError("see the log")));
     }
     if (cache) {
-        std::unique_ptr<nvinfer1::IHostMemory> bytes(cache->serialize());
-        support::Status saved =
-            bytes
-                ? support::writeFileAtomically(settings.timingCacheFile,
-                                               std::string_view(static_cast<const char*>(bytes->data()), bytes->size()))
-                : support::internalError("the timing cache cannot be serialized");
-        if (!saved.ok()) {
-            throw ToolError(ExitCode::kEnvironment, saved.message());
-        }
+        saveTimes(settings.timingCacheFile, std::unique_ptr<nvinfer1::IHostMemory>(cache->serialize()));
+    }
+    if (!settings.tuningFile.empty()) {
+        saveTimes(settings.tuningFile, std::unique_ptr<nvinfer1::IHostMemory>(config->getTuningDatabase()));
     }
     built.seconds = secondsSince(begin);
     return built;
@@ -489,7 +503,8 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
             throw ToolError(ExitCode::kBadInput, mLogger->takeError(cat("input '", names[i], "' of shape ",
                                                                         shapeText(bound[i]->dims), " does not fit")));
         }
-        mContext->setInputTensorAddress(names[i].c_str(), bound[i]->bytes.data());
+        mContext->setInputTensorAddress(names[i].c_str(),
+                                        addressFor(names[i], bound[i]->bytes.data(), bound[i]->bytes.size(), true));
     }
     const char* missing = nullptr;
     if (mContext->inferShapes(1, &missing) != 0) {
@@ -508,7 +523,8 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
     for (HostTensor& output : mOutputs) {
         // An empty output still needs an address.
         output.bytes.reserve(1);
-        mContext->setOutputTensorAddress(output.name.c_str(), output.bytes.data());
+        mContext->setOutputTensorAddress(output.name.c_str(),
+                                         addressFor(output.name, output.bytes.data(), output.bytes.size(), false));
     }
 }
 
@@ -543,6 +559,46 @@ std::vector<HostTensor> EngineSession::randomInputs(const std::map<std::string, 
         inputs.push_back(std::move(input));
     }
     return inputs;
+}
+
+void EngineSession::checkCopied(const support::Status& status) const {
+    if (!status.ok()) {
+        throw ToolError(ExitCode::kWrong, status.toString());
+    }
+}
+
+void* EngineSession::addressFor(const std::string& name, const void* host, size_t bytes, bool upload) {
+    const runtime::LoadedPlan& plan = static_cast<const api::Engine&>(*mEngine).plan();
+    const TnPlacement placement = plan.plan().bindings[static_cast<size_t>(plan.bindingOf(name))].placement;
+    if (placement == TN_PLACEMENT_HOST) {
+        return const_cast<void*>(host); // inputs are only read
+    }
+    DeviceTensor& tensor = mDeviceTensors[name];
+    if (tensor.device == nullptr) {
+        tensor.device = &plan.devices().at(placement);
+        tensor.memory = runtime::GrowingBuffer(tensor.device->allocator());
+    }
+    checkCopied(tensor.memory.reserve(static_cast<int64_t>(std::max<size_t>(bytes, 1)), name.c_str()));
+    if (upload) {
+        checkCopied(tensor.device->copy(tensor.memory.data(), host, static_cast<int64_t>(bytes), nullptr));
+    }
+    return tensor.memory.data();
+}
+
+std::vector<HostTensor> EngineSession::outputs() {
+    for (HostTensor& output : mOutputs) {
+        if (const auto found = mDeviceTensors.find(output.name); found != mDeviceTensors.end()) {
+            checkCopied(found->second.device->copy(output.bytes.data(), found->second.memory.data(),
+                                                   static_cast<int64_t>(output.bytes.size()), nullptr));
+        }
+    }
+    return mOutputs;
+}
+
+void EngineSession::captureGraph() {
+    if (!mContext->setGraphCapture(true)) {
+        throw ToolError(ExitCode::kUsage, mLogger->takeError("the plan cannot be recorded"));
+    }
 }
 
 void EngineSession::enqueue() {

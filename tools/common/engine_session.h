@@ -1,7 +1,8 @@
-// From a model or plan file to an engine, and from inputs to outputs, through the public API only.
+// From a model or plan file to an engine, and from inputs to outputs: through the public API, and the runtime's memory of devices.
 // Used by the verbs build, run, bench and by trtexec.
 #pragma once
 
+#include "core/runtime/device.h"
 #include "tools/common/console.h"
 #include "tools/common/data_set.h"
 #include "tools/common/host_tensor.h"
@@ -33,6 +34,7 @@ struct BuildSettings {
     std::vector<DataSet> shapesFrom;
     int32_t level = 3;
     std::string timingCacheFile;
+    std::string tuningFile; // a tuning database, read and extended
     std::vector<std::string> modules;
     std::vector<std::string> plugins;
     std::vector<std::string> providers;
@@ -81,14 +83,26 @@ public:
     void bind(const std::vector<HostTensor>& inputs);
     // Random inputs of the profile's optimal shapes, or of `shapes`.
     std::vector<HostTensor> randomInputs(const std::map<std::string, std::vector<int64_t>>& shapes);
-    // Throws ToolError(kWrong).
+    // Runs on what bind left in the device's memory, if the plan has a device. Throws ToolError(kWrong).
     void enqueue();
-    std::vector<HostTensor> outputs() const { return mOutputs; }
+    // Of the last run. Throws ToolError(kWrong).
+    std::vector<HostTensor> outputs();
+    // Runs are recorded on the device and replayed. Throws ToolError(kUsage) where the plan cannot be.
+    void captureGraph();
 
 private:
     EngineSession() = default;
     void start(int32_t threads, ConsoleLogger& logger,
                const std::function<nvinfer1::ICudaEngine*(nvinfer1::IRuntime&)>& load);
+
+    // A binding's memory where the plan wants it; empty: host memory is what it wants.
+    struct DeviceTensor {
+        const runtime::Device* device = nullptr;
+        runtime::GrowingBuffer memory;
+    };
+    // The address to bind for host memory: itself, or a copy in the memory of the binding's device.
+    void* addressFor(const std::string& name, const void* host, size_t bytes, bool upload);
+    void checkCopied(const support::Status& status) const;
 
     ConsoleLogger* mLogger = nullptr;
     std::unique_ptr<nvinfer1::IRuntime> mRuntime;
@@ -96,6 +110,7 @@ private:
     std::unique_ptr<nvinfer1::IExecutionContext> mContext;
     double mLoadSeconds = 0;
     std::vector<HostTensor> mOutputs;
+    std::map<std::string, DeviceTensor> mDeviceTensors; // by binding
 };
 
 } // namespace tenon::tools

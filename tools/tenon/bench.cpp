@@ -14,6 +14,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
         BenchmarkSettings bench;
         BuildFlags build;
         CommonFlags common;
+        bool graph = false;
     };
     auto options = std::make_shared<Options>();
     CLI::App* verb =
@@ -23,6 +24,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
     verb->add_option("--duration", options->bench.seconds, "Seconds to measure, at least")->check(CLI::Range(0.0, 1e6));
     verb->add_option("--warm-up", options->bench.warmUpMs, "Milliseconds to run before")->check(CLI::Range(0.0, 1e9));
+    verb->add_flag("--graph", options->graph, "Record the run on the device and replay it");
     options->build.addTo(*verb);
     options->common.addTo(*verb);
     verb->callback([options, &action] {
@@ -43,6 +45,9 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
             }
             std::vector<HostTensor> inputs = session->randomInputs(shapes);
             session->bind(inputs);
+            if (options->graph) {
+                session->captureGraph();
+            }
             BenchmarkResult result = benchmark(*session, options->bench);
             if (options->common.json) {
                 nlohmann::json document = {{"latency_ms",

@@ -32,6 +32,9 @@ void BuildFlags::addTo(CLI::App& app) {
     app.add_option("--level", level, "Optimization level: 0 no timing, 3 default, 5 everything")
         ->check(CLI::Range(0, 5));
     app.add_option("--timing-cache", timingCache, "File of measured times, read and extended");
+    app.add_option("--tuning-db", tuning,
+                   "Tuning database, read and extended: times of a device with its description; without the device "
+                   "here the plan is for it");
     app.add_option("--module", modules, "Load this module library or manifest as well")->allow_extra_args(false);
     app.add_option("--plugins", plugins, "Load this plugin library")->allow_extra_args(false);
     app.add_option("--backend", backends, "Use only these tactic providers, e.g. reference, cpu, onednn")
@@ -72,6 +75,7 @@ BuildSettings BuildFlags::settings() const {
     }
     settings.level = level;
     settings.timingCacheFile = timingCache;
+    settings.tuningFile = tuning;
     settings.modules = modules;
     settings.plugins = plugins;
     settings.providers = backends;

@@ -18,6 +18,7 @@ struct BuildFlags {
     std::vector<std::string> shapes;
     int level = 3;
     std::string timingCache;
+    std::string tuning;
     std::vector<std::string> modules;
     std::vector<std::string> plugins;
     std::vector<std::string> backends;

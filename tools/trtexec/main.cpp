@@ -29,6 +29,7 @@ struct Options {
     double warmUp = 200;
     bool fp16 = false;
     bool bf16 = false;
+    bool graph = false;
     bool skipInference = false;
     bool verbose = false;
 };
@@ -95,6 +96,9 @@ void run(const Options& options) {
     std::vector<HostTensor> inputs = session->randomInputs(
         options.shapes.empty() ? std::map<std::string, std::vector<int64_t>>{} : parseNamedShapes(options.shapes));
     session->bind(inputs);
+    if (options.graph) {
+        session->captureGraph();
+    }
     BenchmarkSettings settings;
     settings.iterations = options.iterations;
     settings.seconds = options.duration;
@@ -133,6 +137,7 @@ int main(int argc, char** argv) {
     tool.add_option("--warmUp", options.warmUp, "Milliseconds to run before")->check(CLI::Range(0.0, 1e9));
     tool.add_flag("--fp16", options.fp16, "Let measured time choose half-precision kernels");
     tool.add_flag("--bf16", options.bf16, "Let measured time choose bfloat16 kernels");
+    tool.add_flag("--useCudaGraph", options.graph, "Record the run on the device and replay it");
     tool.add_flag("--skipInference", options.skipInference, "Build or load only");
     tool.add_flag("--verbose", options.verbose, "Log everything");
     tool.footer(std::string("The other flags of TensorRT's trtexec are not supported yet and are refused.\n") +

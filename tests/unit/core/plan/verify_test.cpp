@@ -119,7 +119,25 @@ const Rule kRules[] = {
          p.programs[0].steps[1].inputs = {2};
          p.programs[0].steps[1].outputs = {4};
      },
-     "is a copy between tensors of different type, layout or place"},
+     "is a copy between tensors of different type or layout"},
+    {"TensorWithoutItsDevice", [](Plan& p) { p.programs[0].tensors[0].placement = 1; },
+     "is at placement 1; the plan has the host and 0 devices"},
+    {"DeviceArenas",
+     [](Plan& p) {
+         p.devices.push_back({"moonbase", "{}", "m"});
+     },
+     "has 0 arenas on devices, the plan has 1 devices"},
+    {"DeviceWithoutBackend", [](Plan& p) { p.devices.emplace_back(); }, "device 0 names no backend"},
+    {"StepAwayFromItsTensors",
+     [](Plan& p) {
+         p.devices.push_back({"moonbase", "{}", "m"});
+         p.weightProgram.deviceArenaBytes = {0};
+         for (PlanProgram& program : p.programs) {
+             program.deviceArenaBytes = {int64_t{1} << 20};
+             program.tensors[static_cast<size_t>(program.steps[0].outputs[0])].placement = 1;
+         }
+     },
+     "has a tensor that is neither there nor in host memory"},
     {"HostShapeOutput",
      [](Plan& p) {
          p.programs[0].steps[1] = {};

@@ -531,7 +531,7 @@ TEST_F(Context, ProfilerHearsOfEveryStep) {
                                     static_cast<std::vector<std::string>*>(self)->emplace_back(name);
                                 }};
     EXPECT_FALSE(context.reportToProfiler());
-    context.setProfiler(profiler);
+    ASSERT_TRUE(context.setProfiler(profiler).ok());
     EXPECT_FALSE(context.reportToProfiler()) << "nothing ran";
     ASSERT_TRUE(context.enqueue(nullptr).ok());
     EXPECT_THAT(heard, ElementsAre("add 0", "scale 1"));

@@ -111,7 +111,9 @@ TEST(EnqueueCost, NothingIsAllocated) {
     for (int i = 0; i < 10; ++i) {
         ok = ok && state.setAddress(1, i % 2 == 0 ? y.data() : other.data()).ok() && state.enqueue(nullptr).ok();
     }
-    state.setProfiler({&heard, [](void* self, std::string_view, float) { ++static_cast<Heard*>(self)->steps; }});
+    ok = state.setProfiler({&heard, [](void* self, std::string_view, float) { ++static_cast<Heard*>(self)->steps; }})
+             .ok() &&
+         ok;
     ok = ok && state.enqueue(nullptr).ok();
     tCounting = false;
     EXPECT_TRUE(ok);

@@ -126,12 +126,17 @@ TEST(LoadedPlan, StepKindsOfLaterVersionsAreRefused) {
     EXPECT_THAT(status.message(), HasSubstr("step 'add 0' of profile 0 is of kind loop"));
 }
 
-TEST(LoadedPlan, OtherPlacementsAreRefused) {
+TEST(LoadedPlan, ADeviceWithoutItsBackendIsNamed) {
     FakeRuntime fake;
     plan::Plan plan = dynamicPlan();
-    plan.programs[0].tensors[1].placement = 1;
-    EXPECT_THAT(LoadedPlan::load(plan, fake.snapshot(), anyMachine()).status().message(),
-                HasSubstr("tensor 't' lives on device 1"));
+    plan.devices.push_back({"moonbase", "{}", "moon-1"});
+    for (plan::PlanProgram& program : plan.programs) {
+        program.deviceArenaBytes = {0};
+    }
+    plan.weightProgram.deviceArenaBytes = {0};
+    const auto status = LoadedPlan::load(plan, fake.snapshot(), anyMachine()).status();
+    EXPECT_EQ(status.code(), Code::kEnvironment);
+    EXPECT_THAT(status.message(), HasSubstr("device of backend 'moonbase', and no module that provides it is loaded"));
 }
 
 } // namespace

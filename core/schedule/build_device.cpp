@@ -1,0 +1,116 @@
+#include "core/schedule/build_device.h"
+
+#include "core/support/hash.h"
+#include "core/support/text.h"
+
+#include <nlohmann/json.hpp>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+namespace tenon::schedule {
+
+namespace {
+
+int64_t nowNs() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+// Bytes of the last-level cache as the device's description says; 0 where it does not.
+int64_t cacheBytes(const std::string& json) {
+    const auto document = nlohmann::json::parse(json, nullptr, false);
+    for (const char* name : {"l2", "l2_bytes"}) {
+        if (document.is_object() && document.contains(name) && document[name].is_number_integer()) {
+            return std::clamp<int64_t>(document[name].get<int64_t>(), 0, int64_t{1} << 28);
+        }
+    }
+    return 0;
+}
+
+// A file that builds on the same device lock while they time. -1 where there can be none: then nothing is excluded.
+int openLockFile(const runtime::Device& device) {
+    std::error_code error;
+    const std::filesystem::path folder = std::filesystem::temp_directory_path(error);
+    if (error) {
+        return -1;
+    }
+    const std::string name = support::cat(
+        "tenon-", ::getuid(), "-", support::hashText(support::cat(device.name(), device.number())).hex(), ".lock");
+    return ::open((folder / name).c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+} // namespace
+
+support::Result<std::shared_ptr<BuildDevice>> BuildDevice::open(const registry::BackendEntry& backend, int32_t number,
+                                                                const std::string& json) {
+    std::shared_ptr<BuildDevice> made(new BuildDevice(backend, number));
+    TN_ASSIGN_OR_RETURN(made->mStream, runtime::DeviceStream::create(made->mDevice));
+    TN_ASSIGN_OR_RETURN(made->mBegin, runtime::DeviceEvent::create(made->mDevice));
+    TN_ASSIGN_OR_RETURN(made->mEnd, runtime::DeviceEvent::create(made->mDevice));
+    made->mFlush = runtime::GrowingBuffer(made->mDevice.allocator());
+    made->mFlushBytes = cacheBytes(json);
+    made->mLockFile = openLockFile(made->mDevice);
+    return made;
+}
+
+BuildDevice::~BuildDevice() {
+    static_cast<void>(synchronize());
+    if (mLockFile >= 0) {
+        ::close(mLockFile);
+    }
+}
+
+support::Status BuildDevice::flushCache() {
+    if (mFlushBytes == 0) {
+        return {};
+    }
+    TN_RETURN_IF_ERROR(mFlush.reserve(2 * mFlushBytes, "displacing the device's cache"));
+    return copy(mFlush.data() + mFlushBytes, mFlush.data(), mFlushBytes);
+}
+
+BuildDevice::Lock::Lock(const BuildDevice& device) : mFile(device.mLockFile) {
+    if (mFile >= 0) {
+        ::flock(mFile, LOCK_EX);
+    }
+}
+
+BuildDevice::Lock::~Lock() {
+    if (mFile >= 0) {
+        ::flock(mFile, LOCK_UN);
+    }
+}
+
+support::Status BuildDevice::begin() {
+    if (mBegin.get() == nullptr) {
+        TN_RETURN_IF_ERROR(synchronize());
+        mClockNs = nowNs();
+        return {};
+    }
+    const TnCode code = mDevice.table().event_record(mDevice.table().self, mBegin.get(), stream());
+    return code == TN_OK ? support::Status() : support::internalError("an event could not be recorded");
+}
+
+support::Result<double> BuildDevice::end() {
+    if (mEnd.get() == nullptr) {
+        TN_RETURN_IF_ERROR(synchronize());
+        return static_cast<double>(nowNs() - mClockNs) / 1000;
+    }
+    const TnBackend& table = mDevice.table();
+    if (table.event_record(table.self, mEnd.get(), stream()) != TN_OK) {
+        return support::internalError("an event could not be recorded");
+    }
+    TN_RETURN_IF_ERROR(synchronize());
+    double us = 0;
+    if (table.event_elapsed_us(table.self, mBegin.get(), mEnd.get(), &us) != TN_OK) {
+        return support::internalError("the time between two events could not be read");
+    }
+    return us;
+}
+
+} // namespace tenon::schedule
