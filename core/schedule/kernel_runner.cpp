@@ -43,8 +43,8 @@ support::Code codeOf(TnCode code) {
 
 } // namespace
 
-support::Result<CompiledKernel> compileTactic(const BuildContext& context, const Task& task,
-                                              const Candidate& candidate) {
+support::Result<CompiledKernel> compileTactic(const BuildContext& context, const Task& task, const Candidate& candidate,
+                                              bool mayStop) {
     const registry::ProviderEntry& provider = context.snapshot->providers()[static_cast<size_t>(candidate.provider)];
     TnTactic tactic{};
     tactic.struct_size = sizeof(TnTactic);
@@ -69,6 +69,9 @@ support::Result<CompiledKernel> compileTactic(const BuildContext& context, const
                     [](void* self) -> int32_t { return static_cast<const BuildContext*>(self)->cancelled() ? 1 : 0; }};
     registry::TextSink sink;
     TnTarget target = context.targetAt(candidate.placement).view();
+    if (!mayStop) {
+        cancel.requested = [](void*) -> int32_t { return 0; };
+    }
     TnCode code = task.withView(offered, context.options->workspaceLimit, [&](const TnTask& view) {
         return provider.table.compile(provider.table.self, &target, &view, &tactic, &cancel, &blobSink, sink.sink());
     });

@@ -19,8 +19,9 @@ struct CompiledKernel {
     std::shared_ptr<const std::vector<std::byte>> blob;
 };
 
-support::Result<CompiledKernel> compileTactic(const BuildContext& context, const Task& task,
-                                              const Candidate& candidate);
+// `mayStop`: the provider is told when the user wants to stop. Only measuring may be given up: what is chosen must be made.
+support::Result<CompiledKernel> compileTactic(const BuildContext& context, const Task& task, const Candidate& candidate,
+                                              bool mayStop = false);
 
 class KernelRunner {
 public:

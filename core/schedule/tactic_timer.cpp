@@ -40,13 +40,13 @@ TimingKey TacticTimer::keyOf(const Task& task, const Candidate& candidate) const
             candidate.tactic.key()};
 }
 
-support::Result<CompiledKernel> TacticTimer::compiled(const Task& task, const Candidate& candidate) {
+support::Result<CompiledKernel> TacticTimer::compiled(const Task& task, const Candidate& candidate, bool mayStop) {
     std::string key = support::cat(task.key(), "/", candidate.provider, "/", candidate.tactic.key());
     auto known = mCompiled.find(key);
     if (known != mCompiled.end()) {
         return known->second;
     }
-    TN_ASSIGN_OR_RETURN(CompiledKernel kernel, compileTactic(mContext, task, candidate));
+    TN_ASSIGN_OR_RETURN(CompiledKernel kernel, compileTactic(mContext, task, candidate, mayStop));
     mCompiled.emplace(key, kernel);
     return kernel;
 }
@@ -168,9 +168,14 @@ support::Result<ir::ConstantPtr> TacticTimer::inputAt(const Task& task, size_t i
 support::Status TacticTimer::enter(const Task& task, std::map<std::string, ir::ConstantPtr>& inputs,
                                    Contender& contender) {
     const Candidate& candidate = *contender.candidate;
-    TN_ASSIGN_OR_RETURN(CompiledKernel kernel, compiled(task, candidate));
+    TN_ASSIGN_OR_RETURN(CompiledKernel kernel, compiled(task, candidate, true));
     TN_ASSIGN_OR_RETURN(contender.runner, KernelRunner::open(mContext, candidate, kernel));
     TN_RETURN_IF_ERROR(contender.runner->prepare(task, task.box().opt));
+    TN_ASSIGN_OR_RETURN(const int64_t workspace, contender.runner->workspaceAtMost(task));
+    if (workspace > mContext.options->workspaceLimit) {
+        return support::unsupported("needs ", workspace, " bytes of workspace, the builder allows ",
+                                    mContext.options->workspaceLimit);
+    }
     for (size_t i = 0; i < task.inputCount(); ++i) {
         ir::ConstantPtr& data = inputs[support::cat(i, " ", toText(candidate.tactic.inputs[i]))];
         if (!data) {

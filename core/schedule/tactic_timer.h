@@ -24,7 +24,7 @@ public:
     // Remembers, in the timing cache too, that a timed candidate was compared with the reference.
     void keepVerified(const Task& task, Candidate& candidate, const VerifiedRecord& verified);
     // Blob of a tactic, compiled once per task and tactic.
-    support::Result<CompiledKernel> compiled(const Task& task, const Candidate& candidate);
+    support::Result<CompiledKernel> compiled(const Task& task, const Candidate& candidate, bool mayStop = false);
 
     int32_t measured() const { return mMeasured; }
     int32_t cacheHits() const { return mHits; }
