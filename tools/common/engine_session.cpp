@@ -268,6 +268,9 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     if (settings.bf16) {
         config->setFlag(nvinfer1::BuilderFlag::kBF16);
     }
+    if (!settings.tf32) {
+        config->clearFlag(nvinfer1::BuilderFlag::kTF32);
+    }
     if (settings.fp16) {
         config->setFlag(nvinfer1::BuilderFlag::kFP16);
     }

@@ -42,11 +42,12 @@ void BuildFlags::addTo(CLI::App& app) {
     app.add_option("--threads", threads, "Threads; 0: all cores")->check(CLI::Range(0, 4096));
     app.add_flag("--bf16", bf16, "Let measured time choose bfloat16 kernels");
     app.add_flag("--fp16", fp16, "Let measured time choose half-precision kernels");
+    app.add_flag("--no-tf32", noTf32, "Keep products of f32 exact on devices that would round their operands to TF32");
     app.add_option("--replay", replay, "Take every decision from the ledger of this plan instead of timing");
 }
 
 std::map<std::string, std::vector<int64_t>> BuildFlags::shapesOfPlan(const std::string& plan) const {
-    for (const char* option : {"--level", "--timing-cache", "--backend", "--bf16", "--fp16", "--replay"}) {
+    for (const char* option : {"--level", "--timing-cache", "--backend", "--bf16", "--fp16", "--no-tf32", "--replay"}) {
         if (mVerb->count(option) > 0) {
             throw ToolError(ExitCode::kUsage, std::string(option) + " is for building, and '" + plan + "' is a plan");
         }
@@ -82,6 +83,7 @@ BuildSettings BuildFlags::settings() const {
     settings.threads = threads;
     settings.bf16 = bf16;
     settings.fp16 = fp16;
+    settings.tf32 = !noTf32;
     settings.replayPlan = replay;
     return settings;
 }

@@ -25,6 +25,7 @@ struct BuildFlags {
     int threads = 0;
     bool bf16 = false;
     bool fp16 = false;
+    bool noTf32 = false;
     std::string replay;
 
     void addTo(CLI::App& app);

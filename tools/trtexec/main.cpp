@@ -29,6 +29,7 @@ struct Options {
     double warmUp = 200;
     bool fp16 = false;
     bool bf16 = false;
+    bool noTf32 = false;
     bool graph = false;
     bool skipInference = false;
     bool verbose = false;
@@ -75,6 +76,7 @@ void run(const Options& options) {
         settings.plugins = options.plugins;
         settings.fp16 = options.fp16;
         settings.bf16 = options.bf16;
+        settings.tf32 = !options.noTf32;
         if (!options.saveEngine.empty()) {
             checkOutput(options.saveEngine, options.onnx);
         }
@@ -138,6 +140,7 @@ int main(int argc, char** argv) {
     tool.add_flag("--fp16", options.fp16, "Let measured time choose half-precision kernels");
     tool.add_flag("--bf16", options.bf16, "Let measured time choose bfloat16 kernels");
     tool.add_flag("--useCudaGraph", options.graph, "Record the run on the device and replay it");
+    tool.add_flag("--noTF32", options.noTf32, "Keep products of f32 exact on devices that would round to TF32");
     tool.add_flag("--skipInference", options.skipInference, "Build or load only");
     tool.add_flag("--verbose", options.verbose, "Log everything");
     tool.footer(std::string("The other flags of TensorRT's trtexec are not supported yet and are refused.\n") +
