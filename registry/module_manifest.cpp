@@ -7,7 +7,6 @@
 namespace tenon::registry {
 
 using support::Result;
-using support::Status;
 
 namespace {
 

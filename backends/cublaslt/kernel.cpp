@@ -9,7 +9,6 @@ namespace tenon::cublaslt {
 
 using kernels::Dims;
 using kernels::explained;
-using kernels::Failure;
 using kernels::invalid;
 using kernels::refuse;
 

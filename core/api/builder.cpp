@@ -19,7 +19,6 @@ namespace tenon::api {
 
 using nvinfer1::BuilderFlag;
 using nvinfer1::ErrorCode;
-using support::cat;
 using support::Result;
 using support::Status;
 

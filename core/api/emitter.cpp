@@ -5,7 +5,6 @@
 namespace tenon::api {
 
 using support::Result;
-using support::Status;
 
 void Emitter::beginLayer(std::string name, ir::NodeSettings settings, ir::SourceSet source) {
     mLayerName = std::move(name);

@@ -12,8 +12,6 @@ using nvinfer1::LayerType;
 using nvinfer1::ReduceOperation;
 using nvinfer1::TopKOperation;
 using nvinfer1::UnaryOperation;
-using support::cat;
-using support::Result;
 using support::Status;
 
 namespace {

@@ -13,7 +13,6 @@ using nvinfer1::LayerType;
 using nvinfer1::MatrixOperation;
 using nvinfer1::ScaleMode;
 using nvinfer1::Weights;
-using support::cat;
 using support::Result;
 using support::Status;
 

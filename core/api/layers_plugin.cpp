@@ -10,7 +10,6 @@ namespace tenon::api {
 
 using nvinfer1::DataType;
 using nvinfer1::DimsExprs;
-using nvinfer1::ErrorCode;
 using nvinfer1::ITensor;
 using nvinfer1::LayerType;
 using support::cat;

@@ -13,8 +13,6 @@ using nvinfer1::LayerType;
 using nvinfer1::Permutation;
 using nvinfer1::SampleMode;
 using nvinfer1::ScatterMode;
-using support::cat;
-using support::Result;
 using support::Status;
 
 namespace {

@@ -12,7 +12,6 @@ namespace tenon::api {
 using nvinfer1::PluginField;
 using nvinfer1::PluginFieldCollection;
 using nvinfer1::PluginFieldType;
-using support::cat;
 using support::Result;
 
 namespace {

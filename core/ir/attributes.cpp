@@ -33,7 +33,10 @@ std::string AttributeMap::stringOr(std::string_view name, std::string_view fallb
 
 std::vector<int64_t> AttributeMap::intsOr(std::string_view name, std::vector<int64_t> fallback) const {
     const auto* const value = get<std::vector<int64_t>>(name);
-    return value != nullptr ? *value : std::move(fallback);
+    if (value != nullptr) {
+        return *value;
+    }
+    return fallback;
 }
 
 } // namespace tenon::ir

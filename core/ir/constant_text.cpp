@@ -19,7 +19,6 @@ using support::append;
 using support::cat;
 using support::Lexer;
 using support::Result;
-using support::Status;
 using support::TokenKind;
 
 // An element's bits, in the low end of an integer.

@@ -12,7 +12,6 @@ namespace {
 
 using support::Lexer;
 using support::Result;
-using support::Status;
 using support::TokenKind;
 
 struct Function {

@@ -8,7 +8,6 @@
 namespace tenon::ops {
 
 using ir::DimExpr;
-using support::cat;
 using support::invalidArgument;
 using support::Result;
 

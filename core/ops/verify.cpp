@@ -4,7 +4,6 @@
 
 namespace tenon::ops {
 
-using ir::DimExpr;
 using ir::Graph;
 using ir::Node;
 using ir::TensorType;

@@ -229,7 +229,8 @@ std::string compareReduced(const Case& from, const BuiltTask& task, const RunRes
         }
         const double limit = type == TN_F16 ? 1e-2 : 6e-2;
         if (apart > limit * limit * whole + 1e-6) {
-            return module::text("output ", o, " is ", number(std::sqrt(apart / (whole + 1e-30))), " of its length away");
+            return module::text("output ", o, " is ", number(std::sqrt(apart / (whole + 1e-30))),
+                                " of its length away");
         }
     }
     return {};
@@ -253,9 +254,9 @@ bool suitReduced(const Case& from, const std::vector<Bytes>& data) {
 
 // A rounded input may lie on the other side of a step: nothing can be said about the output.
 bool hasSteps(const Case& from) {
-    constexpr std::string_view kStepping[] = {"unary.floor",     "unary.ceil", "unary.round", "unary.sign", "binary.floor_div",
-                                              "binary.mod",      "cast",       "topk",        "unary.tan",  "quantize",
-                                              "activation.thresholded_relu"};
+    constexpr std::string_view kStepping[] = {
+        "unary.floor", "unary.ceil", "unary.round", "unary.sign", "binary.floor_div",           "binary.mod",
+        "cast",        "topk",       "unary.tan",   "quantize",   "activation.thresholded_relu"};
     for (const StatementText& statement : from.statements) {
         for (const std::string_view op : kStepping) {
             if (statement.op == op) {

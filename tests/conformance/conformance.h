@@ -35,7 +35,8 @@ struct Options {
     std::vector<std::string> fails;
     bool strict = false; // refusals that no pattern names are failures
     bool time = false;
-    bool reduced = false;     // 32-bit float tensors as 16-bit ones too, where tactics offer it: judged by relative distance
+    bool reduced =
+        false; // 32-bit float tensors as 16-bit ones too, where tactics offer it: judged by relative distance
     bool compileOnly = false; // kernels are compiled and read back, none is run: for devices that are not there
     bool sample = false;      // with compileOnly: the first case of each op in a file is compiled, all are offered
 };

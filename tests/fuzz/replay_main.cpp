@@ -23,7 +23,7 @@ constexpr std::chrono::seconds kBudget{20};
 
 void runOn(const Bytes& input) {
     // A copy of the exact size, so that reading one byte too many is seen.
-    const Bytes exact(input);
+    const Bytes exact(input); // NOLINT(performance-unnecessary-copy-initialization)
     LLVMFuzzerTestOneInput(exact.data(), exact.size());
 }
 

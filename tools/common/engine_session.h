@@ -41,7 +41,7 @@ struct BuildSettings {
     int32_t threads = 0;
     bool bf16 = false;
     bool fp16 = false;
-    bool tf32 = true; // as TensorRT: allowed unless switched off
+    bool tf32 = true;       // as TensorRT: allowed unless switched off
     std::string replayPlan; // take every decision from this plan's ledger
 };
 

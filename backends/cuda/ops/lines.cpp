@@ -192,7 +192,8 @@ std::string printLine(const NodeTypes& types, std::string_view kernel, std::stri
     Source source(types.wideIndex);
     source.define(kernel);
     if (row > 0) {
-        source.define("ROW", std::to_string(row)).define("ONLY_TEAM", std::to_string(teamOf(1, softmaxLongest(types.node), false)));
+        source.define("ROW", std::to_string(row))
+            .define("ONLY_TEAM", std::to_string(teamOf(1, softmaxLongest(types.node), false)));
     }
     if (!option.empty()) {
         source.define(option);
@@ -210,7 +211,8 @@ void planTeams(NodePlan& n, std::string_view kernel, const AxisArgs& args) {
 }
 
 std::string printSoftmax(const NodeTypes& types) {
-    return printLine(types, "KERNEL_SOFTMAX", types.node.op() == "log_softmax" ? "LOGARITHM" : "", softmaxRow(types.node));
+    return printLine(types, "KERNEL_SOFTMAX", types.node.op() == "log_softmax" ? "LOGARITHM" : "",
+                     softmaxRow(types.node));
 }
 void planSoftmax(NodePlan& n) {
     const AxisArgs args = axisOf(n, -1);
@@ -274,7 +276,8 @@ std::string printNorm(const NodeTypes& types) {
     Source source(types.wideIndex);
     source.define("KERNEL_NORM");
     if (const int64_t row = rowOf(normLongest(types.node), false); row > 0) {
-        source.define("ROW", std::to_string(row)).define("ONLY_TEAM", std::to_string(teamOf(1, normLongest(types.node), false)));
+        source.define("ROW", std::to_string(row))
+            .define("ONLY_TEAM", std::to_string(teamOf(1, normLongest(types.node), false)));
     }
     source.define("HAS_SCALE", types.in(1) >= 0 ? "1" : "0");
     source.define("HAS_BIAS", types.in(2) >= 0 ? "1" : "0");

@@ -45,8 +45,8 @@ void planCopy(NodePlan& n, const CopySpec& copy) {
     for (size_t d = 0; d + 1 < loop.dims.size(); ++d) {
         inner = loop.strides[1][d] == 1 && loop.dims[d] >= 8 ? d : inner;
     }
-    const bool tiles = inner < loop.dims.size() && loop.strides[0].back() == 1 && loop.dims.back() >= 8 && loop.strides[1].back() != 1 &&
-                       args.count < int64_t{1} << 31;
+    const bool tiles = inner < loop.dims.size() && loop.strides[0].back() == 1 && loop.dims.back() >= 8 &&
+                       loop.strides[1].back() != 1 && args.count < int64_t{1} << 31;
     int64_t blocks = 1;
     if (tiles) {
         const size_t target = loop.dims.size() - 2;
@@ -64,11 +64,13 @@ void planCopy(NodePlan& n, const CopySpec& copy) {
     }
     std::string kernel = "copy";
     const auto size = static_cast<int64_t>(bytesOf(n.call.in(copy.input).dtype));
-    if (!tiles && n.call.in(copy.input).dtype == n.call.out(copy.output).dtype && loop.strides[0].back() == 1 && loop.strides[1].back() == 1) {
+    if (!tiles && n.call.in(copy.input).dtype == n.call.out(copy.output).dtype && loop.strides[0].back() == 1 &&
+        loop.strides[1].back() == 1) {
         // In larger pieces where everything is a multiple of them.
         for (const int64_t bytes : {int64_t{16}, int64_t{8}, int64_t{4}}) {
             const int64_t many = bytes / size;
-            bool whole = many > 1 && loop.dims.back() % many == 0 && args.fromFirst % many == 0 && args.toFirst % many == 0;
+            bool whole =
+                many > 1 && loop.dims.back() % many == 0 && args.fromFirst % many == 0 && args.toFirst % many == 0;
             for (size_t d = 0; d + 1 < loop.dims.size(); ++d) {
                 whole = whole && loop.strides[0][d] % many == 0 && loop.strides[1][d] % many == 0;
             }

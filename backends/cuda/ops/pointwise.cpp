@@ -300,9 +300,10 @@ std::string printPointwise(const Task& task, bool wideIndex) {
         atOnce += module::text(i == 0 ? "" : ", ", "static_cast<const ", type, "*>(ports.in[", i, "])[at[", i, "]]");
         fourArguments += module::text(i == 0 ? "" : ", ", "f", i, ".e[e]");
         const std::string pointer = module::text("static_cast<const ", type, "*>(ports.in[", i, "]) + at[", i, "]");
-        loads += module::text("    Four<", type, "> f", i, ";\n    if (a.strides[", i, "][a.rank - 1] != 0) {\n        f", i,
-                              " = *reinterpret_cast<const Four<", type, ">*>(", pointer, ");\n    } else {\n        const ", type, " one = *(",
-                              pointer, ");\n        f", i, " = {one, one, one, one};\n    }\n");
+        loads +=
+            module::text("    Four<", type, "> f", i, ";\n    if (a.strides[", i, "][a.rank - 1] != 0) {\n        f", i,
+                         " = *reinterpret_cast<const Four<", type, ">*>(", pointer, ");\n    } else {\n        const ",
+                         type, " one = *(", pointer, ");\n        f", i, " = {one, one, one, one};\n    }\n");
         statements += module::text("    const auto ", valueName(value), " = (", wideOf(body.value(value).dtype()),
                                    ")widen(x", i, ");\n");
     }
@@ -326,10 +327,10 @@ std::string printPointwise(const Task& task, bool wideIndex) {
     source.declare(
         module::text("__device__ inline void computeAt(const Ports& ports, const Index* at, Index i) {\n    compute(",
                      atOnce, ");\n}"));
-    source.declare(
-        module::text("__device__ inline void computeFour(const PointwiseArgs& a, const Ports& ports, const Index* at, Index q) {\n",
-                     loads, "#pragma unroll\n    for (int e = 0; e < 4; ++e) {\n        compute(", fourArguments,
-                     ");\n    }\n", stores, "}"));
+    source.declare(module::text(
+        "__device__ inline void computeFour(const PointwiseArgs& a, const Ports& ports, const Index* at, Index q) {\n",
+        loads, "#pragma unroll\n    for (int e = 0; e < 4; ++e) {\n        compute(", fourArguments, ");\n    }\n",
+        stores, "}"));
     return source.text({kFunctionsText, kPointwiseText});
 }
 

@@ -8,8 +8,6 @@ namespace tenon::onnx {
 
 namespace {
 
-using nvonnxparser::ErrorCode;
-
 struct Reduction {
     const char* onnx;
     const char* op;

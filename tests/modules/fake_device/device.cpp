@@ -4,8 +4,6 @@
 
 #include <cstdlib>
 
-using tenon::fake::Memory;
-using tenon::fake::Queue;
 using tenon::fake::Work;
 
 struct TnEvent {

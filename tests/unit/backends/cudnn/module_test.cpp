@@ -200,6 +200,7 @@ TEST_F(ModuleTest, BuildsPlansForADescribedDevice) {
     load(TENON_CUDNN_FOLDER);
     const char* const lines[] = {
         "conv(f16[8,64,28,28], const f16[64,64,3,3], const f16[64]) {pads=[1,1,1,1]} -> f16[8,64,28,28]",
+        // One line in two pieces. NOLINTNEXTLINE(bugprone-suspicious-missing-comma)
         "fused[%a = conv(%0, %1, %2) : f16[8,128,14,14]; %b = activation.relu(%a) : f16[8,128,14,14]]"
         "(f16[8,64,14,14], const f16[128,64,1,1], const f16[128]) -> f16[8,128,14,14]",
         "conv(bf16[1,16,32], const bf16[32,16,3]) -> bf16[1,32,30]",

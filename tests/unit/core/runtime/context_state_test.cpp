@@ -11,7 +11,6 @@ namespace tenon::runtime {
 namespace {
 
 using support::Code;
-using ::testing::AllOf;
 using testing::dynamicPlan;
 using ::testing::ElementsAre;
 using testing::FakeRuntime;
