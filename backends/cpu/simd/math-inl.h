@@ -28,7 +28,7 @@ using FloatVec = hn::Vec<FloatTag>;
 
 // Special values go through the C library, a lane at a time.
 template <float (*scalar)(float)>
-HWY_NOINLINE FloatVec byLanes(FloatTag d, FloatVec x) {
+HWY_NOINLINE FloatVec ByLanes(FloatTag d, FloatVec x) {
     HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)];
     hn::Store(x, d, lanes);
     for (size_t i = 0; i < hn::Lanes(d); ++i) {
@@ -38,18 +38,18 @@ HWY_NOINLINE FloatVec byLanes(FloatTag d, FloatVec x) {
 }
 
 // True when every lane lies within [-limit, limit]; NaN does not.
-HWY_INLINE bool allWithin(FloatTag d, FloatVec x, float limit) {
+HWY_INLINE bool AllWithin(FloatTag d, FloatVec x, float limit) {
     return hn::AllTrue(d, hn::Le(hn::Abs(x), hn::Set(d, limit)));
 }
 
 // Overflows to infinity, keeps NaN, and gives the small numbers below the normal ones their digits.
-HWY_INLINE FloatVec expOf(FloatTag d, FloatVec x) {
-    if (HWY_LIKELY(allWithin(d, x, 87.0F))) {
+HWY_INLINE FloatVec ExpOf(FloatTag d, FloatVec x) {
+    if (HWY_LIKELY(AllWithin(d, x, 87.0F))) {
         return hn::Exp(d, x);
     }
     const auto tiny = hn::And(hn::Lt(x, hn::Set(d, -87.0F)), hn::Gt(x, hn::Set(d, -104.0F)));
     if (!hn::AllFalse(d, tiny)) {
-        return byLanes<std::exp>(d, x);
+        return ByLanes<std::exp>(d, x);
     }
     FloatVec y = hn::Exp(d, hn::Min(hn::Max(x, hn::Set(d, -87.0F)), hn::Set(d, 87.0F)));
     // Up to the overflow at 88.72 the result is reached in two factors.
@@ -60,25 +60,25 @@ HWY_INLINE FloatVec expOf(FloatTag d, FloatVec x) {
 }
 
 // For x <= 0, as softmax needs it: what would be below the normal numbers is zero. NaN stays.
-HWY_INLINE FloatVec expNegative(FloatTag d, FloatVec x) {
+HWY_INLINE FloatVec ExpNegative(FloatTag d, FloatVec x) {
     const FloatVec y = hn::Exp(d, hn::Max(x, hn::Set(d, -87.0F)));
     return hn::IfThenElse(hn::Eq(x, x), hn::IfThenElse(hn::Lt(x, hn::Set(d, -87.0F)), hn::Zero(d), y), x);
 }
 
-HWY_INLINE FloatVec logOf(FloatTag d, FloatVec x) {
+HWY_INLINE FloatVec LogOf(FloatTag d, FloatVec x) {
     const auto normal = hn::And(hn::Ge(x, hn::Set(d, 1.1754944e-38F)), hn::Le(x, hn::Set(d, 3.4028235e38F)));
-    return HWY_LIKELY(hn::AllTrue(d, normal)) ? hn::Log(d, x) : byLanes<std::log>(d, x);
+    return HWY_LIKELY(hn::AllTrue(d, normal)) ? hn::Log(d, x) : ByLanes<std::log>(d, x);
 }
 
-HWY_INLINE FloatVec sinOf(FloatTag d, FloatVec x) {
-    return HWY_LIKELY(allWithin(d, x, 10000.0F)) ? hn::Sin(d, x) : byLanes<std::sin>(d, x);
+HWY_INLINE FloatVec SinOf(FloatTag d, FloatVec x) {
+    return HWY_LIKELY(AllWithin(d, x, 10000.0F)) ? hn::Sin(d, x) : ByLanes<std::sin>(d, x);
 }
-HWY_INLINE FloatVec cosOf(FloatTag d, FloatVec x) {
-    return HWY_LIKELY(allWithin(d, x, 10000.0F)) ? hn::Cos(d, x) : byLanes<std::cos>(d, x);
+HWY_INLINE FloatVec CosOf(FloatTag d, FloatVec x) {
+    return HWY_LIKELY(AllWithin(d, x, 10000.0F)) ? hn::Cos(d, x) : ByLanes<std::cos>(d, x);
 }
 
 // tanh by exp(-2|x|), and near zero by its odd series, where the difference would cancel.
-HWY_INLINE FloatVec tanhOf(FloatTag d, FloatVec x) {
+HWY_INLINE FloatVec TanhOf(FloatTag d, FloatVec x) {
     const FloatVec magnitude = hn::Abs(x);
     const FloatVec one = hn::Set(d, 1.0F);
     const FloatVec e = hn::Exp(d, hn::Mul(hn::Min(magnitude, hn::Set(d, 20.0F)), hn::Set(d, -2.0F)));
@@ -95,7 +95,7 @@ HWY_INLINE FloatVec tanhOf(FloatTag d, FloatVec x) {
 }
 
 // Below 1 in magnitude x * P(x^2); above 1 - exp(-x^2) * R(1 / (1 + |x|)); both polynomials are least-maximum fits.
-HWY_INLINE FloatVec erfOf(FloatTag d, FloatVec x) {
+HWY_INLINE FloatVec ErfOf(FloatTag d, FloatVec x) {
     const FloatVec magnitude = hn::Min(hn::Abs(x), hn::Set(d, 4.0F));
     const FloatVec s = hn::Mul(magnitude, magnitude);
     FloatVec p = hn::Set(d, 7.853857823647559e-05F);
@@ -121,7 +121,7 @@ HWY_INLINE FloatVec erfOf(FloatTag d, FloatVec x) {
 }
 
 // exp(-|x|) never overflows: 1 / (1 + e) for x >= 0, e / (1 + e) below.
-HWY_INLINE FloatVec sigmoidOf(FloatTag d, FloatVec x) {
+HWY_INLINE FloatVec SigmoidOf(FloatTag d, FloatVec x) {
     const FloatVec one = hn::Set(d, 1.0F);
     const FloatVec e = hn::Exp(d, hn::Neg(hn::Min(hn::Abs(x), hn::Set(d, 87.0F))));
     const FloatVec top = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one);
@@ -130,20 +130,20 @@ HWY_INLINE FloatVec sigmoidOf(FloatTag d, FloatVec x) {
 }
 
 // max(x, 0) + log1p(exp(-|x|))
-HWY_INLINE FloatVec softplusOf(FloatTag d, FloatVec x) {
+HWY_INLINE FloatVec SoftplusOf(FloatTag d, FloatVec x) {
     const FloatVec e = hn::Exp(d, hn::Neg(hn::Min(hn::Abs(x), hn::Set(d, 87.0F))));
     const FloatVec y = hn::Add(hn::Max(x, hn::Zero(d)), hn::Log1p(d, e));
     return hn::IfThenElse(hn::Eq(x, x), y, x);
 }
 
 // exp(x) - 1 for x <= 0, which is what elu and its kin need.
-HWY_INLINE FloatVec expm1Negative(FloatTag d, FloatVec x) {
+HWY_INLINE FloatVec Expm1Negative(FloatTag d, FloatVec x) {
     return hn::Expm1(d, hn::Max(hn::Min(x, hn::Zero(d)), hn::Set(d, -87.0F)));
 }
 
-HWY_INLINE FloatVec coshOf(FloatTag d, FloatVec x) {
-    if (!allWithin(d, x, 80.0F)) {
-        return byLanes<std::cosh>(d, x);
+HWY_INLINE FloatVec CoshOf(FloatTag d, FloatVec x) {
+    if (!AllWithin(d, x, 80.0F)) {
+        return ByLanes<std::cosh>(d, x);
     }
     const FloatVec e = hn::Exp(d, hn::Abs(x));
     return hn::MulAdd(hn::Set(d, 0.5F), e, hn::Div(hn::Set(d, 0.5F), e));

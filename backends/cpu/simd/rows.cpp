@@ -161,21 +161,21 @@ float ExpMinus(const float* x, float top, float* to, int64_t count) {
     FloatVec b = a;
     int64_t i = 0;
     for (; i + 2 * lanes <= count; i += 2 * lanes) {
-        const FloatVec first = expNegative(d, hn::Sub(hn::LoadU(d, x + i), offset));
-        const FloatVec second = expNegative(d, hn::Sub(hn::LoadU(d, x + i + lanes), offset));
+        const FloatVec first = ExpNegative(d, hn::Sub(hn::LoadU(d, x + i), offset));
+        const FloatVec second = ExpNegative(d, hn::Sub(hn::LoadU(d, x + i + lanes), offset));
         hn::StoreU(first, d, to + i);
         hn::StoreU(second, d, to + i + lanes);
         a = hn::Add(a, first);
         b = hn::Add(b, second);
     }
     for (; i + lanes <= count; i += lanes) {
-        const FloatVec first = expNegative(d, hn::Sub(hn::LoadU(d, x + i), offset));
+        const FloatVec first = ExpNegative(d, hn::Sub(hn::LoadU(d, x + i), offset));
         hn::StoreU(first, d, to + i);
         a = hn::Add(a, first);
     }
     float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(a, b)));
     if (i < count) {
-        StoreRest(d, expNegative(d, hn::Sub(LoadRest(d, x + i, count - i, top), offset)), to + i, count - i);
+        StoreRest(d, ExpNegative(d, hn::Sub(LoadRest(d, x + i, count - i, top), offset)), to + i, count - i);
         for (; i < count; ++i) {
             sum += to[i];
         }
@@ -245,7 +245,7 @@ void AddScaledInto(float* into, const float* x, float factor, int64_t count) {
 void ExpMinusColumns(const float* x, const float* top, float* to, float* sums, int64_t count) {
     MapRow(x, to, count, [=](FloatTag d, FloatVec v, int64_t i, bool isRest) HWY_ATTR {
         const FloatVec offset = isRest ? LoadRest(d, top + i, count - i, 1.0F) : hn::LoadU(d, top + i);
-        const FloatVec y = expNegative(d, hn::Sub(v, offset));
+        const FloatVec y = ExpNegative(d, hn::Sub(v, offset));
         if (isRest) {
             StoreRest(d, hn::Add(LoadRest(d, sums + i, count - i, 1.0F), y), sums + i, count - i);
         } else {

@@ -28,6 +28,7 @@ HWY_BEFORE_NAMESPACE();
 namespace tenon::cpu {
 namespace HWY_NAMESPACE {
 
+using kernels::BFloat16;
 using kernels::Half;
 
 // --- Vector functions of one float -----------------------------------------------------------------------------------------
@@ -60,46 +61,46 @@ void MapFloats(const StepArgs& s) {
             return expression;                                                                                         \
         }                                                                                                              \
     }
-TENON_FUNCTION(Exp, expOf(d, x));
-TENON_FUNCTION(Log, logOf(d, x));
+TENON_FUNCTION(Exp, ExpOf(d, x));
+TENON_FUNCTION(Log, LogOf(d, x));
 TENON_FUNCTION(Sqrt, hn::Sqrt(x));
 TENON_FUNCTION(Rsqrt, hn::Div(hn::Set(d, 1.0F), hn::Sqrt(x)));
 TENON_FUNCTION(Recip, hn::Div(hn::Set(d, 1.0F), x));
-TENON_FUNCTION(Sin, sinOf(d, x));
-TENON_FUNCTION(Cos, cosOf(d, x));
-TENON_FUNCTION(Tan, byLanes<std::tan>(d, x));
-TENON_FUNCTION(Sinh, allWithin(d, x, 80.0F) ? hn::Sinh(d, x) : byLanes<std::sinh>(d, x));
-TENON_FUNCTION(Cosh, coshOf(d, x));
-TENON_FUNCTION(Asin, allWithin(d, x, 1.0F) ? hn::Asin(d, x) : byLanes<std::asin>(d, x));
-TENON_FUNCTION(Acos, allWithin(d, x, 1.0F) ? hn::Acos(d, x) : byLanes<std::acos>(d, x));
-TENON_FUNCTION(Atan, allWithin(d, x, 1e30F) ? hn::Atan(d, x) : byLanes<std::atan>(d, x));
-TENON_FUNCTION(Asinh, allWithin(d, x, 1e15F) ? hn::Asinh(d, x) : byLanes<std::asinh>(d, x));
+TENON_FUNCTION(Sin, SinOf(d, x));
+TENON_FUNCTION(Cos, CosOf(d, x));
+TENON_FUNCTION(Tan, ByLanes<std::tan>(d, x));
+TENON_FUNCTION(Sinh, AllWithin(d, x, 80.0F) ? hn::Sinh(d, x) : ByLanes<std::sinh>(d, x));
+TENON_FUNCTION(Cosh, CoshOf(d, x));
+TENON_FUNCTION(Asin, AllWithin(d, x, 1.0F) ? hn::Asin(d, x) : ByLanes<std::asin>(d, x));
+TENON_FUNCTION(Acos, AllWithin(d, x, 1.0F) ? hn::Acos(d, x) : ByLanes<std::acos>(d, x));
+TENON_FUNCTION(Atan, AllWithin(d, x, 1e30F) ? hn::Atan(d, x) : ByLanes<std::atan>(d, x));
+TENON_FUNCTION(Asinh, AllWithin(d, x, 1e15F) ? hn::Asinh(d, x) : ByLanes<std::asinh>(d, x));
 TENON_FUNCTION(Acosh, hn::AllTrue(d, hn::And(hn::Ge(x, hn::Set(d, 1.0F)), hn::Le(x, hn::Set(d, 1e15F))))
                           ? hn::Acosh(d, x)
-                          : byLanes<std::acosh>(d, x));
-TENON_FUNCTION(Atanh, allWithin(d, x, 0.999F) ? hn::Atanh(d, x) : byLanes<std::atanh>(d, x));
-TENON_FUNCTION(Ceil, allWithin(d, x, 8388608.0F) ? hn::CopySign(hn::Ceil(x), x) : byLanes<std::ceil>(d, x));
-TENON_FUNCTION(Floor, allWithin(d, x, 8388608.0F) ? hn::CopySign(hn::Floor(x), x) : byLanes<std::floor>(d, x));
-TENON_FUNCTION(Round, allWithin(d, x, 8388608.0F) ? hn::CopySign(hn::Round(x), x) : byLanes<std::nearbyint>(d, x));
-TENON_FUNCTION(Erf, erfOf(d, x));
-TENON_FUNCTION(Sigmoid, sigmoidOf(d, x));
-TENON_FUNCTION(Tanh, tanhOf(d, x));
-TENON_FUNCTION(Softplus, softplusOf(d, x));
-TENON_FUNCTION(Mish, hn::Mul(x, tanhOf(d, softplusOf(d, x))));
-TENON_FUNCTION(Elu, hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(hn::Set(d, s.p0), expm1Negative(d, x)), x));
+                          : ByLanes<std::acosh>(d, x));
+TENON_FUNCTION(Atanh, AllWithin(d, x, 0.999F) ? hn::Atanh(d, x) : ByLanes<std::atanh>(d, x));
+TENON_FUNCTION(Ceil, AllWithin(d, x, 8388608.0F) ? hn::CopySign(hn::Ceil(x), x) : ByLanes<std::ceil>(d, x));
+TENON_FUNCTION(Floor, AllWithin(d, x, 8388608.0F) ? hn::CopySign(hn::Floor(x), x) : ByLanes<std::floor>(d, x));
+TENON_FUNCTION(Round, AllWithin(d, x, 8388608.0F) ? hn::CopySign(hn::Round(x), x) : ByLanes<std::nearbyint>(d, x));
+TENON_FUNCTION(Erf, ErfOf(d, x));
+TENON_FUNCTION(Sigmoid, SigmoidOf(d, x));
+TENON_FUNCTION(Tanh, TanhOf(d, x));
+TENON_FUNCTION(Softplus, SoftplusOf(d, x));
+TENON_FUNCTION(Mish, hn::Mul(x, TanhOf(d, SoftplusOf(d, x))));
+TENON_FUNCTION(Elu, hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(hn::Set(d, s.p0), Expm1Negative(d, x)), x));
 TENON_FUNCTION(Selu, hn::Mul(hn::Set(d, s.p1), hn::IfThenElse(hn::Lt(x, hn::Zero(d)),
-                                                              hn::Mul(hn::Set(d, s.p0), expm1Negative(d, x)), x)));
+                                                              hn::Mul(hn::Set(d, s.p0), Expm1Negative(d, x)), x)));
 TENON_FUNCTION(Celu, hn::IfThenElse(hn::Lt(x, hn::Zero(d)),
-                                    hn::Mul(hn::Set(d, s.p0), expm1Negative(d, hn::Div(x, hn::Set(d, s.p0)))), x));
-TENON_FUNCTION(ScaledTanh, hn::Mul(hn::Set(d, s.p0), tanhOf(d, hn::Mul(hn::Set(d, s.p1), x))));
+                                    hn::Mul(hn::Set(d, s.p0), Expm1Negative(d, hn::Div(x, hn::Set(d, s.p0)))), x));
+TENON_FUNCTION(ScaledTanh, hn::Mul(hn::Set(d, s.p0), TanhOf(d, hn::Mul(hn::Set(d, s.p1), x))));
 TENON_FUNCTION(GeluErf, hn::Mul(hn::Mul(hn::Set(d, 0.5F), x),
-                                hn::Add(hn::Set(d, 1.0F), erfOf(d, hn::Mul(x, hn::Set(d, 0.70710678F))))));
+                                hn::Add(hn::Set(d, 1.0F), ErfOf(d, hn::Mul(x, hn::Set(d, 0.70710678F))))));
 TENON_FUNCTION(GeluTanh,
                hn::Mul(hn::Mul(hn::Set(d, 0.5F), x),
                        hn::Add(hn::Set(d, 1.0F),
-                               tanhOf(d, hn::Mul(hn::Set(d, 0.79788456F),
+                               TanhOf(d, hn::Mul(hn::Set(d, 0.79788456F),
                                                  hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(d, 0.044715F), x))))));
-TENON_FUNCTION(Silu, hn::Mul(x, sigmoidOf(d, hn::Mul(hn::Set(d, s.p0), x))));
+TENON_FUNCTION(Silu, hn::Mul(x, SigmoidOf(d, hn::Mul(hn::Set(d, s.p0), x))));
 #undef TENON_FUNCTION
 
 // --- Plain loops ---------------------------------------------------------------------------------------------------------------
