@@ -28,7 +28,6 @@ HWY_BEFORE_NAMESPACE();
 namespace tenon::cpu {
 namespace HWY_NAMESPACE {
 
-using kernels::BFloat16;
 using kernels::Half;
 
 // --- Vector functions of one float -----------------------------------------------------------------------------------------
