@@ -216,22 +216,13 @@ TEST_P(DamagedKernels, AreRefusedOrHarmless) {
             Refusal refusal;
             const std::vector<KeptTactic> tactics = tacticsOf(loaded->tables(), task.task, 1, refusal);
             CompiledBlob blob;
-            if (tactics.empty() || !compileTactic(loaded->tables(), task.task, tactics[0], 1, blob).empty()) {
+            if (tactics.empty() || compileTactic(loaded->tables(), task.task, tactics[0], 1, blob).code != TN_OK) {
                 continue;
             }
-            const TnKernelRuntime* runtime = loaded->tables().runtime(blob.runtime);
-            ASSERT_NE(runtime, nullptr);
-            const auto attempt = [&](const std::vector<std::byte>& bytes) {
+            const auto attempt = [&](std::vector<std::byte> bytes) {
                 std::string reason;
-                TnSink sink{&reason, [](void* context, const char* text, size_t size) {
-                                static_cast<std::string*>(context)->append(text, size);
-                            }};
-                TnKernel* kernel = nullptr;
                 ++tried;
-                if (runtime->deserialize(runtime->self, bytes.data(), bytes.size(), blob.version, &kernel, &sink) ==
-                    TN_OK) {
-                    runtime->kernel_destroy(kernel);
-                } else {
+                if (readKernel(loaded->tables(), {blob.runtime, blob.version, std::move(bytes)}, reason) != TN_OK) {
                     ++refused;
                     EXPECT_NE(reason, "") << each.name;
                 }

@@ -13,8 +13,8 @@ namespace tenon::conformance {
 
 // Where a module's kernels run, where that is not the host: device 0 of a backend.
 struct DeviceTarget {
-    const TnBackend* backend = nullptr; // null: the host
-    std::string name;
+    const TnBackend* backend = nullptr; // null: the host, or a device that is only described
+    std::string name;                   // of the backend; empty: the host
     std::string json;
     std::string fingerprint;
     std::string absent; // why nothing can run: kernels are then compiled for `json`, a device of the past

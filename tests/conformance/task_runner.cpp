@@ -240,8 +240,8 @@ struct Running {
 std::string start(const ModuleTables& tables, const TnTask& task, const KeptTactic& tactic, int threads,
                   Running& running, bool needsSession = true) {
     CompiledBlob blob;
-    if (std::string error = compileTactic(tables, task, tactic, threads, blob); !error.empty()) {
-        return error;
+    if (const Refusal refused = compileTactic(tables, task, tactic, threads, blob); refused.code != TN_OK) {
+        return "compile failed: " + refused.reason;
     }
     TextSink reason;
     running.runtime = tables.runtime(blob.runtime);
@@ -343,8 +343,8 @@ std::string compileAndRead(const ModuleTables& tables, const TnTask& task, const
     return start(tables, task, tactic, 1, running, false);
 }
 
-std::string compileTactic(const ModuleTables& tables, const TnTask& task, const KeptTactic& tactic, int threads,
-                          CompiledBlob& blob) {
+Refusal compileTactic(const ModuleTables& tables, const TnTask& task, const KeptTactic& tactic, int threads,
+                      CompiledBlob& blob) {
     TnBlobSink sink{&blob, [](void* context, TnString runtime, uint32_t version, const void* data, size_t size) {
                         auto* to = static_cast<CompiledBlob*>(context);
                         to->runtime = std::string(module::view(runtime));
@@ -357,7 +357,32 @@ std::string compileTactic(const ModuleTables& tables, const TnTask& task, const 
     const TnTactic table = tactic.table();
     const TnTacticProvider& provider = *tactic.provider;
     const TnCode code = provider.compile(provider.self, &target, &task, &table, nullptr, &sink, &reason.sink);
-    return code == TN_OK ? std::string() : "compile failed: " + reason.text;
+    return {code, reason.text};
+}
+
+TnCode readKernel(const ModuleTables& tables, const CompiledBlob& blob, std::string& reason) {
+    const TnKernelRuntime* const runtime = tables.runtime(blob.runtime);
+    if (runtime == nullptr) {
+        reason = module::text("the module has no kernel runtime '", blob.runtime, "'");
+        return TN_NOT_FOUND;
+    }
+    TextSink sink;
+    TnKernel* kernel = nullptr;
+    const TnCode code =
+        runtime->deserialize(runtime->self, blob.bytes.data(), blob.bytes.size(), blob.version, &kernel, &sink.sink);
+    if (code == TN_OK) {
+        runtime->kernel_destroy(kernel);
+    }
+    reason = sink.text;
+    return code;
+}
+
+Refusal supportOf(const ModuleTables& tables, const TnTask& task) {
+    TextSink reason;
+    const TnTarget target = targetOf(tables, 1);
+    const TnTacticProvider& provider = *tables.providers.at(0);
+    const TnCode code = provider.supports(provider.self, &target, &task, &reason.sink);
+    return {code, reason.text};
 }
 
 TnTactic KeptTactic::table() const {
@@ -377,7 +402,7 @@ TnTarget targetOf(const ModuleTables& tables, int threads) {
     static const std::string kBackend = "host";
     static const std::string kJson = "{\"isa\":[]}";
     const DeviceTarget& device = tables.device;
-    const bool isHost = device.backend == nullptr;
+    const bool isHost = device.name.empty();
     TnTarget target{};
     target.struct_size = sizeof target;
     target.placement = isHost ? TN_PLACEMENT_HOST : 1;

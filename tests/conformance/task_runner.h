@@ -29,6 +29,8 @@ struct Refusal {
     std::string reason;
 };
 
+// What the module's first provider says of a task: TN_OK, or a code with its reason.
+Refusal supportOf(const ModuleTables& tables, const TnTask& task);
 // All tactics of all providers of a module; where there are none, why.
 std::vector<KeptTactic> tacticsOf(const ModuleTables& tables, const TnTask& task, int threads, Refusal& refusal);
 
@@ -38,10 +40,12 @@ struct CompiledBlob {
     uint32_t version = 0;
     std::vector<std::byte> bytes;
 };
-// Empty, or what went wrong.
-std::string compileTactic(const ModuleTables& tables, const TnTask& task, const KeptTactic& tactic, int threads,
-                          CompiledBlob& blob);
-// The same, and the bytes are read back: all that can be tried without a device.
+// TN_OK, or a code with its reason.
+Refusal compileTactic(const ModuleTables& tables, const TnTask& task, const KeptTactic& tactic, int threads,
+                      CompiledBlob& blob);
+// Makes a kernel of bytes from anywhere, and lets it go again.
+TnCode readKernel(const ModuleTables& tables, const CompiledBlob& blob, std::string& reason);
+// Compiles, and the bytes are read back: all that can be tried without a device.
 std::string compileAndRead(const ModuleTables& tables, const TnTask& task, const KeptTactic& tactic);
 
 struct RunOptions {
