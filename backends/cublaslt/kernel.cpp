@@ -2,6 +2,7 @@
 
 #include "backends/common/task_kernel.h"
 #include "backends/cuda/stream.h"
+#include "backends/nvidia/handle_session.h"
 
 #include <algorithm>
 
@@ -14,14 +15,7 @@ using kernels::refuse;
 
 namespace {
 
-class LtSession final : public module::Session {
-public:
-    explicit LtSession(std::shared_ptr<Handle> handle) : mHandle(std::move(handle)) {}
-    const Handle& handle() const { return *mHandle; }
-
-private:
-    std::shared_ptr<Handle> mHandle;
-};
+using LtSession = nvidia::HandleSession<Handle>;
 
 Dims dimsOf(const TnTensor& tensor) {
     if (tensor.rank < 0 || tensor.rank > TN_MAX_DIMS) {
@@ -152,13 +146,7 @@ public:
     uint32_t blobMax() const override { return kBlobVersion; }
 
     std::unique_ptr<module::Session> openSession(const module::SessionInfo&, module::Reason& reason) override {
-        std::string error;
-        std::shared_ptr<Handle> handle = Handle::open(mApi, error);
-        if (handle == nullptr) {
-            reason.environment(error);
-            return nullptr;
-        }
-        return std::make_unique<LtSession>(std::move(handle));
+        return nvidia::openHandleSession<Handle>(mApi, reason);
     }
 
     std::unique_ptr<module::Kernel> deserialize(std::span<const std::byte> blob, uint32_t,

@@ -7,7 +7,6 @@
 
 #include <cublasLt.h>
 
-#include <atomic>
 #include <string>
 
 #define TENON_CUBLASLT_FUNCTIONS(X)                                                                                    \
@@ -50,8 +49,6 @@ public:
 
 private:
     nvidia::DynamicLibrary mLibrary;
-    std::mutex mMutex;
-    std::atomic<bool> mOpened{false};
 };
 
 } // namespace tenon::cublaslt

@@ -5,25 +5,9 @@
 namespace tenon::cudnn {
 
 bool CudnnApi::open(std::string& error) {
-    if (mOpened.load(std::memory_order_acquire)) {
-        return true;
-    }
-    const std::lock_guard lock(mMutex);
-    if (mOpened.load(std::memory_order_relaxed)) {
-        return true;
-    }
-    if (!mLibrary.open(error)) {
-        return false;
-    }
-#define TENON_CUDNN_FIND(name)                                                                                         \
-    name = reinterpret_cast<decltype(&::name)>(mLibrary.symbol(#name, error));                                         \
-    if (name == nullptr) {                                                                                             \
-        return false;                                                                                                  \
-    }
-    TENON_CUDNN_FUNCTIONS(TENON_CUDNN_FIND)
+#define TENON_CUDNN_FIND(name) mLibrary.find(#name, name, error)&&
+    return mLibrary.open(error, [&] { return TENON_CUDNN_FUNCTIONS(TENON_CUDNN_FIND) true; });
 #undef TENON_CUDNN_FIND
-    mOpened.store(true, std::memory_order_release);
-    return true;
 }
 
 std::string CudnnApi::lastError(cudnnStatus_t status) const {

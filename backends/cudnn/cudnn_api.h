@@ -8,7 +8,6 @@
 
 #include <cudnn.h>
 
-#include <atomic>
 #include <initializer_list>
 #include <memory>
 #include <span>
@@ -48,8 +47,6 @@ public:
 
 private:
     nvidia::DynamicLibrary mLibrary;
-    std::mutex mMutex;
-    std::atomic<bool> mOpened{false};
 };
 
 // A handle on the current device. Closes when it goes.

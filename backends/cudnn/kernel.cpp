@@ -2,6 +2,7 @@
 
 #include "backends/common/task_kernel.h"
 #include "backends/cuda/stream.h"
+#include "backends/nvidia/handle_session.h"
 
 #include <algorithm>
 
@@ -17,14 +18,7 @@ namespace {
 
 constexpr std::string_view kSwapped = "+swapped";
 
-class CudnnSession final : public module::Session {
-public:
-    explicit CudnnSession(std::shared_ptr<Handle> handle) : mHandle(std::move(handle)) {}
-    const Handle& handle() const { return *mHandle; }
-
-private:
-    std::shared_ptr<Handle> mHandle;
-};
+using CudnnSession = nvidia::HandleSession<Handle>;
 
 // A plan for real extents, and what it is bound to.
 struct Planned {
@@ -222,13 +216,7 @@ public:
     uint32_t blobMax() const override { return kBlobVersion; }
 
     std::unique_ptr<module::Session> openSession(const module::SessionInfo&, module::Reason& reason) override {
-        std::string error;
-        std::shared_ptr<Handle> handle = Handle::open(mApi, error);
-        if (handle == nullptr) {
-            reason.environment(error);
-            return nullptr;
-        }
-        return std::make_unique<CudnnSession>(std::move(handle));
+        return nvidia::openHandleSession<Handle>(mApi, reason);
     }
 
     std::unique_ptr<module::Kernel> deserialize(std::span<const std::byte> blob, uint32_t,

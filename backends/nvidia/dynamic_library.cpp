@@ -78,16 +78,25 @@ LibraryPlace findLibrary(const std::string& file, const char* folderVariable) {
     return place;
 }
 
-bool DynamicLibrary::open(std::string& error) {
+bool DynamicLibrary::open(std::string& error, const std::function<bool()>& findAll) {
+    if (mReady.load(std::memory_order_acquire)) {
+        return true;
+    }
     const std::lock_guard lock(mMutex);
+    if (mReady.load(std::memory_order_relaxed)) {
+        return true;
+    }
     if (mHandle == nullptr) {
         mHandle = dlopen(mPath.c_str(), RTLD_NOW | RTLD_LOCAL);
-        if (mHandle == nullptr) {
-            const char* why = dlerror();
-            error = module::text("cannot open ", mPath, ": ", why != nullptr ? why : "no reason given");
-        }
     }
-    return mHandle != nullptr;
+    if (mHandle == nullptr) {
+        const char* why = dlerror();
+        error = module::text("cannot open ", mPath, ": ", why != nullptr ? why : "no reason given");
+        return false;
+    }
+    const bool found = findAll();
+    mReady.store(found, std::memory_order_release);
+    return found;
 }
 
 void* DynamicLibrary::symbol(const char* name, std::string& error) const {

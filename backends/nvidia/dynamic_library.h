@@ -3,6 +3,8 @@
 // Who uses it: the modules cublaslt and cudnn. What it must not know: what the library does.
 #pragma once
 
+#include <atomic>
+#include <functional>
 #include <mutex>
 #include <string>
 
@@ -27,15 +29,22 @@ public:
     DynamicLibrary& operator=(const DynamicLibrary&) = delete;
 
     const std::string& path() const { return mPath; }
-    // Opens it on the first call. False with the reason in `error`.
-    bool open(std::string& error);
-    // Null with the reason in `error`. Precondition: opened.
-    void* symbol(const char* name, std::string& error) const;
+    // Opens it on the first call and lets `findAll` look for its functions with `find`. False with the reason in `error`; the next call tries again.
+    bool open(std::string& error, const std::function<bool()>& findAll);
+    // Within `findAll`. False with the reason in `error`.
+    template <class Function>
+    bool find(const char* name, Function*& to, std::string& error) const {
+        to = reinterpret_cast<Function*>(symbol(name, error));
+        return to != nullptr;
+    }
 
 private:
+    void* symbol(const char* name, std::string& error) const;
+
     std::string mPath;
     std::mutex mMutex;
     void* mHandle = nullptr;
+    std::atomic<bool> mReady{false}; // all functions were found
 };
 
 } // namespace tenon::nvidia
