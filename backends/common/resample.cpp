@@ -16,14 +16,6 @@ struct Options {
     bool antialias;
 };
 
-struct AxisScale {
-    int64_t input;
-    int64_t output;
-    double scale;
-    double roiBegin;
-    double roiEnd;
-};
-
 double sourceOf(const Options& options, const AxisScale& axis, int64_t index) {
     const auto x = static_cast<double>(index);
     const auto input = static_cast<double>(axis.input);
@@ -120,7 +112,9 @@ Mix mixOf(const Options& options, const AxisScale& axis, int64_t index) {
     return mix;
 }
 
-std::vector<AxisMap> readMaps(const Call& call, const Options& options) {
+} // namespace
+
+std::vector<AxisScale> scalesOfResize(const Call& call) {
     const Dims& in = call.in(0).dims;
     const Dims& out = call.out().dims;
     if (in.size() != out.size()) {
@@ -146,44 +140,50 @@ std::vector<AxisMap> readMaps(const Call& call, const Options& options) {
         const double ratio = static_cast<double>(sizes[i]) / static_cast<double>(in[d]);
         common = i == 0 ? ratio : aspect == "not_larger" ? std::min(common, ratio) : std::max(common, ratio);
     }
-    std::vector<AxisMap> maps;
+    const bool crops = call.stringOr("coordinate", "half_pixel") == "tf_crop_and_resize";
+    std::vector<AxisScale> changed;
     std::vector<bool> seen(in.size(), false);
     for (size_t i = 0; i < axes.size(); ++i) {
         const auto d = static_cast<size_t>(normalizeAxis(axes[i], in.size()));
         seen[d] = true;
         const double stretched = static_cast<double>(out[d]) / static_cast<double>(in[d]);
-        AxisScale axis{in[d], out[d], !scales.empty() ? scales[i] : common > 0 ? common : stretched, 0, 1};
+        AxisScale axis{d, in[d], out[d], !scales.empty() ? scales[i] : common > 0 ? common : stretched, 0, 1};
         if (roi.size() == 2 * axes.size()) {
             axis.roiBegin = roi[i];
             axis.roiEnd = roi[i + axes.size()];
         }
-        if (axis.input == axis.output && (axis.scale == 1 || axis.input == 0) &&
-            options.coordinate != "tf_crop_and_resize") {
+        if (axis.input == axis.output && (axis.scale == 1 || axis.input == 0) && !crops) {
             continue;
         }
         if (axis.input == 0 && axis.output != 0) {
             invalid("resize of shape ", shapeText(in), " to shape ", shapeText(out));
         }
-        AxisMap map{d, {}};
-        for (int64_t index = 0; index < axis.output; ++index) {
-            map.mixes.push_back(mixOf(options, axis, index));
-        }
-        maps.push_back(std::move(map));
+        changed.push_back(axis);
     }
     for (size_t d = 0; d < in.size(); ++d) {
         if (!seen[d] && in[d] != out[d]) {
             invalid("resize of shape ", shapeText(in), " to shape ", shapeText(out), " leaves axis ", d, " alone");
         }
     }
-    return maps;
+    return changed;
 }
 
-} // namespace
-
 std::vector<AxisMap> mapsOfResize(const Call& call) {
-    return readMaps(call, {call.stringOr("mode", "nearest"), call.stringOr("coordinate", "half_pixel"),
-                           call.stringOr("nearest", "round_prefer_floor"), call.floatOr("cubic_a", -0.75),
-                           call.intOr("exclude_outside", 0) != 0, call.intOr("antialias", 0) != 0});
+    const Options options{call.stringOr("mode", "nearest"),
+                          call.stringOr("coordinate", "half_pixel"),
+                          call.stringOr("nearest", "round_prefer_floor"),
+                          call.floatOr("cubic_a", -0.75),
+                          call.intOr("exclude_outside", 0) != 0,
+                          call.intOr("antialias", 0) != 0};
+    std::vector<AxisMap> maps;
+    for (const AxisScale& axis : scalesOfResize(call)) {
+        AxisMap map{axis.axis, {}};
+        for (int64_t index = 0; index < axis.output; ++index) {
+            map.mixes.push_back(mixOf(options, axis, index));
+        }
+        maps.push_back(std::move(map));
+    }
+    return maps;
 }
 
 Sources sourcesOfNearest(const Call& call, const std::vector<AxisMap>& maps) {

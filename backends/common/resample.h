@@ -10,6 +10,20 @@
 
 namespace tenon::kernels {
 
+// How one axis changes.
+struct AxisScale {
+    size_t axis = 0;
+    int64_t input = 0; // extents
+    int64_t output = 0;
+    double scale = 1;
+    double roiBegin = 0; // parts of the input's extent
+    double roiEnd = 1;
+};
+
+// Of the axes that change; the others are copied as they are. Resolves axes, sizes and keep_aspect. Throws Failure where attributes and
+// extents disagree.
+std::vector<AxisScale> scalesOfResize(const Call& call);
+
 // What one output index along one axis reads. No taps: outside the crop, the extrapolation value.
 struct Mix {
     Dims from;

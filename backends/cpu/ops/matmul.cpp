@@ -1,5 +1,6 @@
 // matmul of floats: packed and blocked; a few rows times a large matrix are streamed instead, since packing would cost more
 // than the product.
+#include "backends/common/contraction.h"
 #include "backends/common/parallel.h"
 #include "backends/cpu/gemm.h"
 #include "backends/cpu/ops.h"
@@ -20,61 +21,35 @@ struct Product {
 };
 
 Product readProduct(const Call& call) {
-    Dims a = call.in(0).dims;
-    Dims b = call.in(1).dims;
-    if (a.empty() || b.empty()) {
-        invalid("matmul of a scalar");
-    }
-    const bool vectorA = a.size() == 1;
-    const bool vectorB = b.size() == 1;
-    const bool transA = call.intOr("trans_a", 0) != 0 && !vectorA;
-    const bool transB = call.intOr("trans_b", 0) != 0 && !vectorB;
-    if (vectorA) {
-        a.insert(a.begin(), 1);
-    }
-    if (vectorB) {
-        b.push_back(1);
-    }
-    const int64_t aColumns = a.back();
-    const int64_t bColumns = b.back();
-    const int64_t aRows = a[a.size() - 2];
-    const int64_t bRows = b[b.size() - 2];
+    const kernels::MatrixProduct m = kernels::matrixProductOf(call);
     Product p{};
     p.type = call.in(0).dtype;
-    p.rows = transA ? aColumns : aRows;
-    p.depth = transA ? aRows : aColumns;
-    p.columns = transB ? bRows : bColumns;
-    if (p.depth != (transB ? bColumns : bRows)) {
-        invalid("matmul of ", shapeText(call.in(0).dims), " and ", shapeText(call.in(1).dims),
-                ": the inner extents differ");
-    }
-    p.rowStrideA = transA ? 1 : aColumns;
-    p.depthStrideA = transA ? aColumns : 1;
-    p.depthStrideB = transB ? 1 : bColumns;
-    p.columnStrideB = transB ? bColumns : 1;
-    Dims batch = call.out().dims;
-    batch.resize(batch.size() - (vectorA ? 0 : 1) - (vectorB ? 0 : 1));
-    const Dims stridesA = broadcastStrides(Dims(a.begin(), a.end() - 2), batch);
-    const Dims stridesB = broadcastStrides(Dims(b.begin(), b.end() - 2), batch);
-    p.batches = product(batch);
+    p.rows = m.rows;
+    p.depth = m.depth;
+    p.columns = m.columns;
+    p.rowStrideA = m.aRow;
+    p.depthStrideA = m.aColumn;
+    p.depthStrideB = m.bRow;
+    p.columnStrideB = m.bColumn;
+    p.batches = product(m.batch);
     // One matrix on the right for all on the left: one tall product.
-    const bool shared = std::all_of(stridesB.begin(), stridesB.end(), [](int64_t s) { return s == 0; });
-    const bool dense = Dims(a.begin(), a.end() - 2) == batch;
-    if (p.batches > 1 && shared && dense && !transA) {
+    const bool shared = std::all_of(m.batchB.begin(), m.batchB.end(), [](int64_t s) { return s == 0; });
+    const bool dense = call.in(0).elements == p.batches * p.rows * p.depth;
+    if (p.batches > 1 && shared && dense && m.aRow == m.depth) {
         p.rows *= p.batches;
         p.batches = 1;
         p.firstA = p.firstB = {0};
         return p;
     }
-    Dims coordinate(batch.size(), 0);
+    Dims coordinate(m.batch.size(), 0);
     int64_t atA = 0;
-    Dims coordinateB(batch.size(), 0);
+    Dims coordinateB(m.batch.size(), 0);
     int64_t atB = 0;
     for (int64_t i = 0; i < p.batches; ++i) {
-        p.firstA.push_back(atA * aRows * aColumns);
-        p.firstB.push_back(atB * bRows * bColumns);
-        advance(coordinate, batch, stridesA, atA);
-        advance(coordinateB, batch, stridesB, atB);
+        p.firstA.push_back(atA);
+        p.firstB.push_back(atB);
+        advance(coordinate, m.batch, m.batchA, atA);
+        advance(coordinateB, m.batch, m.batchB, atB);
     }
     return p;
 }

@@ -255,9 +255,6 @@ void planResize(NodePlan& n) {
     const Call& call = n.call;
     const Dims& in = call.in(0).dims;
     const Dims& out = call.out().dims;
-    if (in.size() != out.size()) {
-        invalid("resize of shape ", shapeText(in), " to shape ", shapeText(out));
-    }
     ResizeArgs args{};
     args.operands = n.operands;
     args.count = call.out().elements;
@@ -272,42 +269,11 @@ void planResize(NodePlan& n) {
     fill(args.outDims, out, kTensorDims);
     fill(args.inDims, in, kTensorDims);
     fill(args.inStrides, rowMajorStrides(in), kTensorDims);
-    Dims axes = call.dims("axes");
-    for (size_t d = 0; axes.size() < in.size() && call.dims("axes").empty(); ++d) {
-        axes.push_back(static_cast<int64_t>(d));
-    }
-    const std::vector<double> scales = call.floats("scales");
-    const std::vector<double> roi = call.floats("roi");
-    const Dims sizes = call.dims("sizes");
-    if (!scales.empty() && scales.size() != axes.size()) {
-        invalid("resize with ", scales.size(), " scales along ", axes.size(), " axes");
-    }
-    // With a kept aspect ratio all axes are scaled alike, by the smallest or the largest of the asked ratios.
-    const std::string aspect = call.stringOr("keep_aspect", "stretch");
-    double common = 0;
-    for (size_t i = 0; aspect != "stretch" && i < sizes.size() && i < axes.size(); ++i) {
-        const auto d = static_cast<size_t>(normalizeAxis(axes[i], in.size()));
-        const double ratio = static_cast<double>(sizes[i]) / static_cast<double>(in[d]);
-        common = i == 0 ? ratio : aspect == "not_larger" ? std::min(common, ratio) : std::max(common, ratio);
-    }
-    std::vector<bool> seen(in.size(), false);
-    for (size_t i = 0; i < axes.size(); ++i) {
-        const auto d = static_cast<size_t>(normalizeAxis(axes[i], in.size()));
-        seen[d] = true;
-        const double stretched = static_cast<double>(out[d]) / static_cast<double>(in[d]);
-        args.scale[d] = !scales.empty() ? scales[i] : common > 0 ? common : stretched;
-        args.roiBegin[d] = roi.size() == 2 * axes.size() ? roi[i] : 0;
-        args.roiEnd[d] = roi.size() == 2 * axes.size() ? roi[i + axes.size()] : 1;
-        const bool asItIs = in[d] == out[d] && (args.scale[d] == 1 || in[d] == 0) && args.coordinate != kCropAndResize;
-        args.mapped[d] = asItIs ? 0 : 1;
-        if (!asItIs && in[d] == 0 && out[d] != 0) {
-            invalid("resize of shape ", shapeText(in), " to shape ", shapeText(out));
-        }
-    }
-    for (size_t d = 0; d < in.size(); ++d) {
-        if (!seen[d] && in[d] != out[d]) {
-            invalid("resize of shape ", shapeText(in), " to shape ", shapeText(out), " leaves axis ", d, " alone");
-        }
+    for (const kernels::AxisScale& axis : kernels::scalesOfResize(call)) {
+        args.mapped[axis.axis] = 1;
+        args.scale[axis.axis] = axis.scale;
+        args.roiBegin[axis.axis] = axis.roiBegin;
+        args.roiEnd[axis.axis] = axis.roiEnd;
     }
     n.plan.launch("resize", args.count, args);
 }

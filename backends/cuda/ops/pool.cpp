@@ -1,7 +1,7 @@
 // pool.max, pool.avg, pool.lp.
-#include "backends/common/window.h"
 #include "backends/cuda/device_text.h"
 #include "backends/cuda/op_table.h"
+#include "backends/cuda/window_args.h"
 
 namespace tenon::cuda {
 
@@ -24,40 +24,16 @@ std::string printPool(const NodeTypes& types) {
     return source.text({kFunctionsText, kPoolText});
 }
 
-void splitStrides(const Shape& shape, I64& batch, I64& channel, I64* spatial) {
-    Dims strides(shape.dims.size(), 0);
-    module::stridesOf(shape.format, shape.dims.data(), strides.data());
-    batch = strides[0];
-    channel = strides[1];
-    fill(spatial, Dims(strides.begin() + 2, strides.end()), kSpatialDims);
-}
-
 void planPool(NodePlan& n) {
     const Dims kernel = n.call.intsOr("kernel", 0, 0);
     const Dims& in = n.call.in(0).dims;
     if (kernel.empty() || kernel.size() + 2 != in.size()) {
         invalid(n.call.op(), " of shape ", shapeText(in), " with a kernel of ", kernel.size(), " dimensions");
     }
-    const Window window = windowOf(n.call, kernel);
-    WindowArgs args{};
-    args.operands = n.operands;
-    fill(args.input, window.input, kSpatialDims);
-    fill(args.output, window.output, kSpatialDims);
-    fill(args.kernel, window.kernel, kSpatialDims);
-    fill(args.step, window.strides, kSpatialDims);
-    fill(args.dilation, window.dilations, kSpatialDims);
-    fill(args.padBegin, window.padBegin, kSpatialDims);
-    fill(args.padEnd, window.padEnd, kSpatialDims);
-    args.taps = window.taps();
-    args.outputSize = product(window.output);
-    args.batch = in[0];
-    args.channels = in[1];
-    args.outputs = in[1];
+    WindowArgs args = windowArgs(n, windowOf(n.call, kernel));
     args.countPads = static_cast<int>(n.call.intOr("count_include_pad", 0));
     args.storageOrder = static_cast<int>(n.call.intOr("storage_order", 0));
     args.p = static_cast<int>(n.call.intOr("p", 2));
-    splitStrides(n.call.in(0), args.xBatch, args.xChannel, args.x);
-    splitStrides(n.call.out(), args.yBatch, args.yChannel, args.y);
     n.plan.launch("pool", n.call.out().elements, args);
 }
 

@@ -1,4 +1,5 @@
 // matmul: numpy's rules, 1-d operands and batch broadcasting included. Floats are summed in double, integers wrap.
+#include "backends/common/contraction.h"
 #include "backends/common/parallel.h"
 #include "backends/reference/ops.h"
 #include "backends/reference/product_tile.h"
@@ -34,40 +35,14 @@ constexpr int64_t kPanel = 64; // columns of b that one thread holds widened
 
 template <class W>
 Plan planWide(const Call& call) {
-    Dims a = call.in(0).dims;
-    Dims b = call.in(1).dims;
-    if (a.empty() || b.empty()) {
-        invalid("matmul of a scalar");
-    }
-    const bool vectorA = a.size() == 1;
-    const bool vectorB = b.size() == 1;
-    const bool transA = call.intOr("trans_a", 0) != 0 && !vectorA;
-    const bool transB = call.intOr("trans_b", 0) != 0 && !vectorB;
-    if (vectorA) {
-        a.insert(a.begin(), 1);
-    }
-    if (vectorB) {
-        b.push_back(1);
-    }
-    const int64_t aRows = a[a.size() - 2];
-    const int64_t aColumns = a.back();
-    const int64_t bRows = b[b.size() - 2];
-    const int64_t bColumns = b.back();
-    const int64_t rows = transA ? aColumns : aRows;
-    const int64_t depth = transA ? aRows : aColumns;
-    const int64_t columns = transB ? bRows : bColumns;
-    if (depth != (transB ? bColumns : bRows)) {
-        invalid("matmul of ", shapeText(call.in(0).dims), " and ", shapeText(call.in(1).dims),
-                ": the inner extents differ");
-    }
-    Dims batch = call.out().dims;
-    batch.resize(batch.size() - (vectorA ? 0 : 1) - (vectorB ? 0 : 1));
-    const Dims batchA = broadcastStrides(Dims(a.begin(), a.end() - 2), batch);
-    const Dims batchB = broadcastStrides(Dims(b.begin(), b.end() - 2), batch);
-    const Matrix matrixA{call.in(0).dtype, transA ? 1 : aColumns, transA ? aColumns : 1};
-    const Matrix matrixB{call.in(1).dtype, transB ? 1 : bColumns, transB ? bColumns : 1};
+    const kernels::MatrixProduct m = kernels::matrixProductOf(call);
+    const int64_t rows = m.rows;
+    const int64_t depth = m.depth;
+    const int64_t columns = m.columns;
+    const Matrix matrixA{call.in(0).dtype, m.aRow, m.aColumn};
+    const Matrix matrixB{call.in(1).dtype, m.bRow, m.bColumn};
     const TnDataType type = call.out().dtype;
-    const int64_t batches = product(batch);
+    const int64_t batches = product(m.batch);
     const int64_t panels = (columns + kPanel - 1) / kPanel;
     const int threads = call.threads();
     // Per thread: a panel of b, four rows of a; then the offsets of the panel's rows, the same for all.
@@ -96,10 +71,10 @@ Plan planWide(const Call& call) {
                     int64_t firstA = 0;
                     int64_t firstB = 0;
                     int64_t rest = index;
-                    for (size_t d = batch.size(); d-- > 0;) {
-                        firstA += rest % batch[d] * batchA[d] * (aRows * aColumns);
-                        firstB += rest % batch[d] * batchB[d] * (bRows * bColumns);
-                        rest /= batch[d];
+                    for (size_t d = m.batch.size(); d-- > 0;) {
+                        firstA += rest % m.batch[d] * m.batchA[d];
+                        firstB += rest % m.batch[d] * m.batchB[d];
+                        rest /= m.batch[d];
                     }
                     for (int64_t k = 0; k < depth; ++k) {
                         load(matrixB, buffers.inputs[1],
