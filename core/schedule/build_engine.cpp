@@ -352,13 +352,14 @@ private:
                     continue;
                 }
                 Task& task = *profile.builder->region(chosen.region).task;
-                Candidate& candidate = task.candidates[static_cast<size_t>(index)];
-                if (!mVerifier->check(task, candidate)) {
+                allTrusted = trust(task, task.candidates[static_cast<size_t>(index)]) && allTrusted;
+            }
+            TN_ASSIGN_OR_RETURN(const std::vector<const ConversionChoice*> conversions, conversionsOf(profile));
+            for (const ConversionChoice* choice : conversions) {
+                Task& task = *choice->task;
+                if (!trust(task, task.candidates[static_cast<size_t>(choice->candidate)])) {
                     allTrusted = false;
-                    std::string note = support::cat("dropped tactic '", candidate.tactic.name, "' of ", task.label(),
-                                                    ": ", candidate.reason);
-                    mOptions.log.warning(note);
-                    mNotes.push_back(note);
+                    profile.conversions->reconsider(task);
                 }
             }
             if (allTrusted) {
@@ -373,6 +374,52 @@ private:
         return support::makeError(
             support::Code::kBuildFailed, "after ", kMaxVerificationRounds,
             " rounds of dropping wrong tactics there were still wrong ones; see the warnings above");
+    }
+
+    bool trust(const Task& task, Candidate& candidate) {
+        if (mVerifier->check(task, candidate)) {
+            return true;
+        }
+        std::string note =
+            support::cat("dropped tactic '", candidate.tactic.name, "' of ", task.label(), ": ", candidate.reason);
+        mOptions.log.warning(note);
+        mNotes.push_back(std::move(note));
+        return false;
+    }
+
+    // The conversions by kernels that the profile's selection relies on, of values and of constants; each once.
+    support::Result<std::vector<const ConversionChoice*>> conversionsOf(const ProfileBuild& profile) const {
+        std::vector<const ConversionChoice*> found;
+        const auto add = [&found](const ConversionChoice* choice) {
+            if (choice && !choice->isCopy() && std::find(found.begin(), found.end(), choice) == found.end()) {
+                found.push_back(choice);
+            }
+        };
+        const std::shared_ptr<ir::ExprPool>& pool = mInput.graph->poolPtr();
+        for (const MaterialisedValue& value : profile.selection.values) {
+            const ValueFormats& formats = profile.builder->value(value.value);
+            for (const FormatConversion& conversion : value.conversions) {
+                TN_ASSIGN_OR_RETURN(const ConversionChoice* choice,
+                                    profile.conversions->direct(pool, formats.value->type(),
+                                                                formats.formats[static_cast<size_t>(conversion.from)],
+                                                                formats.formats[static_cast<size_t>(conversion.to)]));
+                add(choice);
+            }
+        }
+        for (const ChosenCandidate& chosen : profile.selection.chosen) {
+            const int32_t index = profile.builder->taskCandidate(chosen.candidate);
+            const RegionEntry& region = profile.builder->region(chosen.region);
+            for (size_t i = 0; index != SelectionBuilder::kHostShape && i < region.inputs.size(); ++i) {
+                if (region.inputs[i]->constant()) {
+                    const Candidate& candidate = region.task->candidates[static_cast<size_t>(index)];
+                    TN_ASSIGN_OR_RETURN(
+                        const ConstantRoute route,
+                        routeOf(*profile.conversions, pool, region.inputs[i]->type(), candidate.tactic.inputs[i]));
+                    add(route.conversion);
+                }
+            }
+        }
+        return found;
     }
 
     support::Status assemble() {

@@ -6,6 +6,7 @@
 #include "core/schedule/tactic_timer.h"
 #include "core/support/text.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -65,8 +66,6 @@ support::Result<const ConversionChoice*> Conversions::direct(const std::shared_p
     if (!added) {
         return position->second.get();
     }
-    auto made = std::make_unique<ConversionChoice>();
-    ConversionChoice& choice = *made;
     enumerateTactics(mContext, *task, {});
     mTasks.push_back(task);
     if (mTimer) {
@@ -76,6 +75,17 @@ support::Result<const ConversionChoice*> Conversions::direct(const std::shared_p
         }
         mTimer->time(*task, all);
     }
+    position->second = cheapest(task);
+    return position->second.get();
+}
+
+void Conversions::reconsider(const Task& task) {
+    std::unique_ptr<ConversionChoice>& choice = mChoices.at(task.key());
+    choice = cheapest(choice->task);
+}
+
+std::unique_ptr<ConversionChoice> Conversions::cheapest(const std::shared_ptr<Task>& task) {
+    auto choice = std::make_unique<ConversionChoice>();
     for (size_t c = 0; c < task->candidates.size(); ++c) {
         const Candidate& candidate = task->candidates[c];
         if (candidate.state == CandidateState::kFailed || candidate.state == CandidateState::kWrong) {
@@ -84,19 +94,19 @@ support::Result<const ConversionChoice*> Conversions::direct(const std::shared_p
         double cost = candidate.time.us;
         if (candidate.state == CandidateState::kOpen) {
             const int64_t bytes = bytesAtOpt(*task, candidate.tactic);
-            cost = from.placement == TN_PLACEMENT_HOST ? modelledUs(bytes) : modelledDeviceUs(bytes);
+            cost = candidate.placement == TN_PLACEMENT_HOST ? modelledUs(bytes) : modelledDeviceUs(bytes);
             cost *= candidate.tactic.isReference() ? 20 : 1;
         }
-        if (choice.candidate < 0 || cost < choice.costUs) {
-            choice.candidate = static_cast<int32_t>(c);
-            choice.costUs = cost;
+        if (choice->candidate < 0 || cost < choice->costUs) {
+            choice->candidate = static_cast<int32_t>(c);
+            choice->costUs = cost;
         }
     }
-    if (choice.candidate >= 0) {
-        choice.task = task;
-        position->second = std::move(made);
+    if (choice->candidate < 0) {
+        return nullptr;
     }
-    return position->second.get();
+    choice->task = task;
+    return choice;
 }
 
 support::Result<const ConversionChoice*> Conversions::copy(const ir::ExprPool& pool, const ir::TensorType& type,
@@ -120,26 +130,27 @@ support::Result<const ConversionChoice*> Conversions::copy(const ir::ExprPool& p
 
 support::Result<ConstantRoute> routeOf(Conversions& conversions, const std::shared_ptr<ir::ExprPool>& pool,
                                        const ir::TensorType& type, const PortLayout& port) {
+    using Kind = ConstantRoute::Kind;
     PortLayout linear = linearPort(type.dtype, std::max(type.rank(), 0));
     PortLayout onHost = port;
     onHost.placement = TN_PLACEMENT_HOST;
     if (equal(linear, onHost)) {
-        return ConstantRoute::kHost;
+        return ConstantRoute{Kind::kHost};
     }
     TN_ASSIGN_OR_RETURN(const ConversionChoice* choice, conversions.direct(pool, type, linear, onHost));
     if (choice) {
-        return ConstantRoute::kHost;
+        return ConstantRoute{Kind::kHost, choice};
     }
     if (port.placement == TN_PLACEMENT_HOST) {
-        return ConstantRoute::kNone;
+        return ConstantRoute{};
     }
     linear.placement = port.placement;
     TN_ASSIGN_OR_RETURN(choice, conversions.direct(pool, type, linear, port));
-    return choice ? ConstantRoute::kDevice : ConstantRoute::kNone;
+    return choice ? ConstantRoute{Kind::kDevice, choice} : ConstantRoute{};
 }
 
 support::Result<ir::ConstantPtr> convertBytes(const BuildContext& context, const ir::ConstantPtr& from,
-                                              const PortLayout& fromPort, const PortLayout& toPort) {
+                                              const PortLayout& fromPort, const PortLayout& toPort, ConvertBy by) {
     // The bytes are in host memory, wherever the ports are.
     PortLayout hostFrom = fromPort;
     PortLayout hostTo = toPort;
@@ -163,7 +174,14 @@ support::Result<ir::ConstantPtr> convertBytes(const BuildContext& context, const
     if (!choice) {
         return support::unsupported("no module converts ", toText(fromPort), " to ", toText(toPort));
     }
-    const Candidate& candidate = choice->task->candidates[static_cast<size_t>(choice->candidate)];
+    const std::vector<Candidate>& candidates = choice->task->candidates;
+    auto chosen = candidates.begin() + choice->candidate;
+    if (by == ConvertBy::kReference) {
+        const auto reference = std::find_if(candidates.begin(), candidates.end(),
+                                            [](const Candidate& each) { return each.tactic.isReference(); });
+        chosen = reference != candidates.end() ? reference : chosen;
+    }
+    const Candidate& candidate = *chosen;
     TN_ASSIGN_OR_RETURN(CompiledKernel compiled, compileTactic(context, *choice->task, candidate));
     TN_ASSIGN_OR_RETURN(std::unique_ptr<KernelRunner> runner, KernelRunner::open(context, candidate, compiled));
     TN_RETURN_IF_ERROR(runner->prepare(*choice->task, {}));

@@ -32,10 +32,12 @@ public:
     // Without it a model says what copies cost.
     void setCopyCosts(CopyCosts* costs) { mCopyCosts = costs; }
 
-    // Null where no module converts directly, or between placements where element type or layout differ. The pointer stays valid while this object lives.
+    // Null where no module converts directly, or between placements where element type or layout differ. The pointer stays valid until `reconsider`.
     support::Result<const ConversionChoice*> direct(const std::shared_ptr<ir::ExprPool>& pool,
                                                     const ir::TensorType& type, const PortLayout& from,
                                                     const PortLayout& to);
+    // After a tactic of `task` was found wrong: another one takes its place, or none is left and there is no such conversion any more.
+    void reconsider(const Task& task);
     const ir::SymbolBox& box() const { return mBox; }
     // Every conversion asked for so far, in order.
     const std::vector<std::shared_ptr<Task>>& tasks() const { return mTasks; }
@@ -45,6 +47,8 @@ private:
     ir::SymbolBox mBox;
     support::Result<const ConversionChoice*> copy(const ir::ExprPool& pool, const ir::TensorType& type,
                                                   const PortLayout& from, const PortLayout& to);
+    // The cheapest tactic that may be used; null where there is none.
+    static std::unique_ptr<ConversionChoice> cheapest(const std::shared_ptr<Task>& task);
 
     TacticTimer* mTimer = nullptr;
     CopyCosts* mCopyCosts = nullptr;
@@ -54,17 +58,25 @@ private:
 };
 
 // How a constant gets from its linear form in host memory to a port.
-enum class ConstantRoute : uint8_t {
-    kHost,   // a conversion on the host, or none; at another placement the bytes are copied there
-    kDevice, // copied there, then converted there
-    kNone,
+struct ConstantRoute {
+    enum class Kind : uint8_t {
+        kHost,   // a conversion on the host, or none; at another placement the bytes are copied there
+        kDevice, // copied there, then converted there
+        kNone,
+    };
+    Kind kind = Kind::kNone;
+    const ConversionChoice* conversion = nullptr; // null: the linear bytes are what is asked for, or there is no way
 };
 support::Result<ConstantRoute> routeOf(Conversions& conversions, const std::shared_ptr<ir::ExprPool>& pool,
                                        const ir::TensorType& type, const PortLayout& port);
 
+// Whose kernel brings bytes into a layout: the fastest one, where only time matters, or the reference backend's, where it has one, so that what
+// is compared does not rest on the kernels that are being judged. Only their own module knows opaque layouts.
+enum class ConvertBy : uint8_t { kFastest, kReference };
+
 // Runs one conversion of host bytes, also into layouts that only kernels of a device make. Error where no module does it.
 support::Result<ir::ConstantPtr> convertBytes(const BuildContext& context, const ir::ConstantPtr& from,
-                                              const PortLayout& fromPort, const PortLayout& toPort);
+                                              const PortLayout& fromPort, const PortLayout& toPort, ConvertBy by);
 
 // Time that moving `bytes` takes at a modest memory speed: the stand-in where nothing is timed.
 double modelledUs(int64_t bytes);

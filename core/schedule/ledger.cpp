@@ -146,7 +146,7 @@ private:
             const Verification& found = verification->second;
             switch (found.verdict) {
             case Verdict::kVerified:
-                json["verified"] = {{"max_abs", found.maxAbs}, {"max_rel", found.maxRel}};
+                json["verified"] = {{"max_abs", found.maxAbs}, {"max_rel", found.maxRel}, {"module", found.module}};
                 break;
             case Verdict::kNotVerified:
                 json["unverified"] = found.reason;
@@ -235,7 +235,8 @@ support::Result<TimingCache> timesOf(const std::string& ledger) {
                         record.samples = candidate.at("samples").get<int32_t>();
                         if (const auto verified = candidate.find("verified"); verified != candidate.end()) {
                             record.verified = {verified->at("max_abs").get<double>(),
-                                               verified->at("max_rel").get<double>()};
+                                               verified->at("max_rel").get<double>(),
+                                               verified->at("module").get<std::string>()};
                         }
                     } else if (candidate.at("state") == "failed") {
                         record.failure = candidate.at("reason").get<std::string>();

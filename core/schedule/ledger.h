@@ -20,6 +20,7 @@ struct Verification {
     std::string reason; // why not verified
     double maxAbs = 0;
     double maxRel = 0;
+    std::string module; // hash of the library's file that was verified
 };
 using VerificationMap = std::map<std::string, Verification>; // by task key + "/" + provider + "/" + tactic key
 

@@ -89,7 +89,7 @@ support::Result<int32_t> PlanAssembler::constant(const ir::Value& value, const P
     PortLayout port = asked;
     if (port.placement != TN_PLACEMENT_HOST) {
         TN_ASSIGN_OR_RETURN(const ConstantRoute route, routeOf(conversions, mPool, value.type(), port));
-        if (route == ConstantRoute::kDevice) {
+        if (route.kind == ConstantRoute::Kind::kDevice) {
             return deviceConstant(value, port, conversions);
         }
         port.placement = TN_PLACEMENT_HOST; // the runtime copies the bytes

@@ -91,7 +91,7 @@ bool SelectionBuilder::constantsReachable(const RegionEntry& region, const Candi
         }
         support::Result<ConstantRoute> route =
             routeOf(mConversions, mGraph.poolPtr(), region.inputs[i]->type(), candidate.tactic.inputs[i]);
-        if (!route.ok() || *route == ConstantRoute::kNone) {
+        if (!route.ok() || route->kind == ConstantRoute::Kind::kNone) {
             return false;
         }
     }

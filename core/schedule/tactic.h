@@ -47,9 +47,7 @@ struct Candidate {
     Tactic tactic;
     CandidateState state = CandidateState::kOpen;
     TimingRecord time;
-    bool fromCache = false;
-    bool estimated = false; // `time` is a prediction: level 0, or stopped before it was timed
-    std::string reason;     // of a failure
+    std::string reason; // of a failure
 };
 
 // Why a provider makes nothing, or not more, of a task.

@@ -87,7 +87,6 @@ bool TacticTimer::recall(const Task& task, Candidate& candidate) {
     MissReason reason = MissReason::kNone;
     if (const TimingRecord* record = mCache->find(keyOf(task, candidate), reason)) {
         ++mHits;
-        candidate.fromCache = true;
         settle(candidate, *record);
         return true;
     }
@@ -162,7 +161,7 @@ support::Result<ir::ConstantPtr> TacticTimer::inputAt(const Task& task, size_t i
     const ir::ConstantPtr data = testInput(task, index, task.box().opt);
     const PortLayout plain = linearPort(data->dtype, static_cast<int32_t>(data->dims.size()));
     // Of a conversion the contents do not matter for time, the layout they come in does.
-    return convertBytes(mContext, data, plain, task.convertFrom() ? *task.convertFrom() : port);
+    return convertBytes(mContext, data, plain, task.convertFrom() ? *task.convertFrom() : port, ConvertBy::kFastest);
 }
 
 support::Status TacticTimer::enter(const Task& task, std::map<std::string, ir::ConstantPtr>& inputs,

@@ -26,7 +26,6 @@ public:
     const std::string& key() const { return mKey; }
     const std::string& label() const { return mLabel; } // "conv", "fused:pointwise"
     const ir::Graph& body() const { return *mBody; }
-    const std::shared_ptr<const ir::Graph>& bodyPtr() const { return mBody; }
     const std::vector<ir::ConstantPtr>& constants() const { return mConstants; }
     const ir::SymbolBox& box() const { return mBox; }
     // Expressions of TnPrepareArgs::scalars, in order.

@@ -125,7 +125,8 @@ std::string TimingCache::serialize() const {
                         json = {{"us", record.us}, {"spread", record.spread}, {"samples", record.samples}};
                         if (record.verified) {
                             json["verified"] = {{"max_abs", record.verified->maxAbs},
-                                                {"max_rel", record.verified->maxRel}};
+                                                {"max_rel", record.verified->maxRel},
+                                                {"module", record.verified->module}};
                         }
                     } else {
                         tactics[tactic] = {{"failure", record.failure}};
@@ -170,7 +171,8 @@ support::Result<TimingCache> TimingCache::deserialize(std::string_view text) {
                             record.samples = json.value("samples", 0);
                             if (const auto verified = json.find("verified"); verified != json.end()) {
                                 record.verified = {verified->at("max_abs").get<double>(),
-                                                   verified->at("max_rel").get<double>()};
+                                                   verified->at("max_rel").get<double>(),
+                                                   verified->at("module").get<std::string>()};
                             }
                             if (!(record.us >= 0)) {
                                 return support::invalidFile("timing cache has a negative time for tactic ", tactic,

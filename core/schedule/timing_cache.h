@@ -26,10 +26,12 @@ struct TimingKey {
     std::string tactic;  // id, name and ports
 };
 
-// What comparing a tactic with the reference backend found: the largest differences.
+// What comparing a tactic with the reference backend found: the largest differences. It speaks of the module's file of that moment: a version
+// is what somebody wrote down, and a rebuilt kernel with the same one may be wrong.
 struct VerifiedRecord {
     double maxAbs = 0;
     double maxRel = 0;
+    std::string module; // hash of the file's bytes
 };
 
 struct TimingRecord {

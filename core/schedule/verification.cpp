@@ -1,5 +1,7 @@
 #include "core/schedule/verification.h"
 
+#include "core/support/file_map.h"
+#include "core/support/hash.h"
 #include "core/support/text.h"
 
 #include <chrono>
@@ -71,16 +73,31 @@ bool Verifier::check(const Task& task, Candidate& candidate) {
 }
 
 Verification Verifier::verify(const Task& task, Candidate& candidate) {
-    if (const auto& earlier = candidate.time.verified) {
-        return {Verdict::kVerified, "", earlier->maxAbs, earlier->maxRel};
+    const std::string& module = moduleHash(candidate.provider);
+    if (const auto& earlier = candidate.time.verified; earlier && !module.empty() && earlier->module == module) {
+        return {Verdict::kVerified, "", earlier->maxAbs, earlier->maxRel, module};
     }
     const auto begin = std::chrono::steady_clock::now();
     Verification found = compareWithOracle(task, candidate);
     mSpentSeconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     if (found.verdict == Verdict::kVerified) {
-        mTimer.keepVerified(task, candidate, {found.maxAbs, found.maxRel});
+        found.module = module;
+        mTimer.keepVerified(task, candidate, {found.maxAbs, found.maxRel, module});
     }
     return found;
+}
+
+const std::string& Verifier::moduleHash(int32_t provider) {
+    auto [known, added] = mModuleHashes.emplace(provider, "");
+    const registry::RegistrySnapshot& snapshot = *mContext.snapshot;
+    const registry::ModuleInfo* module =
+        added ? snapshot.module(snapshot.providers()[static_cast<size_t>(provider)].origin.module) : nullptr;
+    if (module) {
+        if (support::Result<support::FileMap> file = support::FileMap::open(module->path); file.ok()) {
+            known->second = support::hashBytes(file->bytes()).hex();
+        }
+    }
+    return known->second;
 }
 
 Verification Verifier::compareWithOracle(const Task& task, const Candidate& candidate) {
@@ -101,7 +118,9 @@ Verification Verifier::compareWithOracle(const Task& task, const Candidate& cand
     std::vector<int64_t> point = samplePoint(task);
     std::vector<ir::ConstantPtr> inputs = TacticTimer::testInputs(task, point);
     std::vector<ir::ConstantPtr>& expected = mExpected[task.key()];
-    if (expected.empty()) {
+    if (expected.empty() && task.convertFrom()) {
+        expected = inputs; // a conversion keeps the values
+    } else if (expected.empty()) {
         support::Result<std::vector<ir::ConstantPtr>> answer = mOracle.run(task.body(), inputs, point);
         if (!answer.ok()) {
             return skip(answer.status().toString());
@@ -130,7 +149,8 @@ Verification Verifier::compareWithOracle(const Task& task, const Candidate& cand
     std::vector<const void*> inputAddresses;
     for (size_t i = 0; i < inputs.size(); ++i) {
         PortLayout linear = linearPort(inputs[i]->dtype, static_cast<int32_t>(inputs[i]->dims.size()));
-        support::Result<ir::ConstantPtr> data = convertBytes(mContext, inputs[i], linear, candidate.tactic.inputs[i]);
+        support::Result<ir::ConstantPtr> data =
+            convertBytes(mContext, inputs[i], linear, candidate.tactic.inputs[i], ConvertBy::kReference);
         if (!data.ok()) {
             return skip(data.status().toString());
         }
@@ -162,7 +182,8 @@ Verification Verifier::compareWithOracle(const Task& task, const Candidate& cand
         raw->data = buffers[o]->data();
         raw->bytes = buffers[o]->bytes();
         PortLayout linear = linearPort(expected[o]->dtype, static_cast<int32_t>(expected[o]->dims.size()));
-        support::Result<ir::ConstantPtr> actual = convertBytes(mContext, raw, candidate.tactic.outputs[o], linear);
+        support::Result<ir::ConstantPtr> actual =
+            convertBytes(mContext, raw, candidate.tactic.outputs[o], linear, ConvertBy::kReference);
         if (!actual.ok()) {
             return skip(actual.status().toString());
         }

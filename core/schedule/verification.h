@@ -18,12 +18,13 @@ public:
     // Checks once per task and tactic. False: the tactic is wrong; candidate.state and reason say so and it must not be used.
     bool check(const Task& task, Candidate& candidate);
     const VerificationMap& results() const { return mResults; }
-    double spentSeconds() const { return mSpentSeconds; }
 
 private:
     // What an earlier build found, as the timing cache remembers it, or a comparison now.
     Verification verify(const Task& task, Candidate& candidate);
     Verification compareWithOracle(const Task& task, const Candidate& candidate);
+    // Of the library that a provider came from, hashed once. Empty: it came from no file, and no verdict outlives the build.
+    const std::string& moduleHash(int32_t provider);
 
     const BuildContext& mContext;
     TacticTimer& mTimer;
@@ -32,6 +33,7 @@ private:
     double mSpentSeconds = 0;
     VerificationMap mResults;
     std::map<std::string, std::vector<ir::ConstantPtr>> mExpected; // by task key
+    std::map<int32_t, std::string> mModuleHashes;                  // by provider
 };
 
 std::string verificationKey(const BuildContext& context, const Task& task, const Candidate& candidate);

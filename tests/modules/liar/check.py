@@ -1,10 +1,12 @@
 """A tactic that wins by time and is wrong is found out, dropped with a warning, and another one chosen: check.py PREFIX BUILD"""
+import json
 import pathlib
 import subprocess
 import sys
 
 import numpy as np
 import onnx
+import onnx.reference
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "examples"))
 from tool import Tool, expect, model
@@ -20,13 +22,60 @@ folder = tool.data("liar", model(nodes, [("x", [64, 1024])], [("y", [64, 1024])]
 plan, cache = tool.build / "liar.plan", tool.build / "liar.timing"
 cache.unlink(missing_ok=True)
 
-# Once with times that are measured, once with times and verdicts that a cache remembers.
-for _ in range(2):
-    done = subprocess.run([tool.binary, "build", str(folder / "model.onnx"), "-o", str(plan), "--module", str(module), "--timing-cache", str(cache)],
+def build(folder, name, *options):
+    """The lines that the build prints, and the plan."""
+    plan = tool.build / f"{name}.plan"
+    done = subprocess.run([tool.binary, "build", str(folder / "model.onnx"), "-o", str(plan), "--module", str(module), *map(str, options)],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(done.stdout, end="")
     expect(done.returncode == 0, "the build should go on without the wrong tactic")
-    expect("dropped tactic 'copy'" in done.stdout and "differs from the reference" in done.stdout, "a warning should name the tactic and the reason")
+    return done.stdout, plan
+
+
+# Once with times that are measured, once with times and verdicts that a cache remembers.
+cache = tool.build / "liar.timing"
+cache.unlink(missing_ok=True)
+for _ in range(2):
+    said, plan = build(folder, "liar", "--timing-cache", cache)
+    expect("dropped tactic 'copy'" in said and "differs from the reference" in said, "a warning should name the tactic and the reason")
     expect(tool.chosen(plan)["running"] != "liar", "a wrong tactic was chosen")
     tool.run("run", plan, "--check", folder, "--rtol", "1e-3", "--atol", "1e-2", "--module", module)
+
+# A verdict counts for the file of the module that was verified, whatever version the module says it has.
+remembered = json.loads(cache.read_text())
+
+
+def forget_modules(node):
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if key == "verified":
+            value["module"] = "another"
+        forget_modules(value)
+
+
+def verdicts(node):
+    if isinstance(node, dict) and "verified" in node:
+        yield node["verified"]["module"]
+    for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from verdicts(value)
+
+
+expect(any(True for _ in verdicts(remembered)), "the cache should remember verdicts")
+forget_modules(remembered)
+cache.write_text(json.dumps(remembered))
+build(folder, "liar", "--timing-cache", cache)
+expect("another" not in set(verdicts(json.loads(cache.read_text()))), "verdicts about another file of the module were trusted")
+
+# The same of conversions between layouts, of values and of weights: nothing but the reference backend says what is right.
+rng = np.random.default_rng(2)
+image = rng.uniform(-1, 1, (1, 16, 64, 64)).astype(np.float32)
+weights = [rng.uniform(-0.1, 0.1, (16, 16, 3, 3)).astype(np.float32) for _ in range(3)]
+nodes = [onnx.helper.make_node("Conv", [f"t{i}" if i else "x", f"w{i}"], [f"t{i + 1}" if i < 2 else "y"], name=f"conv{i}", pads=[1, 1, 1, 1])
+         for i in range(3)]
+network = model(nodes, [("x", image.shape)], [("y", image.shape)])
+network.graph.initializer.extend(onnx.numpy_helper.from_array(w, f"w{i}") for i, w in enumerate(weights))
+expected = onnx.reference.ReferenceEvaluator(network).run(None, {"x": image})
+folder = tool.data("liar_layouts", network, [image], expected)
+said, plan = build(folder, "liar_layouts", "--level", "3")
+expect("dropped tactic 'nothing' of convert" in said, "a warning should name the conversion")
+tool.run("run", plan, "--check", folder, "--module", module)
 print("PASSED")

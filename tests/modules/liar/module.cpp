@@ -1,4 +1,4 @@
-// A module whose kernel is fast and wrong: its cumulative sum is the input.
+// A module whose kernels are fast and wrong: its cumulative sum is the input, its conversions of layouts do nothing.
 #include "tenon/module/module.hpp"
 
 #include <cstring>
@@ -15,39 +15,59 @@ public:
     std::string version() const override { return "1"; }
 
     Code supports(const TargetView& target, const TaskView& task, Reason& reason) const override {
-        return target.isHost() && task.op() == "cumsum" && task.input(0).dtype() == TN_F32
+        const bool knows = task.op() == "cumsum" || task.op() == "convert";
+        return target.isHost() && knows && task.input(0).dtype() == TN_F32
                    ? Code::kOk
-                   : reason.unsupported("liar only has cumsum of f32 on the host");
+                   : reason.unsupported("liar only has cumsum and conversions of f32 on the host");
     }
-    Code enumerate(const TargetView&, const TaskView& task, TacticList& tactics, Reason&) const override {
-        tactics.add(linearTactic(task, 1, "copy", TN_TRAIT_DETERMINISTIC));
+    Code enumerate(const TargetView&, const TaskView& task, TacticList& tactics, Reason& reason) const override {
+        Tactic tactic = linearTactic(task, 1, "copy", TN_TRAIT_DETERMINISTIC);
+        if (task.op() == "convert") {
+            tactic.name = "nothing";
+            tactic.inputs = {task.offered(0)[0]};
+            tactic.outputs = {*task.convertTo()};
+            if (isOpaque(tactic.inputs[0].format) || isOpaque(tactic.outputs[0].format)) {
+                return reason.unsupported("liar knows no opaque layouts");
+            }
+        }
+        tactics.add(tactic);
         return Code::kOk;
     }
-    Code compile(const TargetView&, const TaskView&, const TacticView&, const Cancel&, BlobOutput& blob,
+    Code compile(const TargetView&, const TaskView& task, const TacticView&, const Cancel&, BlobOutput& blob,
                  Reason&) const override {
-        blob.set("liar", kBlobVersion, BlobWriter(kBlobVersion));
+        BlobWriter out(kBlobVersion);
+        out.boolean(task.op() == "cumsum");
+        blob.set("liar", kBlobVersion, out);
         return Code::kOk;
     }
 };
 
 class LiarState final : public State {
 public:
+    explicit LiarState(bool copies) : mCopies(copies) {}
     Code prepare(const PrepareArgs& args, Reason&) override {
         mBytes = static_cast<size_t>(args.input(0).bytes);
         return Code::kOk;
     }
     Code launch(const LaunchArgs& args) override {
-        std::memcpy(args.output<float>(0), args.input<float>(0), mBytes);
+        if (mCopies) {
+            std::memcpy(args.output<float>(0), args.input<float>(0), mBytes);
+        }
         return Code::kOk;
     }
 
 private:
+    bool mCopies;
     size_t mBytes = 0;
 };
 
 class LiarKernel final : public Kernel {
 public:
-    std::unique_ptr<State> makeState(Session&, Reason&) const override { return std::make_unique<LiarState>(); }
+    explicit LiarKernel(bool copies) : mCopies(copies) {}
+    std::unique_ptr<State> makeState(Session&, Reason&) const override { return std::make_unique<LiarState>(mCopies); }
+
+private:
+    bool mCopies;
 };
 
 class LiarRuntime final : public KernelRuntime {
@@ -55,7 +75,8 @@ public:
     std::string name() const override { return "liar"; }
     std::unique_ptr<Kernel> deserialize(std::span<const std::byte> blob, uint32_t, Reason& reason) override {
         BlobReader in(blob, kBlobVersion);
-        return in.finish(reason) ? std::make_unique<LiarKernel>() : nullptr;
+        const bool copies = in.boolean();
+        return in.finish(reason) ? std::make_unique<LiarKernel>(copies) : nullptr;
     }
 };
 
