@@ -252,8 +252,7 @@ std::string dumpPlan(const Plan& plan) {
     }
     append(out, "plan of ", support::quote(plan.networkName), ", written by Tenon ", plan.tenonVersion, ", level ",
            plan.level, '\n');
-    append(out, "target ", plan.targetFingerprint, plan.targetFeatures.empty() ? "" : " with ",
-           join(plan.targetFeatures, " "), '\n');
+    append(out, "target ", plan.targetFingerprint, '\n');
     for (size_t i = 0; i < plan.devices.size(); ++i) {
         append(out, "device ", i + 1, ' ', plan.devices[i].backend, ' ', plan.devices[i].fingerprint, '\n');
     }

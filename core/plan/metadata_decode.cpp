@@ -276,7 +276,6 @@ Result<Plan> Decoder::decode(const fb::Metadata& metadata, DataPlaces& places) {
     plan.tenonVersion = text(metadata.tenon_version());
     plan.targetJson = text(metadata.target_json());
     plan.targetFingerprint = text(metadata.target_fingerprint());
-    plan.targetFeatures = texts(metadata.target_features());
     plan.level = metadata.level();
     mFormats = list<ir::TensorFormat>(metadata.formats(), [this](const fb::Format* each) { return format(*each); });
     plan.symbols = list<ir::Symbol>(metadata.symbols(), [this](const fb::Symbol* each) {

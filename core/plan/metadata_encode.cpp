@@ -225,7 +225,6 @@ std::vector<std::byte> Encoder::encode(const Plan& plan, const DataPlaces& place
     const auto tenonVersion = text(plan.tenonVersion);
     const auto targetJson = text(plan.targetJson);
     const auto targetFingerprint = text(plan.targetFingerprint);
-    const auto targetFeatures = texts(plan.targetFeatures);
     const auto formatsOffset = mBuilder.CreateVector(formats);
     const auto symbolsOffset = mBuilder.CreateVector(symbols);
     const auto expressionsOffset = mBuilder.CreateVectorOfStructs(expressions);
@@ -236,8 +235,8 @@ std::vector<std::byte> Encoder::encode(const Plan& plan, const DataPlaces& place
     const auto programsOffset = mBuilder.CreateVector(programs);
     const auto devicesOffset = mBuilder.CreateVector(devices);
     const auto root =
-        fb::CreateMetadata(mBuilder, networkName, tenonVersion, targetJson, targetFingerprint, targetFeatures,
-                           plan.level, formatsOffset, symbolsOffset, expressionsOffset, bindingsOffset, constantsOffset,
+        fb::CreateMetadata(mBuilder, networkName, tenonVersion, targetJson, targetFingerprint, plan.level,
+                           formatsOffset, symbolsOffset, expressionsOffset, bindingsOffset, constantsOffset,
                            kernelsOffset, requirementsOffset, programsOffset, weightProgram, devicesOffset);
     fb::FinishMetadataBuffer(mBuilder, root);
     const auto* begin = reinterpret_cast<const std::byte*>(mBuilder.GetBufferPointer());

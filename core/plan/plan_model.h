@@ -154,8 +154,6 @@ struct Plan {
     std::string tenonVersion;
     std::string targetJson; // of the device the plan was made for
     std::string targetFingerprint;
-    std::vector<std::string>
-        targetFeatures; // what a device must offer to run it: "avx2", "avx512f"; named as in registry/host_backend.h
     int32_t level = 3;
     std::vector<PlanDevice> devices;
     std::vector<ir::Symbol> symbols;       // Symbol::input counts input bindings only

@@ -32,7 +32,11 @@ bool inRange(int64_t index, size_t count) { return index >= 0 && static_cast<uin
 struct Corner {
     const char* name;
     std::vector<int64_t> values; // by expression
-    bool bounded = true;         // false: a symbol without an upper bound has a meaningless value here
+    std::vector<bool> known; // by expression; false: made of a symbol without an upper bound, its value means nothing
+
+    bool knows(const std::vector<ExprIndex>& dims) const {
+        return std::all_of(dims.begin(), dims.end(), [this](ExprIndex dim) { return known[static_cast<size_t>(dim)]; });
+    }
 };
 
 class Checker {
@@ -61,8 +65,8 @@ private:
     Status checkIndices(const std::vector<ExprIndex>& list, const std::string& where) const;
     std::vector<Corner> cornersOf(const PlanProgram& program) const;
 
-    // Room that the storage behind a tensor has at a corner; -1: not known there.
-    int64_t roomFor(const PlanProgram& program, const PlanTensor& tensor, const Corner& corner) const;
+    // Bytes of the storage behind a tensor at a corner: -1 where they are too many to count, none where they are not known.
+    std::optional<int64_t> roomFor(const PlanProgram& program, const PlanTensor& tensor, const Corner& corner) const;
     int64_t bytesAt(const ir::TensorFormat& format, ir::DataType dtype, const std::vector<ExprIndex>& dims,
                     const Corner& corner) const;
 
@@ -351,14 +355,21 @@ Status Checker::checkBox(const PlanProgram& program, const std::string& where, b
 std::vector<Corner> Checker::cornersOf(const PlanProgram& program) const {
     std::vector<Corner> corners;
     for (const char* name : {"smallest", "optimal", "largest"}) {
-        Corner corner{name, std::vector<int64_t>(mPlan.expressions.size()), true};
+        Corner corner{name, std::vector<int64_t>(mPlan.expressions.size()),
+                      std::vector<bool>(mPlan.expressions.size(), true)};
         std::vector<int64_t> symbols(mPlan.symbols.size());
         for (size_t i = 0; i < program.box.size(); ++i) {
             const SymbolRange& range = program.box[i];
             symbols[i] = corners.empty() ? range.min : corners.size() == 1 ? range.opt : range.max;
-            corner.bounded = corner.bounded && symbols[i] != INT64_MAX;
         }
         evaluateTable(mPlan.expressions, symbols, corner.values);
+        for (size_t i = 0; i < mPlan.expressions.size(); ++i) {
+            const ir::ExprNode& node = mPlan.expressions[i];
+            corner.known[i] = node.op != ir::ExprOp::kSymbol || symbols[static_cast<size_t>(node.value)] != INT64_MAX;
+            for (int32_t k = 0; k < operandCount(node.op); ++k) {
+                corner.known[i] = corner.known[i] && corner.known[static_cast<size_t>(node.operands[k].id)];
+            }
+        }
         corners.push_back(std::move(corner));
     }
     return corners;
@@ -376,11 +387,15 @@ int64_t Checker::bytesAt(const ir::TensorFormat& format, ir::DataType dtype, con
     return spanOf(format, dtype, extents);
 }
 
-int64_t Checker::roomFor(const PlanProgram& program, const PlanTensor& tensor, const Corner& corner) const {
+std::optional<int64_t> Checker::roomFor(const PlanProgram& program, const PlanTensor& tensor,
+                                        const Corner& corner) const {
     switch (tensor.role) {
     case PlanTensor::Role::kInput:
     case PlanTensor::Role::kOutput: {
         const PlanBinding& binding = mPlan.bindings[static_cast<size_t>(tensor.binding)];
+        if (!corner.knows(binding.dims)) {
+            return std::nullopt;
+        }
         return bytesAt(binding.format, binding.dtype, binding.dims, corner);
     }
     case PlanTensor::Role::kConstant:
@@ -388,7 +403,7 @@ int64_t Checker::roomFor(const PlanProgram& program, const PlanTensor& tensor, c
     case PlanTensor::Role::kActivation:
         return program.arenaAt(tensor.placement);
     }
-    return -1;
+    return std::nullopt;
 }
 
 Status Checker::checkPlace(const PlanProgram& program, const PlanTensor& tensor, const std::string& where) {
@@ -412,18 +427,21 @@ Status Checker::checkPlace(const PlanProgram& program, const PlanTensor& tensor,
         }
     }
     for (const Corner& corner : mCorners) {
-        const int64_t bytes = bytesAt(tensor.format, tensor.dtype, tensor.dims, corner);
-        if (!corner.bounded) {
-            continue;
+        if (!corner.knows(tensor.dims)) {
+            continue; // such a tensor is checked at every run's extents
         }
+        const int64_t bytes = bytesAt(tensor.format, tensor.dtype, tensor.dims, corner);
         if (bytes < 0 || bytes > tensor.capacity) {
             return invalidFile(where, " needs ", bytes < 0 ? std::string("too many") : cat(bytes), " bytes at the ",
                                corner.name, " extents, its capacity is ", tensor.capacity);
         }
-        const int64_t room = roomFor(program, tensor, corner);
-        if (bytes > 0 && (room < 0 || tensor.offset > room || bytes > room - tensor.offset)) {
+        const std::optional<int64_t> room = roomFor(program, tensor, corner);
+        if (bytes > 0 && !room) {
+            return invalidFile(where, " has extents with a bound in a binding whose extents have none");
+        }
+        if (bytes > 0 && (tensor.offset > *room || bytes > *room - tensor.offset)) {
             return invalidFile(where, " takes ", bytes, " bytes from ", tensor.offset, " at the ", corner.name,
-                               " extents, where there are ", room);
+                               " extents, where there are ", *room);
         }
     }
     return {};

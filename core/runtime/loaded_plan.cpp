@@ -13,40 +13,15 @@ using support::makeError;
 using support::Result;
 using support::Status;
 
-namespace {
-
-DeviceDescription thisMachine() {
-    const registry::HostDescription& host = registry::hostDescription();
-    return {host.isa, registry::hostFingerprint(host)};
-}
-
-} // namespace
-
-Status LoadedPlan::checkTarget(const LoadOptions& options) const {
-    const DeviceDescription device = options.device.has_value() ? *options.device : thisMachine();
-    std::vector<std::string> missing;
-    for (const std::string& feature : mPlan.targetFeatures) {
-        if (std::find(device.features.begin(), device.features.end(), feature) == device.features.end()) {
-            missing.push_back(feature);
-        }
-    }
-    if (!missing.empty()) {
-        const std::string what =
-            support::cat("the plan was built for a processor with ", support::join(missing, ", "), " (target ",
-                         mPlan.targetFingerprint, "), which this machine (", device.fingerprint, ") does not have");
-        if (!options.allowOtherTarget) {
-            return makeError(Code::kEnvironment, what, ". Build the plan on this machine, or for its instruction sets");
-        }
-        options.log.warning(what, "; it is loaded because that was asked for, and may stop the process");
-        return {};
-    }
+void LoadedPlan::mentionOtherMachine(const LoadOptions& options) const {
+    const std::string here =
+        options.machine.has_value() ? *options.machine : registry::hostFingerprint(registry::hostDescription());
     // A fingerprint may carry the size of the thread team after that of the machine.
-    const bool same = mPlan.targetFingerprint.substr(0, device.fingerprint.size()) == device.fingerprint;
-    if (!mPlan.targetFingerprint.empty() && !device.fingerprint.empty() && !same) {
-        options.log.info("the plan was timed on another machine (", mPlan.targetFingerprint, ", this is ",
-                         device.fingerprint, "): it runs, but another choice of tactics may be faster here");
+    const bool same = mPlan.targetFingerprint.substr(0, here.size()) == here;
+    if (!mPlan.targetFingerprint.empty() && !here.empty() && !same) {
+        options.log.info("the plan was timed on another machine (", mPlan.targetFingerprint, ", this is ", here,
+                         "): it runs, but another choice of tactics may be faster here");
     }
-    return {};
 }
 
 Status LoadedPlan::checkConstants() const {
@@ -122,7 +97,7 @@ Result<std::shared_ptr<const LoadedPlan>> LoadedPlan::load(plan::Plan plan,
     const std::shared_ptr<LoadedPlan> loaded(new LoadedPlan);
     loaded->mPlan = std::move(plan);
     loaded->mSnapshot = std::move(snapshot);
-    TN_RETURN_IF_ERROR(loaded->checkTarget(options));
+    loaded->mentionOtherMachine(options);
     TN_ASSIGN_OR_RETURN(loaded->mDevices, DeviceSet::bind(loaded->mPlan, loaded->mSnapshot, options.log));
     std::vector<bool> wanted(loaded->mPlan.kernels.size(), false);
     for (const plan::PlanProgram& source : loaded->mPlan.programs) {

@@ -17,27 +17,18 @@
 
 namespace tenon::runtime {
 
-/// What a device offers, for the check against the plan's target.
-struct DeviceDescription {
-    std::vector<std::string> features; // "avx2", "avx512f"
-    std::string fingerprint;           // empty: not compared
-};
-
 struct LoadOptions {
     support::Logger log = support::defaultLogger();
-    /// Load a plan whose target has instruction sets that this machine lacks, with a warning instead of an error. Kernels that use them end
-    /// the process.
-    bool allowOtherTarget = false;
-    /// Default: this machine.
-    std::optional<DeviceDescription> device;
+    /// Fingerprint of this machine, to say when a plan was timed on another one. Default: the host's; empty: nothing is said.
+    std::optional<std::string> machine;
 };
 
 /// Immutable and shared by contexts; thread-safe. Keeps the snapshot, its modules, and the plan's weights alive.
 class LoadedPlan {
 public:
     /// Also computes what the weight program derives and the plan does not hold, and copies constants to the devices that read them.
-    /// kEnvironment for a missing module (named with its version), device, or a target that this machine is not; kUnsupported for steps that
-    /// this version does not run; otherwise what a kernel runtime says.
+    /// kEnvironment for a missing module (named with its version) or device; kUnsupported for steps that this version does not run; otherwise
+    /// what a kernel runtime says: whether a kernel can run on a machine with other instruction sets, it alone knows.
     static support::Result<std::shared_ptr<const LoadedPlan>>
     load(plan::Plan plan, std::shared_ptr<const registry::RegistrySnapshot> snapshot, const LoadOptions& options = {});
 
@@ -68,7 +59,7 @@ public:
 
 private:
     LoadedPlan() = default;
-    support::Status checkTarget(const LoadOptions& options) const;
+    void mentionOtherMachine(const LoadOptions& options) const;
     support::Status checkConstants() const;
     support::Status deriveMissing();
 

@@ -45,7 +45,7 @@ public:
     }
     std::shared_ptr<const LoadedPlan> load(const plan::Plan& plan) {
         LoadOptions options;
-        options.device = DeviceDescription{};
+        options.machine = "";
         auto loaded = LoadedPlan::load(plan, snapshot, options);
         EXPECT_TRUE(loaded.ok()) << loaded.status().toString();
         return loaded.ok() ? *loaded : nullptr;
@@ -409,7 +409,7 @@ TEST(Recording, AUserMayRecordTheStream) {
 TEST(DevicePlan, WithoutItsDeviceIsRefused) {
     Machine machine;
     LoadOptions options;
-    options.device = DeviceDescription{};
+    options.machine = "";
     setenv("FAKEGPU_DEVICES", "0", 1);
     const support::Status status = LoadedPlan::load(devicePlan(), machine.snapshot, options).status();
     unsetenv("FAKEGPU_DEVICES");

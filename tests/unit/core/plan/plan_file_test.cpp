@@ -68,7 +68,6 @@ TEST(PlanFile, RoundTripKeepsEverything) {
     ASSERT_TRUE(again.ok()) << again.status().toString();
     EXPECT_EQ(*again, bytes);
 
-    EXPECT_EQ(read->targetFeatures, plan.targetFeatures);
     EXPECT_EQ(read->symbols[1].source, ir::SymbolSource::kInputElement);
     EXPECT_EQ(read->expressions[testing::kScaled].scale, 1.5);
     EXPECT_TRUE(ir::equal(read->constants[2].format, plan.constants[2].format));

@@ -72,7 +72,6 @@ inline Plan samplePlan() {
     plan.tenonVersion = "0.1.0";
     plan.targetJson = R"({"isa":"avx2"})";
     plan.targetFingerprint = "host-avx2-4";
-    plan.targetFeatures = {"avx2"};
     plan.symbols = {{"N", ir::SymbolSource::kInputDim, 0, 0}, {"S", ir::SymbolSource::kInputElement, 1, 0}};
     plan.expressions = {symbolNode(0),   constantNode(4), symbolNode(1),   binaryNode(ir::ExprOp::kProd, kN, kFour),
                         constantNode(3), constantNode(8), constantNode(2), constantNode(1)};

@@ -158,17 +158,42 @@ const Rule kRules[] = {
 INSTANTIATE_TEST_SUITE_P(All, VerifyRule, ::testing::ValuesIn(kRules),
                          [](const auto& rule) { return std::string(rule.param.name); });
 
-TEST(VerifyPlan, AnUnboundedActivationNeedsNoRoom) {
+// The sample with a symbol that has no upper bound; it is expression 9.
+Plan planWithUnboundedSymbol() {
     Plan plan = samplePlan();
     plan.symbols.push_back({"u", ir::SymbolSource::kUnbacked, -1, 0});
     for (PlanProgram& program : plan.programs) {
         program.box.push_back({0, 10, INT64_MAX});
     }
     plan.expressions.push_back(testing::symbolNode(2));
+    return plan;
+}
+
+TEST(VerifyPlan, AnUnboundedActivationNeedsNoRoom) {
+    Plan plan = planWithUnboundedSymbol();
     PlanTensor tensor = testing::makeTensor("grows", PlanTensor::Role::kActivation, -1, {9});
     tensor.capacity = kUnbounded;
     plan.programs[0].tensors.push_back(tensor);
     EXPECT_TRUE(verifyPlan(plan).ok()) << verifyPlan(plan).toString();
+}
+
+// Only tensors that mention the symbol are left to the runtime.
+TEST(VerifyPlan, AnUnboundedSymbolSwitchesNoOtherCheckOff) {
+    Plan plan = planWithUnboundedSymbol();
+    EXPECT_TRUE(verifyPlan(plan).ok()) << verifyPlan(plan).toString();
+    plan.programs[0].tensors[2].capacity -= 4;
+    EXPECT_THAT(verifyPlan(plan).message(), HasSubstr("needs 256 bytes at the largest extents, its capacity is 252"));
+    plan = planWithUnboundedSymbol();
+    plan.programs[0].tensors[0].offset = 4;
+    EXPECT_THAT(verifyPlan(plan).message(),
+                HasSubstr("takes 16 bytes from 4 at the smallest extents, where there are 16"));
+}
+
+TEST(VerifyPlan, AnUnboundedBindingHoldsNoTensorOfFixedExtents) {
+    Plan plan = planWithUnboundedSymbol();
+    plan.bindings[2].dims[0] = 9;
+    plan.programs[0].box[2].min = 8; // room enough where there is a number
+    EXPECT_THAT(verifyPlan(plan).message(), HasSubstr("in a binding whose extents have none"));
 }
 
 TEST(ExpressionTable, EvaluatesEveryOperator) {

@@ -22,7 +22,7 @@ class Context : public ::testing::Test {
 protected:
     ContextState& open(plan::Plan plan, ContextOptions options = {}) {
         LoadOptions load;
-        load.device = DeviceDescription{};
+        load.machine = "";
         auto loaded = LoadedPlan::load(std::move(plan), mFake.snapshot(), load);
         EXPECT_TRUE(loaded.ok()) << loaded.status().toString();
         mPlan = std::move(loaded).value();

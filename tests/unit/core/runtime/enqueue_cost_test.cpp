@@ -83,7 +83,7 @@ struct Engine {
     std::shared_ptr<const LoadedPlan> plan;
     explicit Engine(plan::Plan source) {
         LoadOptions options;
-        options.device = DeviceDescription{};
+        options.machine = "";
         auto loaded = LoadedPlan::load(std::move(source), fake.snapshot(), options);
         EXPECT_TRUE(loaded.ok()) << loaded.status().toString();
         plan = std::move(loaded).value();

@@ -52,7 +52,7 @@ struct Finder {
 
 LoadOptions anyMachine() {
     LoadOptions options;
-    options.device = DeviceDescription{};
+    options.machine = "";
     return options;
 }
 

@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 
 LoadOptions anyMachine() {
     LoadOptions options;
-    options.device = DeviceDescription{{"avx2"}, "here"};
+    options.machine = "here";
     return options;
 }
 
@@ -65,24 +65,6 @@ TEST(LoadedPlan, RefusedBlobGivesTheReason) {
     const auto status = LoadedPlan::load(plan, fake.snapshot(), anyMachine()).status();
     EXPECT_EQ(status.message(), "kernel 1 'fake/scale' was refused by 'fake': the blob is empty");
     EXPECT_EQ(fake.counters.kernels, 0) << "the first kernel was freed";
-}
-
-TEST(LoadedPlan, AnotherTargetIsRefusedOrWarnedAbout) {
-    FakeRuntime fake;
-    plan::Plan plan = dynamicPlan();
-    plan.targetFeatures = {"avx2", "avx512f", "amx_tile"};
-    plan.targetFingerprint = "x86_64-big";
-    LoadOptions options = anyMachine();
-    const auto status = LoadedPlan::load(plan, fake.snapshot(), options).status();
-    EXPECT_EQ(status.code(), Code::kEnvironment);
-    EXPECT_EQ(status.message(),
-              "the plan was built for a processor with avx512f, amx_tile (target x86_64-big), which this "
-              "machine (here) does not have. Build the plan on this machine, or for its instruction sets");
-    Lines lines;
-    options.log = support::Logger(lines);
-    options.allowOtherTarget = true;
-    EXPECT_TRUE(LoadedPlan::load(plan, fake.snapshot(), options).ok());
-    EXPECT_THAT(lines.text, HasSubstr("which this machine (here) does not have; it is loaded because"));
 }
 
 TEST(LoadedPlan, AnotherMachineOfTheSameKindIsMentioned) {
