@@ -94,6 +94,7 @@ public:
         mResult.cancelled = mContext.cancelled();
         mResult.timedTactics = mTimer->measured();
         mResult.cacheHits = mTimer->cacheHits();
+        warnOfOtherWork();
         if (mContext.targets.size() > 1) {
             const Target& device = mContext.targets[1];
             mResult.device = RecordedTarget{device.backend, device.json, device.fingerprint};
@@ -254,6 +255,16 @@ private:
         }
         for (const plan::PlanBinding& binding : mInput.bindings) {
             mBindings.push_back(binding.isShapeInput ? TN_PLACEMENT_HOST : placement);
+        }
+    }
+
+    void warnOfOtherWork() const {
+        // A few always are: the system does something now and then.
+        if (mTimer->disturbed() * 10 > mTimer->measured()) {
+            mOptions.log.warning("other work kept the processors busy while ", mTimer->disturbed(), " of ",
+                                 mTimer->measured(),
+                                 " tactics were timed: the plan may be slower than it could be. Build it on an idle "
+                                 "machine, or with fewer threads");
         }
     }
 

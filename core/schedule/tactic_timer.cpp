@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <sys/resource.h>
+
 namespace tenon::schedule {
 
 namespace {
@@ -15,10 +17,19 @@ constexpr double kAbandonFactor = 3;
 constexpr size_t kMinSamples = 5;
 constexpr size_t kMaxSamples = 200;
 constexpr double kMinSpentUs = 200;
+// How much longer than its budget a tactic is tried while other work keeps taking the processor away.
+constexpr double kPatience = 10;
 // Candidates measured side by side: more would only hold more memory.
 constexpr size_t kGroup = 8;
 
 double budgetUs(int32_t level) { return level >= 5 ? 200'000 : 30'000; }
+
+// How often other work took a processor from a thread of this process. A team of which one thread has to wait waits as a whole.
+int64_t preemptions() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_nivcsw;
+}
 
 // The lower quartile of the samples as their time, and its standard error over it. Other work on the machine only ever adds time, so the upper
 // half says more about that work than about the kernel. Of a normal distribution sigma = (p50 - p25) / 0.674, and the standard error of p25
@@ -74,9 +85,11 @@ struct TacticTimer::Contender {
     std::vector<const void*> inputs;
     std::vector<GuardedBuffer> buffers;
     std::vector<void*> outputs;
-    std::vector<double> samples;
+    std::vector<double> samples;   // undisturbed
+    std::vector<double> disturbed; // with other work in between
     TimingRecord record;
     double spentUs = 0;
+    double disturbedUs = 0;
     bool done = false;
 };
 
@@ -150,6 +163,13 @@ void TacticTimer::time(Task& task, const std::vector<Candidate*>& candidates) {
         }
         race(task, group);
         for (Contender& contender : group) {
+            if (contender.record.failure.empty() && contender.samples.size() < kMinSamples &&
+                !contender.disturbed.empty()) {
+                contender.samples.insert(contender.samples.end(), contender.disturbed.begin(),
+                                         contender.disturbed.end());
+                summarize(contender.samples, contender.record);
+                ++mDisturbed;
+            }
             if (!contender.samples.empty() || !contender.record.failure.empty()) {
                 keep(task, *contender.candidate, contender.record);
             }
@@ -213,10 +233,14 @@ void TacticTimer::race(const Task& task, std::vector<Contender>& group) {
             if (contender.done) {
                 continue;
             }
+            const int64_t before = preemptions();
             const support::Result<double> us =
                 contender.runner->timedLaunch(contender.inputs, contender.outputs, repeat);
             if (!us.ok()) {
                 contender.record.failure = us.status().toString();
+            } else if (contender.candidate->placement == TN_PLACEMENT_HOST && preemptions() != before) {
+                contender.disturbed.push_back(*us);
+                contender.disturbedUs += *us * repeat;
             } else {
                 contender.samples.push_back(*us);
                 contender.spentUs += *us * repeat;
@@ -229,8 +253,14 @@ void TacticTimer::race(const Task& task, std::vector<Contender>& group) {
 }
 
 bool TacticTimer::finished(Contender& contender, double best, double budget) {
-    const double error = summarize(contender.samples, contender.record);
     const size_t count = contender.samples.size();
+    if (contender.disturbedUs > kPatience * budget || contender.disturbed.size() >= kMaxSamples) {
+        return true;
+    }
+    if (count == 0) {
+        return false;
+    }
+    const double error = summarize(contender.samples, contender.record);
     // Twice, so that one interruption does not put a good tactic out.
     const bool hopeless = count >= 2 && contender.record.us > kAbandonFactor * best;
     const bool steady = count >= kMinSamples && error < kStopError && contender.spentUs > kMinSpentUs;

@@ -3,7 +3,8 @@
 //
 // Protocol: prepare and one untimed launch at the optimal extents; then the candidates of a task take turns, one launch each, so that a busy
 // moment of the machine falls on all alike, until the standard error of a candidate's lower quartile is below 1 % or its budget is spent. One
-// that is three times slower than the fastest sample so far is left. Inputs are seeded test data (constants are the real ones) in the tactic's
+// that is three times slower than the fastest sample so far is left. On the host, launches during which other work took a processor from a thread
+// of ours do not count, unless there are hardly any others. Inputs are seeded test data (constants are the real ones) in the tactic's
 // formats. Buffers stand between canaries; a tactic that writes outside, or whose prepare or launch fails, is dropped with the reason.
 #pragma once
 
@@ -28,6 +29,8 @@ public:
 
     int32_t measured() const { return mMeasured; }
     int32_t cacheHits() const { return mHits; }
+    // Of those, how many with other work in between: their times say little.
+    int32_t disturbed() const { return mDisturbed; }
     // Candidates of a device that is not here, of which no time is recorded: they stay open.
     int32_t estimated() const { return mEstimated; }
     // Misses in replay mode, where nothing may be measured.
@@ -54,6 +57,7 @@ private:
     TimingCache* mCache;
     std::map<std::string, CompiledKernel> mCompiled;
     int32_t mMeasured = 0;
+    int32_t mDisturbed = 0;
     int32_t mHits = 0;
     int32_t mEstimated = 0;
     bool mForbidMeasuring = false;

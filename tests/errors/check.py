@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Gives the tools bad input and checks exit code, text, and that nothing was damaged."""
 import argparse
+import json
 import os
 import pathlib
 import random
@@ -61,13 +62,14 @@ def interrupted(tool, seconds, *words):
     return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
 
 
-def run(tool, *words, limit_file_size=None):
+def run(tool, *words, limit_file_size=None, environment=None):
     def limits():
         if limit_file_size is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit_file_size, limit_file_size))
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
-    return subprocess.run([tool, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=limits, timeout=120)
+    return subprocess.run([tool, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=limits, timeout=120,
+                          env={**os.environ, **(environment or {})})
 
 
 def expect(name, done, code, *texts):
@@ -180,6 +182,15 @@ def main():
         expect("extents left open", run(tenon, "build", onnx_file, "-o", work / "p", "--level", 0), OK, "1x3x16x16 only")
         expect("trtexec without a model", run(arguments.trtexec), USAGE, "FAILED")
         expect("check without references", run(tenon, "run", plan, "--check", work), BAD_INPUT, "output_0.pb")
+
+        expect("an option with a slip", run(tenon, "build", onnx_file, "--shpes", "x=1x3x16x16"), USAGE, "--shpes", "did you mean --shapes?")
+        expect("a module that is away", run(tenon, "run", plan, environment={"TENON_MODULES": "-cpu,-onednn"}), ENVIRONMENT, "module")
+        done = run(tenon, "run", work / "none.plan", "--json")
+        expect("a document without a result", done, BAD_INPUT, "none.plan")
+        if json.loads(done.stdout)["error"]["exit_code"] != BAD_INPUT:
+            failures.append("the document of an error")
+            print(f"WRONG document of an error: {done.stdout}")
+        expect("the graph of a model", run(tenon, "opt", onnx_file), OK, "graph @g", "conv1")
 
         # Ctrl-C keeps the best plan so far.
         early = work / "early.plan"

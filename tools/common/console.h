@@ -4,6 +4,7 @@
 
 #include "tenon/tenon.h"
 
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -25,6 +26,30 @@ private:
     Severity mThreshold;
     bool mIgnoreErrors = false;
     std::vector<std::string> mErrors; // wait for a message that takes them up, so that each is said once
+};
+
+// Which kind of error came last: exit codes follow from it. The texts go to the logger.
+class LastError final : public nvinfer1::IErrorRecorder {
+public:
+    // The input is fine, and this machine lacks something: a module, a device, memory, a permission.
+    bool isEnvironment() const noexcept {
+        return mCode == nvinfer1::ErrorCode::kFAILED_INITIALIZATION || mCode == nvinfer1::ErrorCode::kFAILED_ALLOCATION;
+    }
+    int32_t getNbErrors() const noexcept override { return mCode == nvinfer1::ErrorCode::kSUCCESS ? 0 : 1; }
+    nvinfer1::ErrorCode getErrorCode(int32_t) const noexcept override { return mCode; }
+    ErrorDesc getErrorDesc(int32_t) const noexcept override { return ""; }
+    bool hasOverflowed() const noexcept override { return false; }
+    void clear() noexcept override { mCode = nvinfer1::ErrorCode::kSUCCESS; }
+    bool reportError(nvinfer1::ErrorCode code, ErrorDesc) noexcept override {
+        mCode = code;
+        return false;
+    }
+    // Its owner outlives those who report to it.
+    RefCount incRefCount() noexcept override { return 1; }
+    RefCount decRefCount() noexcept override { return 1; }
+
+private:
+    std::atomic<nvinfer1::ErrorCode> mCode{nvinfer1::ErrorCode::kSUCCESS};
 };
 
 // Phase, bar, and the time left, on a terminal; nothing elsewhere. Stops the build on Ctrl-C.

@@ -2,21 +2,13 @@
 
 #include "core/api/engine.h"
 #include "core/api/type_convert.h"
-#include "core/plan/reader.h"
-#include "core/support/file_map.h"
 #include "core/support/text.h"
 #include "tools/common/exit_code.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <charconv>
+#include <chrono>
 #include <cstring>
-#include <filesystem>
 #include <random>
-
-#include <unistd.h>
-
-#include "registry/module_registry.h"
 
 namespace tenon::tools {
 
@@ -27,362 +19,7 @@ using Clock = std::chrono::steady_clock;
 
 double secondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-int64_t parseNumber(std::string_view text, const std::string& whole) {
-    int64_t value = 0;
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value < 0) {
-        throw ToolError(ExitCode::kUsage, cat("'", whole, "': '", text, "' is no extent"));
-    }
-    return value;
-}
-
-void readTimingCache(const std::string& path, std::string& bytes) {
-    support::Result<support::FileMap> file = support::FileMap::open(path);
-    if (file.ok()) {
-        bytes = file->text();
-    } else if (file.code() != support::Code::kNotFound) {
-        throw ToolError(ExitCode::kBadInput, file.status().message());
-    }
-}
-
-void saveTimes(const std::string& path, const std::unique_ptr<nvinfer1::IHostMemory>& bytes) {
-    const support::Status saved =
-        bytes ? support::writeFileAtomically(path,
-                                             std::string_view(static_cast<const char*>(bytes->data()), bytes->size()))
-              : support::internalError("the measured times cannot be serialized");
-    if (!saved.ok()) {
-        throw ToolError(ExitCode::kEnvironment, saved.message());
-    }
-}
-
 } // namespace
-
-ShapeRange parseShapeRange(const std::string& text) {
-    ShapeRange range;
-    if (text == "scalar") {
-        return range;
-    }
-    for (std::string_view part : support::split(text, 'x')) {
-        std::vector<std::string_view> points;
-        while (true) {
-            size_t dots = part.find("..");
-            points.push_back(part.substr(0, dots));
-            if (dots == std::string_view::npos) {
-                break;
-            }
-            part.remove_prefix(dots + 2);
-        }
-        if (points.size() != 1 && points.size() != 3) {
-            throw ToolError(ExitCode::kUsage, cat("'", text, "': give an extent as N or as MIN..OPT..MAX"));
-        }
-        int64_t low = parseNumber(points[0], text);
-        int64_t opt = points.size() == 3 ? parseNumber(points[1], text) : low;
-        int64_t high = points.size() == 3 ? parseNumber(points[2], text) : low;
-        if (low > opt || opt > high) {
-            throw ToolError(ExitCode::kUsage, cat("'", text, "': ", low, "..", opt, "..", high, " does not rise"));
-        }
-        range.min.push_back(low);
-        range.opt.push_back(opt);
-        range.max.push_back(high);
-    }
-    return range;
-}
-
-std::map<std::string, std::vector<int64_t>> parseNamedShapes(const std::string& text) {
-    std::map<std::string, std::vector<int64_t>> shapes;
-    for (std::string_view part : support::split(text, ',')) {
-        // The extents follow the last colon: names may have colons of their own.
-        size_t colon = part.rfind(':');
-        if (colon == std::string_view::npos || colon == 0) {
-            throw ToolError(ExitCode::kUsage, cat("'", part, "': expected NAME:1x3x224x224"));
-        }
-        std::vector<int64_t> dims;
-        std::string_view extents = part.substr(colon + 1);
-        if (extents != "scalar") {
-            for (std::string_view extent : support::split(extents, 'x')) {
-                dims.push_back(parseNumber(extent, std::string(part)));
-            }
-        }
-        std::string name(part.substr(0, colon));
-        if (name.size() >= 2 && name.front() == '\'' && name.back() == '\'') {
-            name = name.substr(1, name.size() - 2);
-        }
-        shapes[name] = std::move(dims);
-    }
-    return shapes;
-}
-
-void checkOutput(const std::string& output, const std::string& input) {
-    namespace fs = std::filesystem;
-    std::error_code error;
-    if (fs::equivalent(output, input, error)) {
-        throw ToolError(ExitCode::kUsage, cat("'", output, "' is the model itself; write to another file"));
-    }
-    const fs::path folder = fs::absolute(output, error).parent_path();
-    if (access(folder.c_str(), W_OK | X_OK) != 0) {
-        throw ToolError(ExitCode::kEnvironment, cat("cannot write '", output, "': ", std::strerror(errno)));
-    }
-}
-
-bool isPlanFile(const std::string& path) {
-    support::Result<support::FileMap> file = support::FileMap::open(path);
-    if (!file.ok()) {
-        throw ToolError(ExitCode::kBadInput, file.status().message());
-    }
-    return file->text().starts_with("TENONPLN");
-}
-
-void loadExtensions(const std::vector<std::string>& modules, const std::vector<std::string>& plugins,
-                    ConsoleLogger& logger) {
-    for (const std::string& path : modules) {
-        support::Status loaded = registry::ModuleRegistry::process().load(path);
-        if (!loaded.ok()) {
-            throw ToolError(ExitCode::kEnvironment, loaded.toString());
-        }
-    }
-    for (const std::string& path : plugins) {
-        if (!tenon::pluginRegistry()->loadLibrary(path.c_str())) {
-            throw ToolError(ExitCode::kEnvironment,
-                            cat("plugin library '", path, "' cannot be loaded: ", logger.takeError("see the log")));
-        }
-    }
-}
-
-namespace {
-
-// Range of one dynamic input: what was asked for, else what the data sets have, else 1.
-ShapeRange rangeOf(const nvinfer1::ITensor& input, size_t position, const BuildSettings& settings) {
-    std::string name = input.getName();
-    auto asked = settings.shapes.find(name);
-    nvinfer1::Dims dims = input.getDimensions();
-    if (asked != settings.shapes.end()) {
-        if (static_cast<int32_t>(asked->second.min.size()) != dims.nbDims) {
-            throw ToolError(ExitCode::kUsage, cat("--shapes ", name, ": ", asked->second.min.size(),
-                                                  " extents given, the input has ", dims.nbDims));
-        }
-        return asked->second;
-    }
-    ShapeRange range;
-    for (const DataSet& set : settings.shapesFrom) {
-        if (position >= set.inputs.size() || static_cast<int32_t>(set.inputs[position].dims.size()) != dims.nbDims) {
-            continue;
-        }
-        const std::vector<int64_t>& extents = set.inputs[position].dims;
-        if (range.opt.empty()) {
-            range = {extents, extents, extents};
-            continue;
-        }
-        for (size_t i = 0; i < extents.size(); ++i) {
-            range.min[i] = std::min(range.min[i], extents[i]);
-            range.max[i] = std::max(range.max[i], extents[i]);
-        }
-    }
-    if (range.opt.empty()) {
-        for (int32_t i = 0; i < dims.nbDims; ++i) {
-            range.opt.push_back(dims.d[i] < 0 ? 1 : dims.d[i]);
-        }
-        range.min = range.max = range.opt;
-        std::fprintf(
-            stderr,
-            "warning: input '%s' has extents that the model leaves open, and no --shapes: the plan is for %s only\n",
-            name.c_str(), shapeText(range.opt).c_str());
-    }
-    return range;
-}
-
-void checkProviders(const std::vector<std::string>& wanted) {
-    const auto snapshot = registry::ModuleRegistry::process().snapshot();
-    for (const std::string& name : wanted) {
-        if (snapshot->provider(name) == nullptr) {
-            std::vector<std::string> names;
-            for (const registry::ProviderEntry& entry : snapshot->providers()) {
-                names.push_back(entry.name);
-            }
-            throw ToolError(ExitCode::kUsage, cat("--backend: there is no provider '", name,
-                                                  "'; there are: ", support::join(names, ", ")));
-        }
-    }
-}
-
-nvinfer1::Dims toDims(const std::vector<int64_t>& extents) { return api::toDims(extents); }
-
-// The elements of an input that shapes depend on, as the data sets have them: smallest, first, largest.
-std::optional<ShapeRange> valuesOf(size_t position, const BuildSettings& settings) {
-    std::optional<ShapeRange> found;
-    for (const DataSet& set : settings.shapesFrom) {
-        if (position >= set.inputs.size()) {
-            continue;
-        }
-        const HostTensor& tensor = set.inputs[position];
-        std::vector<int64_t> elements;
-        for (int64_t i = 0; i < tensor.elements(); ++i) {
-            elements.push_back(static_cast<int64_t>(tensor.numberAt(i)));
-        }
-        if (!found) {
-            found = ShapeRange{elements, elements, elements};
-            continue;
-        }
-        for (size_t i = 0; i < elements.size() && i < found->min.size(); ++i) {
-            found->min[i] = std::min(found->min[i], elements[i]);
-            found->max[i] = std::max(found->max[i], elements[i]);
-        }
-    }
-    return found;
-}
-
-} // namespace
-
-BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, ConsoleLogger& logger) {
-    Clock::time_point begin = Clock::now();
-    if (!settings.timingCacheFile.empty()) {
-        checkOutput(settings.timingCacheFile, onnxFile);
-    }
-    loadExtensions(settings.modules, settings.plugins, logger);
-    std::unique_ptr<nvinfer1::IBuilder> builder(nvinfer1::createInferBuilder(logger));
-    if (!builder) {
-        throw ToolError(ExitCode::kEnvironment, logger.takeError("no builder could be made"));
-    }
-    if (settings.threads > 0) {
-        builder->setMaxThreads(settings.threads);
-    }
-    std::unique_ptr<nvinfer1::INetworkDefinition> network(builder->createNetworkV2(0));
-    std::unique_ptr<nvonnxparser::IParser> parser(nvonnxparser::createParser(*network, logger));
-    if (!parser) {
-        throw ToolError(ExitCode::kEnvironment, "the ONNX parser module is missing; `tenon modules` says why");
-    }
-    logger.ignoreErrors(true); // the list below has them all
-    const bool parsed =
-        parser->parseFromFile(onnxFile.c_str(), static_cast<int>(nvinfer1::ILogger::Severity::kWARNING));
-    logger.ignoreErrors(false);
-    if (!parsed) {
-        std::string message = cat("'", onnxFile, "' has ", parser->getNbErrors(),
-                                  parser->getNbErrors() == 1 ? " problem:" : " problems:");
-        for (int i = 0; i < parser->getNbErrors(); ++i) {
-            message += cat("\n  ", parser->getError(i)->desc());
-        }
-        throw ToolError(ExitCode::kBadInput, message);
-    }
-    std::unique_ptr<nvinfer1::IBuilderConfig> config(builder->createBuilderConfig());
-    config->setBuilderOptimizationLevel(settings.level);
-    config->setProfilingVerbosity(nvinfer1::ProfilingVerbosity::kDETAILED);
-    if (settings.bf16) {
-        config->setFlag(nvinfer1::BuilderFlag::kBF16);
-    }
-    if (!settings.tf32) {
-        config->clearFlag(nvinfer1::BuilderFlag::kTF32);
-    }
-    if (settings.fp16) {
-        config->setFlag(nvinfer1::BuilderFlag::kFP16);
-    }
-    if (!settings.providers.empty()) {
-        std::vector<char const*> names;
-        for (const std::string& name : settings.providers) {
-            names.push_back(name.c_str());
-        }
-        checkProviders(settings.providers);
-        if (!config->setTacticProviders(names.data(), static_cast<int32_t>(names.size()))) {
-            throw ToolError(ExitCode::kUsage, logger.takeError("--backend names an unknown provider"));
-        }
-    }
-    if (!settings.replayPlan.empty()) {
-        support::Result<plan::Plan> replayed = plan::readPlanFile(settings.replayPlan);
-        if (!replayed.ok()) {
-            throw ToolError(ExitCode::kBadInput, replayed.status().toString());
-        }
-        if (!config->setReplayLedger(replayed->ledgerJson.c_str())) {
-            throw ToolError(ExitCode::kBadInput, cat("'", settings.replayPlan, "' cannot be replayed: ",
-                                                     logger.takeError("it has no decision ledger")));
-        }
-    }
-    for (const auto& [name, range] : settings.shapes) {
-        bool known = false;
-        std::string names;
-        for (int32_t i = 0; i < network->getNbInputs(); ++i) {
-            known = known || name == network->getInput(i)->getName();
-            names += cat(i ? ", " : "", network->getInput(i)->getName());
-        }
-        if (!known) {
-            throw ToolError(ExitCode::kUsage, cat("--shapes names '", name,
-                                                  "', which is no input of the model; its inputs are: ", names));
-        }
-    }
-    nvinfer1::IOptimizationProfile* profile = nullptr;
-    for (int32_t i = 0; i < network->getNbInputs(); ++i) {
-        nvinfer1::ITensor& input = *network->getInput(i);
-        nvinfer1::Dims dims = input.getDimensions();
-        bool dynamic = std::any_of(dims.d, dims.d + std::max(dims.nbDims, 0), [](int64_t d) { return d < 0; });
-        std::optional<ShapeRange> values =
-            input.isShapeTensor() ? valuesOf(static_cast<size_t>(i), settings) : std::nullopt;
-        if (!dynamic && !settings.shapes.count(input.getName()) && !values) {
-            continue;
-        }
-        if (!profile) {
-            profile = builder->createOptimizationProfile();
-        }
-        if (values) {
-            auto count = static_cast<int32_t>(values->opt.size());
-            profile->setShapeValuesV2(input.getName(), nvinfer1::OptProfileSelector::kMIN, values->min.data(), count);
-            profile->setShapeValuesV2(input.getName(), nvinfer1::OptProfileSelector::kOPT, values->opt.data(), count);
-            profile->setShapeValuesV2(input.getName(), nvinfer1::OptProfileSelector::kMAX, values->max.data(), count);
-            if (!dynamic) {
-                continue;
-            }
-        }
-        ShapeRange range = rangeOf(input, static_cast<size_t>(i), settings);
-        bool set = profile->setDimensions(input.getName(), nvinfer1::OptProfileSelector::kMIN, toDims(range.min)) &&
-                   profile->setDimensions(input.getName(), nvinfer1::OptProfileSelector::kOPT, toDims(range.opt)) &&
-                   profile->setDimensions(input.getName(), nvinfer1::OptProfileSelector::kMAX, toDims(range.max));
-        if (!set) {
-            throw ToolError(ExitCode::kUsage, cat("shapes of input '", input.getName(),
-                                                  "': ", logger.takeError("they contradict each other")));
-        }
-    }
-    if (profile && config->addOptimizationProfile(profile) < 0) {
-        throw ToolError(ExitCode::kUsage, logger.takeError("the shapes do not fit the model"));
-    }
-    std::unique_ptr<nvinfer1::ITimingCache> cache;
-    if (!settings.timingCacheFile.empty()) {
-        std::string bytes;
-        readTimingCache(settings.timingCacheFile, bytes);
-        cache.reset(config->createTimingCache(bytes.data(), bytes.size()));
-        if (!cache && bytes.find("tenon_timing_cache") == std::string::npos) {
-            throw ToolError(ExitCode::kUsage, cat("--timing-cache: '", settings.timingCacheFile,
-                                                  "' is some other file, and stays as it is; name a new one"));
-        }
-        if (!cache) {
-            std::fprintf(stderr, "warning: timing cache '%s' cannot be used and is made anew: %s\n",
-                         settings.timingCacheFile.c_str(), logger.takeError("it is damaged").c_str());
-            cache.reset(config->createTimingCache(nullptr, 0));
-        }
-        config->setTimingCache(*cache, true);
-    }
-    if (!settings.tuningFile.empty()) {
-        std::string text;
-        readTimingCache(settings.tuningFile, text);
-        if (!config->setTuningDatabase(text.data(), text.size())) {
-            throw ToolError(ExitCode::kBadInput,
-                            cat("'", settings.tuningFile, "': ", logger.takeError("no tuning database")));
-        }
-    }
-    catchInterrupt();
-    ConsoleProgress progress;
-    config->setProgressMonitor(&progress);
-    BuiltPlan built;
-    built.plan.reset(builder->buildSerializedNetwork(*network, *config));
-    config->setProgressMonitor(nullptr);
-    built.cancelled = interrupted();
-    if (!built.plan) {
-        throw ToolError(ExitCode::kWrong, cat("the build failed: ", logger.takeError("see the log")));
-    }
-    if (cache) {
-        saveTimes(settings.timingCacheFile, std::unique_ptr<nvinfer1::IHostMemory>(cache->serialize()));
-    }
-    if (!settings.tuningFile.empty()) {
-        saveTimes(settings.tuningFile, std::unique_ptr<nvinfer1::IHostMemory>(config->getTuningDatabase()));
-    }
-    built.seconds = secondsSince(begin);
-    return built;
-}
 
 void EngineSession::start(int32_t threads, ConsoleLogger& logger,
                           const std::function<nvinfer1::ICudaEngine*(nvinfer1::IRuntime&)>& load) {
@@ -395,12 +32,11 @@ void EngineSession::start(int32_t threads, ConsoleLogger& logger,
     if (threads > 0) {
         mRuntime->setMaxThreads(threads);
     }
+    mRuntime->setErrorRecorder(&mLastError);
     mEngine.reset(load(*mRuntime));
     if (!mEngine) {
-        std::string why = logger.takeError("the plan cannot be loaded");
-        // The library says Environment where the plan is fine and this machine lacks something.
-        bool environment = why.find("Environment") != std::string::npos;
-        throw ToolError(environment ? ExitCode::kEnvironment : ExitCode::kBadInput, why);
+        throw ToolError(mLastError.isEnvironment() ? ExitCode::kEnvironment : ExitCode::kBadInput,
+                        logger.takeError("the plan cannot be loaded"));
     }
     mContext.reset(mEngine->createExecutionContext());
     if (!mContext) {
@@ -502,7 +138,7 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
                             cat("input '", names[i], "' has elements of ", ir::nameOf(bound[i]->dtype),
                                 ", the engine takes ", ir::nameOf(wanted)));
         }
-        if (!mContext->setInputShape(names[i].c_str(), toDims(bound[i]->dims))) {
+        if (!mContext->setInputShape(names[i].c_str(), api::toDims(bound[i]->dims))) {
             throw ToolError(ExitCode::kBadInput, mLogger->takeError(cat("input '", names[i], "' of shape ",
                                                                         shapeText(bound[i]->dims), " does not fit")));
         }

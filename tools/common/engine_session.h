@@ -1,68 +1,18 @@
-// From a model or plan file to an engine, and from inputs to outputs: through the public API, and the runtime's memory of devices.
-// Used by the verbs build, run, bench and by trtexec.
+// From a plan to an engine, and from inputs to outputs: through the public API, and the runtime's memory of devices.
+// Used by the verbs run and bench and by trtexec.
 #pragma once
 
 #include "core/runtime/device.h"
 #include "tools/common/console.h"
-#include "tools/common/data_set.h"
 #include "tools/common/host_tensor.h"
 
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace tenon::tools {
-
-// min, opt, max extents of one input.
-struct ShapeRange {
-    std::vector<int64_t> min;
-    std::vector<int64_t> opt;
-    std::vector<int64_t> max;
-};
-
-// "1..8..32x3x224x224" (min..opt..max, or one number). Throws ToolError(kUsage).
-ShapeRange parseShapeRange(const std::string& text);
-// "name:1x3x224x224,other:2x4" (trtexec) to extents per name. Throws ToolError(kUsage).
-std::map<std::string, std::vector<int64_t>> parseNamedShapes(const std::string& text);
-
-struct BuildSettings {
-    std::map<std::string, ShapeRange> shapes;
-    // Inputs without a range take theirs from here (data sets: smallest, first, largest of each extent), else 1.
-    std::vector<DataSet> shapesFrom;
-    int32_t level = 3;
-    std::string timingCacheFile;
-    std::string tuningFile; // a tuning database, read and extended
-    std::vector<std::string> modules;
-    std::vector<std::string> plugins;
-    std::vector<std::string> providers;
-    int32_t threads = 0;
-    bool bf16 = false;
-    bool fp16 = false;
-    bool tf32 = true;       // as TensorRT: allowed unless switched off
-    std::string replayPlan; // take every decision from this plan's ledger
-};
-
-struct BuiltPlan {
-    std::unique_ptr<nvinfer1::IHostMemory> plan;
-    double seconds = 0;
-    bool cancelled = false;
-};
-
-// Whether a file is a plan (by its first bytes). Throws ToolError(kBadInput) where it cannot be read.
-bool isPlanFile(const std::string& path);
-
-// Before long work: that `output` can be written and is not `input`. Throws ToolError.
-void checkOutput(const std::string& output, const std::string& input);
-
-// Loads modules and plugin libraries by path. Throws ToolError(kEnvironment).
-void loadExtensions(const std::vector<std::string>& modules, const std::vector<std::string>& plugins,
-                    ConsoleLogger& logger);
-
-// Throws ToolError: kBadInput for the model, kEnvironment for a missing parser, kWrong for a failed build.
-BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, ConsoleLogger& logger);
 
 class EngineSession {
 public:
@@ -106,6 +56,7 @@ private:
     void checkCopied(const support::Status& status) const;
 
     ConsoleLogger* mLogger = nullptr;
+    LastError mLastError; // outlives the runtime, which reports to it
     std::unique_ptr<nvinfer1::IRuntime> mRuntime;
     std::unique_ptr<nvinfer1::ICudaEngine> mEngine;
     std::unique_ptr<nvinfer1::IExecutionContext> mContext;

@@ -22,6 +22,11 @@ std::string shortened(std::string text, size_t width) {
     return text;
 }
 
+// Names of nodes differ at their end.
+std::string ending(const std::string& text, size_t width) {
+    return text.size() > width ? "..." + text.substr(text.size() - (width - 3)) : text;
+}
+
 } // namespace
 
 plan::Plan readPlan(const std::string& path) {
@@ -54,6 +59,40 @@ PlanSummary summarisePlan(const plan::Plan& plan) {
         }
     }
     return summary;
+}
+
+std::vector<std::string> timeShares(const plan::Plan& plan) {
+    const Json ledger = Json::parse(plan.ledgerJson, nullptr, false);
+    if (!ledger.is_object() || !ledger.contains("profiles") || ledger["profiles"].empty() || plan.level == 0) {
+        return {};
+    }
+    const Json& profile = ledger["profiles"][0];
+    const double total = profile.value("predicted_us", 0.0);
+    std::map<std::string, std::pair<double, int>> shares;
+    double timed = 0;
+    for (const Json& region : profile["regions"]) {
+        if (region.value("chosen", false) && region.contains("tactic")) {
+            auto& [us, steps] = shares[region["tactic"].value("provider", "")];
+            us += region.value("us", 0.0);
+            timed += region.value("us", 0.0);
+            ++steps;
+        }
+    }
+    std::vector<std::pair<double, std::string>> rows;
+    for (const auto& [provider, share] : shares) {
+        rows.emplace_back(share.first,
+                          support::cat(provider, " (", share.second, share.second == 1 ? " step)" : " steps)"));
+    }
+    rows.emplace_back(std::max(0.0, total - timed), "conversions, copies, and what was not timed");
+    std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    rows.emplace_back(total, "sum, as measured step by step");
+    std::vector<std::string> lines;
+    for (const auto& [us, what] : rows) {
+        char text[200];
+        std::snprintf(text, sizeof(text), "%9.1f us  %3.0f %%  %s", us, total > 0 ? 100 * us / total : 0, what.c_str());
+        lines.emplace_back(text);
+    }
+    return lines;
 }
 
 std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
@@ -99,9 +138,11 @@ std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
                 why = text;
             }
         }
-        char line[320];
-        std::snprintf(line, sizeof(line), "%9.1f us  %-34s  %-30s  %s", us,
-                      shortened(region.value("label", ""), 34).c_str(), shortened(tactic, 30).c_str(), why.c_str());
+        const std::vector<std::string> nodes = region.value("nodes", std::vector<std::string>{});
+        char line[400];
+        std::snprintf(line, sizeof(line), "%9.1f us  %-26s  %-26s  %-40s  %s", us,
+                      shortened(region.value("label", ""), 26).c_str(), shortened(tactic, 26).c_str(),
+                      nodes.empty() ? "" : ending(nodes.front(), 40).c_str(), why.c_str());
         chosen.push_back({us, line});
     }
     std::stable_sort(chosen.begin(), chosen.end(), [](const Row& a, const Row& b) { return a.us > b.us; });

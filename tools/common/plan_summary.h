@@ -21,6 +21,10 @@ plan::Plan readPlan(const std::string& path);
 PlanSummary summarisePlan(const std::string& path);
 PlanSummary summarisePlan(const plan::Plan& plan);
 
+// Where the time of profile 0 goes as it was measured, the largest share first: a line for each provider, for conversions and copies, and the
+// sum. Empty where nothing was timed.
+std::vector<std::string> timeShares(const plan::Plan& plan);
+
 // The slowest chosen steps and why they won: one line per step.
 std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows);
 

@@ -106,7 +106,8 @@ ExitCode testModule(const std::string& path, const CommonFlags& flags) {
     }
     if (underTest->tables().providers.empty()) {
         throw ToolError(ExitCode::kUsage, cat("module '", underTest->tables().name,
-                                              "' brings no tactics: the kit has nothing to test in it"));
+                                              "' brings no tactics, and the kit tests tactics: there is nothing in it "
+                                              "to test (tenon modules lists what a module provides)"));
     }
     std::vector<fs::path> files;
     for (const fs::directory_entry& entry : fs::directory_iterator(cases)) {

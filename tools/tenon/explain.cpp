@@ -54,6 +54,44 @@ void printCandidate(const Json& candidate, const Json& chosen, double best) {
                 support::join(candidate.value("outputs", std::vector<std::string>{}), ", ").c_str());
 }
 
+// The fastest time of each node that some tactic computes by itself.
+std::map<std::string, double> fastestAlone(const Json& profile, const std::map<std::string, Json>& tasks) {
+    std::map<std::string, double> fastest;
+    for (const Json& region : profile["regions"]) {
+        const auto task = tasks.find(region.value("task", ""));
+        if (region["nodes"].size() != 1 || task == tasks.end()) {
+            continue;
+        }
+        const std::string node = region["nodes"][0];
+        for (const Json& candidate : task->second["candidates"]) {
+            if (candidate.contains("us") && candidate.value("state", "") == "timed") {
+                const double us = candidate["us"].get<double>();
+                const auto [known, added] = fastest.emplace(node, us);
+                known->second = std::min(known->second, us);
+            }
+        }
+    }
+    return fastest;
+}
+
+// What the nodes of a fused region take one by one.
+void printParts(const Json& region, const std::map<std::string, double>& alone) {
+    const std::vector<std::string> nodes = region.value("nodes", std::vector<std::string>{});
+    double sum = 0;
+    std::string parts;
+    for (const std::string& node : nodes) {
+        const auto known = alone.find(node);
+        if (nodes.size() < 2 || known == alone.end()) {
+            return; // nothing to compare with
+        }
+        char text[32];
+        std::snprintf(text, sizeof(text), "%s%.1f", parts.empty() ? "" : " + ", known->second);
+        parts += text;
+        sum += known->second;
+    }
+    std::printf("    %7.1f us  its nodes one by one, each by its fastest tactic: %s us\n", sum, parts.c_str());
+}
+
 } // namespace
 
 void addExplainVerb(CLI::App& tool, VerbAction& action) {
@@ -109,10 +147,12 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
                 std::printf("%s\n", found.dump(1).c_str());
                 return ExitCode::kOk;
             }
+            const std::map<std::string, double> alone = fastestAlone(ledger["profiles"][0], tasks);
             for (const Json& region : found) {
                 std::printf("%s region %s: %s\n", region.value("chosen", false) ? "CHOSEN" : "not chosen",
                             region.value("label", "").c_str(),
                             support::join(region.value("nodes", std::vector<std::string>{}), " + ").c_str());
+                printParts(region, alone);
                 const Json& task = region["considered"];
                 if (!task.is_object()) {
                     continue;

@@ -63,6 +63,12 @@ void addInspectVerb(CLI::App& tool, VerbAction& action) {
                 std::printf("  needs module %s (%s at build) for kernel runtime %s, blob version %u\n",
                             need.name.c_str(), need.version.c_str(), need.runtime.c_str(), need.blobVersion);
             }
+            if (const std::vector<std::string> shares = timeShares(plan); !shares.empty()) {
+                std::printf("where the time goes:\n");
+                for (const std::string& line : shares) {
+                    std::printf("  %s\n", line.c_str());
+                }
+            }
             std::printf("steps that take most time:\n");
             for (const std::string& line : decisionTable(plan, 10)) {
                 std::printf("  %s\n", line.c_str());

@@ -4,8 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdio>
-#include <iostream>
+#include <numeric>
+#include <string_view>
 
 namespace tenon::tools {
 
@@ -88,6 +90,51 @@ BuildSettings BuildFlags::settings() const {
     return settings;
 }
 
+namespace {
+
+// How many letters must change, come or go to make one word of the other (Levenshtein's distance).
+size_t distance(std::string_view a, std::string_view b) {
+    std::vector<size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), size_t{0});
+    for (size_t i = 0; i < a.size(); ++i) {
+        size_t diagonal = row[0]++;
+        for (size_t k = 0; k < b.size(); ++k) {
+            const size_t changed = diagonal + (a[i] == b[k] ? 0 : 1);
+            diagonal = row[k + 1];
+            row[k + 1] = std::min({changed, row[k] + 1, diagonal + 1});
+        }
+    }
+    return row.back();
+}
+
+// Options of the verb that look like one that it does not have: "; did you mean --shapes?"
+std::string suggestionFor(const CLI::App& tool, int argc, char** argv) {
+    const CLI::App* const verb = tool.get_subcommands().empty() ? &tool : tool.get_subcommands().front();
+    std::string text;
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view word = std::string_view(argv[i]).substr(0, std::string_view(argv[i]).find('='));
+        if (!word.starts_with("--") || verb->get_option_no_throw(std::string(word)) != nullptr) {
+            continue;
+        }
+        std::string nearest;
+        size_t best = 3; // further apart, it is another word
+        for (const CLI::Option* option : verb->get_options()) {
+            for (const std::string& name : option->get_lnames()) {
+                if (const size_t d = distance(word.substr(2), name); d < best) {
+                    best = d;
+                    nearest = name;
+                }
+            }
+        }
+        if (!nearest.empty()) {
+            text += "; did you mean --" + nearest + "?";
+        }
+    }
+    return text;
+}
+
+} // namespace
+
 } // namespace tenon::tools
 
 int main(int argc, char** argv) {
@@ -119,20 +166,30 @@ int main(int argc, char** argv) {
     }
     try {
         tool.parse(argc, argv);
+    } catch (const CLI::ExtrasError& error) {
+        std::fprintf(stderr, "error: %s%s\n", error.what(), suggestionFor(tool, argc, argv).c_str());
+        return static_cast<int>(ExitCode::kUsage);
     } catch (const CLI::ParseError& error) {
         int code = tool.exit(error);
         return code == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
     }
+    const auto fail = [&tool](ExitCode code, const char* why) {
+        std::fprintf(stderr, "error: %s\n", why);
+        // Whoever reads the document of a verb gets one also when there is no result.
+        if (tool.get_subcommands().front()->count("--json") > 0) {
+            const nlohmann::json error = {{"exit_code", static_cast<int>(code)}, {"message", why}};
+            const nlohmann::json document = {{"error", error}};
+            std::printf("%s\n", document.dump(1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+        }
+        return static_cast<int>(code);
+    };
     try {
         return static_cast<int>(action());
     } catch (const ToolError& error) {
-        std::fprintf(stderr, "error: %s\n", error.what());
-        return static_cast<int>(error.code());
+        return fail(error.code(), error.what());
     } catch (const std::bad_alloc&) {
-        std::fprintf(stderr, "error: out of memory\n");
-        return static_cast<int>(ExitCode::kEnvironment);
+        return fail(ExitCode::kEnvironment, "out of memory");
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "error: %s\n", error.what());
-        return static_cast<int>(ExitCode::kWrong);
+        return fail(ExitCode::kWrong, error.what());
     }
 }

@@ -13,6 +13,30 @@
 
 namespace tenon::tools {
 
+namespace {
+
+std::unique_ptr<ir::Graph> readGraph(const std::string& path, const CommonFlags& flags) {
+    if (path.ends_with(".onnx")) {
+        ConsoleLogger logger(flags.threshold());
+        return importGraph(path, logger);
+    }
+    support::Result<support::FileMap> file = support::FileMap::open(path);
+    if (!file.ok()) {
+        throw ToolError(ExitCode::kBadInput, file.status().message());
+    }
+    support::Result<std::unique_ptr<ir::Graph>> graph = ir::parseGraph(file->text());
+    if (!graph.ok()) {
+        throw ToolError(ExitCode::kBadInput,
+                        support::cat("'", path, "': ", graph.status().toString(),
+                                     file->text().find("@hash:") != std::string_view::npos
+                                         ? "; text names large constants by their hash: give the ONNX model instead"
+                                         : ""));
+    }
+    return std::move(*graph);
+}
+
+} // namespace
+
 void addOptVerb(CLI::App& tool, VerbAction& action) {
     struct Options {
         std::string file;
@@ -20,8 +44,8 @@ void addOptVerb(CLI::App& tool, VerbAction& action) {
         CommonFlags common;
     };
     auto options = std::make_shared<Options>();
-    CLI::App* verb = tool.add_subcommand("opt", "Run one pass (or all) on a graph in IR text and print the result");
-    verb->add_option("file", options->file, "IR text (.tir)")->required();
+    CLI::App* verb = tool.add_subcommand("opt", "Run one pass (or all) on a graph and print the result");
+    verb->add_option("file", options->file, "ONNX model (.onnx) or IR text (.tir)")->required();
     verb->add_option("--pass", options->pass, "Name of the pass; default: the standard pipeline; 'list' lists them");
     options->common.addTo(*verb);
     verb->callback([options, &action] {
@@ -32,17 +56,9 @@ void addOptVerb(CLI::App& tool, VerbAction& action) {
                 }
                 return ExitCode::kOk;
             }
-            support::Result<support::FileMap> file = support::FileMap::open(options->file);
-            if (!file.ok()) {
-                throw ToolError(ExitCode::kBadInput, file.status().message());
-            }
-            support::Result<std::unique_ptr<ir::Graph>> graph = ir::parseGraph(file->text());
-            if (!graph.ok()) {
-                throw ToolError(ExitCode::kBadInput,
-                                support::cat("'", options->file, "': ", graph.status().toString()));
-            }
+            const std::unique_ptr<ir::Graph> graph = readGraph(options->file, options->common);
             std::shared_ptr<const registry::RegistrySnapshot> snapshot = registry::ModuleRegistry::process().snapshot();
-            passes::PassContext context{**graph, snapshot->ops()};
+            passes::PassContext context{*graph, snapshot->ops()};
             support::Status status;
             if (options->pass.empty()) {
                 status = passes::runPipeline(context);
@@ -57,7 +73,7 @@ void addOptVerb(CLI::App& tool, VerbAction& action) {
             if (!status.ok()) {
                 throw ToolError(ExitCode::kWrong, status.toString());
             }
-            std::string text = ir::print(**graph);
+            std::string text = ir::print(*graph);
             if (options->common.json) {
                 std::printf("%s\n", nlohmann::json{{"graph", text}}.dump(1).c_str());
             } else {

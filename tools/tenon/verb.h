@@ -4,6 +4,7 @@
 #include "tools/common/console.h"
 #include "tools/common/engine_session.h"
 #include "tools/common/exit_code.h"
+#include "tools/common/plan_builder.h"
 
 #include <CLI/CLI.hpp>
 

@@ -3,6 +3,7 @@
 #include "core/support/file_map.h"
 #include "tools/common/benchmark.h"
 #include "tools/common/exit_code.h"
+#include "tools/common/plan_builder.h"
 
 #include <CLI/CLI.hpp>
 

@@ -1,0 +1,56 @@
+// From an ONNX file to a plan, through the public API.
+// Used by the verbs build, run, bench and by trtexec.
+#pragma once
+
+#include "core/ir/graph.h"
+#include "tools/common/console.h"
+#include "tools/common/data_set.h"
+#include "tools/common/shape_options.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tenon::tools {
+
+struct BuildSettings {
+    std::map<std::string, ShapeRange> shapes;
+    // Inputs without a range take theirs from here (data sets: smallest, first, largest of each extent), else 1.
+    std::vector<DataSet> shapesFrom;
+    int32_t level = 3;
+    std::string timingCacheFile;
+    std::string tuningFile; // a tuning database, read and extended
+    std::vector<std::string> modules;
+    std::vector<std::string> plugins;
+    std::vector<std::string> providers;
+    int32_t threads = 0;
+    bool bf16 = false;
+    bool fp16 = false;
+    bool tf32 = true;       // as TensorRT: allowed unless switched off
+    std::string replayPlan; // take every decision from this plan's ledger
+};
+
+struct BuiltPlan {
+    std::unique_ptr<nvinfer1::IHostMemory> plan;
+    double seconds = 0;
+    bool cancelled = false;
+};
+
+// Whether a file is a plan (by its first bytes). Throws ToolError(kBadInput) where it cannot be read.
+bool isPlanFile(const std::string& path);
+
+// Before long work: that `output` can be written and is not `input`. Throws ToolError.
+void checkOutput(const std::string& output, const std::string& input);
+
+// Loads modules and plugin libraries by path. Throws ToolError(kEnvironment).
+void loadExtensions(const std::vector<std::string>& modules, const std::vector<std::string>& plugins,
+                    ConsoleLogger& logger);
+
+// Throws ToolError: kBadInput for the model, kEnvironment for a missing parser, kWrong for a failed build.
+BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, ConsoleLogger& logger);
+
+// The graph of a model as the build begins with it, before any pass. Throws ToolError as buildPlan.
+std::unique_ptr<ir::Graph> importGraph(const std::string& onnxFile, ConsoleLogger& logger);
+
+} // namespace tenon::tools
