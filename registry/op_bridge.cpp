@@ -249,19 +249,6 @@ static_assert(static_cast<int>(AttributeKind::kDataType) == TN_ATTR_DTYPE &&
               static_cast<int>(AttributeKind::kDims) == TN_ATTR_DIMS);
 static_assert(static_cast<int>(AttributeKind::kTensor) == TN_ATTR_TENSOR);
 
-support::Code codeOf(TnCode code) {
-    switch (code) {
-    case TN_UNSUPPORTED:
-        return support::Code::kUnsupported;
-    case TN_OUT_OF_MEMORY:
-        return support::Code::kOutOfMemory;
-    case TN_INTERNAL:
-        return support::Code::kInternal;
-    default: // a number from the other side
-        return support::Code::kInvalidArgument;
-    }
-}
-
 } // namespace
 
 const TnInferApi& inferApi() {

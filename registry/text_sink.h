@@ -1,7 +1,8 @@
-// A TnSink that collects text: for every call into a module that may explain itself.
-// Used by whoever calls module tables: registry, scheduler, runtime. Knows abi.h only.
+// What a call into a module leaves: the text with which it explains itself, and its code.
+// Used by whoever calls module tables: registry, scheduler, runtime. Knows abi.h and Status.
 #pragma once
 
+#include "core/support/status.h"
 #include "tenon/module/abi.h"
 
 #include <string>
@@ -44,6 +45,26 @@ private:
 inline TnString toTn(std::string_view text) noexcept { return {text.data(), text.size()}; }
 inline std::string_view toView(TnString text) noexcept {
     return text.data == nullptr ? std::string_view() : std::string_view(text.data, text.size);
+}
+
+/// What a module's code means inside. kInternal for one that this version does not know.
+inline support::Code codeOf(TnCode code) noexcept {
+    switch (code) {
+    case TN_UNSUPPORTED:
+        return support::Code::kUnsupported;
+    case TN_INVALID_ARGUMENT:
+        return support::Code::kInvalidArgument;
+    case TN_NOT_FOUND:
+        return support::Code::kNotFound;
+    case TN_OUT_OF_MEMORY:
+        return support::Code::kOutOfMemory;
+    case TN_CANCELLED:
+        return support::Code::kCancelled;
+    case TN_ENVIRONMENT:
+        return support::Code::kEnvironment;
+    default: // TN_OK does not come here
+        return support::Code::kInternal;
+    }
 }
 
 } // namespace tenon::registry

@@ -5,7 +5,6 @@
 #include "registry/host_backend.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace tenon::runtime {
 
@@ -25,7 +24,7 @@ Result<std::unique_ptr<ContextState>> ContextState::create(std::shared_ptr<const
 }
 
 ContextState::ContextState(std::shared_ptr<const LoadedPlan> plan, const ContextOptions& options)
-    : mPlan(std::move(plan)), mOptions(options),
+    : mPlan(std::move(plan)), mOptions(options), mInputs(*mPlan),
       mThreads(options.threads > 0 ? options.threads : std::max(1, registry::hostDescription().threads)) {}
 
 ContextState::~ContextState() {
@@ -41,14 +40,10 @@ Status ContextState::open() {
     TN_ASSIGN_OR_RETURN(mSessions, SessionSet::open(mPlan->kernels(), devices, mPlan->runtimeUses(), session));
     TN_ASSIGN_OR_RETURN(mStreams, ContextStreams::open(devices));
     mInstances.resize(plan.programs.size());
-    mInputs.resize(plan.bindings.size());
     mAddresses.assign(plan.bindings.size(), nullptr);
     mBoundAddresses.assign(plan.bindings.size(), nullptr);
     mSymbols.assign(plan.symbols.size(), 0);
     mReportedZeroDivision.assign(plan.expressions.size(), false);
-    for (size_t i = 0; i < plan.bindings.size(); ++i) {
-        mInputs[i].isShapeInput = plan.bindings[i].isShapeInput;
-    }
     for (TnPlacement placement = 0; placement < static_cast<TnPlacement>(devices.size()); ++placement) {
         const bool primary = placement == devices.primary();
         AllocatorCallbacks allocator = devices.allocator(placement);
@@ -78,16 +73,7 @@ Status ContextState::setProfile(int32_t profile) {
             instance, ProgramInstance::create(mPlan->program(profile), *mSessions, mPlan->devices(), mAllocators));
     }
     mProfile = profile;
-    const plan::Plan& plan = mPlan->plan();
-    for (int32_t i = 0; i < mPlan->inputCount(); ++i) {
-        Input& input = mInputs[static_cast<size_t>(i)];
-        input.dims.clear();
-        input.hasValues = false;
-        for (const plan::ExprIndex dim : bindingAt(i).dims) {
-            const ir::ExprNode& node = plan.expressions[static_cast<size_t>(dim)];
-            input.dims.push_back(node.op == ir::ExprOp::kConstant ? node.value : -1);
-        }
-    }
+    mInputs.select(profile);
     TN_RETURN_IF_ERROR(settle()); // events of the timer may be in use
     mTimer.reset(mPlan->program(profile), mPlan->devices());
     if (mProfiler.report != nullptr) {
@@ -112,71 +98,24 @@ Status ContextState::checkBinding(int32_t binding, bool input, const char* what)
     return {};
 }
 
-Status ContextState::checkShape(int32_t index, std::span<const int64_t> dims) const {
-    const plan::PlanBinding& binding = bindingAt(index);
-    if (dims.size() != binding.dims.size()) {
-        return invalidArgument("input '", binding.name, "' has ", binding.dims.size(), " dimensions, the shape [",
-                               support::join(dims, ","), "] has ", dims.size());
-    }
-    const auto& range = binding.profiles[static_cast<size_t>(mProfile)];
-    for (size_t d = 0; d < dims.size(); ++d) {
-        const ir::ExprNode& node = mPlan->plan().expressions[static_cast<size_t>(binding.dims[d])];
-        const bool fixed = node.op == ir::ExprOp::kConstant;
-        const int64_t least = fixed ? node.value : range[0][d];
-        const int64_t most = fixed ? node.value : range[2][d];
-        if (dims[d] >= least && dims[d] <= most) {
-            continue;
-        }
-        const std::string name =
-            d < binding.dimNames.size() && !binding.dimNames[d].empty() ? cat(" ('", binding.dimNames[d], "')") : "";
-        if (least == most) {
-            return invalidArgument("input '", binding.name, "': dimension ", d, name, " is ", dims[d], ", it must be ",
-                                   least, fixed ? "" : cat(" in profile ", mProfile));
-        }
-        return invalidArgument("input '", binding.name, "': dimension ", d, name, " is ", dims[d], ", profile ",
-                               mProfile, " allows ", least, " to ", most,
-                               ". Select another profile, or build the plan with one that has this extent in it");
-    }
-    return {};
-}
-
 Status ContextState::setInputShape(int32_t binding, std::span<const int64_t> dims) {
     TN_RETURN_IF_ERROR(checkBinding(binding, true, "setInputShape"));
-    TN_RETURN_IF_ERROR(checkShape(binding, dims));
-    Input& input = mInputs[static_cast<size_t>(binding)];
-    if (!std::equal(dims.begin(), dims.end(), input.dims.begin(), input.dims.end())) {
-        input.dims.assign(dims.begin(), dims.end());
+    TN_ASSIGN_OR_RETURN(const bool changed, mInputs.setShape(binding, dims));
+    if (changed) {
         mShapesDirty = true;
         mCurrentRecording = nullptr;
     }
     return {};
 }
 
-Status ContextState::checkValues(int32_t index, std::span<const int64_t> values) const {
-    const plan::PlanBinding& binding = bindingAt(index);
-    const auto& range = binding.profileValues[static_cast<size_t>(mProfile)];
-    if (values.size() != range[0].size()) {
-        return invalidArgument("shape input '", binding.name, "' has ", range[0].size(), " elements, ", values.size(),
-                               " were given");
-    }
-    for (size_t i = 0; i < values.size(); ++i) {
-        if (values[i] < range[0][i] || values[i] > range[2][i]) {
-            return invalidArgument("shape input '", binding.name, "': element ", i, " is ", values[i], ", profile ",
-                                   mProfile, " allows ", range[0][i], " to ", range[2][i],
-                                   ". Select another profile, or build the plan with one that has this value in it");
-        }
-    }
-    return {};
-}
-
 Status ContextState::setShapeValues(int32_t binding, std::span<const int64_t> values) {
     TN_RETURN_IF_ERROR(checkBinding(binding, true, "setShapeValues"));
-    Input& input = mInputs[static_cast<size_t>(binding)];
+    const ContextInput& input = mInputs.at(binding);
     if (!input.isShapeInput) {
         return invalidArgument("setShapeValues: '", bindingAt(binding).name,
                                "' is no shape input: no extent depends on its elements");
     }
-    TN_RETURN_IF_ERROR(checkValues(binding, values));
+    TN_RETURN_IF_ERROR(mInputs.checkValues(binding, values));
     const bool same =
         input.hasValues && std::equal(values.begin(), values.end(), input.values.begin(), input.values.end());
     mShapesDirty = mShapesDirty || !same;
@@ -185,147 +124,29 @@ Status ContextState::setShapeValues(int32_t binding, std::span<const int64_t> va
         TN_RETURN_IF_ERROR(settle());
         mCurrentRecording = nullptr;
     }
-    input.values.assign(values.begin(), values.end());
-    input.contents.assign(values.size(), 0);
-    if (bindingAt(binding).dtype == ir::DataType::kI32) {
-        for (size_t i = 0; i < values.size(); ++i) {
-            const auto value = static_cast<int32_t>(values[i]);
-            std::memcpy(reinterpret_cast<std::byte*>(input.contents.data()) + i * sizeof(value), &value, sizeof(value));
-        }
-    } else {
-        input.contents = input.values;
-    }
-    input.hasValues = true;
     mBindDirty = mBindDirty || input.fromAddress;
-    input.fromAddress = false;
+    mInputs.setValues(binding, values);
     // The copy may have moved, or taken the place of nothing.
     mBindDirty = mBindDirty || mBoundAddresses[static_cast<size_t>(binding)] != addressFor(binding);
     return {};
 }
 
 Status ContextState::readShapeInputs() {
-    for (int32_t i = 0; i < mPlan->inputCount(); ++i) {
-        Input& input = mInputs[static_cast<size_t>(i)];
-        if (!input.isShapeInput || !input.fromAddress) {
-            continue;
-        }
-        const auto* const bytes = static_cast<const std::byte*>(mAddresses[static_cast<size_t>(i)]);
-        const size_t count = bindingAt(i).profileValues[static_cast<size_t>(mProfile)][0].size();
-        const bool narrow = bindingAt(i).dtype == ir::DataType::kI32;
-        const auto elementAt = [&](size_t k) {
-            int64_t wide = 0;
-            int32_t half = 0;
-            if (narrow) {
-                std::memcpy(&half, bytes + k * sizeof(half), sizeof(half));
-                return int64_t{half};
-            }
-            std::memcpy(&wide, bytes + k * sizeof(wide), sizeof(wide));
-            return wide;
-        };
-        bool changed = !input.hasValues || input.values.size() != count;
-        for (size_t k = 0; k < count && !changed; ++k) {
-            changed = elementAt(k) != input.values[k];
-        }
-        if (!changed) {
-            continue;
-        }
-        std::vector<int64_t> values(count);
-        for (size_t k = 0; k < count; ++k) {
-            values[k] = elementAt(k);
-        }
-        TN_RETURN_IF_ERROR(checkValues(i, values));
-        input.values = std::move(values);
-        input.hasValues = true;
+    TN_ASSIGN_OR_RETURN(const bool changed, mInputs.readValues(mAddresses));
+    if (changed) {
         mShapesDirty = true;
         mCurrentRecording = nullptr;
     }
     return {};
 }
 
-std::vector<int32_t> ContextState::missingInputs() const {
-    std::vector<int32_t> missing;
-    for (int32_t i = 0; i < mPlan->inputCount(); ++i) {
-        const Input& input = mInputs[static_cast<size_t>(i)];
-        const bool unset = std::find(input.dims.begin(), input.dims.end(), -1) != input.dims.end();
-        if (unset || (input.isShapeInput && !input.hasValues && !input.fromAddress)) {
-            missing.push_back(i);
-        }
-    }
-    return missing;
-}
-
-Status ContextState::requireInputs() const {
-    const std::vector<int32_t> missing = missingInputs();
-    if (missing.empty()) {
-        return {};
-    }
-    std::vector<std::string> names;
-    for (const int32_t index : missing) {
-        const Input& input = mInputs[static_cast<size_t>(index)];
-        const bool shape = std::find(input.dims.begin(), input.dims.end(), -1) != input.dims.end();
-        names.push_back(cat("'", bindingAt(index).name, "'", shape ? "" : " (its values)"));
-    }
-    return invalidArgument("the shape of input ", support::join(names, ", "), " is not set in profile ", mProfile,
-                           ": call setInputShape for every dynamic input, and bind every shape input, before this");
-}
-
-Status ContextState::checkSharedSymbols() const {
-    const plan::Plan& plan = mPlan->plan();
-    for (int32_t i = 0; i < mPlan->inputCount(); ++i) {
-        const plan::PlanBinding& binding = bindingAt(i);
-        for (size_t d = 0; d < binding.dims.size(); ++d) {
-            const ir::ExprNode& node = plan.expressions[static_cast<size_t>(binding.dims[d])];
-            if (node.op != ir::ExprOp::kSymbol) {
-                continue;
-            }
-            const ir::Symbol& symbol = plan.symbols[static_cast<size_t>(node.value)];
-            const int64_t value = mInputs[static_cast<size_t>(i)].dims[d];
-            if (value != mSymbols[static_cast<size_t>(node.value)]) {
-                return invalidArgument("input '", binding.name, "': dimension ", d, " is ", value,
-                                       ", but it is the same '", symbol.name, "' as dimension ", symbol.index,
-                                       " of input '", bindingAt(symbol.input).name, "', which is ",
-                                       mSymbols[static_cast<size_t>(node.value)]);
-            }
-        }
-    }
-    return {};
-}
-
-Status ContextState::solveSymbols() {
-    const plan::Plan& plan = mPlan->plan();
-    const std::vector<plan::SymbolRange>& box = plan.programs[static_cast<size_t>(mProfile)].box;
-    for (size_t i = 0; i < plan.symbols.size(); ++i) {
-        const ir::Symbol& symbol = plan.symbols[i];
-        const auto index = static_cast<size_t>(symbol.index);
-        switch (symbol.source) {
-        // Inputs are the first bindings, so that the number of an input is that of its binding.
-        case ir::SymbolSource::kInputDim:
-            mSymbols[i] = mInputs[static_cast<size_t>(symbol.input)].dims[index];
-            break;
-        case ir::SymbolSource::kInputElement:
-            mSymbols[i] = mInputs[static_cast<size_t>(symbol.input)].values[index];
-            break;
-        case ir::SymbolSource::kUnbacked:
-            mSymbols[i] = box[i].max;
-            continue;
-        }
-        if (mSymbols[i] < box[i].min || mSymbols[i] > box[i].max) {
-            const bool element = symbol.source == ir::SymbolSource::kInputElement;
-            return invalidArgument("input '", bindingAt(symbol.input).name, "': ", element ? "element " : "dimension ",
-                                   symbol.index, " is ", mSymbols[i], ", profile ", mProfile, " allows ", box[i].min,
-                                   " to ", box[i].max, " for '", symbol.name, "'");
-        }
-    }
-    return checkSharedSymbols();
-}
-
 Status ContextState::inferShapes() {
-    TN_RETURN_IF_ERROR(requireInputs());
+    TN_RETURN_IF_ERROR(mInputs.require());
     TN_RETURN_IF_ERROR(readShapeInputs());
     if (!mShapesDirty) {
         return {};
     }
-    TN_RETURN_IF_ERROR(solveSymbols());
+    TN_RETURN_IF_ERROR(mInputs.solve(mSymbols));
     TN_ASSIGN_OR_RETURN(const plan::ExprIndex zero, instance().evaluate(0, mSymbols));
     if (zero >= 0 && !mReportedZeroDivision[static_cast<size_t>(zero)]) {
         mReportedZeroDivision[static_cast<size_t>(zero)] = true;
@@ -353,9 +174,9 @@ Status ContextState::prepare() {
 Result<std::vector<int64_t>> ContextState::shape(int32_t binding) {
     TN_RETURN_IF_ERROR(checkBinding(binding, false, "shape"));
     if (bindingAt(binding).isInput) {
-        return mInputs[static_cast<size_t>(binding)].dims;
+        return mInputs.at(binding).dims;
     }
-    const bool complete = missingInputs().empty();
+    const bool complete = mInputs.missing().empty();
     if (complete) {
         TN_RETURN_IF_ERROR(inferShapes());
     }
@@ -387,7 +208,7 @@ Status ContextState::setAddress(int32_t binding, void* address) {
     }
     const auto index = static_cast<size_t>(binding);
     const void* const before = addressFor(binding);
-    Input& input = mInputs[index];
+    ContextInput& input = mInputs.at(binding);
     if (input.isShapeInput) {
         if (input.fromAddress && address == nullptr) {
             input.hasValues = false;
@@ -404,7 +225,7 @@ Status ContextState::setAddress(int32_t binding, void* address) {
 
 void* ContextState::addressFor(int32_t binding) const {
     const auto index = static_cast<size_t>(binding);
-    const Input& input = mInputs[index];
+    const ContextInput& input = mInputs.at(binding);
     // Kernels read the values, and so does nobody else: the copy is not written to.
     return input.isShapeInput && !input.fromAddress && input.hasValues ? const_cast<int64_t*>(input.contents.data())
                                                                        : mAddresses[index];
@@ -501,10 +322,11 @@ Status ContextState::run() {
 void ContextState::collectRunKey() {
     mRunKey.clear();
     mRunKey.push_back(mProfile);
-    for (size_t i = 0; i < mInputs.size(); ++i) {
-        mRunKey.insert(mRunKey.end(), mInputs[i].dims.begin(), mInputs[i].dims.end());
-        mRunKey.insert(mRunKey.end(), mInputs[i].values.begin(), mInputs[i].values.end());
-        mRunKey.push_back(static_cast<int64_t>(reinterpret_cast<intptr_t>(addressFor(static_cast<int32_t>(i)))));
+    for (int32_t i = 0; i < static_cast<int32_t>(mAddresses.size()); ++i) {
+        const ContextInput& input = mInputs.at(i);
+        mRunKey.insert(mRunKey.end(), input.dims.begin(), input.dims.end());
+        mRunKey.insert(mRunKey.end(), input.values.begin(), input.values.end());
+        mRunKey.push_back(static_cast<int64_t>(reinterpret_cast<intptr_t>(addressFor(i))));
     }
     for (size_t placement = 0; placement < mArenas.size(); ++placement) {
         mRunKey.push_back(

@@ -8,6 +8,7 @@
 // is; without one, everything is done when enqueue returns. Host steps in between run on the calling thread, which then waits for what they read.
 #pragma once
 
+#include "core/runtime/context_inputs.h"
 #include "core/runtime/context_streams.h"
 #include "core/runtime/device_memory.h"
 #include "core/runtime/kernel_set.h"
@@ -76,7 +77,7 @@ public:
     support::Status setArena(void* memory, int64_t bytes);
 
     /// Indices of inputs whose shape (or shape values) must still be set.
-    std::vector<int32_t> missingInputs() const;
+    std::vector<int32_t> missingInputs() const { return mInputs.missing(); }
 
     /// Computes all extents from the input shapes and checks them.
     support::Status inferShapes();
@@ -108,25 +109,10 @@ public:
     int64_t preparedSteps() const;
 
 private:
-    // What is known about an input binding.
-    struct Input {
-        std::vector<int64_t> dims; // -1: not set
-        bool isShapeInput = false;
-        bool hasValues = false;
-        bool fromAddress = false;      // values are read from the bound address
-        std::vector<int64_t> values;   // of a shape input
-        std::vector<int64_t> contents; // the same in the binding's element type, for kernels
-    };
-
     explicit ContextState(std::shared_ptr<const LoadedPlan> plan, const ContextOptions& options);
     support::Status open();
     support::Status checkBinding(int32_t binding, bool input, const char* what) const;
-    support::Status checkShape(int32_t binding, std::span<const int64_t> dims) const;
-    support::Status checkValues(int32_t binding, std::span<const int64_t> values) const;
     support::Status readShapeInputs();
-    support::Status solveSymbols();
-    support::Status checkSharedSymbols() const;
-    support::Status requireInputs() const;
     support::Status run();
     support::Status runRecorded();
     support::Status runSegment(int32_t segment);
@@ -159,7 +145,7 @@ private:
     std::byte* mUserArena = nullptr;
     int64_t mUserArenaBytes = 0;
 
-    std::vector<Input> mInputs;         // by binding; outputs have an unused one
+    ContextInputs mInputs;
     std::vector<void*> mAddresses;      // what the user bound
     std::vector<void*> mBoundAddresses; // what kernels get: the same, or the context's copy of shape values
     std::vector<int64_t> mSymbols;

@@ -26,32 +26,13 @@ const plan::ModuleRequirement* requirementOf(const plan::Plan& plan, const plan:
     return nullptr;
 }
 
-Code codeOf(TnCode code) {
-    switch (code) {
-    case TN_UNSUPPORTED:
-        return Code::kUnsupported;
-    case TN_INVALID_ARGUMENT:
-        return Code::kInvalidArgument;
-    case TN_NOT_FOUND:
-        return Code::kNotFound;
-    case TN_OUT_OF_MEMORY:
-        return Code::kOutOfMemory;
-    case TN_CANCELLED:
-        return Code::kCancelled;
-    case TN_ENVIRONMENT:
-        return Code::kEnvironment;
-    default: // a code of a newer minor version, or none at all
-        return Code::kInternal;
-    }
-}
-
 } // namespace
 
 Status statusOf(TnCode code, const std::string& what, const std::string& reason) {
     if (code == TN_OK) {
         return {};
     }
-    return support::makeError(codeOf(code), what, ": ",
+    return support::makeError(registry::codeOf(code), what, ": ",
                               reason.empty() ? cat("code ", code, ", without a reason (a defect of the module)")
                                              : reason);
 }

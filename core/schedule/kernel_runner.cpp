@@ -22,25 +22,6 @@ struct BlobCollector {
     }
 };
 
-support::Code codeOf(TnCode code) {
-    switch (code) {
-    case TN_UNSUPPORTED:
-        return support::Code::kUnsupported;
-    case TN_OUT_OF_MEMORY:
-        return support::Code::kOutOfMemory;
-    case TN_CANCELLED:
-        return support::Code::kCancelled;
-    case TN_ENVIRONMENT:
-        return support::Code::kEnvironment;
-    case TN_NOT_FOUND:
-        return support::Code::kNotFound;
-    case TN_INVALID_ARGUMENT:
-        return support::Code::kInvalidArgument;
-    default:
-        return support::Code::kInternal;
-    }
-}
-
 } // namespace
 
 support::Result<CompiledKernel> compileTactic(const BuildContext& context, const Task& task, const Candidate& candidate,
@@ -76,7 +57,7 @@ support::Result<CompiledKernel> compileTactic(const BuildContext& context, const
         return provider.table.compile(provider.table.self, &target, &view, &tactic, &cancel, &blobSink, sink.sink());
     });
     if (code != TN_OK) {
-        return support::makeError(codeOf(code), "compile: ", sink.textOr(support::cat("code ", code)));
+        return support::makeError(registry::codeOf(code), "compile: ", sink.textOr(support::cat("code ", code)));
     }
     if (!collector.kernel.blob || collector.kernel.runtime.empty()) {
         return support::internalError("compile returned no kernel: a defect of module ", provider.name);
@@ -181,7 +162,7 @@ KernelRunner::open(const BuildContext& context, const Candidate& candidate, cons
     TnCode code = impl.runtime->deserialize(impl.runtime->self, compiled.blob->data(), compiled.blob->size(),
                                             compiled.blobVersion, &impl.kernel, sink.sink());
     if (code != TN_OK) {
-        return support::makeError(codeOf(code), "deserialize: ", sink.text());
+        return support::makeError(registry::codeOf(code), "deserialize: ", sink.text());
     }
     TnSessionInfo info{};
     info.struct_size = sizeof(info);
@@ -190,10 +171,10 @@ KernelRunner::open(const BuildContext& context, const Candidate& candidate, cons
     info.device = target.device;
     info.resource = [](void*, TnString) -> void* { return nullptr; };
     if ((code = impl.runtime->session_create(impl.runtime->self, &info, &impl.session, sink.sink())) != TN_OK) {
-        return support::makeError(codeOf(code), "session: ", sink.text());
+        return support::makeError(registry::codeOf(code), "session: ", sink.text());
     }
     if ((code = impl.runtime->state_create(impl.kernel, impl.session, &impl.state, sink.sink())) != TN_OK) {
-        return support::makeError(codeOf(code), "state: ", sink.text());
+        return support::makeError(registry::codeOf(code), "state: ", sink.text());
     }
     return runner;
 }
@@ -242,7 +223,7 @@ support::Status KernelRunner::prepare(const Task& task, const std::vector<int64_
     registry::TextSink sink;
     TnCode code = impl.runtime->prepare(impl.state, &args, sink.sink());
     if (code != TN_OK) {
-        return support::makeError(codeOf(code), "prepare: ", sink.textOr(support::cat("code ", code)));
+        return support::makeError(registry::codeOf(code), "prepare: ", sink.textOr(support::cat("code ", code)));
     }
     mInputs = std::move(shapes.inputs);
     mOutputs = std::move(shapes.outputs);
@@ -282,7 +263,7 @@ support::Status KernelRunner::issue(const std::vector<const void*>& inputs, cons
     args.reason = sink.sink();
     TnCode code = impl.runtime->launch(impl.state, &args);
     if (code != TN_OK) {
-        return support::makeError(codeOf(code), "launch: ", sink.textOr(support::cat("code ", code)));
+        return support::makeError(registry::codeOf(code), "launch: ", sink.textOr(support::cat("code ", code)));
     }
     return {};
 }

@@ -1,9 +1,10 @@
-#include "core/schedule/step_builder.h"
+#include "core/schedule/plan_assembler.h"
 
 #include "core/support/hash.h"
 #include "core/support/text.h"
 
 #include <algorithm>
+#include <set>
 
 namespace tenon::schedule {
 

@@ -84,7 +84,4 @@ nvinfer1::IPluginCreatorInterface* findPluginCreator(const tenon_onnx::NodeProto
 // Adds what the creator makes, its fields from the node's attributes.
 bool importPlugin(NodeImport& node, nvinfer1::IPluginCreatorInterface& creator);
 
-// Nodes in an order in which every producer comes first; equal models give equal orders. The second list names a cycle, if there is one.
-std::vector<int32_t> sortNodes(const std::vector<const tenon_onnx::NodeProto*>& nodes, std::vector<int32_t>& cycle);
-
 } // namespace tenon::onnx
