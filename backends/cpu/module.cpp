@@ -1,10 +1,11 @@
-// The cpu backend: host kernels with threads and vectors. A task is a program where all of its nodes are pointwise, else a
+// The cpu backend: host kernels with threads and vectors. A task is a program where all of its nodes are pointwise, a sum with its norm, else a
 // single op with a row in the table. Ops in which nothing is to be gained run the reference's plain loops.
 #include "tenon/module/module.hpp"
 #include "backends/common/task_kernel.h"
 #include "backends/cpu/ops.h"
 #include "backends/cpu/program.h"
 #include "backends/cpu/simd/steps.h"
+#include "backends/cpu/trailing_norm.h"
 #include "backends/reference/ops.h"
 
 #include <algorithm>
@@ -14,7 +15,7 @@ namespace tenon::cpu {
 namespace {
 
 // Which way a task is computed; part of the tactic's id.
-enum : uint64_t { kNodeTactic = 1, kProgramTactic = 2 };
+enum : uint64_t { kNodeTactic = 1, kProgramTactic = 2, kSumAndNormTactic = 3 };
 
 KernelTable makeTable() {
     KernelTable table;
@@ -55,6 +56,12 @@ public:
             checkProgramLayout(task);
             return;
         }
+        if (task.tactic == kSumAndNormTactic && isSumAndNorm(task.body)) {
+            checkPorts(task);
+            checkLinear(task);
+            checkSumAndNorm(task);
+            return;
+        }
         if (task.tactic != kNodeTactic) {
             invalid("there is no tactic ", task.tactic);
         }
@@ -64,12 +71,26 @@ public:
         }
     }
     TaskPlan plan(const Task& task, const PortShapes& shapes) const override {
-        return task.tactic == kProgramTactic ? planProgram(task, shapes) : planNode(mTable, task, shapes);
+        switch (task.tactic) {
+        case kProgramTactic:
+            return planProgram(task, shapes);
+        case kSumAndNormTactic:
+            return planSumAndNorm(task, shapes);
+        default:
+            return planNode(mTable, task, shapes);
+        }
     }
     bool knows(std::string_view op) const { return mTable.find(op) != nullptr; }
 
 private:
-    // Of a program: the body's own element types, in host memory, of the right rank.
+    static void checkLinear(const Task& task) {
+        const auto isLinear = [](const TnPortFormat& port) { return module::isLinear(port.format); };
+        if (!std::all_of(task.inputs.begin(), task.inputs.end(), isLinear) ||
+            !std::all_of(task.outputs.begin(), task.outputs.end(), isLinear)) {
+            refuse("a region in another layout than the linear one");
+        }
+    }
+    // Of a region: the body's own element types, in host memory, of the right rank.
     static void checkPorts(const Task& task) {
         if (task.inputs.size() != task.body.inputs().size() || task.outputs.size() != task.body.outputs().size() ||
             task.outputs.empty()) {
@@ -78,7 +99,7 @@ private:
         const auto check = [](const TnPortFormat& port, const module::ValueView& value) {
             if (port.placement != TN_PLACEMENT_HOST || port.dtype != value.dtype() ||
                 port.format.rank != value.rank()) {
-                refuse("a pointwise program on a port of another type, rank or memory");
+                refuse("a region on a port of another type, rank or memory");
             }
         };
         for (size_t i = 0; i < task.inputs.size(); ++i) {
@@ -111,11 +132,14 @@ public:
         if (isProgram(task.body())) {
             return explained(reason, [&] { mPlanner->check(chosen(task, programTactic(task, nullptr))); });
         }
+        if (isSumAndNorm(task.body())) {
+            return explained(reason, [&] { mPlanner->check(chosen(task, sumAndNormTactic(task))); });
+        }
         if (!task.isSingleNode()) {
             for (size_t n = 0; n < task.body().nodeCount(); ++n) {
                 if (!isPointwise(task.body().node(n).op())) {
-                    return reason.unsupported("a region of several ops must be pointwise; ", task.body().node(n).op(),
-                                              " is not");
+                    return reason.unsupported("a region of several ops must be pointwise, or a sum and its norm; ",
+                                              task.body().node(n).op(), " is neither");
                 }
             }
             return reason.unsupported("a region without nodes");
@@ -128,6 +152,10 @@ public:
 
     Code enumerate(const module::TargetView&, const module::TaskView& task, module::TacticList& tactics,
                    module::Reason& reason) const override {
+        if (isSumAndNorm(task.body())) {
+            tactics.add(sumAndNormTactic(task));
+            return Code::kOk;
+        }
         if (!isProgram(task.body())) {
             tactics.add(nodeTactic(task));
             return Code::kOk;
@@ -180,6 +208,10 @@ private:
         }
         const TnTraits view = isView(task.op()) ? TN_TRAIT_FREE_ALIAS : 0;
         return module::linearTactic(task, kNodeTactic, std::string(task.op()), kTraits | sizeTrait(task) | view);
+    }
+
+    static module::Tactic sumAndNormTactic(const module::TaskView& task) {
+        return module::linearTactic(task, kSumAndNormTactic, "sum and norm", kTraits | sizeTrait(task));
     }
 
     static module::Tactic programTactic(const module::TaskView& task, const TnFormat* format) {

@@ -21,6 +21,7 @@ KernelTable makeTable() {
     addPool(table);
     addNormalization(table);
     addSoftmax(table);
+    addAttention(table);
     addReduce(table);
     addOrder(table);
     addReshape(table);

@@ -19,6 +19,7 @@ void addDeconv(KernelTable& table);
 void addPool(KernelTable& table);
 void addNormalization(KernelTable& table);
 void addSoftmax(KernelTable& table);
+void addAttention(KernelTable& table);
 void addReduce(KernelTable& table);
 void addOrder(KernelTable& table);
 void addReshape(KernelTable& table);

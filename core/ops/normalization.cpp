@@ -131,7 +131,7 @@ std::vector<OpDef> normalizationOps() {
             .build(inferLrn));
     ops.push_back(OpBuilder("rms_norm", "y = x / sqrt(mean of x^2 over the dimensions from axis on + epsilon) * scale.")
                       .input("x")
-                      .input("scale", "broadcasts to x")
+                      .optionalInput("scale", "broadcasts to x; absent: 1")
                       .integer("axis", -1, "the first normalised dimension")
                       .number("epsilon", 1e-5, "added to the mean of the squares")
                       .build(inferTrailing));

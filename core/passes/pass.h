@@ -55,6 +55,7 @@ support::Result<bool> constantFold(PassContext& context);
 support::Result<bool> shapeSimplify(PassContext& context);
 support::Result<bool> commonSubexpressions(PassContext& context);
 support::Result<bool> deadCode(PassContext& context);
+support::Result<bool> recogniseActivations(PassContext& context);
 support::Result<bool> foldBatchNorm(PassContext& context);
 support::Result<bool> transposeElimination(PassContext& context);
 support::Result<bool> reshapeElimination(PassContext& context);

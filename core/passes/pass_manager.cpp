@@ -26,6 +26,8 @@ const std::vector<Pass>& allPasses() {
         {"canonicalize", "one spelling for each thing: axes, padding, operand order, views as reshape", canonicalize},
         {"constant_fold", "nodes on constants become constants, with their derivation kept", constantFold},
         {"shape_simplify", "casts, expansions, slices and the like that change nothing disappear", shapeSimplify},
+        {"recognise_activations", "activations written out in arithmetic become the op that they are",
+         recogniseActivations},
         {"fold_batch_norm", "per-channel scales and shifts by constants move into weights", foldBatchNorm},
         {"transpose_elim", "transposes cancel, compose and move to where they do", transposeElimination},
         {"reshape_elim", "reshapes cancel and compose", reshapeElimination},

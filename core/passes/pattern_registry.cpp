@@ -9,6 +9,10 @@ const std::vector<Pattern>& allPatterns() {
         {"pattern_pointwise", "clusters of pointwise ops with one output, their prefixes and suffixes",
          findPointwiseChains},
         {"pattern_epilogue", "conv, deconv or matmul with bias, scale, residual and activation", findEpilogues},
+        {"pattern_normalization", "layer and RMS normalisation in primitives, with the addition before",
+         findNormalizations},
+        {"pattern_attention", "scaled dot-product attention in primitives, with the transposes around", findAttentions},
+        {"pattern_sibling_products", "products of one value with several weights of one shape", findSiblingProducts},
     };
     return kPatterns;
 }

@@ -19,6 +19,9 @@ const std::vector<Pattern>& allPatterns();
 const Pattern* findPattern(std::string_view name);
 
 void findPointwiseChains(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
+void findNormalizations(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
+void findAttentions(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
+void findSiblingProducts(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 void findEpilogues(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 
 // What patterns ask of nodes.

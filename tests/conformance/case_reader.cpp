@@ -57,6 +57,9 @@ public:
         do {
             result.outputs.push_back(output());
         } while (accept(","));
+        if (result.statements.size() > 1 && result.outputs.size() > result.statements.size()) {
+            fail("a region with more outputs than statements");
+        }
         if (accept(";")) {
             parseOptions(result);
         }

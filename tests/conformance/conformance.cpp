@@ -135,10 +135,16 @@ std::string referenceOutputs(const ModuleTables& reference, const Case& from, co
         if (!run.error.empty()) {
             return "the reference fails: " + run.error;
         }
-        if (s + 1 == from.statements.size()) {
+        if (alone) {
             outputs = std::move(run.outputs);
-        } else {
-            results.push_back(std::move(run.outputs[0]));
+            return {};
+        }
+        results.push_back(std::move(run.outputs[0]));
+    }
+    // The last statements are the outputs.
+    for (size_t o = 0; o < from.outputs.size(); ++o) {
+        if (from.outputs[o].present) {
+            outputs.push_back(results[from.statements.size() - from.outputs.size() + o]);
         }
     }
     return {};

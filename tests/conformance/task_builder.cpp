@@ -244,10 +244,15 @@ void buildTask(const Case& from, const std::vector<std::vector<std::byte>>& data
                                    : inputValues[static_cast<size_t>(operand)]);
         }
         std::vector<int32_t> outputs;
-        const bool isLast = s + 1 == from.statements.size();
-        if (!isLast) {
+        if (isRegion) {
             outputs.push_back(to.graph.addTensor(statement.results[0].dtype, dimsOf(statement.results[0], dynamic)));
             results.push_back(outputs[0]);
+            // The last statements are the outputs.
+            const size_t first = from.statements.size() - from.outputs.size();
+            if (s >= first && from.outputs[s - first].present) {
+                to.graph.addOutput(outputs[0]);
+                to.outputPorts.push_back(static_cast<int32_t>(s - first));
+            }
         } else {
             for (size_t o = 0; o < from.outputs.size(); ++o) {
                 const OutputText& output = from.outputs[o];

@@ -25,29 +25,53 @@ bool updates() { return support::readEnv("TENON_UPDATE_GOLDENS").value_or("") ==
 
 constexpr ir::PrintOptions kPrint{64};
 
-// Where the interpreter knows all ops: the same inputs give the same outputs. Symbols are small numbers of their own.
-void compareResults(const ir::Graph& before, const ir::Graph& after) {
+// Random numbers for the inputs, and small numbers of their own for the symbols.
+struct Sample {
     std::vector<int64_t> symbols;
-    for (const ir::Symbol& symbol : before.pool().symbols()) {
-        symbols.push_back(std::max<int64_t>(symbol.bounds.min, static_cast<int64_t>(symbols.size()) % 3 + 2));
+    std::vector<Tensor> inputs;
+};
+Sample sampleFor(const ir::Graph& graph) {
+    Sample sample;
+    for (const ir::Symbol& symbol : graph.pool().symbols()) {
+        sample.symbols.push_back(
+            std::max<int64_t>(symbol.bounds.min, static_cast<int64_t>(sample.symbols.size()) % 3 + 2));
     }
     std::mt19937 random(5);
     std::uniform_real_distribution<double> numbers(-2, 2);
-    std::vector<Tensor> inputs;
-    for (const ir::Value* input : before.inputs()) {
-        Tensor tensor{extentsOf(before.pool(), input->type(), symbols), {}};
+    for (const ir::Value* input : graph.inputs()) {
+        Tensor tensor{extentsOf(graph.pool(), input->type(), sample.symbols), {}};
         int64_t count = 1;
         for (const int64_t extent : tensor.dims) {
             count *= extent;
         }
         for (int64_t i = 0; i < count; ++i) {
             const double number = numbers(random);
-            tensor.values.push_back(ir::isFloat(input->type().dtype) ? number : std::round(number));
+            const bool isBool = input->type().dtype == ir::DataType::kBool;
+            tensor.values.push_back(isBool                             ? (number > -1 ? 1.0 : 0.0)
+                                    : ir::isFloat(input->type().dtype) ? number
+                                                                       : std::round(number));
         }
-        inputs.push_back(std::move(tensor));
+        sample.inputs.push_back(std::move(tensor));
     }
-    const auto expected = computeGraph(before, inputs, symbols);
-    const auto actual = computeGraph(after, inputs, symbols);
+    return sample;
+}
+
+void expectEqual(const Tensor& expected, const Tensor& actual, const std::string& what) {
+    ASSERT_EQ(expected.dims, actual.dims) << what;
+    for (size_t i = 0; i < expected.values.size(); ++i) {
+        const double wanted = expected.values[i];
+        const double found = actual.values[i];
+        ASSERT_TRUE((std::isnan(wanted) && std::isnan(found)) ||
+                    std::fabs(wanted - found) <= 2e-4 * (1 + std::fabs(wanted)))
+            << what << " element " << i << ": " << wanted << " became " << found;
+    }
+}
+
+// Where the interpreter knows all ops: the same inputs give the same outputs.
+void compareResults(const ir::Graph& before, const ir::Graph& after) {
+    const Sample sample = sampleFor(before);
+    const auto expected = computeGraph(before, sample.inputs, sample.symbols);
+    const auto actual = computeGraph(after, sample.inputs, sample.symbols);
     if (!expected.ok()) {
         std::printf("         not computed: %s\n", expected.status().message().c_str());
         return;
@@ -55,17 +79,28 @@ void compareResults(const ir::Graph& before, const ir::Graph& after) {
     ASSERT_TRUE(actual.ok()) << actual.status().toString();
     ASSERT_EQ(expected->size(), actual->size());
     for (size_t o = 0; o < expected->size(); ++o) {
-        ASSERT_EQ((*expected)[o].dims, (*actual)[o].dims) << "output " << o;
-        for (size_t i = 0; i < (*expected)[o].values.size(); ++i) {
-            const double wanted = (*expected)[o].values[i];
-            const double found = (*actual)[o].values[i];
-            ASSERT_TRUE((std::isnan(wanted) && std::isnan(found)) ||
-                        std::fabs(wanted - found) <= 2e-4 * (1 + std::fabs(wanted)))
-                << "output " << o << " element " << i << ": " << wanted << " became " << found;
-        }
+        expectEqual((*expected)[o], (*actual)[o], "output " + std::to_string(o));
     }
 }
 
+// A body gives what the nodes that it replaces give.
+void compareBody(const ir::Graph& graph, const passes::Region& region) {
+    const Sample sample = sampleFor(graph);
+    const auto values = computeValues(graph, sample.inputs, sample.symbols);
+    ASSERT_TRUE(values.ok()) << values.status().toString();
+    std::vector<Tensor> inputs;
+    for (const ir::Value* input : region.inputs) {
+        inputs.push_back(values->at(input));
+    }
+    const auto actual = computeGraph(*region.body, inputs, sample.symbols);
+    ASSERT_TRUE(actual.ok()) << actual.status().toString();
+    ASSERT_EQ(actual->size(), region.outputs.size());
+    for (size_t o = 0; o < region.outputs.size(); ++o) {
+        expectEqual(values->at(region.outputs[o]), (*actual)[o], region.label + ": " + region.outputs[o]->name());
+    }
+}
+
+// "label: node node ...", and the body if the region has one, in lines that begin with spaces.
 std::string regionText(const ir::Graph& graph, const passes::Pattern& pattern) {
     std::vector<passes::Region> regions;
     pattern.find(graph, ops::OpRegistry::builtin(), regions);
@@ -76,6 +111,18 @@ std::string regionText(const ir::Graph& graph, const passes::Pattern& pattern) {
             text += " " + node->name();
         }
         text += "\n";
+        if (region.body == nullptr) {
+            continue;
+        }
+        const support::Status verified = ops::verifyOps(ops::OpRegistry::builtin(), *region.body);
+        EXPECT_TRUE(verified.ok()) << verified.toString();
+        const std::string body = ir::print(*region.body, kPrint);
+        for (size_t begin = body.find('\n') + 1; begin < body.size() && body[begin] != '}';) {
+            const size_t end = body.find('\n', begin);
+            text += "  " + body.substr(begin, end - begin + 1);
+            begin = end + 1;
+        }
+        compareBody(graph, region);
     }
     return text.empty() ? "nothing\n" : text;
 }

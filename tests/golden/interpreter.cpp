@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numbers>
 #include <numeric>
 
 namespace tenon::golden {
@@ -64,15 +65,29 @@ const std::map<std::string, Pointwise>& pointwiseOps() {
         {"unary.abs", [](double a, double, double) { return std::fabs(a); }},
         {"unary.sqrt", [](double a, double, double) { return std::sqrt(a); }},
         {"unary.recip", [](double a, double, double) { return 1 / a; }},
+        {"unary.erf", [](double a, double, double) { return std::erf(a); }},
+        {"unary.log", [](double a, double, double) { return std::log(a); }},
+        {"unary.rsqrt", [](double a, double, double) { return 1 / std::sqrt(a); }},
+        {"unary.isnan", [](double a, double, double) { return std::isnan(a) ? 1.0 : 0.0; }},
         {"unary.not", [](double a, double, double) { return a == 0 ? 1.0 : 0.0; }},
         {"activation.relu", [](double a, double, double) { return a > 0 ? a : 0.0; }},
         {"activation.sigmoid", [](double a, double, double) { return 1 / (1 + std::exp(-a)); }},
+        {"activation.gelu_erf",
+         [](double a, double, double) { return a / 2 * (1 + std::erf(a / std::numbers::sqrt2)); }},
+        {"activation.gelu_tanh",
+         [](double a, double, double) {
+             return a / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (a + 0.044715 * a * a * a)));
+         }},
+        {"activation.hard_swish", [](double a, double, double) { return a * std::clamp(a / 6 + 0.5, 0.0, 1.0); }},
+        {"activation.mish", [](double a, double, double) { return a * std::tanh(std::log1p(std::exp(a))); }},
+        {"activation.softplus", [](double a, double, double) { return std::log1p(std::exp(a)); }},
         {"activation.tanh", [](double a, double, double) { return std::tanh(a); }},
         {"binary.add", [](double a, double b, double) { return a + b; }},
         {"binary.sub", [](double a, double b, double) { return a - b; }},
         {"binary.mul", [](double a, double b, double) { return a * b; }},
         {"binary.div", [](double a, double b, double) { return a / b; }},
         {"binary.max", [](double a, double b, double) { return std::max(a, b); }},
+        {"binary.min", [](double a, double b, double) { return std::min(a, b); }},
         {"binary.pow", [](double a, double b, double) { return std::pow(a, b); }},
         {"binary.less", [](double a, double b, double) { return a < b ? 1.0 : 0.0; }},
         {"binary.greater", [](double a, double b, double) { return a > b ? 1.0 : 0.0; }},
@@ -234,6 +249,80 @@ Tensor batchNorm(const Node& node, const std::vector<const Tensor*>& in) {
     });
 }
 
+// layer_norm and rms_norm.
+Tensor normalize(const Node& node, const std::vector<const Tensor*>& in) {
+    const Tensor& x = *in[0];
+    int64_t axis = node.attributes().intOr("axis", -1);
+    axis += axis < 0 ? static_cast<int64_t>(x.dims.size()) : 0;
+    const int64_t length = countOf(Dims(x.dims.begin() + axis, x.dims.end()));
+    const bool centers = node.op() == "layer_norm";
+    return generate(x.dims, [&](const Dims& at) {
+        const int64_t index = indexOf(at, x.dims);
+        const double* const block = x.values.data() + index / length * length;
+        const double mean = centers ? std::accumulate(block, block + length, 0.0) / static_cast<double>(length) : 0.0;
+        double variance = 0;
+        for (int64_t i = 0; i < length; ++i) {
+            variance += (block[i] - mean) * (block[i] - mean) / static_cast<double>(length);
+        }
+        double y = (x.values[static_cast<size_t>(index)] - mean) /
+                   std::sqrt(variance + node.attributes().floatOr("epsilon", 1e-5));
+        y *= in.size() > 1 && in[1] != nullptr ? broadcastAt(*in[1], at) : 1.0;
+        return y + (in.size() > 2 && in[2] != nullptr ? broadcastAt(*in[2], at) : 0.0);
+    });
+}
+
+// One element of the output at a time.
+Tensor attention(const Node& node, const std::vector<const Tensor*>& in, const Dims& dims) {
+    const ir::AttributeMap& attributes = node.attributes();
+    const bool headsInner = attributes.intOr("heads_axis", -3) == -2;
+    const bool transposedKeys = attributes.intOr("k_transposed", 0) != 0;
+    const bool maskKeeps = attributes.intOr("mask_keeps", 1) != 0;
+    const bool boolMask = node.input(3) != nullptr && node.input(3)->type().dtype == ir::DataType::kBool;
+    // (batch, head, position, element) with the batch left out at rank 3.
+    const auto element = [&](const Tensor& t, bool inner, int64_t batch, int64_t head, int64_t s, int64_t d) {
+        Dims at{batch, inner ? s : head, inner ? head : s, d};
+        at.erase(at.begin(), at.begin() + static_cast<std::ptrdiff_t>(4 - t.dims.size()));
+        return t.values[static_cast<size_t>(indexOf(at, t.dims))];
+    };
+    const size_t rank = dims.size();
+    const size_t headAt = rank - (headsInner ? 2 : 3);
+    const int64_t group = dims[headAt] / in[1]->dims[headAt];
+    const int64_t keys = in[2]->dims[rank - (headsInner ? 3 : 2)];
+    const int64_t depth = in[0]->dims.back();
+    return generate(dims, [&](const Dims& at) {
+        const int64_t batch = rank == 4 ? at[0] : 0;
+        const int64_t head = at[headAt];
+        const int64_t row = at[rank - (headsInner ? 3 : 2)];
+        std::vector<double> weights;
+        double sum = 0;
+        for (int64_t j = 0; j < keys; ++j) {
+            double score = 0;
+            for (int64_t d = 0; d < depth; ++d) {
+                const double k = transposedKeys ? element(*in[1], false, batch, head / group, d, j)
+                                                : element(*in[1], headsInner, batch, head / group, j, d);
+                score += element(*in[0], headsInner, batch, head, row, d) * k;
+            }
+            score *= attributes.floatOr("scale", 1);
+            if (in.size() > 3 && in[3] != nullptr) {
+                Dims place{batch, head, row, j};
+                place.erase(place.begin(), place.begin() + static_cast<std::ptrdiff_t>(4 - rank));
+                const double mask = broadcastAt(*in[3], place);
+                score = !boolMask                  ? score + mask
+                        : (mask != 0) == maskKeeps ? score
+                                                   : attributes.floatOr("fill", -INFINITY);
+            }
+            const bool visible = attributes.intOr("causal", 0) == 0 || j <= row;
+            weights.push_back(visible ? std::exp(score) : 0.0);
+            sum += weights.back();
+        }
+        double y = 0;
+        for (int64_t j = 0; j < keys; ++j) {
+            y += weights[static_cast<size_t>(j)] / sum * element(*in[2], headsInner, batch, head / group, j, at.back());
+        }
+        return std::isnan(sum) || sum == 0 ? (attributes.intOr("nan_to_zero", 0) != 0 ? 0.0 : std::nan("")) : y;
+    });
+}
+
 Tensor tensorOf(const ir::Constant& constant) {
     Tensor tensor{constant.dims, {}};
     for (int64_t i = 0; i < constant.elements(); ++i) {
@@ -308,6 +397,20 @@ Result<std::vector<Tensor>> computeNode(const Node& node, const std::vector<cons
         return std::vector<Tensor>{
             generate(dims, [&](const Dims& at) { return std::clamp(broadcastAt(*inputs[0], at), low, high); })};
     }
+    if (op == "activation.hard_sigmoid" || op == "activation.silu") {
+        const double alpha = node.attributes().floatOr("alpha", op == "activation.silu" ? 1 : 0.2);
+        const double beta = node.attributes().floatOr("beta", 0.5);
+        return std::vector<Tensor>{generate(dims, [&](const Dims& at) {
+            const double x = broadcastAt(*inputs[0], at);
+            return op == "activation.silu" ? x / (1 + std::exp(-alpha * x)) : std::clamp(alpha * x + beta, 0.0, 1.0);
+        })};
+    }
+    if (op == "layer_norm" || op == "rms_norm") {
+        return std::vector<Tensor>{normalize(node, inputs)};
+    }
+    if (op == "attention") {
+        return std::vector<Tensor>{attention(node, inputs, dims)};
+    }
     if (op == "tile") {
         return std::vector<Tensor>{generate(dims, [&](Dims at) {
             for (size_t i = 0; i < at.size(); ++i) {
@@ -355,8 +458,8 @@ Result<std::vector<Tensor>> computeNode(const Node& node, const std::vector<cons
     return support::unsupported("the interpreter does not know ", op);
 }
 
-Result<std::vector<Tensor>> computeGraph(const ir::Graph& graph, const std::vector<Tensor>& inputs,
-                                         const std::vector<int64_t>& symbols) {
+Result<std::map<const ir::Value*, Tensor>> computeValues(const ir::Graph& graph, const std::vector<Tensor>& inputs,
+                                                         const std::vector<int64_t>& symbols) {
     std::map<const ir::Value*, Tensor> values;
     for (size_t i = 0; i < inputs.size(); ++i) {
         values[graph.inputs()[i]] = inputs[i];
@@ -369,6 +472,12 @@ Result<std::vector<Tensor>> computeGraph(const ir::Graph& graph, const std::vect
         TN_ASSIGN_OR_RETURN(auto results, computeNode(*node, operands, symbols));
         values[node->output(0)] = std::move(results[0]);
     }
+    return values;
+}
+
+Result<std::vector<Tensor>> computeGraph(const ir::Graph& graph, const std::vector<Tensor>& inputs,
+                                         const std::vector<int64_t>& symbols) {
+    TN_ASSIGN_OR_RETURN(const auto values, computeValues(graph, inputs, symbols));
     std::vector<Tensor> outputs;
     for (const ir::Value* output : graph.outputs()) {
         outputs.push_back(values.at(output));

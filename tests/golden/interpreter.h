@@ -18,6 +18,9 @@ struct Tensor {
 // kUnsupported for an op that it does not know.
 support::Result<std::vector<Tensor>> computeNode(const ir::Node& node, const std::vector<const Tensor*>& inputs,
                                                  const std::vector<int64_t>& symbols);
+// Every value of a graph.
+support::Result<std::map<const ir::Value*, Tensor>>
+computeValues(const ir::Graph& graph, const std::vector<Tensor>& inputs, const std::vector<int64_t>& symbols);
 // The outputs of a graph.
 support::Result<std::vector<Tensor>> computeGraph(const ir::Graph& graph, const std::vector<Tensor>& inputs,
                                                   const std::vector<int64_t>& symbols);

@@ -1,7 +1,9 @@
-// layer_norm, rms_norm, instance_norm, group_norm and batch_norm: statistics of contiguous blocks, then one pass over them.
+// instance_norm, group_norm and batch_norm: statistics of contiguous blocks, then one pass over them; and the rows of the norms of
+// trailing_norm.h.
 #include "backends/common/parallel.h"
 #include "backends/cpu/ops.h"
 #include "backends/cpu/simd/rows.h"
+#include "backends/cpu/trailing_norm.h"
 
 #include <cmath>
 
@@ -16,88 +18,6 @@ void readVector(TnDataType type, const void* from, int64_t count, float* to) {
         std::copy(row, row + count, to);
     }
 }
-
-// Normalises the last `length` elements again and again; scale and bias have one entry per element, or one for all.
-Plan planTrailing(const Call& call, bool center) {
-    const Dims& dims = call.in(0).dims;
-    if (dims.empty()) {
-        refuse(call.op(), " of a scalar");
-    }
-    const auto axis = static_cast<size_t>(call.axis("axis", -1, dims.size()));
-    const int64_t outer = product(dims, 0, axis);
-    const int64_t length = product(dims, axis, dims.size());
-    const TnDataType type = call.in(0).dtype;
-    const float epsilon = static_cast<float>(call.floatOr("epsilon", 1e-5));
-    const int threads = call.threads();
-    struct Parameter {
-        bool present = false;
-        TnDataType type = TN_F32;
-        Dims dims;
-        Dims strides;
-    };
-    Parameter parameters[2];
-    const Dims trailing(dims.begin() + static_cast<int64_t>(axis), dims.end());
-    for (size_t i = 0; i < 2; ++i) {
-        if (!call.has(i + 1)) {
-            continue;
-        }
-        Dims own = call.in(i + 1).dims;
-        while (own.size() > trailing.size() && own.front() == 1) {
-            own.erase(own.begin());
-        }
-        if (own.size() > trailing.size()) {
-            refuse(call.op(), " whose scale or bias differs from block to block");
-        }
-        parameters[i] = {true, call.in(i + 1).dtype, trailing, broadcastStrides(own, trailing)};
-    }
-    const int64_t team = teamFor(threads, outer, 6 * length);
-    Plan plan;
-    plan.workspace = (2 + threads) * length * static_cast<int64_t>(sizeof(float));
-    plan.run = [=, scale = parameters[0], bias = parameters[1]](const Buffers& b) {
-        if (outer * length == 0) {
-            return Code::kOk;
-        }
-        auto* scratch = static_cast<float*>(b.workspace);
-        const auto expand = [&](const Parameter& parameter, size_t input, float* to) -> const float* {
-            if (!parameter.present) {
-                return nullptr;
-            }
-            const void* from = b.inputs[input];
-            int64_t coordinate[TN_MAX_DIMS] = {};
-            int64_t offset = 0;
-            for (int64_t i = 0; i < length; ++i) {
-                to[i] = *readRow(parameter.type, from, offset, 1, to + i);
-                for (size_t d = parameter.dims.size(); d-- > 0;) {
-                    offset += parameter.strides[d];
-                    if (++coordinate[d] < parameter.dims[d]) {
-                        break;
-                    }
-                    offset -= parameter.strides[d] * parameter.dims[d];
-                    coordinate[d] = 0;
-                }
-            }
-            return to;
-        };
-        const float* scales = expand(scale, 1, scratch);
-        const float* biases = expand(bias, 2, scratch + length);
-        parallelTeam(team, outer, [&](int64_t member, int64_t begin, int64_t end) {
-            const RowTable& rows = rowTable();
-            float* own = scratch + (2 + member) * length;
-            for (int64_t block = begin; block < end; ++block) {
-                const float* x = readRow(type, b.inputs[0], block * length, length, own);
-                const float mean = center ? rows.sum(x, length) / static_cast<float>(length) : 0.0F;
-                const float variance = rows.sumOfSquares(x, mean, length) / static_cast<float>(length);
-                float* to = targetRow(type, b.outputs[0], block * length, own);
-                rows.normalize(x, mean, 1.0F / std::sqrt(variance + epsilon), scales, biases, to, length);
-                finishRow(type, b.outputs[0], block * length, length, to);
-            }
-        });
-        return Code::kOk;
-    };
-    return plan;
-}
-Plan planLayer(const Call& call) { return planTrailing(call, true); }
-Plan planRms(const Call& call) { return planTrailing(call, false); }
 
 // Channels in groups: statistics per group, scale and bias per channel or per group.
 Plan planGroups(const Call& call, int64_t groups) {
@@ -215,25 +135,6 @@ void checkFloats(const module::NodeView& node) {
     }
 }
 
-// Scale and bias must be the same for every block: known from ranks, or from extents of 1 in front.
-void checkTrailing(const module::NodeView& node) {
-    checkFloats(node);
-    const int32_t rank = node.input(0).rank();
-    const int64_t axis = node.intOr("axis", -1);
-    const int64_t trailing = axis < 0 ? -axis : rank - axis;
-    for (int32_t i = 1; i < node.inputCount(); ++i) {
-        if (!node.hasInput(i)) {
-            continue;
-        }
-        const module::ValueView value = node.input(i);
-        for (int32_t d = 0; d < value.rank() - static_cast<int32_t>(trailing); ++d) {
-            if (!value.isStatic(d) || value.dim(d).opt != 1) {
-                refuse(node.op(), " whose scale or bias differs from block to block");
-            }
-        }
-    }
-}
-
 } // namespace
 
 void addNormalization(KernelTable& table) {
@@ -242,8 +143,8 @@ void addNormalization(KernelTable& table) {
         table.add(
             {.op = op, .minInputs = least, .maxInputs = most, .types = kVectorFloats, .plan = plan, .check = check});
     };
-    add("layer_norm", 1, 3, planLayer, checkTrailing);
-    add("rms_norm", 1, 2, planRms, checkTrailing);
+    add("layer_norm", 1, 3, planTrailingNorm, checkTrailingNorm);
+    add("rms_norm", 1, 2, planTrailingNorm, checkTrailingNorm);
     add("instance_norm", 3, 3, planInstance, checkFloats);
     add("group_norm", 3, 3, planGroup, checkFloats);
     add("batch_norm", 5, 5, planBatch, checkFloats);

@@ -205,6 +205,11 @@ void Shift(const float* x, float offset, float* to, int64_t count) {
     MapRow(x, to, count,
            [=](FloatTag d, FloatVec v, int64_t, bool) HWY_ATTR { return hn::Add(v, hn::Set(d, offset)); });
 }
+void Add(const float* x, const float* y, float* to, int64_t count) {
+    MapRow(x, to, count, [=](FloatTag d, FloatVec v, int64_t i, bool isRest) HWY_ATTR {
+        return hn::Add(v, isRest ? LoadRest(d, y + i, count - i, 1.0F) : hn::LoadU(d, y + i));
+    });
+}
 void Normalize(const float* x, float mean, float factor, const float* scale, const float* bias, float* to,
                int64_t count) {
     MapRow(x, to, count, [=](FloatTag d, FloatVec v, int64_t i, bool isRest) HWY_ATTR {
@@ -276,6 +281,7 @@ const RowTable& Rows() {
                                 ExpMinus,
                                 Scale,
                                 Shift,
+                                Add,
                                 Normalize,
                                 MaxInto,
                                 MinInto,

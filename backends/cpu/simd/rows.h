@@ -22,6 +22,7 @@ struct RowTable {
     float (*expMinus)(const float* x, float top, float* to, int64_t count);
     void (*scale)(const float* x, float factor, float* to, int64_t count);
     void (*shift)(const float* x, float offset, float* to, int64_t count);
+    void (*add)(const float* x, const float* y, float* to, int64_t count); // `to` may be x or y
     // to = (x - mean) * factor * scale + bias; scale and bias may be null.
     void (*normalize)(const float* x, float mean, float factor, const float* scale, const float* bias, float* to,
                       int64_t count);
