@@ -125,6 +125,41 @@ std::optional<std::string> refuse(const ProviderEntry& provider, const TnTask& t
     return newerThan(*task.body, provider.origin.opSet, provider);
 }
 
+namespace {
+
+std::string typesText(uint64_t types) {
+    std::string text;
+    for (int32_t type = 0; type < TN_DATA_TYPE_COUNT; ++type) {
+        if ((types >> type & 1) != 0) {
+            text += cat(text.empty() ? "" : ", ", ir::nameOf(static_cast<ir::DataType>(type)));
+        }
+    }
+    return text;
+}
+
+// Values that are f32 in the network may be in another type where a kernel reads or writes them. Where f32 itself is not allowed, a kernel of
+// which every such port is f32 computes in a type that was ruled out.
+bool computesInF32(const TnTask& task, const TnTactic& tactic) {
+    bool any = false;
+    const auto isF32 = [&any](const TnValue& value, const TnPortFormat& port) {
+        any = any || value.dtype == TN_F32;
+        return value.dtype != TN_F32 || port.dtype == TN_F32;
+    };
+    for (int64_t i = 0; i < task.body->input_count; ++i) {
+        if (!isF32(inputOf(task, i), elementAt(tactic.inputs, tactic.port_stride, i))) {
+            return false;
+        }
+    }
+    for (int64_t i = 0; i < task.body->output_count; ++i) {
+        if (!isF32(outputOf(task, i), elementAt(tactic.outputs, tactic.port_stride, i))) {
+            return false;
+        }
+    }
+    return any;
+}
+
+} // namespace
+
 std::optional<std::string> refuse(const TnTask& task, const TnTactic& tactic) {
     // What the interface can say and this host does not do yet is refused, never ignored.
     if ((tactic.traits & TN_TRAIT_UNTIMED) != 0) {
@@ -135,6 +170,10 @@ std::optional<std::string> refuse(const TnTask& task, const TnTactic& tactic) {
     }
     if ((tactic.traits & TN_TRAIT_TF32) != 0 && (task.compute_types & TN_COMPUTE_TF32) == 0) {
         return "rounds to TF32, which this build does not allow";
+    }
+    if ((task.compute_types & uint64_t{1} << TN_F32) == 0 && (tactic.traits & TN_TRAIT_FREE_ALIAS) == 0 &&
+        computesInF32(task, tactic)) {
+        return cat("computes in f32; the layer's precision allows ", typesText(task.compute_types));
     }
     for (int64_t i = 0; i < task.body->input_count; ++i) {
         if (auto why = refusePort(inputOf(task, i), elementAt(tactic.inputs, tactic.port_stride, i), tactic.traits,

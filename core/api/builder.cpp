@@ -150,6 +150,13 @@ schedule::BuildOptions Builder::optionsOf(const Network& network, BuilderConfig&
     options.level = settings.level;
     options.threads = mThreads;
     options.providers = settings.providers;
+    const auto useSource = [&](nvinfer1::TacticSource source, const char* provider) {
+        if ((settings.tacticSources >> static_cast<uint32_t>(source) & 1U) == 0) {
+            options.forbiddenProviders.emplace_back(provider);
+        }
+    };
+    useSource(nvinfer1::TacticSource::kCUBLAS_LT, "cublaslt");
+    useSource(nvinfer1::TacticSource::kCUDNN, "cudnn");
     const std::size_t workspace = config.getMemoryPoolLimit(nvinfer1::MemoryPoolType::kWORKSPACE);
     options.workspaceLimit = static_cast<int64_t>(
         std::min<std::size_t>(workspace, static_cast<std::size_t>(std::numeric_limits<int64_t>::max())));

@@ -99,8 +99,10 @@ support::Result<std::vector<Target>> describeTargets(const registry::RegistrySna
 }
 
 bool BuildContext::providerAllowed(std::string_view name) const {
-    const std::vector<std::string>& allowed = options->providers;
-    return allowed.empty() || std::find(allowed.begin(), allowed.end(), name) != allowed.end();
+    const auto contains = [name](const std::vector<std::string>& names) {
+        return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    return (options->providers.empty() || contains(options->providers)) && !contains(options->forbiddenProviders);
 }
 
 } // namespace tenon::schedule

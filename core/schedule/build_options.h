@@ -56,6 +56,7 @@ struct BuildOptions {
     int32_t threads = 0;                // 0: all cores of the target
     int64_t workspaceLimit = INT64_MAX; // bytes per kernel
     std::vector<std::string> providers; // allowed provider names; empty: all
+    std::vector<std::string> forbiddenProviders;
     std::vector<std::string>
         devices; // backends whose device the plan may use beside the host; empty: any; "host": none
     std::optional<RecordedTarget> recordedTarget; // plan for this device, which need not be here

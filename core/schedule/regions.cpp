@@ -141,8 +141,11 @@ private:
         region.inputs = body.inputs;
         region.outputs = body.outputs;
         for (const ir::Node* node : nodes) {
-            if (node->settings().precision) {
-                region.precision = node->settings().precision;
+            if (const auto& asked = node->settings().precision) {
+                if (region.precision && *region.precision != *asked) {
+                    return {}; // one kernel cannot be of both
+                }
+                region.precision = asked;
             }
         }
         region.nodes = std::move(nodes);

@@ -311,6 +311,22 @@ TEST_F(EngineTest, EveryBrokenLayerIsNamedInOneBuild) {
     EXPECT_THAT(errors, HasSubstr("layer 'second'"));
 }
 
+TEST_F(EngineTest, APrecisionThatMustHoldIsNotReplaced) {
+    ITensor* x = s.network->addInput("x", DataType::kFLOAT, dims({2, 3}));
+    ISoftMaxLayer* softmax = s.network->addSoftMax(*x);
+    softmax->setName("probabilities");
+    softmax->setPrecision(DataType::kFP8); // what nothing computes a softmax in
+    softmax->getOutput(0)->setName("y");
+    s.network->markOutput(*softmax->getOutput(0));
+    s.config->setBuilderOptimizationLevel(0);
+    EXPECT_NE(engine(), nullptr) << "a wish";
+    s.config->setFlag(BuilderFlag::kOBEY_PRECISION_CONSTRAINTS);
+    EXPECT_EQ(s.builder->buildSerializedNetwork(*s.network, *s.config), nullptr);
+    const std::string errors = s.logger.takeErrors();
+    EXPECT_THAT(errors, HasSubstr("probabilities"));
+    EXPECT_THAT(errors, HasSubstr("the layer's precision allows f8e4m3"));
+}
+
 TEST_F(EngineTest, ShapeInputsDecideDimensions) {
     ITensor* x = s.network->addInput("x", DataType::kFLOAT, dims({1, 1, 2, 2}));
     ITensor* shape = s.network->addInput("shape", DataType::kINT32, dims({4}));
