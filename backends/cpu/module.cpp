@@ -19,6 +19,7 @@ enum : uint64_t { kNodeTactic = 1, kProgramTactic = 2, kSumAndNormTactic = 3 };
 
 KernelTable makeTable() {
     KernelTable table;
+    addAttention(table);
     addSoftmax(table);
     addNormalization(table);
     addReduce(table);

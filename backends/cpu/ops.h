@@ -11,6 +11,7 @@ using namespace tenon::kernels;
 // What the vector loops read and write, computing in f32.
 inline constexpr TypeMask kVectorFloats = maskOf(TN_F32) | maskOf(TN_F16) | maskOf(TN_BF16);
 
+void addAttention(KernelTable& table);
 void addSoftmax(KernelTable& table);
 void addNormalization(KernelTable& table);
 void addReduce(KernelTable& table);

@@ -1,0 +1,125 @@
+// The inner loops of attention, compiled once per instruction set.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/simd/attention_tile.cpp"
+#include <hwy/foreach_target.h>
+
+#include <hwy/highway.h>
+
+#include "backends/cpu/simd/attention_tile.h"
+#include "backends/cpu/simd/math-inl.h"
+
+#include <limits>
+
+HWY_BEFORE_NAMESPACE();
+namespace tenon::cpu {
+namespace HWY_NAMESPACE {
+
+// Two vectors wide; as many rows as leave registers for the operands.
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+constexpr int kTileRows = 12;
+#elif HWY_ARCH_ARM_A64
+constexpr int kTileRows = 8;
+#elif HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+constexpr int kTileRows = 4;
+#else
+constexpr int kTileRows = 6;
+#endif
+
+template <int kRows>
+void ProductOf(const TileProduct& t) {
+    const FloatTag d;
+    const size_t lanes = hn::Lanes(d);
+    FloatVec left[kRows];
+    FloatVec right[kRows];
+    for (int r = 0; r < kRows; ++r) {
+        left[r] = hn::Zero(d);
+        right[r] = hn::Zero(d);
+    }
+    const float* a = t.a;
+    const float* b = t.b;
+    for (int64_t k = 0; k < t.depth; ++k) {
+        const FloatVec b0 = hn::LoadU(d, b);
+        const FloatVec b1 = hn::LoadU(d, b + lanes);
+        HWY_UNROLL(16)
+        for (int r = 0; r < kRows; ++r) {
+            const FloatVec x = hn::Set(d, a[r * t.aRow]);
+            left[r] = hn::MulAdd(x, b0, left[r]);
+            right[r] = hn::MulAdd(x, b1, right[r]);
+        }
+        a += t.aDepth;
+        b += t.bDepth;
+    }
+    for (int r = 0; r < kRows; ++r) {
+        const FloatVec factor = hn::Set(d, t.factors != nullptr ? t.factors[r] : 1.0F);
+        hn::StoreU(hn::Mul(left[r], factor), d, t.c + r * t.cRow);
+        hn::StoreU(hn::Mul(right[r], factor), d, t.c + r * t.cRow + lanes);
+    }
+}
+
+template <int kRows>
+void ProductUpTo(int64_t rows, const TileProduct& tile) {
+    if (rows == kRows) {
+        ProductOf<kRows>(tile);
+    } else if constexpr (kRows > 1) {
+        ProductUpTo<kRows - 1>(rows, tile);
+    }
+}
+
+void Product(int64_t rows, const TileProduct& tile) { ProductUpTo<kTileRows>(rows, tile); }
+
+// One half of the columns of key j, scaled and masked; `first` is the half's first column.
+HWY_INLINE FloatVec MaskedScores(FloatTag d, const ScoreBlock& block, int64_t j, int64_t columns, int64_t first) {
+    FloatVec s = hn::Mul(hn::LoadU(d, block.scores + j * columns + first), hn::Set(d, block.scale));
+    if (block.offsets != nullptr) {
+        const float* offset = block.offsets + j * block.offsetKey;
+        const FloatVec v = block.offsetPerQuery ? hn::LoadU(d, offset + first) : hn::Set(d, *offset);
+        s = block.replaces ? hn::IfThenElse(hn::Eq(v, v), v, s) : hn::Add(s, v);
+    }
+    if (j >= block.firstHidden) {
+        // Column c sees key j where j < firstHidden + c.
+        const FloatVec column = hn::Iota(d, static_cast<float>(first));
+        const auto sees = hn::Gt(column, hn::Set(d, static_cast<float>(j - block.firstHidden)));
+        s = hn::IfThenElse(sees, s, hn::Set(d, -std::numeric_limits<float>::infinity()));
+    }
+    return s;
+}
+
+void Softmax(const ScoreBlock& block, float* factors) {
+    const FloatTag d;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    const int64_t columns = 2 * lanes;
+    for (int64_t first = 0; first < columns; first += lanes) {
+        FloatVec top = hn::Set(d, -std::numeric_limits<float>::infinity());
+        for (int64_t j = 0; j < block.keys; ++j) {
+            const FloatVec s = MaskedScores(d, block, j, columns, first);
+            hn::StoreU(s, d, block.scores + j * columns + first);
+            top = hn::Max(top, s);
+        }
+        FloatVec sum = hn::Zero(d);
+        for (int64_t j = 0; j < block.keys; ++j) {
+            float* const at = block.scores + j * columns + first;
+            const FloatVec p = ExpNegative(d, hn::Sub(hn::LoadU(d, at), top));
+            hn::StoreU(p, d, at);
+            sum = hn::Add(sum, p);
+        }
+        hn::StoreU(hn::Div(hn::Set(d, 1.0F), sum), d, factors + first);
+    }
+}
+
+const AttentionTable& Attention() {
+    static const AttentionTable table{static_cast<int64_t>(2 * hn::Lanes(FloatTag())), kTileRows, Product, Softmax};
+    return table;
+}
+
+} // namespace HWY_NAMESPACE
+} // namespace tenon::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tenon::cpu {
+
+HWY_EXPORT(Attention);
+const AttentionTable& attentionTable() { return HWY_DYNAMIC_DISPATCH(Attention)(); }
+
+} // namespace tenon::cpu
+#endif
