@@ -5,6 +5,8 @@
 #include "backends/nvidia/target.h"
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 
 namespace tenon::cudnn {
 
@@ -101,6 +103,7 @@ private:
 struct Precision {
     TnDataType type = TN_F32;
     bool channelsLast = true;
+    size_t most = 8; // tactics
 };
 
 std::vector<Precision> precisionsOf(const module::TaskView& task, TnDataType type) {
@@ -111,6 +114,10 @@ std::vector<Precision> precisionsOf(const module::TaskView& task, TnDataType typ
             if (task.mayComputeIn(narrow)) {
                 precisions.push_back({narrow, true});
             }
+        }
+        // Beside a narrower type f32 is rarely the faster one: its best guesses will do.
+        if (precisions.size() > 2) {
+            precisions[0].most = precisions[1].most = 2;
         }
     }
     return precisions;
@@ -138,6 +145,49 @@ Ports portsOf(const module::TargetView& target, const module::TaskView& task, co
     ports.output = laidOut(task.output(0).rank(), precision.type, true);
     return ports;
 }
+
+// What enumerating a task came to. The library's heuristics take long, and a build asks again whenever neighbours offer other layouts, which
+// changes nothing here.
+struct Answer {
+    std::vector<module::Tactic> tactics;
+    std::vector<std::string> notes;
+};
+
+// Everything that an answer follows from.
+std::string questionOf(const module::TargetView& target, const module::TaskView& task) {
+    module::BlobWriter out(1);
+    out.string(target.json());
+    out.i32(target.placement());
+    out.i32((task.mayComputeIn(TN_F16) ? 1 : 0) | (task.mayComputeIn(TN_BF16) ? 2 : 0) | (task.mayUseTf32() ? 4 : 0));
+    out.i64(task.workspaceLimit());
+    module::writeGraph(out, task.body());
+    return {reinterpret_cast<const char*>(out.data().data()), out.data().size()};
+}
+
+// Answers by question. Thread-safe; two who ask the same at once may both work it out.
+class Answers {
+public:
+    template <class Make>
+    std::shared_ptr<const Answer> get(std::string question, Make&& make) {
+        {
+            const std::lock_guard lock(mMutex);
+            if (const auto known = mAnswers.find(question); known != mAnswers.end()) {
+                return known->second;
+            }
+        }
+        auto made = std::make_shared<const Answer>(make());
+        const std::lock_guard lock(mMutex);
+        if (mAnswers.size() >= kMost) {
+            mAnswers.clear(); // a process that builds for ever
+        }
+        return mAnswers.emplace(std::move(question), std::move(made)).first->second;
+    }
+
+private:
+    static constexpr size_t kMost = 4096;
+    std::mutex mMutex;
+    std::map<std::string, std::shared_ptr<const Answer>> mAnswers;
+};
 
 class CudnnProvider final : public module::Provider {
 public:
@@ -185,17 +235,28 @@ public:
     Code enumerate(const module::TargetView& target, const module::TaskView& task, module::TacticList& tactics,
                    module::Reason& reason) const override {
         return explained(reason, [&] {
-            const Workshop workshop(target, mApi, *mPool);
-            const Operation operation = readOperation(task.body());
-            for (const Precision& precision : precisionsOf(task, task.input(operation.x).dtype())) {
-                for (const bool swapped : {false, true}) {
-                    try {
-                        addTactics(target, task, workshop.place, precision, swapped, tactics, reason);
-                    } catch (const Failure& failure) {
-                        reason.note(module::nameOf(precision.type), precision.channelsLast ? " channels last: " : ": ",
-                                    failure.what());
+            const std::shared_ptr<const Answer> answer = mAnswers.get(questionOf(target, task), [&] {
+                const Workshop workshop(target, mApi, *mPool);
+                Answer made;
+                const Operation operation = readOperation(task.body());
+                for (const Precision& precision : precisionsOf(task, task.input(operation.x).dtype())) {
+                    for (const bool swapped : {false, true}) {
+                        try {
+                            addTactics(target, task, workshop.place, precision, swapped, made);
+                        } catch (const Failure& failure) {
+                            made.notes.push_back(module::text(module::nameOf(precision.type),
+                                                              precision.channelsLast ? " channels last: " : ": ",
+                                                              failure.what()));
+                        }
                     }
                 }
+                return made;
+            });
+            for (const module::Tactic& tactic : answer->tactics) {
+                tactics.add(tactic);
+            }
+            for (const std::string& note : answer->notes) {
+                reason.note(note);
             }
         });
     }
@@ -253,9 +314,7 @@ private:
     }
 
     void addTactics(const module::TargetView& target, const module::TaskView& task, const Place& place,
-                    const Precision& precision, bool swapped, module::TacticList& tactics,
-                    module::Reason& reason) const {
-        constexpr size_t kMost = 8;
+                    const Precision& precision, bool swapped, Answer& answer) const {
         Compiled compiled;
         compiled.choice.swapped = swapped;
         const Operation operation = readOperation(task.body());
@@ -269,7 +328,7 @@ private:
         size_t exact = 0;
         size_t rounded = 0;
         const bool isF32 = precision.type == TN_F32;
-        const size_t most = swapped ? kMost / 2 : kMost;
+        const size_t most = swapped ? precision.most / 2 : precision.most;
         double estimate = floorUs(task, operation, precision);
         for (const Offer& offer : enginesFor(place, graph, isF32 ? 6 * most : 2 * most)) {
             const bool tf32 = isF32 && offer.facts.tensorCores;
@@ -288,12 +347,13 @@ private:
                             (tf32 ? TN_TRAIT_TF32 : 0) | (isF32 && !tf32 ? TN_TRAIT_EXACT_MATH : 0);
             tactic.estimateUs = estimate;
             estimate *= 1.01; // in the order of the list
-            tactics.add(tactic);
+            answer.tactics.push_back(std::move(tactic));
         }
         if (exact + rounded == 0) {
-            reason.note("no engine of cuDNN takes this graph in ", module::nameOf(precision.type),
-                        precision.channelsLast ? " channels last" : " row-major",
-                        isF32 && !task.mayUseTf32() ? " without TF32" : "", "; ");
+            answer.notes.push_back(module::text("no engine of cuDNN takes this graph in ",
+                                                module::nameOf(precision.type),
+                                                precision.channelsLast ? " channels last" : " row-major",
+                                                isF32 && !task.mayUseTf32() ? " without TF32" : "", "; "));
         }
     }
 
@@ -318,6 +378,7 @@ private:
     std::shared_ptr<CudnnApi> mApi;
     std::string mIdentity;
     std::unique_ptr<HandlePool> mPool;
+    mutable Answers mAnswers;
 };
 
 } // namespace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/schedule/build_options.h"
+#include "core/schedule/build_phases.h"
 #include "registry/registry_snapshot.h"
 
 #include <memory>
@@ -35,6 +36,7 @@ struct BuildContext {
     std::shared_ptr<const registry::RegistrySnapshot> snapshot;
     std::vector<Target> targets; // the host first
     const BuildOptions* options = nullptr;
+    std::shared_ptr<BuildPhases> phases; // null: nobody asks where the time goes
 
     bool cancelled() const { return options->cancelled && options->cancelled(); }
     bool providerAllowed(std::string_view name) const;

@@ -2,6 +2,7 @@
 
 #include "core/support/hash.h"
 #include "core/support/text.h"
+#include "registry/text_sink.h"
 
 #include <nlohmann/json.hpp>
 
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <filesystem>
 
@@ -31,6 +33,13 @@ int64_t cacheBytes(const std::string& json) {
         }
     }
     return 0;
+}
+
+// Few sizes, so that blocks fit again: an eighth more than asked for at most.
+int64_t blockSize(int64_t bytes) {
+    const int64_t unit =
+        std::max<int64_t>(4096, static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(bytes))) / 8);
+    return (bytes + unit - 1) / unit * unit;
 }
 
 // A file that builds on the same device lock while they time. -1 where there can be none: then nothing is excluded.
@@ -61,9 +70,83 @@ support::Result<std::shared_ptr<BuildDevice>> BuildDevice::open(const registry::
 
 BuildDevice::~BuildDevice() {
     static_cast<void>(synchronize());
+    for (const auto& [runtime, session] : mSessions) {
+        runtime->session_destroy(session);
+    }
+    freeBlocks();
     if (mLockFile >= 0) {
         ::close(mLockFile);
     }
+}
+
+void* BuildDevice::takeBlock(int64_t bytes, int64_t alignment) {
+    const int64_t size = blockSize(std::max<int64_t>(bytes, 1));
+    std::vector<void*>& free = mFreeBlocks[size];
+    if (!free.empty()) {
+        void* memory = free.back();
+        free.pop_back();
+        return memory;
+    }
+    const runtime::AllocatorCallbacks device = mDevice.allocator();
+    void* memory = device.allocate(device.context, size, alignment);
+    if (memory == nullptr) {
+        freeBlocks();
+        memory = device.allocate(device.context, size, alignment);
+    }
+    if (memory != nullptr) {
+        mBlockSizes[memory] = size;
+    }
+    return memory;
+}
+
+void BuildDevice::freeBlocks() {
+    const runtime::AllocatorCallbacks device = mDevice.allocator();
+    for (auto& [size, blocks] : mFreeBlocks) {
+        for (void* memory : blocks) {
+            mBlockSizes.erase(memory);
+            device.deallocate(device.context, memory);
+        }
+        blocks.clear();
+    }
+}
+
+runtime::AllocatorCallbacks BuildDevice::allocator() {
+    runtime::AllocatorCallbacks callbacks = mDevice.allocator();
+    callbacks.context = this;
+    callbacks.allocate = [](void* context, int64_t bytes, int64_t alignment) {
+        return static_cast<BuildDevice*>(context)->takeBlock(bytes, alignment);
+    };
+    callbacks.deallocate = [](void* context, void* memory) {
+        BuildDevice& device = *static_cast<BuildDevice*>(context);
+        device.mFreeBlocks[device.mBlockSizes[memory]].push_back(memory);
+    };
+    return callbacks;
+}
+
+support::Status BuildDevice::fill(void* to, int64_t bytes, const void* pattern, int64_t patternBytes) const {
+    auto* begin = static_cast<std::byte*>(to);
+    int64_t done = std::min(bytes, patternBytes);
+    TN_RETURN_IF_ERROR(copy(begin, pattern, done));
+    while (done < bytes) {
+        const int64_t next = std::min(done, bytes - done);
+        TN_RETURN_IF_ERROR(copy(begin + done, begin, next));
+        done += next;
+    }
+    return {};
+}
+
+support::Result<TnSession*> BuildDevice::session(const TnKernelRuntime& runtime, const TnSessionInfo& info) {
+    const auto known = mSessions.find(&runtime);
+    if (known != mSessions.end()) {
+        return known->second;
+    }
+    registry::TextSink sink;
+    TnSession* session = nullptr;
+    if (runtime.session_create(runtime.self, &info, &session, sink.sink()) != TN_OK) {
+        return support::makeError(support::Code::kEnvironment, "session: ", sink.textOr("no reason given"));
+    }
+    mSessions.emplace(&runtime, session);
+    return session;
 }
 
 support::Status BuildDevice::flushCache() {

@@ -1,11 +1,14 @@
 // A device that a build runs kernels on: to time them and to compare them with the reference.
-// Used by kernel_runner and copy_costs. Owns a stream and two events. One thread at a time.
+// Used by kernel_runner and copy_costs. Owns a stream, two events, the memory that kernels are tried on and one session per kernel runtime.
+// One thread at a time.
 #pragma once
 
 #include "core/runtime/device.h"
 
+#include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace tenon::schedule {
@@ -25,6 +28,14 @@ public:
         return mDevice.copy(to, from, bytes, mStream.get());
     }
     support::Status synchronize() const { return mDevice.synchronize(mStream.get()); }
+    // Device memory from blocks that are kept for the next one who asks: making and freeing it would wait for the device.
+    runtime::AllocatorCallbacks allocator();
+    // Puts work on the stream that repeats `pattern`, in host memory, over `bytes` of the device's memory. `pattern` must live until the next
+    // synchronize().
+    support::Status fill(void* to, int64_t bytes, const void* pattern, int64_t patternBytes) const;
+    // The session in which all kernels of a runtime are tried; libraries take long to open one. Lives as long as this object, which must not
+    // outlive the snapshot that `runtime` is of.
+    support::Result<TnSession*> session(const TnKernelRuntime& runtime, const TnSessionInfo& info);
     // Puts work on the stream that displaces what the last-level cache holds. Nothing where its size is not known.
     support::Status flushCache();
 
@@ -51,10 +62,15 @@ private:
     };
 
     explicit BuildDevice(const registry::BackendEntry& backend, int32_t number) : mDevice(backend, number) {}
+    void* takeBlock(int64_t bytes, int64_t alignment);
+    void freeBlocks();
     support::Status begin();
     support::Result<double> end();
 
     runtime::Device mDevice;
+    std::map<int64_t, std::vector<void*>> mFreeBlocks; // by size
+    std::unordered_map<void*, int64_t> mBlockSizes;    // of all blocks
+    std::map<const TnKernelRuntime*, TnSession*> mSessions;
     runtime::DeviceStream mStream;
     runtime::DeviceEvent mBegin;
     runtime::DeviceEvent mEnd;

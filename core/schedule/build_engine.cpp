@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 namespace tenon::schedule {
 
@@ -73,6 +74,7 @@ public:
         mOptions.cancelled = [this, asked = options.cancelled] { return mStopped || (asked && asked()); };
         mContext.snapshot = std::move(snapshot);
         mContext.options = &mOptions;
+        mContext.phases = std::make_shared<BuildPhases>();
     }
 
     support::Result<BuildResult> run() {
@@ -100,6 +102,7 @@ public:
             mResult.device = RecordedTarget{device.backend, device.json, device.fingerprint};
         }
         mResult.seconds = secondsSince(begin);
+        mOptions.log.info("built in ", mResult.seconds, " s; where the time went: ", mContext.phases->text());
         return std::move(mResult);
     }
 
@@ -114,6 +117,7 @@ private:
 
     support::Status optimise() {
         Progress progress(mOptions, "optimise graph", 1);
+        const PhaseTimer phase(mContext.phases.get(), "optimise graph");
         Oracle oracle(mContext);
         FoldingEvaluator evaluator(oracle);
         mWeights = std::make_unique<ir::Graph>("weights", mInput.graph->poolPtr());
@@ -228,7 +232,10 @@ private:
         }
         profile.conversions->setCopyCosts(mCopyCosts.get());
         TN_ASSIGN_OR_RETURN(profile.regions, collectRegions(mContext, graph, box, mTasks));
-        enumerateWithLayouts(mContext, graph, profile.regions);
+        {
+            const PhaseTimer phase(mContext.phases.get(), "enumerate tactics");
+            enumerateWithLayouts(mContext, graph, profile.regions);
+        }
         TN_RETURN_IF_ERROR(everyNodeCovered(profile.regions));
         if (index == 0) {
             placeBindings(profile.regions);
@@ -321,7 +328,9 @@ private:
             }
         }
         Progress progress(mOptions, "time tactics", count);
+        const PhaseTimer phase(mContext.phases.get(), "time tactics");
         int32_t done = 0;
+        mTimer->compileAhead(tasks);
         for (Task* task : tasks) {
             // Alone at the task, a candidate is chosen whatever its time; the time still decides whether a fusion over it pays.
             std::vector<Candidate*> references;
@@ -348,14 +357,34 @@ private:
         }
     }
 
+    // What the plan will hold, as far as a device's compiler makes it.
+    static CompiledKernels::Wanted chosenOf(const ProfileBuild& profile) {
+        CompiledKernels::Wanted wanted;
+        for (const ChosenCandidate& chosen : profile.selection.chosen) {
+            const int32_t index = profile.builder->taskCandidate(chosen.candidate);
+            if (index != SelectionBuilder::kHostShape) {
+                const Task& task = *profile.builder->region(chosen.region).task;
+                const Candidate& candidate = task.candidates[static_cast<size_t>(index)];
+                if (candidate.placement != TN_PLACEMENT_HOST) {
+                    wanted.emplace_back(&task, &candidate);
+                }
+            }
+        }
+        return wanted;
+    }
+
     support::Status selectVerified(ProfileBuild& profile) {
         Progress progress(mOptions, "select and verify", 1);
         for (int round = 0; round < kMaxVerificationRounds; ++round) {
+            auto selecting = std::make_optional<PhaseTimer>(mContext.phases.get(), "select");
             profile.builder = std::make_unique<SelectionBuilder>(mContext, *mInput.graph, profile.regions,
                                                                  *profile.conversions, mBindings);
             TN_ASSIGN_OR_RETURN(SelectionProblem problem, profile.builder->build());
             SelectionOptions selectionOptions;
             TN_ASSIGN_OR_RETURN(profile.selection, solve(problem, selectionOptions));
+            selecting.reset();
+            const PhaseTimer verifying(mContext.phases.get(), "verify");
+            mTimer->compileAhead(chosenOf(profile));
             bool allTrusted = true;
             for (const ChosenCandidate& chosen : profile.selection.chosen) {
                 int32_t index = profile.builder->taskCandidate(chosen.candidate);
@@ -435,6 +464,7 @@ private:
 
     support::Status assemble() {
         Progress progress(mOptions, "write plan", 1);
+        const PhaseTimer phase(mContext.phases.get(), "write plan");
         plan::Plan& plan = mResult.plan;
         const ir::Graph& graph = *mInput.graph;
         plan.networkName = mInput.name;

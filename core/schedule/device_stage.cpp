@@ -14,102 +14,138 @@ int64_t rounded(int64_t bytes) { return (bytes + kGuard - 1) / kGuard * kGuard; 
 
 } // namespace
 
-DeviceStage::~DeviceStage() { static_cast<void>(mDevice->synchronize()); }
-
-support::Status DeviceStage::make(Buffer& buffer, int64_t bytes) {
-    buffer.bytes = bytes;
-    buffer.memory = runtime::GrowingBuffer(mDevice->device().allocator());
-    TN_RETURN_IF_ERROR(buffer.memory.reserve(rounded(bytes) + 2 * kGuard, "a kernel that is tried out"));
-    buffer.address = buffer.memory.data() + kGuard;
+support::Status GuardedBlock::allocate(const std::shared_ptr<BuildDevice>& device, int64_t bytes) {
+    mDevice = device;
+    mBytes = bytes;
+    mMemory = runtime::GrowingBuffer(device->allocator());
+    TN_RETURN_IF_ERROR(mMemory.reserve(rounded(bytes) + 2 * kGuard, "a kernel that is tried out"));
+    mAddress = mMemory.data() + kGuard;
     const std::vector<std::byte> canaries(static_cast<size_t>(rounded(bytes) - bytes + kGuard), kCanary);
-    TN_RETURN_IF_ERROR(mDevice->copy(buffer.memory.data(), canaries.data(), kGuard));
-    TN_RETURN_IF_ERROR(mDevice->copy(buffer.address + bytes, canaries.data(), static_cast<int64_t>(canaries.size())));
-    return mDevice->synchronize();
+    TN_RETURN_IF_ERROR(device->copy(mMemory.data(), canaries.data(), kGuard));
+    TN_RETURN_IF_ERROR(device->copy(mAddress + bytes, canaries.data(), static_cast<int64_t>(canaries.size())));
+    return device->synchronize();
 }
 
-support::Status DeviceStage::checkCanaries(const Buffer& buffer, const char* what) {
-    if (buffer.address == nullptr) {
+support::Status GuardedBlock::checkCanaries(const char* what) const {
+    if (mAddress == nullptr) {
         return {};
     }
-    std::vector<std::byte> after(static_cast<size_t>(rounded(buffer.bytes) - buffer.bytes + kGuard));
+    std::vector<std::byte> after(static_cast<size_t>(rounded(mBytes) - mBytes + kGuard));
     std::vector<std::byte> before(static_cast<size_t>(kGuard));
-    TN_RETURN_IF_ERROR(mDevice->copy(before.data(), buffer.memory.data(), kGuard));
-    TN_RETURN_IF_ERROR(mDevice->copy(after.data(), buffer.address + buffer.bytes, static_cast<int64_t>(after.size())));
+    TN_RETURN_IF_ERROR(mDevice->copy(before.data(), mMemory.data(), kGuard));
+    TN_RETURN_IF_ERROR(mDevice->copy(after.data(), mAddress + mBytes, static_cast<int64_t>(after.size())));
     TN_RETURN_IF_ERROR(mDevice->synchronize());
     const auto intact = [](std::byte each) { return each == kCanary; };
     if (!std::all_of(before.begin(), before.end(), intact) || !std::all_of(after.begin(), after.end(), intact)) {
-        return support::internalError("launch wrote outside ", what, " of ", buffer.bytes, " bytes");
+        return support::internalError("launch wrote outside ", what, " of ", mBytes, " bytes");
     }
     return {};
 }
 
+support::Result<std::shared_ptr<DeviceInput>> DeviceInput::create(const std::shared_ptr<BuildDevice>& device,
+                                                                  int64_t bytes, const void* pattern,
+                                                                  int64_t patternBytes) {
+    auto made = std::make_shared<DeviceInput>();
+    made->mDevice = device;
+    TN_RETURN_IF_ERROR(made->mBlock.allocate(device, bytes));
+    TN_RETURN_IF_ERROR(device->fill(made->mBlock.address(), bytes, pattern, patternBytes));
+    TN_RETURN_IF_ERROR(device->synchronize());
+    return made;
+}
+
+support::Status DeviceInput::touch() {
+    if (mKept.address() == nullptr) {
+        TN_RETURN_IF_ERROR(mKept.allocate(mDevice, mBlock.bytes()));
+        TN_RETURN_IF_ERROR(mDevice->copy(mKept.address(), mBlock.address(), mBlock.bytes()));
+    }
+    return mDevice->copy(mBlock.address(), mKept.address(), mBlock.bytes());
+}
+
+DeviceStage::~DeviceStage() { static_cast<void>(mDevice->synchronize()); }
+
 support::Status DeviceStage::allocate(const std::vector<TnTensor>& inputs, const std::vector<TnTensor>& outputs,
                                       int64_t workspaceBytes) {
     mUploaded = false;
-    const auto makeAll = [this](std::vector<Buffer>& buffers, const std::vector<TnTensor>& tensors) -> support::Status {
-        buffers.clear();
-        buffers.resize(tensors.size());
-        for (size_t i = 0; i < tensors.size(); ++i) {
-            if (tensors[i].placement != TN_PLACEMENT_HOST) {
-                TN_RETURN_IF_ERROR(make(buffers[i], tensors[i].bytes));
-            }
+    mIn.assign(inputs.size(), nullptr);
+    mInputBytes.clear();
+    for (const TnTensor& input : inputs) {
+        mInputBytes.push_back(input.placement != TN_PLACEMENT_HOST ? input.bytes : -1);
+    }
+    mOut.clear();
+    mOut.resize(outputs.size());
+    for (size_t i = 0; i < outputs.size(); ++i) {
+        if (outputs[i].placement != TN_PLACEMENT_HOST) {
+            TN_RETURN_IF_ERROR(mOut[i].allocate(mDevice, outputs[i].bytes));
         }
-        return {};
-    };
-    TN_RETURN_IF_ERROR(makeAll(mIn, inputs));
-    TN_RETURN_IF_ERROR(makeAll(mOut, outputs));
-    mKept.clear();
-    mWorkspace = Buffer();
-    return workspaceBytes > 0 ? make(mWorkspace, workspaceBytes) : support::Status();
+    }
+    mWorkspace = GuardedBlock();
+    return workspaceBytes > 0 ? mWorkspace.allocate(mDevice, workspaceBytes) : support::Status();
 }
 
-support::Status DeviceStage::upload(const std::vector<const void*>& inputs, const std::vector<void*>& outputs) {
+void DeviceStage::takeAddresses(const std::vector<const void*>& inputs, const std::vector<void*>& outputs) {
     mInputs = inputs;
     mOutputs = outputs;
+    mInputs.resize(mIn.size());
+    mOutputs.resize(mOut.size());
     for (size_t i = 0; i < mIn.size(); ++i) {
-        if (mIn[i].address != nullptr) {
-            TN_RETURN_IF_ERROR(mDevice->copy(mIn[i].address, inputs[i], mIn[i].bytes));
-            mInputs[i] = mIn[i].address;
+        if (mIn[i]) {
+            mInputs[i] = mIn[i]->address();
         }
     }
     for (size_t i = 0; i < mOut.size(); ++i) {
-        if (mOut[i].address != nullptr) {
-            const std::vector<std::byte> zeros(static_cast<size_t>(mOut[i].bytes));
-            TN_RETURN_IF_ERROR(mDevice->copy(mOut[i].address, zeros.data(), mOut[i].bytes));
-            TN_RETURN_IF_ERROR(mDevice->synchronize());
-            mOutputs[i] = mOut[i].address;
+        if (mOut[i].address() != nullptr) {
+            mOutputs[i] = mOut[i].address();
         }
     }
     mUploaded = true;
+}
+
+support::Status DeviceStage::upload(const std::vector<const void*>& inputs, const std::vector<void*>& outputs) {
+    for (size_t i = 0; i < mIn.size(); ++i) {
+        const int64_t bytes = mInputBytes[i];
+        if (bytes < 0) {
+            continue;
+        }
+        TN_ASSIGN_OR_RETURN(mIn[i], DeviceInput::create(mDevice, bytes, inputs[i], bytes));
+    }
+    const std::vector<std::byte> zeros(size_t{1} << 16);
+    for (const GuardedBlock& output : mOut) {
+        if (output.address() != nullptr) {
+            TN_RETURN_IF_ERROR(
+                mDevice->fill(output.address(), output.bytes(), zeros.data(), static_cast<int64_t>(zeros.size())));
+        }
+    }
+    takeAddresses(inputs, outputs);
     return mDevice->synchronize();
+}
+
+void DeviceStage::bind(std::vector<std::shared_ptr<DeviceInput>> inputs, const std::vector<const void*>& hostInputs,
+                       const std::vector<void*>& hostOutputs) {
+    mIn = std::move(inputs);
+    takeAddresses(hostInputs, hostOutputs);
 }
 
 support::Status DeviceStage::download(const std::vector<void*>& outputs) {
     for (size_t i = 0; i < mOut.size(); ++i) {
-        if (mOut[i].address != nullptr) {
-            TN_RETURN_IF_ERROR(mDevice->copy(outputs[i], mOut[i].address, mOut[i].bytes));
+        if (mOut[i].address() != nullptr) {
+            TN_RETURN_IF_ERROR(mDevice->copy(outputs[i], mOut[i].address(), mOut[i].bytes()));
         }
     }
+    return checkCanaries();
+}
+
+support::Status DeviceStage::checkCanaries() const {
     TN_RETURN_IF_ERROR(mDevice->synchronize());
-    for (const Buffer& buffer : mOut) {
-        TN_RETURN_IF_ERROR(checkCanaries(buffer, "an output"));
+    for (const GuardedBlock& buffer : mOut) {
+        TN_RETURN_IF_ERROR(buffer.checkCanaries("an output"));
     }
-    return checkCanaries(mWorkspace, "its workspace");
+    return mWorkspace.checkCanaries("its workspace");
 }
 
 support::Status DeviceStage::touchInputs() {
-    if (mKept.empty()) {
-        mKept.resize(mIn.size());
-        for (size_t i = 0; i < mIn.size(); ++i) {
-            if (mIn[i].address != nullptr) {
-                TN_RETURN_IF_ERROR(make(mKept[i], mIn[i].bytes));
-                TN_RETURN_IF_ERROR(mDevice->copy(mKept[i].address, mIn[i].address, mIn[i].bytes));
-            }
-        }
-    }
-    for (size_t i = 0; i < mIn.size(); ++i) {
-        if (mIn[i].address != nullptr) {
-            TN_RETURN_IF_ERROR(mDevice->copy(mIn[i].address, mKept[i].address, mIn[i].bytes));
+    for (const std::shared_ptr<DeviceInput>& input : mIn) {
+        if (input) {
+            TN_RETURN_IF_ERROR(input->touch());
         }
     }
     return {};

@@ -1,5 +1,5 @@
-// The buffers of one kernel on a device, filled from and read back to host memory, between canaries.
-// Used by kernel_runner. One thread at a time.
+// The buffers of one kernel on a device, between canaries: filled from and read back to host memory, or bound to inputs that are there.
+// Used by kernel_runner and tactic_timer. One thread at a time.
 #pragma once
 
 #include "core/schedule/build_device.h"
@@ -10,6 +10,38 @@
 
 namespace tenon::schedule {
 
+// Device memory between canaries.
+class GuardedBlock {
+public:
+    support::Status allocate(const std::shared_ptr<BuildDevice>& device, int64_t bytes);
+    // Waits for the device. `what` it is, for the error.
+    support::Status checkCanaries(const char* what) const;
+    std::byte* address() const { return mAddress; } // null: there is none
+    int64_t bytes() const { return mBytes; }
+
+private:
+    std::shared_ptr<BuildDevice> mDevice; // outlives the memory
+    runtime::GrowingBuffer mMemory;
+    std::byte* mAddress = nullptr;
+    int64_t mBytes = 0;
+};
+
+// An input on the device, that several kernels are tried with.
+class DeviceInput {
+public:
+    // `bytes` of the device's memory that repeat those at `pattern`. Complete when it returns.
+    static support::Result<std::shared_ptr<DeviceInput>>
+    create(const std::shared_ptr<BuildDevice>& device, int64_t bytes, const void* pattern, int64_t patternBytes);
+    std::byte* address() const { return mBlock.address(); }
+    // Puts the bytes on the stream again, so that they are where a producer would just have left them, whatever a kernel did to them.
+    support::Status touch();
+
+private:
+    std::shared_ptr<BuildDevice> mDevice;
+    GuardedBlock mBlock;
+    GuardedBlock mKept; // a copy, made when it is first needed
+};
+
 class DeviceStage {
 public:
     explicit DeviceStage(std::shared_ptr<BuildDevice> device) : mDevice(std::move(device)) {}
@@ -17,35 +49,34 @@ public:
     DeviceStage(const DeviceStage&) = delete;
     DeviceStage& operator=(const DeviceStage&) = delete;
 
-    // Memory for these tensors and workspace. Ports in host memory get none: the caller's address is used.
+    // Memory for these outputs and workspace; of inputs the size is kept. Ports in host memory get none: the caller's address is used.
     support::Status allocate(const std::vector<TnTensor>& inputs, const std::vector<TnTensor>& outputs,
                              int64_t workspaceBytes);
     // Copies inputs to the device; the output buffers are cleared. Host addresses, by port.
     support::Status upload(const std::vector<const void*>& inputs, const std::vector<void*>& outputs);
+    // Uses inputs that are on the device; null, and `hostInputs` and `hostOutputs`, where a port is in host memory.
+    void bind(std::vector<std::shared_ptr<DeviceInput>> inputs, const std::vector<const void*>& hostInputs,
+              const std::vector<void*>& hostOutputs);
     // Copies outputs back and checks the canaries. Done when it returns.
     support::Status download(const std::vector<void*>& outputs);
-    // Puts the inputs' bytes on the stream again, so that they are where a producer would just have left them.
+    // Waits, and checks the canaries.
+    support::Status checkCanaries() const;
+    // Puts the inputs' bytes on the stream again.
     support::Status touchInputs();
 
     bool uploaded() const { return mUploaded; }
     const std::vector<const void*>& inputs() const { return mInputs; }
     const std::vector<void*>& outputs() const { return mOutputs; }
-    void* workspace() const { return mWorkspace.address; }
+    void* workspace() const { return mWorkspace.address(); }
 
 private:
-    struct Buffer {
-        runtime::GrowingBuffer memory;
-        std::byte* address = nullptr; // between the canaries; null: the port is in host memory
-        int64_t bytes = 0;
-    };
-    support::Status make(Buffer& buffer, int64_t bytes);
-    support::Status checkCanaries(const Buffer& buffer, const char* what);
+    void takeAddresses(const std::vector<const void*>& inputs, const std::vector<void*>& outputs);
 
     std::shared_ptr<BuildDevice> mDevice;
-    std::vector<Buffer> mIn;
-    std::vector<Buffer> mKept; // copies of the inputs, for touchInputs
-    std::vector<Buffer> mOut;
-    Buffer mWorkspace;
+    std::vector<int64_t> mInputBytes; // -1: the port is in host memory
+    std::vector<std::shared_ptr<DeviceInput>> mIn;
+    std::vector<GuardedBlock> mOut;
+    GuardedBlock mWorkspace;
     std::vector<const void*> mInputs;
     std::vector<void*> mOutputs;
     bool mUploaded = false;

@@ -2,7 +2,6 @@
 
 #include "registry/text_sink.h"
 
-#include "core/schedule/device_stage.h"
 #include "core/schedule/tensor_data.h"
 
 #include <chrono>
@@ -117,7 +116,7 @@ struct KernelRunner::Impl {
     const TnKernelRuntime* runtime = nullptr;
     Tactic tactic;
     TnKernel* kernel = nullptr;
-    TnSession* session = nullptr;
+    TnSession* session = nullptr; // on a device: the device's
     TnState* state = nullptr;
     GuardedBuffer workspace;             // of a kernel on the host
     std::shared_ptr<BuildDevice> device; // null: the host
@@ -130,7 +129,7 @@ struct KernelRunner::Impl {
         if (state) {
             runtime->state_destroy(state);
         }
-        if (session) {
+        if (session && !device) {
             runtime->session_destroy(session);
         }
         if (kernel) {
@@ -170,7 +169,9 @@ KernelRunner::open(const BuildContext& context, const Candidate& candidate, cons
     info.threads = target.threads;
     info.device = target.device;
     info.resource = [](void*, TnString) -> void* { return nullptr; };
-    if ((code = impl.runtime->session_create(impl.runtime->self, &info, &impl.session, sink.sink())) != TN_OK) {
+    if (impl.device) {
+        TN_ASSIGN_OR_RETURN(impl.session, impl.device->session(*impl.runtime, info));
+    } else if ((code = impl.runtime->session_create(impl.runtime->self, &info, &impl.session, sink.sink())) != TN_OK) {
         return support::makeError(registry::codeOf(code), "session: ", sink.text());
     }
     if ((code = impl.runtime->state_create(impl.kernel, impl.session, &impl.state, sink.sink())) != TN_OK) {
@@ -280,6 +281,17 @@ support::Status KernelRunner::launch(const std::vector<const void*>& inputs, con
         return support::internalError("launch wrote outside its workspace of ", impl.workspace.bytes(), " bytes");
     }
     return {};
+}
+
+bool KernelRunner::onDevice() const { return mImpl->device != nullptr; }
+
+support::Status KernelRunner::tryOut(std::vector<std::shared_ptr<DeviceInput>> inputs,
+                                     const std::vector<const void*>& hostInputs,
+                                     const std::vector<void*>& hostOutputs) {
+    DeviceStage& stage = *mImpl->stage;
+    stage.bind(std::move(inputs), hostInputs, hostOutputs);
+    TN_RETURN_IF_ERROR(issue(stage.inputs(), stage.outputs()));
+    return stage.checkCanaries();
 }
 
 support::Result<double> KernelRunner::timedLaunch(const std::vector<const void*>& inputs,

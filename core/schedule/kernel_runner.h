@@ -3,6 +3,7 @@
 // One thread at a time.
 #pragma once
 
+#include "core/schedule/device_stage.h"
 #include "core/schedule/task.h"
 
 #include <memory>
@@ -37,7 +38,12 @@ public:
     // Addresses in host memory, in the order of the task's inputs and outputs, whatever the ports' placements: the kernel runs on copies of its
     // own there, and the outputs are copied back.
     support::Status launch(const std::vector<const void*>& inputs, const std::vector<void*>& outputs);
-    // Microseconds of one of `repeat` launches in a row. On a device: without the copies (the last launch's inputs are there already), with the
+    // For measuring: the inputs are on the device already, one per port, null where a port is in host memory and `hostInputs` has its address.
+    // Launches once, waits and looks at the canaries; outputs stay on the device. Only where onDevice().
+    support::Status tryOut(std::vector<std::shared_ptr<DeviceInput>> inputs, const std::vector<const void*>& hostInputs,
+                           const std::vector<void*>& hostOutputs);
+    bool onDevice() const;
+    // Microseconds of one of `repeat` launches in a row. On a device: without the copies (the inputs of the last launch or of tryOut are there already), with the
     // inputs in the cache and everything else out of it, between events; the outputs stay there.
     support::Result<double> timedLaunch(const std::vector<const void*>& inputs, const std::vector<void*>& outputs,
                                         int32_t repeat);

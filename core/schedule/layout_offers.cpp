@@ -1,5 +1,6 @@
 #include "core/schedule/layout_offers.h"
 
+#include "core/schedule/build_threads.h"
 #include "core/support/text.h"
 
 #include <algorithm>
@@ -66,11 +67,27 @@ std::string signature(const RegionEntry& region, const std::vector<std::vector<P
     return text;
 }
 
+// Where there is a device, its libraries take their time to answer: all tasks are asked at once, with nothing on offer yet.
+void askAhead(const BuildContext& context, const std::vector<RegionEntry>& regions, std::set<std::string>& asked) {
+    if (context.targets.size() < 2) {
+        return;
+    }
+    std::vector<Task*> tasks;
+    for (const RegionEntry& region : regions) {
+        if (asked.insert(signature(region, std::vector<std::vector<PortLayout>>(region.inputs.size()))).second) {
+            tasks.push_back(region.task.get());
+        }
+    }
+    inParallel(
+        tasks.size(), [&](size_t i) { enumerateTactics(context, *tasks[i], {}); }, [] { return false; });
+}
+
 } // namespace
 
 void enumerateWithLayouts(const BuildContext& context, const ir::Graph&, std::vector<RegionEntry>& regions) {
     Offers offers;
     std::set<std::string> asked;
+    askAhead(context, regions, asked);
     for (int round = 0; round < kRounds; ++round) {
         bool news = false;
         for (RegionEntry& region : regions) {

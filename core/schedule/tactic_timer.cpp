@@ -21,6 +21,8 @@ constexpr double kMinSpentUs = 200;
 constexpr double kPatience = 10;
 // Candidates measured side by side: more would only hold more memory.
 constexpr size_t kGroup = 8;
+// Of the piece that large inputs repeat.
+constexpr int64_t kPatternElements = 1'000'000;
 
 double budgetUs(int32_t level) { return level >= 5 ? 200'000 : 30'000; }
 
@@ -51,15 +53,25 @@ TimingKey TacticTimer::keyOf(const Task& task, const Candidate& candidate) const
             candidate.tactic.key()};
 }
 
-support::Result<CompiledKernel> TacticTimer::compiled(const Task& task, const Candidate& candidate, bool mayStop) {
-    std::string key = support::cat(task.key(), "/", candidate.provider, "/", candidate.tactic.key());
-    auto known = mCompiled.find(key);
-    if (known != mCompiled.end()) {
-        return known->second;
+bool TacticTimer::isKnown(const Task& task, const Candidate& candidate) const {
+    MissReason reason = MissReason::kNone;
+    return mCache && mCache->find(keyOf(task, candidate), reason) != nullptr;
+}
+
+void TacticTimer::compileAhead(const std::vector<Task*>& tasks) {
+    CompiledKernels::Wanted wanted;
+    if (mForbidMeasuring) {
+        return;
     }
-    TN_ASSIGN_OR_RETURN(CompiledKernel kernel, compileTactic(mContext, task, candidate, mayStop));
-    mCompiled.emplace(key, kernel);
-    return kernel;
+    for (const Task* task : tasks) {
+        for (const Candidate& candidate : task->candidates) {
+            if (candidate.placement != TN_PLACEMENT_HOST && candidate.state == CandidateState::kOpen &&
+                !candidate.tactic.isFreeAlias() && mContext.canRun(candidate.placement) && !isKnown(*task, candidate)) {
+                wanted.emplace_back(task, &candidate);
+            }
+        }
+    }
+    mKernels.compileAhead(wanted);
 }
 
 ir::ConstantPtr TacticTimer::testInput(const Task& task, size_t index, const std::vector<int64_t>& symbolValues) {
@@ -147,7 +159,7 @@ void TacticTimer::time(Task& task, const std::vector<Candidate*>& candidates) {
     if (open.empty()) {
         return;
     }
-    std::map<std::string, ir::ConstantPtr> inputs;
+    TestInputs inputs;
     for (size_t begin = 0; begin < open.size() && !mContext.cancelled(); begin += kGroup) {
         std::vector<Contender> group;
         for (size_t i = begin; i < std::min(open.size(), begin + kGroup); ++i) {
@@ -184,10 +196,26 @@ support::Result<ir::ConstantPtr> TacticTimer::inputAt(const Task& task, size_t i
     return convertBytes(mContext, data, plain, task.convertFrom() ? *task.convertFrom() : port, ConvertBy::kFastest);
 }
 
-support::Status TacticTimer::enter(const Task& task, std::map<std::string, ir::ConstantPtr>& inputs,
-                                   Contender& contender) {
+support::Result<std::shared_ptr<DeviceInput>> TacticTimer::deviceInputAt(const Task& task, size_t index,
+                                                                         const PortLayout& port, const TnTensor& tensor,
+                                                                         const std::shared_ptr<BuildDevice>& device) {
+    const auto dtype = static_cast<ir::DataType>(tensor.dtype);
+    const bool dense = !ir::isOpaque(tensor.format) && tensor.bytes * 8 == tensor.elements * ir::bitsOf(dtype);
+    if (task.constants()[index] || !dense || tensor.elements <= kPatternElements) {
+        TN_ASSIGN_OR_RETURN(const ir::ConstantPtr data, inputAt(task, index, port));
+        return DeviceInput::create(device, tensor.bytes, data->data, tensor.bytes);
+    }
+    ir::ConstantPtr& pattern = mPatterns[{dtype, index}];
+    if (!pattern) {
+        pattern = makeTestData(dtype, {kPatternElements}, index + 1);
+    }
+    return DeviceInput::create(device, tensor.bytes, pattern->data, pattern->bytes);
+}
+
+support::Status TacticTimer::enter(const Task& task, TestInputs& inputs, Contender& contender) {
     const Candidate& candidate = *contender.candidate;
     TN_ASSIGN_OR_RETURN(CompiledKernel kernel, compiled(task, candidate, true));
+    const PhaseTimer phase(mContext.phases.get(), "try out");
     TN_ASSIGN_OR_RETURN(contender.runner, KernelRunner::open(mContext, candidate, kernel));
     TN_RETURN_IF_ERROR(contender.runner->prepare(task, task.box().opt));
     TN_ASSIGN_OR_RETURN(const int64_t workspace, contender.runner->workspaceAtMost(task));
@@ -195,21 +223,39 @@ support::Status TacticTimer::enter(const Task& task, std::map<std::string, ir::C
         return support::unsupported("needs ", workspace, " bytes of workspace, the builder allows ",
                                     mContext.options->workspaceLimit);
     }
+    const bool onDevice = contender.runner->onDevice();
+    std::vector<std::shared_ptr<DeviceInput>> deviceInputs(task.inputCount());
+    contender.inputs.resize(task.inputCount());
     for (size_t i = 0; i < task.inputCount(); ++i) {
-        ir::ConstantPtr& data = inputs[support::cat(i, " ", toText(candidate.tactic.inputs[i]))];
-        if (!data) {
-            TN_ASSIGN_OR_RETURN(data, inputAt(task, i, candidate.tactic.inputs[i]));
+        const PhaseTimer making(mContext.phases.get(), "make test inputs");
+        const PortLayout& port = candidate.tactic.inputs[i];
+        TestInput& data = inputs[support::cat(i, " ", port.placement, " ", toText(port))];
+        if (onDevice && port.placement != TN_PLACEMENT_HOST) {
+            if (!data.device) {
+                TN_ASSIGN_OR_RETURN(data.device, deviceInputAt(task, i, port, contender.runner->inputs()[i],
+                                                               mContext.targetAt(candidate.placement).machine));
+            }
+            deviceInputs[i] = data.device;
+            continue;
         }
-        contender.inputs.push_back(data->data);
+        if (!data.host) {
+            TN_ASSIGN_OR_RETURN(data.host, inputAt(task, i, port));
+        }
+        contender.inputs[i] = data.host->data;
     }
     for (const TnTensor& output : contender.runner->outputs()) {
-        contender.buffers.emplace_back(output.bytes);
+        const bool there = onDevice && output.placement != TN_PLACEMENT_HOST;
+        contender.buffers.emplace_back(there ? 0 : output.bytes);
         if (!contender.buffers.back().data()) {
             return support::makeError(support::Code::kOutOfMemory, "no memory for ", output.bytes, " bytes of output");
         }
         contender.outputs.push_back(contender.buffers.back().data());
     }
-    TN_RETURN_IF_ERROR(contender.runner->launch(contender.inputs, contender.outputs));
+    if (onDevice) {
+        TN_RETURN_IF_ERROR(contender.runner->tryOut(std::move(deviceInputs), contender.inputs, contender.outputs));
+    } else {
+        TN_RETURN_IF_ERROR(contender.runner->launch(contender.inputs, contender.outputs));
+    }
     for (const GuardedBuffer& buffer : contender.buffers) {
         if (!buffer.canariesIntact()) {
             return support::internalError("wrote outside its output of ", buffer.bytes(), " bytes");
@@ -219,6 +265,7 @@ support::Status TacticTimer::enter(const Task& task, std::map<std::string, ir::C
 }
 
 void TacticTimer::race(const Task& task, std::vector<Contender>& group) {
+    const PhaseTimer phase(mContext.phases.get(), task.convertFrom() ? "measure conversions" : "measure tactics");
     double best = 0; // fastest sample of anybody
     for (const Candidate& other : task.candidates) {
         if (other.state == CandidateState::kTimed && (best == 0 || other.time.us < best)) {

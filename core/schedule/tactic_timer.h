@@ -4,10 +4,12 @@
 // Protocol: prepare and one untimed launch at the optimal extents; then the candidates of a task take turns, one launch each, so that a busy
 // moment of the machine falls on all alike, until the standard error of a candidate's lower quartile is below 1 % or its budget is spent. One
 // that is three times slower than the fastest sample so far is left. On the host, launches during which other work took a processor from a thread
-// of ours do not count, unless there are hardly any others. Inputs are seeded test data (constants are the real ones) in the tactic's
-// formats. Buffers stand between canaries; a tactic that writes outside, or whose prepare or launch fails, is dropped with the reason.
+// of ours do not count, unless there are hardly any others. Inputs are seeded test data (constants are the real ones) in the tactic's formats;
+// large inputs on a device repeat a piece of such data in whatever order the format has, since only values matter there, not their places.
+// Buffers stand between canaries; a tactic that writes outside, or whose prepare or launch fails, is dropped with the reason.
 #pragma once
 
+#include "core/schedule/compiled_kernels.h"
 #include "core/schedule/kernel_runner.h"
 #include "core/schedule/tensor_data.h"
 
@@ -18,14 +20,21 @@ namespace tenon::schedule {
 
 class TacticTimer {
 public:
-    TacticTimer(const BuildContext& context, TimingCache* cache) : mContext(context), mCache(cache) {}
+    TacticTimer(const BuildContext& context, TimingCache* cache)
+        : mContext(context), mCache(cache), mKernels(context) {}
 
     // Sets state and time of open candidates of `task`. Never an error: what goes wrong becomes a candidate's reason.
     void time(Task& task, const std::vector<Candidate*>& candidates);
     // Remembers, in the timing cache too, that a timed candidate was compared with the reference.
     void keepVerified(const Task& task, Candidate& candidate, const VerifiedRecord& verified);
     // Blob of a tactic, compiled once per task and tactic.
-    support::Result<CompiledKernel> compiled(const Task& task, const Candidate& candidate, bool mayStop = false);
+    support::Result<CompiledKernel> compiled(const Task& task, const Candidate& candidate, bool mayStop = false) {
+        return mKernels.get(task, candidate, mayStop);
+    }
+    // Compiles in several threads what time() would otherwise compile one by one: the open candidates of devices, whose compilers are slow.
+    void compileAhead(const std::vector<Task*>& tasks);
+    // The same of candidates that were chosen.
+    void compileAhead(const CompiledKernels::Wanted& wanted) { mKernels.compileAhead(wanted); }
 
     int32_t measured() const { return mMeasured; }
     int32_t cacheHits() const { return mHits; }
@@ -48,14 +57,26 @@ private:
     void keep(const Task& task, Candidate& candidate, const TimingRecord& record);
     // Input `index` in a tactic's layout, at the optimal extents.
     support::Result<ir::ConstantPtr> inputAt(const Task& task, size_t index, const PortLayout& port) const;
-    support::Status enter(const Task& task, std::map<std::string, ir::ConstantPtr>& inputs, Contender& contender);
+    // The same in a device's memory.
+    support::Result<std::shared_ptr<DeviceInput>> deviceInputAt(const Task& task, size_t index, const PortLayout& port,
+                                                                const TnTensor& tensor,
+                                                                const std::shared_ptr<BuildDevice>& device);
+    // An input of a task in one format, where the candidates with that format want it.
+    struct TestInput {
+        ir::ConstantPtr host;
+        std::shared_ptr<DeviceInput> device;
+    };
+    using TestInputs = std::map<std::string, TestInput>;
+    support::Status enter(const Task& task, TestInputs& inputs, Contender& contender);
+    bool isKnown(const Task& task, const Candidate& candidate) const;
     void race(const Task& task, std::vector<Contender>& group);
     static bool finished(Contender& contender, double best, double budget);
     TimingKey keyOf(const Task& task, const Candidate& candidate) const;
 
     const BuildContext& mContext;
     TimingCache* mCache;
-    std::map<std::string, CompiledKernel> mCompiled;
+    CompiledKernels mKernels;
+    std::map<std::pair<ir::DataType, size_t>, ir::ConstantPtr> mPatterns; // what large inputs repeat
     int32_t mMeasured = 0;
     int32_t mDisturbed = 0;
     int32_t mHits = 0;

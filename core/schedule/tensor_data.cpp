@@ -104,26 +104,27 @@ ir::ConstantPtr makeTestData(ir::DataType dtype, const std::vector<int64_t>& dim
     return ir::adoptConstant(dtype, dims, bytes, bytes->data());
 }
 
-Difference compare(const ir::Constant& actual, const ir::Constant& reference, double rtol, double atol) {
+namespace {
+
+// `a` and `b` read element i of the two tensors.
+template <class A, class B>
+Difference compareElements(int64_t count, bool exact, double rtol, double atol, A&& actualAt, B&& referenceAt) {
     Difference difference;
-    int64_t count = reference.elements();
     for (int64_t i = 0; i < count; ++i) {
-        double b = reference.numberAt(i);
+        const double b = referenceAt(i);
         if (std::isfinite(b)) {
             difference.peak = std::max(difference.peak, std::abs(b));
         }
     }
-    double floor = atol * std::max(1.0, difference.peak);
-    bool exact = !ir::isFloat(reference.dtype);
+    const double floor = atol * std::max(1.0, difference.peak);
     for (int64_t i = 0; i < count; ++i) {
-        double a = actual.numberAt(i);
-        double b = reference.numberAt(i);
-        bool same = a == b || (std::isnan(a) && std::isnan(b));
-        if (same) {
+        const double a = actualAt(i);
+        const double b = referenceAt(i);
+        if (a == b || (std::isnan(a) && std::isnan(b))) {
             continue;
         }
-        double gap = std::abs(a - b);
-        bool finite = std::isfinite(gap);
+        const double gap = std::abs(a - b);
+        const bool finite = std::isfinite(gap);
         if (finite) {
             difference.maxAbs = std::max(difference.maxAbs, gap);
             difference.maxRel = std::max(difference.maxRel, gap / std::max(std::abs(b), 1e-12));
@@ -139,6 +140,26 @@ Difference compare(const ir::Constant& actual, const ir::Constant& reference, do
         }
     }
     return difference;
+}
+
+} // namespace
+
+Difference compare(const ir::Constant& actual, const ir::Constant& reference, double rtol, double atol) {
+    const int64_t count = reference.elements();
+    const bool exact = !ir::isFloat(reference.dtype);
+    if (actual.dtype == ir::DataType::kF32 && reference.dtype == ir::DataType::kF32) {
+        const auto read = [](const ir::Constant& from) {
+            return [data = from.data](int64_t i) {
+                float value = 0;
+                std::memcpy(&value, data + i * static_cast<int64_t>(sizeof value), sizeof value);
+                return static_cast<double>(value);
+            };
+        };
+        return compareElements(count, exact, rtol, atol, read(actual), read(reference));
+    }
+    return compareElements(
+        count, exact, rtol, atol, [&](int64_t i) { return actual.numberAt(i); },
+        [&](int64_t i) { return reference.numberAt(i); });
 }
 
 Tolerance toleranceOf(ir::DataType computeType) {
