@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Side by side with peers, in one run: latency of Tenon and of ONNX Runtime on this machine's CPU.
+"""Side by side with peers, in one run: Tenon, ONNX Runtime and OpenVINO on this machine's CPU.
 
-Each model is built, its outputs are compared with ONNX Runtime's first, then both take turns, round after round, so that what else the
-machine does falls on both. Reported per engine: median, lowest and highest of the rounds' medians, in milliseconds. For ResNet-50 the bare
-oneDNN primitives (benchmarks/onednn) take part as well.
+Each model is built, its outputs are compared with ONNX Runtime's first, then all engines take turns, round after round, so that what else the
+machine does falls on all. Reported per engine: median, lowest and highest of the rounds' medians, in milliseconds; the 99th percentile; the time
+from a plan (or model file) to the first answer and the memory of a process that does only that. For ResNet-50 the bare oneDNN primitives
+(benchmarks/onednn) take part as well.
 
     ./dev bench [--models NAME,...] [--rounds N] [--seconds S] [--threads N] [--output FILE.json]
 
-Names: those of benchmarks/models.py, made here with random weights, or paths of ONNX models with one float or integer input of fixed shape.
+Names: those of benchmarks/models.py, made here with random weights (NAME_int8: quantized), `float` or `int8` for all of a kind, or paths of ONNX
+models with one float or integer input x of fixed shape. --output writes FILE.md and FILE.svg beside the JSON.
 """
 import argparse
 import json
@@ -17,145 +19,104 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 import numpy as np
 import onnx
-import onnxruntime
 
 import models
+import peers
+import report
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+SETS = {"float": list(models.MODELS), "int8": list(models.QUANTIZED)}
+# Relative error of the whole output. Integers: roundings that fall the other way in one layer are amplified by the next ones.
+TOLERANCE = {"float": 1e-4, "int8": 0.1}
 
 
 def median_of(values):
-    return {"median": statistics.median(values), "min": min(values), "max": max(values), "rounds": len(values)}
-
-
-class Tenon:
-    name = "tenon"
-
-    def __init__(self, binary, model, work, threads, level):
-        self.binary, self.threads, self.plan = binary, threads, work / f"{model.stem}.plan"
-        self.output = onnx.load(str(model), load_external_data=False).graph.output[0].name
-        cache = work / f"{model.stem}.timing"
-        cache.unlink(missing_ok=True)
-        command = [binary, "build", str(model), "-o", str(self.plan), "--timing-cache", str(cache), "--threads", str(threads), "--level", str(level)]
-        self.build_s = {}
-        for kind in ("cold", "warm"):
-            begin = time.monotonic()
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            self.build_s[kind] = time.monotonic() - begin
-
-    def run(self, x, work):
-        np.save(work / "x.npy", x)
-        subprocess.run([self.binary, "run", str(self.plan), "--input", f"x={work / 'x.npy'}", "--output-dir", str(work)], check=True, stdout=subprocess.DEVNULL)
-        return np.load(work / f"{self.output}.npy")
-
-    def round(self, seconds):
-        text = subprocess.run([self.binary, "bench", str(self.plan), "--duration", str(seconds), "--iterations", "10", "--warm-up", "100", "--threads", str(self.threads), "--json"],
-                              check=True, stdout=subprocess.PIPE, text=True).stdout
-        return json.loads(text)["latency_ms"]["p50"]
-
-
-class OnnxRuntime:
-    name = "onnxruntime"
-
-    def __init__(self, model, x, threads):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        # Its threads must not spin while the others are measured.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        self.session, self.x = onnxruntime.InferenceSession(str(model), options), x
-
-    def run(self):
-        return self.session.run(None, {"x": self.x})[0]
-
-    def round(self, seconds):
-        for _ in range(2):
-            self.run()
-        times, end = [], time.perf_counter() + seconds
-        while time.perf_counter() < end or len(times) < 10:
-            begin = time.perf_counter()
-            self.run()
-            times.append((time.perf_counter() - begin) * 1e3)
-        return statistics.median(times)
-
-
-class Primitives:
-    name = "onednn_primitives"
-
-    def __init__(self, binary, threads):
-        self.binary, self.threads = binary, threads
-
-    def round(self, seconds):
-        text = subprocess.run([self.binary, str(seconds)], check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": str(self.threads)}).stdout
-        return statistics.median(float(line) for line in text.split())
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def model_file(name, work):
-    if name in models.MODELS:
+    if name in models.MODELS or name in models.QUANTIZED:
         path = work / f"{name}.onnx"
-        onnx.save(models.MODELS[name](), str(path))
+        onnx.save(models.make(name), str(path))
         return path
     path = pathlib.Path(name)
     if not path.exists():
-        sys.exit(f"'{name}' is neither a file nor one of {', '.join(models.MODELS)}")
+        sys.exit(f"'{name}' is neither a file nor one of {', '.join([*models.MODELS, *models.QUANTIZED, *SETS])}")
     return path
 
 
-def input_of(path):
-    value = onnx.load(str(path), load_external_data=False).graph.input[0]
-    shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-    random = np.random.default_rng(0)
-    return random.integers(0, 1000, shape).astype(dtype) if np.issubdtype(dtype, np.integer) else random.standard_normal(shape).astype(dtype)
+def engines_of(path, x, build_dir, work, arguments):
+    made = onnx.load(str(path), load_external_data=False)
+    ours = peers.Tenon(str(build_dir / "bin" / "tenon"), path, made.graph.output[0].name, work, arguments.threads, arguments.level)
+    engines = [ours]
+    for name in arguments.peers:
+        engines.append(peers.PEERS[name](path, x, arguments.threads))
+    primitives = build_dir / "benchmarks" / "onednn_resnet50"
+    if path.stem == "resnet50" and primitives.exists():
+        engines.append(peers.Primitives(str(primitives), arguments.threads))
+    return engines
 
 
 def compare(name, build_dir, work, arguments):
     path = model_file(name, work)
-    x = input_of(path)
-    ours, peer = Tenon(str(build_dir / "bin" / "tenon"), path, work, arguments.threads, arguments.level), OnnxRuntime(path, x, arguments.threads)
-    expected, actual = peer.run(), ours.run(x, work)
-    error = float(np.linalg.norm(actual - expected) / np.linalg.norm(expected))
-    if not error < 1e-4:
-        sys.exit(f"{path.name}: the outputs differ, relative error {error:.2e}: nothing was measured")
-    engines = [ours, peer]
-    primitives = build_dir / "benchmarks" / "onednn_resnet50"
-    if name == "resnet50" and primitives.exists():
-        engines.append(Primitives(str(primitives), arguments.threads))
+    x = models.random_input(onnx.load(str(path), load_external_data=False))
+    engines = engines_of(path, x, build_dir, work, arguments)
+    ours = engines[0]
+    expected, actual = engines[1].run() if len(engines) > 1 else None, ours.answer(x)
+    error = float(np.linalg.norm(actual - expected) / np.linalg.norm(expected)) if expected is not None else 0.0
+    limit = TOLERANCE["int8" if name in models.QUANTIZED else "float"]
+    if not error < limit:
+        sys.exit(f"{path.name}: the outputs differ, relative error {error:.2e}, allowed {limit}: nothing was measured")
     rounds = {engine.name: [] for engine in engines}
     for _ in range(arguments.rounds):
         for engine in engines:
             rounds[engine.name].append(engine.round(arguments.seconds))
-    result = {"model": path.stem, "relative_error": error, "build_s": ours.build_s, "latency_ms": {k: median_of(v) for k, v in rounds.items()}}
+    latency = {name: {key: median_of([each[key] for each in measured]) for key in ("p50", "p99")} for name, measured in rounds.items()}
+    cold = {"tenon": ours.cold(), **{name: peers.cold(name, path, x, arguments.threads, work) for name in arguments.peers}}
     print(f"{path.stem}: outputs agree, relative error {error:.1e}; built in {ours.build_s['cold']:.1f} s, {ours.build_s['warm']:.1f} s with a timing cache")
-    mine = result["latency_ms"]["tenon"]["median"]
-    for engine, times in result["latency_ms"].items():
-        print(f"  {engine:18s} {times['median']:9.3f} ms   [{times['min']:.3f}, {times['max']:.3f}]   {times['median'] / mine:5.2f}x ours")
-    return result
+    mine = latency["tenon"]["p50"]["median"]
+    for engine, times in latency.items():
+        p50 = times["p50"]
+        extra = f"   first answer {cold[engine]['first_answer_ms']:6.0f} ms, {cold[engine]['peak_rss_mib']:5.0f} MiB" if engine in cold else ""
+        print(f"  {engine:18s} {p50['median']:9.3f} ms   [{p50['min']:.3f}, {p50['max']:.3f}]   p99 {times['p99']['median']:9.3f}   {p50['median'] / mine:5.2f}x ours{extra}", flush=True)
+    return {"model": path.stem, "relative_error": error, "build_s": ours.build_s, "latency_ms": latency, "cold": cold}
+
+
+def versions(names):
+    return {name: __import__(name).__version__ for name in names}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build-dir", default="build/release", type=pathlib.Path)
-    parser.add_argument("--models", default=",".join(models.MODELS))
+    parser.add_argument("--models", default="float,int8")
+    parser.add_argument("--peers", default=",".join(peers.PEERS), help="onnxruntime, openvino; the first is what outputs are compared with")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.5, help="of one round")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--level", type=int, default=3, choices=(0, 3, 5))
-    parser.add_argument("--output", type=pathlib.Path, help="results as JSON")
+    parser.add_argument("--output", type=pathlib.Path, help="results as JSON; Markdown and SVG beside it")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        results = [compare(name, (ROOT / arguments.build_dir).resolve(), pathlib.Path(folder), arguments) for name in arguments.models.split(",")]
+    arguments.peers = [name for name in arguments.peers.split(",") if name]
+    if unknown := [name for name in arguments.peers if name not in peers.PEERS]:
+        parser.error(f"there is no peer {unknown[0]}; there are {', '.join(peers.PEERS)}")
+    names = [name for word in arguments.models.split(",") for name in SETS.get(word, [word])]
+    results = []
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            results.append(compare(name, (ROOT / arguments.build_dir).resolve(), pathlib.Path(folder), arguments))
+    processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")), "unknown")
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.strip()
+    document = {"machine": processor, "command": " ".join(["./dev bench", *sys.argv[1:]]), "commit": commit, "versions": versions(arguments.peers),
+                "threads": arguments.threads, "peers": arguments.peers, "results": results}
+    print("\n" + report.markdown(document), end="")
     if arguments.output:
-        processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")), "unknown")
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.strip()
-        document = {"machine": processor, "command": " ".join(["./dev bench", *sys.argv[1:]]), "commit": commit, "onnxruntime": onnxruntime.__version__,
-                    "threads": arguments.threads, "results": results}
         arguments.output.write_text(json.dumps(document, indent=1) + "\n")
+        arguments.output.with_suffix(".md").write_text(report.markdown(document))
+        arguments.output.with_suffix(".svg").write_text(report.picture(document))
     return 0
 
 

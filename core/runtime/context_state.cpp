@@ -24,8 +24,9 @@ Result<std::unique_ptr<ContextState>> ContextState::create(std::shared_ptr<const
 }
 
 ContextState::ContextState(std::shared_ptr<const LoadedPlan> plan, const ContextOptions& options)
-    : mPlan(std::move(plan)), mOptions(options), mInputs(*mPlan),
-      mThreads(options.threads > 0 ? options.threads : std::max(1, registry::hostDescription().threads)) {}
+    : mPlan(std::move(plan)), mOptions(options),
+      mThreads(options.threads > 0 ? options.threads : std::max(1, registry::hostDescription().threads)),
+      mInputs(*mPlan) {}
 
 ContextState::~ContextState() {
     if (mStreams != nullptr) {

@@ -18,7 +18,7 @@ constexpr size_t kMinSamples = 5;
 constexpr size_t kMaxSamples = 200;
 constexpr double kMinSpentUs = 200;
 // How much longer than its budget a tactic is tried while other work keeps taking the processor away.
-constexpr double kPatience = 10;
+constexpr double kPatience = 3;
 // Candidates measured side by side: more would only hold more memory.
 constexpr size_t kGroup = 8;
 // Of the piece that large inputs repeat.

@@ -1,0 +1,141 @@
+"""The engines that are compared: each builds or loads a model, gives an output, and measures rounds of single runs.
+
+Every peer runs in f32 as the models ask for (OpenVINO would take bfloat16 by itself where the processor has it), with the same number of threads,
+and with no thread of it spinning while another is measured.
+"""
+import json
+import os
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+
+def percentiles(times):
+    return {"p50": statistics.median(times), "p99": float(np.percentile(times, 99))}
+
+
+class InProcess:
+    """A peer that is a Python package: `run()` is one inference."""
+
+    def round(self, seconds):
+        for _ in range(3):
+            self.run()
+        times, end = [], time.perf_counter() + seconds
+        while time.perf_counter() < end or len(times) < 10:
+            begin = time.perf_counter()
+            self.run()
+            times.append((time.perf_counter() - begin) * 1e3)
+        return percentiles(times)
+
+
+class OnnxRuntime(InProcess):
+    name = "onnxruntime"
+
+    def __init__(self, model, x, threads):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        self.session, self.x = onnxruntime.InferenceSession(str(model), options), x
+
+    def run(self):
+        return self.session.run(None, {"x": self.x})[0]
+
+
+class OpenVino(InProcess):
+    name = "openvino"
+
+    def __init__(self, model, x, threads):
+        import openvino
+
+        settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
+        self.request = openvino.Core().compile_model(str(model), "CPU", settings).create_infer_request()
+        self.request.set_input_tensor(openvino.Tensor(x))
+
+    def run(self):
+        self.request.infer()
+        return self.request.get_output_tensor(0).data
+
+
+class Tenon:
+    name = "tenon"
+
+    def __init__(self, binary, model, output, work, threads, level):
+        self.binary, self.threads, self.output, self.work = binary, threads, output, work
+        self.plan = work / f"{model.stem}.plan"
+        cache = work / f"{model.stem}.timing"
+        cache.unlink(missing_ok=True)
+        command = [binary, "build", str(model), "-o", str(self.plan), "--timing-cache", str(cache), "--threads", str(threads), "--level", str(level)]
+        self.build_s = {}
+        for kind in ("cold", "warm"):
+            begin = time.monotonic()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            self.build_s[kind] = time.monotonic() - begin
+
+    def answer(self, x):
+        np.save(self.work / "x.npy", x)
+        subprocess.run([self.binary, "run", str(self.plan), "--input", f"x={self.work / 'x.npy'}", "--output-dir", str(self.work)], check=True, stdout=subprocess.DEVNULL)
+        return np.load(self.work / f"{self.output}.npy")
+
+    def bench(self, *words):
+        text = subprocess.run([self.binary, "bench", str(self.plan), "--threads", str(self.threads), "--json", *words], check=True, stdout=subprocess.PIPE, text=True).stdout
+        return json.loads(text)
+
+    def round(self, seconds):
+        latency = self.bench("--duration", str(seconds), "--iterations", "10", "--warm-up", "100")["latency_ms"]
+        return {"p50": latency["p50"], "p99": latency["p99"]}
+
+    def cold(self):
+        """From the plan's file to the first answer, in a process of its own."""
+        done = self.bench("--iterations", "1", "--duration", "0", "--warm-up", "0")
+        return {"first_answer_ms": done["load_s"] * 1e3 + done["latency_ms"]["min"], "peak_rss_mib": done["peak_rss_mib"]}
+
+
+class Primitives:
+    """ResNet-50 from bare oneDNN primitives (benchmarks/onednn)."""
+
+    name = "onednn_primitives"
+
+    def __init__(self, binary, threads):
+        self.binary, self.threads = binary, threads
+
+    def round(self, seconds):
+        text = subprocess.run([self.binary, str(seconds)], check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": str(self.threads)}).stdout
+        return percentiles([float(line) for line in text.split()])
+
+
+PEERS = {peer.name: peer for peer in (OnnxRuntime, OpenVino)}
+
+
+def cold(name, model, x, threads, work):
+    """What `Tenon.cold` measures, of a peer: without the start of Python and its imports, which are not the engine's."""
+    np.save(work / "cold.npy", x)
+    text = subprocess.run([sys.executable, __file__, name, str(model), str(work / "cold.npy"), str(threads)], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(text)
+
+
+def main(name, model, x, threads):
+    __import__(name)
+    x = np.load(x)
+    # The process before: an interpreter and libraries. What the engine adds is its own, as far as it is above what was used before.
+    before, begin = resident_mib(), time.perf_counter()
+    PEERS[name](pathlib.Path(model), x, int(threads)).run()
+    seconds = time.perf_counter() - begin
+    print(json.dumps({"first_answer_ms": seconds * 1e3, "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before}))
+
+
+def resident_mib():
+    with open("/proc/self/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmRSS"))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
