@@ -1,8 +1,9 @@
-// The cpu backend: host kernels with threads and vectors. A task is a program where all of its nodes are pointwise, a sum with its norm, else a
-// single op with a row in the table. Ops in which nothing is to be gained run the reference's plain loops.
+// The cpu backend: host kernels with threads and vectors. A task is a program where all of its nodes are pointwise, a sum with its norm, a product
+// with packed weights and what follows it, else a single op with a row in the table. Ops in which nothing is to be gained run the reference's plain loops.
 #include "tenon/module/module.hpp"
 #include "backends/common/task_kernel.h"
 #include "backends/cpu/ops.h"
+#include "backends/cpu/packed_product.h"
 #include "backends/cpu/program.h"
 #include "backends/cpu/simd/steps.h"
 #include "backends/cpu/trailing_norm.h"
@@ -15,7 +16,7 @@ namespace tenon::cpu {
 namespace {
 
 // Which way a task is computed; part of the tactic's id.
-enum : uint64_t { kNodeTactic = 1, kProgramTactic = 2, kSumAndNormTactic = 3 };
+enum : uint64_t { kNodeTactic = 1, kProgramTactic = 2, kSumAndNormTactic = 3, kPackedProductTactic = 4 };
 
 KernelTable makeTable() {
     KernelTable table;
@@ -63,6 +64,11 @@ public:
             checkSumAndNorm(task);
             return;
         }
+        if (task.tactic == kPackedProductTactic && beginsWithProduct(task.body)) {
+            checkPorts(task);
+            checkPackedProduct(task);
+            return;
+        }
         if (task.tactic != kNodeTactic) {
             invalid("there is no tactic ", task.tactic);
         }
@@ -77,6 +83,8 @@ public:
             return planProgram(task, shapes);
         case kSumAndNormTactic:
             return planSumAndNorm(task, shapes);
+        case kPackedProductTactic:
+            return planPackedProduct(task, shapes);
         default:
             return planNode(mTable, task, shapes);
         }
@@ -136,11 +144,16 @@ public:
         if (isSumAndNorm(task.body())) {
             return explained(reason, [&] { mPlanner->check(chosen(task, sumAndNormTactic(task))); });
         }
+        if (!task.isSingleNode() && beginsWithProduct(task.body())) {
+            return explained(reason, [&] { mPlanner->check(chosen(task, packedProductTactic(task))); });
+        }
         if (!task.isSingleNode()) {
             for (size_t n = 0; n < task.body().nodeCount(); ++n) {
                 if (!isPointwise(task.body().node(n).op())) {
-                    return reason.unsupported("a region of several ops must be pointwise, or a sum and its norm; ",
-                                              task.body().node(n).op(), " is neither");
+                    return reason.unsupported(
+                        "a region of several ops must be pointwise, a sum and its norm, or a product "
+                        "with constant weights and what follows it; ",
+                        task.body().node(n).op(), " fits none");
                 }
             }
             return reason.unsupported("a region without nodes");
@@ -155,6 +168,17 @@ public:
                    module::Reason& reason) const override {
         if (isSumAndNorm(task.body())) {
             tactics.add(sumAndNormTactic(task));
+            return Code::kOk;
+        }
+        if (beginsWithProduct(task.body())) {
+            const module::Tactic tactic = packedProductTactic(task);
+            const Code code = explained(reason, [&] { mPlanner->check(chosen(task, tactic)); });
+            if (code == Code::kOk) {
+                tactics.add(tactic);
+            }
+            if (task.isSingleNode()) {
+                tactics.add(nodeTactic(task));
+            }
             return Code::kOk;
         }
         if (!isProgram(task.body())) {
@@ -213,6 +237,16 @@ private:
 
     static module::Tactic sumAndNormTactic(const module::TaskView& task) {
         return module::linearTactic(task, kSumAndNormTactic, "sum and norm", kTraits | sizeTrait(task));
+    }
+
+    static module::Tactic packedProductTactic(const module::TaskView& task) {
+        module::Tactic tactic =
+            module::linearTactic(task, kPackedProductTactic, "packed product", kTraits | sizeTrait(task));
+        const int32_t weights = task.inputPort(task.body().node(0).inputIndex(1));
+        if (weights >= 0 && task.input(weights).rank() == 2) {
+            tactic.inputs[static_cast<size_t>(weights)].format = packedWeights(task.body());
+        }
+        return tactic;
     }
 
     static module::Tactic programTactic(const module::TaskView& task, const TnFormat* format) {

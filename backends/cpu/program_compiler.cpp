@@ -118,6 +118,22 @@ int64_t boundOf(double value) {
                              : static_cast<int64_t>(value);
 }
 
+void setParameters(ProgramStep& step, const Row& row, const module::NodeView& node, TnDataType type) {
+    if (row.p0.empty()) {
+        return;
+    }
+    const double p0 = node.floatOr(row.p0, row.fallback0);
+    const double p1 = row.p1.empty() ? 0 : node.floatOr(row.p1, row.fallback1);
+    step.p0 = static_cast<float>(p0);
+    step.p1 = static_cast<float>(p1);
+    step.low = boundOf(std::ceil(p0));
+    step.high = boundOf(std::floor(p1));
+    if (type == TN_I32) {
+        step.low = std::clamp<int64_t>(step.low, INT32_MIN, INT32_MAX);
+        step.high = std::clamp<int64_t>(step.high, INT32_MIN, INT32_MAX);
+    }
+}
+
 class Compiler {
 public:
     explicit Compiler(const module::GraphView& body) : mBody(body), mOfValue(body.valueCount(), -1) {}
@@ -262,18 +278,7 @@ private:
         step.type = classOf(mType, mOp);
         std::copy(std::begin(operands), std::end(operands), std::begin(step.operands));
         step.cost = row->cost;
-        if (!row->p0.empty()) {
-            const double p0 = node.floatOr(row->p0, row->fallback0);
-            const double p1 = row->p1.empty() ? 0 : node.floatOr(row->p1, row->fallback1);
-            step.p0 = static_cast<float>(p0);
-            step.p1 = static_cast<float>(p1);
-            step.low = boundOf(std::ceil(p0));
-            step.high = boundOf(std::floor(p1));
-            if (mType == TN_I32) {
-                step.low = std::clamp<int64_t>(step.low, INT32_MIN, INT32_MAX);
-                step.high = std::clamp<int64_t>(step.high, INT32_MIN, INT32_MAX);
-            }
-        }
+        setParameters(step, *row, node, mType);
         const ElementClass resultClass = isComparison(step.step) ? ElementClass::kBool : step.type;
         if (resultClass != classOf(resultType, mOp)) {
             refuse(mOp, " of ", nameOf(mType), " giving ", nameOf(resultType));
@@ -297,6 +302,20 @@ private:
 } // namespace
 
 bool isPointwise(std::string_view op) { return rowOf(op) != nullptr; }
+
+std::optional<ProgramStep> floatStep(const module::NodeView& node) {
+    const Row* const row = rowOf(node.op());
+    const bool isFloat = row != nullptr && node.inputCount() == 1 && node.outputCount() == 1 && row->operands == 1 &&
+                         node.input(0).dtype() == TN_F32 && node.output(0).dtype() == TN_F32;
+    if (!isFloat || row->op == "cast" || row->op == "identity") {
+        return std::nullopt;
+    }
+    ProgramStep step;
+    step.step = row->step;
+    step.cost = row->cost;
+    setParameters(step, *row, node, TN_F32);
+    return stepTable().of(step.step, step.type) == nullptr ? std::nullopt : std::optional<ProgramStep>(step);
+}
 
 ElementClass classOf(TnDataType type, std::string_view op) {
     switch (type) {

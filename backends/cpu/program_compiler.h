@@ -1,8 +1,9 @@
-// From a body of pointwise ops to steps over virtual registers. Used by program.cpp alone.
+// From a body of pointwise ops to steps over virtual registers. Used by program.cpp, and for its functions by packed_product.cpp.
 #pragma once
 
 #include "backends/cpu/program.h"
 
+#include <optional>
 #include <vector>
 
 namespace tenon::cpu {
@@ -33,6 +34,9 @@ struct CompiledProgram {
 
 // Throws a refusal for what is not pointwise or has no step.
 CompiledProgram compileProgram(const module::GraphView& body);
+
+// The step of an op of one f32 operand and result; nothing for other ops.
+std::optional<ProgramStep> floatStep(const module::NodeView& node);
 
 // The class that elements of a type are computed in; throws for types without one.
 ElementClass classOf(TnDataType type, std::string_view op);

@@ -1,0 +1,114 @@
+// The innermost product with packed weights, compiled once per instruction set.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/simd/packed_tile.cpp"
+#include <hwy/foreach_target.h>
+
+#include <hwy/highway.h>
+
+#include "backends/cpu/simd/packed_tile.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tenon::cpu {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Tag = hn::ScalableTag<float>;
+using Vec = hn::Vec<Tag>;
+
+// Six rows; as many vectors of columns as leave registers for the operands: 32 registers with AVX-512 and on ARM, 16 elsewhere.
+constexpr int kTileRows = 6;
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL || HWY_ARCH_ARM_A64
+constexpr int kVectors = 4;
+#else
+constexpr int kVectors = 2;
+#endif
+
+template <int kRows>
+HWY_INLINE void AddOuterProduct(Tag d, const float* a, int64_t aRow, const float* b, Vec (&sums)[kRows][kVectors]) {
+    const size_t lanes = hn::Lanes(d);
+    Vec columns[kVectors];
+    HWY_UNROLL(4)
+    for (int v = 0; v < kVectors; ++v) {
+        columns[v] = hn::LoadU(d, b + static_cast<size_t>(v) * lanes);
+    }
+    HWY_UNROLL(8)
+    for (int r = 0; r < kRows; ++r) {
+        const Vec x = hn::Set(d, a[r * aRow]);
+        HWY_UNROLL(4)
+        for (int v = 0; v < kVectors; ++v) {
+            sums[r][v] = hn::MulAdd(x, columns[v], sums[r][v]);
+        }
+    }
+}
+
+template <int kRows>
+void RunPackedOf(const PackedProduct& p) {
+    const Tag d;
+    const size_t lanes = hn::Lanes(d);
+    const auto columns = static_cast<int64_t>(kVectors * lanes);
+    Vec sums[kRows][kVectors];
+    for (int v = 0; v < kVectors; ++v) {
+        const size_t at = static_cast<size_t>(v) * lanes;
+        const Vec start = !p.continues && p.start != nullptr ? hn::LoadU(d, p.start + at) : hn::Zero(d);
+        for (int r = 0; r < kRows; ++r) {
+            sums[r][v] = p.continues ? hn::LoadU(d, p.c + r * p.cRow + static_cast<int64_t>(at)) : start;
+        }
+    }
+    const float* a = p.a;
+    const float* b = p.b;
+    const char* next = p.next;
+    int64_t k = 0;
+    for (; k + 4 <= p.depth; k += 4) {
+        for (int64_t line = 0; line < p.lines; ++line) {
+            // Into the second-level cache: the first has no room.
+            __builtin_prefetch(next, 0, 2);
+            next += 64;
+        }
+        HWY_UNROLL(4)
+        for (int i = 0; i < 4; ++i) {
+            AddOuterProduct<kRows>(d, a + i, p.aRow, b + i * columns, sums);
+        }
+        a += 4;
+        b += 4 * columns;
+    }
+    for (; k < p.depth; ++k) {
+        AddOuterProduct<kRows>(d, a, p.aRow, b, sums);
+        ++a;
+        b += columns;
+    }
+    for (int r = 0; r < kRows; ++r) {
+        for (int v = 0; v < kVectors; ++v) {
+            hn::StoreU(sums[r][v], d, p.c + r * p.cRow + static_cast<int64_t>(static_cast<size_t>(v) * lanes));
+        }
+    }
+}
+
+template <int kRows>
+void RunPackedUpTo(int64_t rows, const PackedProduct& product) {
+    if (rows == kRows) {
+        RunPackedOf<kRows>(product);
+    } else if constexpr (kRows > 1) {
+        RunPackedUpTo<kRows - 1>(rows, product);
+    }
+}
+
+void RunPacked(int64_t rows, const PackedProduct& product) { RunPackedUpTo<kTileRows>(rows, product); }
+
+const PackedTile& Packed() {
+    static const PackedTile tile{kTileRows, static_cast<int64_t>(kVectors * hn::Lanes(Tag())), RunPacked};
+    return tile;
+}
+
+} // namespace HWY_NAMESPACE
+} // namespace tenon::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tenon::cpu {
+
+HWY_EXPORT(Packed);
+const PackedTile& packedTile() { return HWY_DYNAMIC_DISPATCH(Packed)(); }
+
+} // namespace tenon::cpu
+#endif
