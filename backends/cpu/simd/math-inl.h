@@ -129,6 +129,29 @@ HWY_INLINE FloatVec SigmoidOf(FloatTag d, FloatVec x) {
     return hn::IfThenElse(hn::Eq(x, x), y, x);
 }
 
+// x/2 * (1 + erf(x / sqrt(2))) = x/2 + |x|/2 * erf(|x| / sqrt(2)), with erf as a least-maximum quotient of polynomials in x^2, which costs half of
+// ErfOf. Within 2e-7 |x|.
+HWY_INLINE FloatVec GeluErfOf(FloatTag d, FloatVec x) {
+    const FloatVec one = hn::Set(d, 1.0F);
+    const FloatVec half = hn::Mul(hn::Set(d, 0.5F), x);
+    const FloatVec magnitude = hn::Min(hn::Abs(x), hn::Set(d, 5.6568542F));
+    const FloatVec s = hn::Mul(magnitude, magnitude);
+    FloatVec p = hn::Set(d, 4.390149754840422e-08F);
+    p = hn::MulAdd(p, s, hn::Set(d, 1.2576008884934708e-05F));
+    p = hn::MulAdd(p, s, hn::Set(d, 0.00034323931322433054F));
+    p = hn::MulAdd(p, s, hn::Set(d, 0.009387132711708546F));
+    p = hn::MulAdd(p, s, hn::Set(d, 0.06842836737632751F));
+    p = hn::MulAdd(p, s, hn::Set(d, 0.7978845238685608F));
+    FloatVec q = hn::Set(d, 1.1693659871525597e-06F);
+    q = hn::MulAdd(q, s, hn::Set(d, 7.40973700885661e-05F));
+    q = hn::MulAdd(q, s, hn::Set(d, 0.001900898409076035F));
+    q = hn::MulAdd(q, s, hn::Set(d, 0.028837446123361588F));
+    q = hn::MulAdd(q, s, hn::Set(d, 0.25242850184440613F));
+    q = hn::MulAdd(q, s, one);
+    const FloatVec erf = hn::Min(hn::Div(hn::Mul(magnitude, p), q), one);
+    return hn::MulAdd(hn::Abs(half), erf, half);
+}
+
 // max(x, 0) + log1p(exp(-|x|))
 HWY_INLINE FloatVec SoftplusOf(FloatTag d, FloatVec x) {
     const FloatVec e = hn::Exp(d, hn::Neg(hn::Min(hn::Abs(x), hn::Set(d, 87.0F))));

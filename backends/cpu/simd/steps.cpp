@@ -92,13 +92,11 @@ TENON_FUNCTION(Selu, hn::Mul(hn::Set(d, s.p1), hn::IfThenElse(hn::Lt(x, hn::Zero
 TENON_FUNCTION(Celu, hn::IfThenElse(hn::Lt(x, hn::Zero(d)),
                                     hn::Mul(hn::Set(d, s.p0), Expm1Negative(d, hn::Div(x, hn::Set(d, s.p0)))), x));
 TENON_FUNCTION(ScaledTanh, hn::Mul(hn::Set(d, s.p0), TanhOf(d, hn::Mul(hn::Set(d, s.p1), x))));
-TENON_FUNCTION(GeluErf, hn::Mul(hn::Mul(hn::Set(d, 0.5F), x),
-                                hn::Add(hn::Set(d, 1.0F), ErfOf(d, hn::Mul(x, hn::Set(d, 0.70710678F))))));
+TENON_FUNCTION(GeluErf, GeluErfOf(d, x));
+// x/2 * (1 + tanh(u)) = x * sigmoid(2 u)
 TENON_FUNCTION(GeluTanh,
-               hn::Mul(hn::Mul(hn::Set(d, 0.5F), x),
-                       hn::Add(hn::Set(d, 1.0F),
-                               TanhOf(d, hn::Mul(hn::Set(d, 0.79788456F),
-                                                 hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(d, 0.044715F), x))))));
+               hn::Mul(x, SigmoidOf(d, hn::Mul(hn::Set(d, 1.5957691F),
+                                               hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(d, 0.044715F), x)))));
 TENON_FUNCTION(Silu, hn::Mul(x, SigmoidOf(d, hn::Mul(hn::Set(d, s.p0), x))));
 #undef TENON_FUNCTION
 
