@@ -14,5 +14,6 @@ extern const std::string_view kLinesText;
 extern const std::string_view kProductText;
 extern const std::string_view kPoolText;
 extern const std::string_view kIndexedText;
+extern const std::string_view kAttentionText;
 
 } // namespace tenon::cuda

@@ -7,6 +7,7 @@ OpTable::OpTable() {
     addMovement(*this);
     addLines(*this);
     addProducts(*this);
+    addAttention(*this);
     addPooling(*this);
     addIndexed(*this);
 }

@@ -40,6 +40,7 @@ void addPointwise(OpTable& table);
 void addMovement(OpTable& table);
 void addLines(OpTable& table);
 void addProducts(OpTable& table);
+void addAttention(OpTable& table);
 void addPooling(OpTable& table);
 void addIndexed(OpTable& table);
 

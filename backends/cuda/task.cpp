@@ -1,5 +1,6 @@
 #include "backends/cuda/task.h"
 
+#include "backends/cuda/norm_region.h"
 #include "backends/cuda/op_table.h"
 #include "backends/cuda/pointwise.h"
 
@@ -19,7 +20,10 @@ int32_t portOf(std::span<const int32_t> ports, int32_t value) {
     return -1;
 }
 
-bool isRegion(const GraphView& body) { return body.nodeCount() != 1 || isPointwise(body.node(0).op()); }
+// Of pointwise ops.
+bool isRegion(const GraphView& body) {
+    return !isNormRegion(body) && (body.nodeCount() != 1 || isPointwise(body.node(0).op()));
+}
 
 // A port's layout: linear, or channels innermost where the op follows that.
 void checkPort(const TnPortFormat& port, const module::ValueView& value, const OpEntry* entry, bool isConvert) {
@@ -89,13 +93,15 @@ void checkTask(const Task& task) {
     const bool region = isRegion(body);
     const OpEntry* first = nullptr;
     bool reducible = true;
+    bool channelsLast = true;
     for (size_t n = 0; n < body.nodeCount(); ++n) {
         const NodeView node = body.node(n);
         const OpEntry& entry = OpTable::instance().require(node);
         if (region && !isPointwise(node.op())) {
-            refuse("a region with ", node.op(), "; regions of pointwise ops only");
+            refuse("a region with ", node.op(), "; regions of pointwise ops, or of a sum and its norm, only");
         }
         reducible = reducible && entry.reducible;
+        channelsLast = channelsLast && entry.channelsLast;
         first = first == nullptr ? &entry : first;
         for (int32_t i = 0; i < node.inputCount(); ++i) {
             if (region && !node.hasInput(i) && i < entry.checks.minInputs) {
@@ -109,6 +115,7 @@ void checkTask(const Task& task) {
     }
     OpEntry ports = *first;
     ports.reducible = reducible;
+    ports.channelsLast = channelsLast;
     const bool isConvert = !region && first->checks.op == "convert";
     for (size_t i = 0; i < task.inputs.size(); ++i) {
         checkPort(task.inputs[i], body.value(body.inputs()[i]), &ports, isConvert);
@@ -133,6 +140,10 @@ void checkTask(const Task& task) {
         checkPointwise(task);
         return;
     }
+    if (isNormRegion(body)) {
+        checkNormRegion(task);
+        return;
+    }
     const NodeView node = body.node(0);
     for (int32_t i = 0; i < node.inputCount(); ++i) {
         if (node.hasInput(i) && portOf(body.inputs(), node.inputIndex(i)) < 0) {
@@ -148,6 +159,9 @@ void checkTask(const Task& task) {
 std::string sourceOfTask(const Task& task) {
     if (isRegion(task.body)) {
         return printPointwise(task, needsWideIndex(task.body));
+    }
+    if (isNormRegion(task.body)) {
+        return printNormRegion(task, needsWideIndex(task.body));
     }
     const NodeView node = task.body.node(0);
     return OpTable::instance().find(node.op())->print(typesOf(task, node));
@@ -196,6 +210,10 @@ DevicePlan planTask(const Task& task, const PortShapes& shapes) {
     DevicePlan plan;
     if (isRegion(task.body)) {
         planPointwise(task, shapes, plan);
+        return plan;
+    }
+    if (isNormRegion(task.body)) {
+        planNormRegion(task, shapes, plan);
         return plan;
     }
     const NodeView node = task.body.node(0);

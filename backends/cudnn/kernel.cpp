@@ -2,6 +2,7 @@
 
 #include "backends/common/task_kernel.h"
 #include "backends/cuda/stream.h"
+#include "backends/cudnn/attention.h"
 #include "backends/nvidia/handle_session.h"
 
 #include <algorithm>
@@ -310,8 +311,8 @@ void Compiled::complete() {
     bool fits = ports.inputs.size() == body.inputs().size() && body.outputs().size() == 1;
     const auto laidOut = [&](const TnPortFormat& port, int32_t rank) {
         return port.format.rank == rank &&
-               (module::isLinear(port.format) ||
-                (rank >= 3 && module::equal(port.format, module::channelsLastFormat(rank))));
+               (module::isLinear(port.format) || (rank >= 3 && operation.kind != Kind::kAttention &&
+                                                  module::equal(port.format, module::channelsLastFormat(rank))));
     };
     for (size_t i = 0; fits && i < ports.inputs.size(); ++i) {
         fits = laidOut(ports.inputs[i], body.value(body.inputs()[i]).rank());
@@ -322,6 +323,9 @@ void Compiled::complete() {
 }
 
 Graph graphOf(const Place& place, const Compiled& compiled, const std::vector<Dims>& inputs, const Dims& output) {
+    if (compiled.operation.kind == Kind::kAttention) {
+        return buildAttention(place, compiled.operation, inputs, output, compiled.ports);
+    }
     return buildGraph(place, compiled.operation, compiled.steps, geometryOf(compiled.operation, inputs, output), inputs,
                       compiled.ports);
 }

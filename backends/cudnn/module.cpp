@@ -106,7 +106,22 @@ struct Precision {
     size_t most = 8; // tactics
 };
 
-std::vector<Precision> precisionsOf(const module::TaskView& task, TnDataType type) {
+// Attention is of 16-bit floats only.
+std::vector<Precision> attentionPrecisions(const module::TaskView& task, TnDataType type) {
+    std::vector<Precision> precisions;
+    for (const TnDataType narrow : {TN_F16, TN_BF16}) {
+        if (type == narrow || (type == TN_F32 && task.mayComputeIn(narrow))) {
+            precisions.push_back({narrow, false});
+        }
+    }
+    return precisions;
+}
+
+std::vector<Precision> precisionsOf(const module::TaskView& task, const Operation& operation) {
+    const TnDataType type = task.input(operation.x).dtype();
+    if (operation.kind == Kind::kAttention) {
+        return attentionPrecisions(task, type);
+    }
     std::vector<Precision> precisions{{type, true}};
     if (type == TN_F32) {
         precisions.push_back({type, false});
@@ -215,6 +230,12 @@ public:
                     refuse("cudnn computes nothing from empty tensors, or from tensors of several types");
                 }
             }
+            if (operation.kind == Kind::kAttention) {
+                if (attentionPrecisions(task, x.dtype()).empty()) {
+                    refuse("cudnn's attention is of f16 and bf16, not ", module::nameOf(x.dtype()));
+                }
+                return;
+            }
             if (operation.isPool() && module::bitsOf(x.dtype()) == 16 && x.rank() >= 3 && x.dim(1).opt % 8 != 0) {
                 refuse("pooling of 16-bit elements needs channels in eights: engines write them whole");
             }
@@ -239,7 +260,7 @@ public:
                 const Workshop workshop(target, mApi, *mPool);
                 Answer made;
                 const Operation operation = readOperation(task.body());
-                for (const Precision& precision : precisionsOf(task, task.input(operation.x).dtype())) {
+                for (const Precision& precision : precisionsOf(task, operation)) {
                     for (const bool swapped : {false, true}) {
                         try {
                             addTactics(target, task, workshop.place, precision, swapped, made);
@@ -365,7 +386,12 @@ private:
         }
         bytes *= module::bitsOf(precision.type) / 8.0;
         double work = 0;
-        if (operation.w >= 0) {
+        if (operation.kind == Kind::kAttention) {
+            // Two products whose depths and widths are the heads' elements and the positions of k.
+            const module::ValueView k = task.input(operation.operands[1]);
+            work = 4.0 * static_cast<double>(task.output(0).optElements()) *
+                   static_cast<double>(std::max(k.dim(-2).opt, k.dim(-3).opt));
+        } else if (operation.w >= 0) {
             const module::ValueView w = task.input(operation.w);
             const module::ValueView y =
                 operation.kind == Kind::kDeconvolution ? task.input(operation.x) : task.output(0);

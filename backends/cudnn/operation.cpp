@@ -1,5 +1,7 @@
 #include "backends/cudnn/operation.h"
 
+#include "backends/cudnn/attention.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -32,6 +34,9 @@ Operation readOperation(const module::GraphView& body) {
     }
     Operation operation;
     const std::string_view op = body.node(0).op();
+    if (op == "attention") {
+        return readAttention(body);
+    }
     if (op == "conv") {
         operation.kind = Kind::kConvolution;
     } else if (op == "deconv") {
@@ -41,7 +46,7 @@ Operation readOperation(const module::GraphView& body) {
     } else if (op == "pool.avg") {
         operation.kind = Kind::kAveragePool;
     } else {
-        refuse("cudnn computes conv, deconv, pool.max and pool.avg with what follows them, not ", op);
+        refuse("cudnn computes attention, and conv, deconv, pool.max and pool.avg with what follows them, not ", op);
     }
     if (body.node(0).outputCount() > 1 && body.outputs().size() > 1) {
         refuse(op, " with a second output");

@@ -1,4 +1,5 @@
-// A task as cuDNN computes it: a convolution, deconvolution or pooling and what follows it, and its geometry for real extents.
+// A task as cuDNN computes it: a convolution, deconvolution or pooling and what follows it, or attention; and the geometry of windows for real
+// extents.
 //
 // Who uses it: module.cpp to accept or refuse, graph.cpp to build operation graphs. What it must not know: the library.
 #pragma once
@@ -11,7 +12,7 @@
 
 namespace tenon::cudnn {
 
-enum class Kind : uint8_t { kConvolution, kDeconvolution, kMaxPool, kAveragePool };
+enum class Kind : uint8_t { kConvolution, kDeconvolution, kMaxPool, kAveragePool, kAttention };
 
 // What does not depend on extents. Views into the task's body.
 struct Operation {
@@ -19,6 +20,7 @@ struct Operation {
     module::NodeView head;
     int32_t x = -1; // ports of the task
     int32_t w = -1;
+    std::vector<int32_t> operands;   // of attention: the ports of q, k, v and the mask
     std::vector<nvidia::Step> steps; // the bias of the head is the first
     bool countPadding = false;       // of an average
 

@@ -192,6 +192,26 @@ struct WindowArgs {
     I64 y[kSpatialDims];
 };
 
+// Strides are elements: of batches, heads, positions and elements; of the mask, the last is of keys.
+struct AttentionArgs {
+    Operands operands;
+    I64 count; // rows of the result
+    I64 heads;
+    I64 group; // heads of q per head of k and v
+    I64 queries;
+    I64 keys;
+    I64 q[4];
+    I64 k[4];
+    I64 v[4];
+    I64 y[4];
+    I64 mask[4];
+    double scale;
+    double fill;
+    int causal;
+    int maskKeeps;
+    int nanToZero;
+};
+
 struct GatherArgs {
     Operands operands;
     I64 count;  // elements of the output

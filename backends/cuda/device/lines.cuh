@@ -18,16 +18,21 @@
 #ifndef ROW
 #define ROW 0
 #endif
+// With an addend, the line is the sum of two.
+#ifndef HAS_ADDEND
+#define HAS_ADDEND 0
+#endif
 template <int TEAM, class T>
 class Line {
 public:
     using Wide = typename Of<T>::Wide;
-    __device__ Line(const T* x, I64 length, I64 step) : mX(x), mLength((int)length), mStep(step) {
+    __device__ Line(const T* x, I64 length, I64 step, const T* addend = nullptr)
+        : mX(x), mAddend(addend), mLength((int)length), mStep(step) {
         if constexpr (ROW > 0) {
 #pragma unroll
             for (int k = 0; k < ROW; ++k) {
                 const int i = lane<TEAM>() + k * TEAM;
-                mRow[k] = i < mLength ? widen(x[i * step]) : (Wide)0;
+                mRow[k] = i < mLength ? at(i) : (Wide)0;
             }
         }
     }
@@ -44,13 +49,22 @@ public:
             }
         } else {
             for (I64 i = lane<TEAM>(); i < mLength; i += TEAM) {
-                each(i, widen(mX[i * mStep]));
+                each(i, at(i));
             }
         }
     }
 
 private:
+    __device__ Wide at(I64 i) const {
+        Wide value = widen(mX[i * mStep]);
+        if constexpr (HAS_ADDEND != 0) {
+            value += widen(mAddend[i * mStep]);
+        }
+        return value;
+    }
+
     const T* mX;
+    const T* mAddend;
     int mLength;
     I64 mStep;
     Wide mRow[ROW > 0 ? ROW : 1];
@@ -160,14 +174,23 @@ __device__ __noinline__ uint2 factorsAt(const NormArgs& a, Index rest) {
     return make_uint2((unsigned)scale, (unsigned)bias);
 }
 
-// Normalises blocks of neighbouring elements, then scales and shifts: layer, rms, instance and group norm.
+// Normalises blocks of neighbouring elements, then scales and shifts: layer, rms, instance and group norm. With an addend (operand 3) the
+// elements are sums, which result 1 shows if it is there.
 template <int TEAM>
 __device__ inline void norm(const NormArgs& a, const Ports& ports) {
     using Wide = typename Of<Element>::Wide;
     for (Index block = team<TEAM>(); block < (Index)a.outer; block += teams<TEAM>()) {
         const Element* x = input<Element>(ports, a.operands, 0) + (I64)block * a.length;
         Result* y = output<Result>(ports, a.operands, 0) + (I64)block * a.length;
+#if HAS_ADDEND
+        const Line<TEAM, Element> row(x, a.length, 1, input<Element>(ports, a.operands, 3) + (I64)block * a.length);
+        if (Result* sums = output<Result>(ports, a.operands, 1)) {
+            sums += (I64)block * a.length;
+            row.forAll([&](I64 i, Wide value) { sums[i] = narrowed<Result>(value); });
+        }
+#else
         const Line<TEAM, Element> row(x, a.length, 1);
+#endif
         Wide mean = 0;
         if (a.center != 0) {
             Sum<Wide>::Type sum = 0;

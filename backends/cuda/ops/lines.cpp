@@ -1,7 +1,11 @@
 // Ops along lines: reductions, softmax, normalisation, order.
 #include "backends/common/strided.h"
 #include "backends/cuda/device_text.h"
+#include "backends/cuda/norm_region.h"
 #include "backends/cuda/op_table.h"
+
+#include <algorithm>
+#include <span>
 
 namespace tenon::cuda {
 
@@ -272,12 +276,15 @@ void checkTopk(const module::NodeView& node) {
 
 // --- Normalisation ------------------------------------------------------------------------------------------------------------------------------
 
-std::string printNorm(const NodeTypes& types) {
+std::string printNorm(const NodeTypes& types, bool hasAddend) {
     Source source(types.wideIndex);
     source.define("KERNEL_NORM");
     if (const int64_t row = rowOf(normLongest(types.node), false); row > 0) {
         source.define("ROW", std::to_string(row))
             .define("ONLY_TEAM", std::to_string(teamOf(1, normLongest(types.node), false)));
+    }
+    if (hasAddend) {
+        source.define("HAS_ADDEND", "1");
     }
     source.define("HAS_SCALE", types.in(1) >= 0 ? "1" : "0");
     source.define("HAS_BIAS", types.in(2) >= 0 ? "1" : "0");
@@ -290,6 +297,7 @@ std::string printNorm(const NodeTypes& types) {
     }
     return source.text({kLinesText});
 }
+std::string printNorm(const NodeTypes& types) { return printNorm(types, false); }
 
 // `dims` is the input seen in the way that scale and bias broadcast to; `blockRank` of its last dimensions make a block.
 void planBlocks(NodePlan& n, const Dims& dims, size_t blockRank, bool center, const Dims& scale, const Dims& bias) {
@@ -369,7 +377,110 @@ void checkFloats(const module::NodeView& node) {
     }
 }
 
+// --- A sum and its norm -----------------------------------------------------------------------------------------------------------------------
+
+int32_t portOf(std::span<const int32_t> ports, int32_t value) {
+    const auto found = std::find(ports.begin(), ports.end(), value);
+    return found == ports.end() ? -1 : static_cast<int32_t>(found - ports.begin());
+}
+
+// Of the two nodes of a region: which ports they read and write.
+struct NormRegion {
+    module::NodeView norm;
+    int32_t addends[2] = {-1, -1};
+    int32_t scale = -1;
+    int32_t bias = -1;
+    int32_t result = -1;
+    int32_t sum = -1;
+};
+
+NormRegion readNormRegion(const module::GraphView& body) {
+    NormRegion region;
+    const module::NodeView add = body.node(0);
+    region.norm = body.node(1);
+    const auto input = [&](const module::NodeView& node, int32_t i) {
+        return node.hasInput(i) ? portOf(body.inputs(), node.inputIndex(i)) : -1;
+    };
+    region.addends[0] = input(add, 0);
+    region.addends[1] = input(add, 1);
+    region.scale = input(region.norm, 1);
+    region.bias = input(region.norm, 2);
+    region.result = portOf(body.outputs(), region.norm.outputIndex(0));
+    region.sum = portOf(body.outputs(), add.outputIndex(0));
+    return region;
+}
+
 } // namespace
+
+bool isNormRegion(const module::GraphView& body) {
+    return body.nodeCount() == 2 && body.node(0).op() == "binary.add" &&
+           (body.node(1).op() == "layer_norm" || body.node(1).op() == "rms_norm") &&
+           body.node(1).inputIndex(0) == body.node(0).outputIndex(0);
+}
+
+void checkNormRegion(const Task& task) {
+    const NormRegion region = readNormRegion(task.body);
+    const auto sameShape = [](const module::ValueView& a, const module::ValueView& b) {
+        bool same = a.hasRank() && a.rank() == b.rank() && a.dtype() == b.dtype();
+        for (int32_t d = 0; same && d < a.rank(); ++d) {
+            const TnDim& x = a.dim(d);
+            const TnDim& y = b.dim(d);
+            same = (x.expr >= 0 && x.expr == y.expr) || (x.min == x.max && y.min == y.max && x.min == y.min);
+        }
+        return same;
+    };
+    const module::ValueView sum = task.body.node(0).output(0);
+    for (const int32_t port : region.addends) {
+        if (port < 0 || !sameShape(task.body.value(task.body.inputs()[static_cast<size_t>(port)]), sum)) {
+            refuse("a sum in front of a norm is of two inputs of its own shape");
+        }
+    }
+    if (region.result < 0 || (region.norm.hasInput(1) && region.scale < 0) ||
+        (region.norm.hasInput(2) && region.bias < 0)) {
+        refuse("a norm whose result nobody reads, or whose parameters are made in the region");
+    }
+    const auto type = [&](int32_t port) { return task.inputs[static_cast<size_t>(port)].dtype; };
+    if (type(region.addends[0]) != type(region.addends[1]) ||
+        (region.sum >= 0 && task.outputs[static_cast<size_t>(region.sum)].dtype !=
+                                task.outputs[static_cast<size_t>(region.result)].dtype)) {
+        refuse("a sum of two element types");
+    }
+}
+
+std::string printNormRegion(const Task& task, bool wideIndex) {
+    const NormRegion region = readNormRegion(task.body);
+    const auto type = [&](int32_t port) {
+        return port < 0 ? TnDataType{-1} : task.inputs[static_cast<size_t>(port)].dtype;
+    };
+    NodeTypes types;
+    types.node = region.norm;
+    types.wideIndex = wideIndex;
+    types.inputs = {type(region.addends[0]), type(region.scale), type(region.bias)};
+    types.outputs = {task.outputs[static_cast<size_t>(region.result)].dtype};
+    return printNorm(types, true);
+}
+
+void planNormRegion(const Task& task, const PortShapes& shapes, DevicePlan& plan) {
+    const NormRegion region = readNormRegion(task.body);
+    const auto shapeAt = [&](int32_t port) { return port < 0 ? Shape() : shapes.inputs[static_cast<size_t>(port)]; };
+    const Shape x = shapeAt(region.addends[0]);
+    const Shape result = shapes.outputs[static_cast<size_t>(region.result)];
+    if (shapeAt(region.addends[1]).dims != x.dims || result.dims != x.dims) {
+        invalid("a sum of shapes ", shapeText(x.dims), " and ", shapeText(shapeAt(region.addends[1]).dims));
+    }
+    Operands operands{};
+    std::fill(std::begin(operands.in), std::end(operands.in), static_cast<signed char>(-1));
+    std::fill(std::begin(operands.out), std::end(operands.out), static_cast<signed char>(-1));
+    operands.in[0] = static_cast<signed char>(region.addends[0]);
+    operands.in[1] = static_cast<signed char>(region.scale);
+    operands.in[2] = static_cast<signed char>(region.bias);
+    operands.in[3] = static_cast<signed char>(region.addends[1]);
+    operands.out[0] = static_cast<signed char>(region.result);
+    operands.out[1] = static_cast<signed char>(region.sum);
+    const Call call(region.norm, shapes.scalars, {x, shapeAt(region.scale), shapeAt(region.bias)}, {result}, 1);
+    NodePlan node{call, operands, plan};
+    planTrailing(node, region.norm.op() == "layer_norm");
+}
 
 void addLines(OpTable& table) {
     for (const std::string_view op : {"reduce.sum", "reduce.prod", "reduce.mean", "reduce.l1", "reduce.l2",
