@@ -4,6 +4,7 @@
 #include "core/schedule/copy_costs.h"
 #include "core/schedule/kernel_runner.h"
 #include "core/schedule/tactic_timer.h"
+#include "core/schedule/tensor_data.h"
 #include "core/support/text.h"
 
 #include <algorithm>
@@ -186,12 +187,10 @@ support::Result<ir::ConstantPtr> convertBytes(const BuildContext& context, const
     TN_ASSIGN_OR_RETURN(std::unique_ptr<KernelRunner> runner, KernelRunner::open(context, candidate, compiled));
     TN_RETURN_IF_ERROR(runner->prepare(*choice->task, {}));
     const TnTensor& output = runner->outputs()[0];
-    std::shared_ptr<void> bytes(std::aligned_alloc(64, static_cast<size_t>((output.bytes + 127) / 64 * 64)),
-                                [](void* p) { std::free(p); });
+    const std::shared_ptr<std::byte> bytes = pagesFor(output.bytes);
     if (!bytes) {
         return support::makeError(support::Code::kOutOfMemory, "no memory for ", output.bytes, " bytes");
     }
-    std::memset(bytes.get(), 0, static_cast<size_t>(output.bytes));
     TN_RETURN_IF_ERROR(runner->launch({from->data}, {bytes.get()}));
     auto converted = std::make_shared<ir::Constant>();
     converted->dtype = static_cast<ir::DataType>(toPort.dtype);

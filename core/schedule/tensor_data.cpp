@@ -10,7 +10,8 @@ namespace tenon::schedule {
 
 namespace {
 
-constexpr int64_t kGuard = 64;
+constexpr int64_t kPage = 4096;
+constexpr int64_t kGuard = 2048;
 constexpr std::byte kCanary{0xA7};
 
 uint64_t mix(uint64_t z) {
@@ -28,16 +29,22 @@ void store(std::byte* to, int64_t index, T value) {
 
 } // namespace
 
-void GuardedBuffer::Free::operator()(std::byte* memory) const { std::free(memory); }
+std::shared_ptr<std::byte> pagesFor(int64_t bytes) {
+    const auto total = static_cast<size_t>((std::max<int64_t>(bytes, 1) + kPage - 1) / kPage * kPage);
+    std::shared_ptr<std::byte> memory(static_cast<std::byte*>(std::aligned_alloc(kPage, total)),
+                                      [](std::byte* at) { std::free(at); });
+    if (memory) {
+        std::memset(memory.get(), 0, total);
+    }
+    return memory;
+}
 
 GuardedBuffer::GuardedBuffer(int64_t bytes) : mBytes(bytes) {
-    int64_t total = (bytes + 2 * kGuard + 63) / 64 * 64;
-    mMemory.reset(static_cast<std::byte*>(std::aligned_alloc(64, static_cast<size_t>(total))));
+    mMemory = pagesFor(bytes + 2 * kGuard);
     if (!mMemory) {
         mBytes = 0;
         return;
     }
-    std::memset(mMemory.get(), 0, static_cast<size_t>(total));
     std::fill_n(mMemory.get(), kGuard, kCanary);
     std::fill_n(mMemory.get() + kGuard + bytes, kGuard, kCanary);
     mData = mMemory.get() + kGuard;
@@ -55,8 +62,8 @@ ir::ConstantPtr makeTestData(ir::DataType dtype, const std::vector<int64_t>& dim
     for (int64_t dim : dims) {
         count *= dim;
     }
-    auto bytes = std::make_shared<std::vector<std::byte>>(static_cast<size_t>((count * ir::bitsOf(dtype) + 7) / 8));
-    std::byte* to = bytes->data();
+    const std::shared_ptr<std::byte> bytes = pagesFor((count * ir::bitsOf(dtype) + 7) / 8);
+    std::byte* to = bytes.get();
     for (int64_t i = 0; i < count; ++i) {
         uint64_t random = mix(seed * 0x100000001B3ull + static_cast<uint64_t>(i));
         float real = static_cast<float>(random >> 40) * 0x1p-23f - 1.0f;
@@ -101,7 +108,7 @@ ir::ConstantPtr makeTestData(ir::DataType dtype, const std::vector<int64_t>& dim
             break; // zeros are valid values of all of these
         }
     }
-    return ir::adoptConstant(dtype, dims, bytes, bytes->data());
+    return ir::adoptConstant(dtype, dims, bytes, bytes.get());
 }
 
 namespace {

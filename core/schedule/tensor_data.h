@@ -13,7 +13,11 @@
 
 namespace tenon::schedule {
 
-// Bytes with canaries on both sides, 64-aligned, zeroed.
+// Zeroed memory that begins a page; empty if there is none. What kernels are tried on lies so that no vector of theirs straddles cache lines, and
+// inputs do not begin at the page offset where results do: a store would hold up loads 4096 bytes away from it.
+std::shared_ptr<std::byte> pagesFor(int64_t bytes);
+
+// Bytes with canaries on both sides, in the middle of a page, zeroed.
 class GuardedBuffer {
 public:
     GuardedBuffer() = default;
@@ -23,10 +27,7 @@ public:
     bool canariesIntact() const;
 
 private:
-    struct Free {
-        void operator()(std::byte* memory) const;
-    };
-    std::unique_ptr<std::byte[], Free> mMemory;
+    std::shared_ptr<std::byte> mMemory;
     std::byte* mData = nullptr;
     int64_t mBytes = 0;
 };
