@@ -2,6 +2,7 @@
 
 #include "backends/common/task_kernel.h"
 #include "backends/cuda/stream.h"
+#include "backends/nvidia/branches.h"
 #include "backends/nvidia/handle_session.h"
 
 #include <algorithm>
@@ -28,9 +29,10 @@ Dims dimsOf(const TnTensor& tensor) {
 // the heuristics say. Null where there is nothing to compute.
 std::unique_ptr<Product> productFor(const Handle& handle, const Compiled& compiled, const module::PrepareArgs& args) {
     const Matmul& matmul = compiled.matmul;
-    if (args.inputCount() != static_cast<int32_t>(compiled.inputs.size()) || args.outputCount() != 1) {
+    if (args.inputCount() != static_cast<int32_t>(compiled.inputs.size()) ||
+        args.outputCount() != static_cast<int32_t>(compiled.outputs.size())) {
         invalid("prepare with ", args.inputCount(), " inputs and ", args.outputCount(), " outputs for a kernel of ",
-                compiled.inputs.size(), " and 1");
+                compiled.inputs.size(), " and ", compiled.outputs.size());
     }
     const Dims a = dimsOf(args.input(matmul.a));
     const Dims b = dimsOf(args.input(matmul.b));
@@ -63,6 +65,9 @@ std::unique_ptr<Product> productFor(const Handle& handle, const Compiled& compil
     return product;
 }
 
+// Siblings run at once, each with a workspace of its own.
+int64_t workspaceStep(const Product& product) { return (product.workspace() + 255) / 256 * 256; }
+
 } // namespace
 
 class MatmulState final : public module::State {
@@ -73,6 +78,11 @@ public:
         mPrepared = false;
         return explained(reason, [&] {
             mProduct = productFor(mSession.handle(), mCompiled, args);
+            std::string error;
+            if (mBranches.size() < mCompiled.matmul.siblings.size() &&
+                !mBranches.create(mCompiled.matmul.siblings.size(), error)) {
+                throw kernels::Failure(module::Code::kEnvironment, error);
+            }
             mPrepared = true;
         });
     }
@@ -91,14 +101,38 @@ public:
         addresses.b = args.input(matmul.b);
         addresses.bias = matmul.bias < 0 ? nullptr : args.input(matmul.bias);
         addresses.residual = matmul.residual < 0 ? nullptr : args.input(matmul.residual);
-        addresses.result = args.output(0);
+        addresses.result = args.output(matmul.output);
         addresses.workspace = args.workspace();
-        return mProduct->launch(addresses, args.stream()->stream, reason);
+        return matmul.siblings.empty() ? mProduct->launch(addresses, args.stream()->stream, reason)
+                                       : launchSiblings(args, addresses, reason);
     }
 
 private:
+    // Side by side: each of them alone leaves most of a device idle where rows are few.
+    module::Code launchSiblings(const module::LaunchArgs& args, Product::Addresses addresses, module::Reason& reason) {
+        const cudaStream_t stream = args.stream()->stream;
+        if (!mBranches.fork(stream)) {
+            return reason.internal("the driver does not fork a stream");
+        }
+        module::Code code = mProduct->launch(addresses, stream, reason);
+        const std::vector<Sibling>& siblings = mCompiled.matmul.siblings;
+        for (size_t i = 0; i < siblings.size() && code == module::Code::kOk; ++i) {
+            addresses.b = args.input(siblings[i].b);
+            addresses.bias = siblings[i].bias < 0 ? nullptr : args.input(siblings[i].bias);
+            addresses.result = args.output(siblings[i].output);
+            if (addresses.workspace != nullptr) {
+                addresses.workspace = static_cast<char*>(addresses.workspace) + workspaceStep(*mProduct);
+            }
+            code = mProduct->launch(addresses, mBranches.stream(i), reason);
+        }
+        // Also after a failure: a recording with open branches could not be ended.
+        const bool joined = mBranches.join(stream);
+        return code == module::Code::kOk && !joined ? reason.internal("the driver does not join streams") : code;
+    }
+
     const Compiled& mCompiled;
     const LtSession& mSession;
+    nvidia::Branches mBranches;
     std::unique_ptr<Product> mProduct;
     bool mPrepared = false;
 };
@@ -121,12 +155,13 @@ public:
         }
         if (!isStatic) {
             // Other extents may fall back to another algorithm, whose needs are not known yet.
-            return mCompiled.workspaceLimit;
+            return mCompiled.workspaceLimit * (1 + static_cast<int64_t>(mCompiled.matmul.siblings.size()));
         }
         int64_t bytes = -1;
         explained(reason, [&] {
             const auto product = productFor(static_cast<LtSession&>(session).handle(), mCompiled, args);
-            bytes = product == nullptr ? 0 : product->workspace();
+            const auto siblings = static_cast<int64_t>(mCompiled.matmul.siblings.size());
+            bytes = product == nullptr ? 0 : product->workspace() + siblings * workspaceStep(*product);
         });
         return bytes;
     }
@@ -188,12 +223,16 @@ void Compiled::complete() {
     types.tf32 = rule.tf32;
     const auto port = [&](int32_t at) -> const TnPortFormat& { return inputs[static_cast<size_t>(at)]; };
     bool fits = areSupported(types) && port(matmul.b).dtype == types.operands &&
+                (matmul.activation != Activation::kGeluErf || module::bitsOf(types.operands) <= 16) &&
                 (matmul.bias < 0 || port(matmul.bias).dtype == types.result) &&
                 (matmul.residual < 0 || port(matmul.residual).dtype == types.result);
     for (size_t i = 0; i < inputs.size(); ++i) {
         const TnFormat& format = inputs[i].format;
         fits = fits && format.rank == body.value(body.inputs()[i]).rank();
-        if (static_cast<int32_t>(i) == matmul.b && !module::isLinear(format)) {
+        const bool isB = static_cast<int32_t>(i) == matmul.b ||
+                         std::any_of(matmul.siblings.begin(), matmul.siblings.end(),
+                                     [&](const Sibling& each) { return each.b == static_cast<int32_t>(i); });
+        if (isB && !module::isLinear(format)) {
             swappedB =
                 format.rank == 2 && matmul.a != matmul.b && module::equal(format, module::permutedFormat({1, 0}));
             fits = fits && swappedB;
@@ -201,8 +240,17 @@ void Compiled::complete() {
             fits = fits && module::isLinear(format);
         }
     }
-    if (!fits || !module::isLinear(outputs[0].format) ||
-        outputs[0].format.rank != body.value(body.outputs()[0]).rank()) {
+    for (const Sibling& each : matmul.siblings) {
+        fits = fits && port(each.b).dtype == types.operands && module::isLinear(port(each.b).format) == !swappedB &&
+               (each.bias < 0 || port(each.bias).dtype == types.result) &&
+               outputs[static_cast<size_t>(each.output)].dtype == types.result;
+    }
+    for (size_t o = 0; o < outputs.size(); ++o) {
+        fits = fits && module::isLinear(outputs[o].format) &&
+               outputs[o].format.rank == body.value(body.outputs()[o]).rank();
+    }
+    fits = fits && module::isLinear(port(matmul.b).format) == !swappedB;
+    if (!fits) {
         invalid("the ports of the tactic are none that cublaslt offers");
     }
 }

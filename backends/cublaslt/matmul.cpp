@@ -1,6 +1,7 @@
 #include "backends/cublaslt/matmul.h"
 
 #include <algorithm>
+#include <span>
 
 namespace tenon::cublaslt {
 
@@ -17,12 +18,89 @@ Activation activationOf(const std::string& op) {
         return Activation::kRelu;
     }
     if (op == "activation.gelu_tanh") {
-        return Activation::kGelu;
+        return Activation::kGeluTanh;
     }
     if (op == "activation.gelu_erf") {
-        refuse("cuBLASLt's GELU is the tanh form; this region has the erf form");
+        return Activation::kGeluErf;
     }
     refuse("cuBLASLt has no epilogue for ", op);
+}
+
+int32_t portOf(std::span<const int32_t> ports, int32_t value) {
+    const auto found = std::find(ports.begin(), ports.end(), value);
+    return found == ports.end() ? -1 : static_cast<int32_t>(found - ports.begin());
+}
+
+// The sum of a product and a bias: which port the bias is. Throws Failure where it is something else.
+int32_t biasOf(const module::GraphView& body, const module::NodeView& sum, int32_t product) {
+    const bool first = sum.inputIndex(0) == product;
+    const int32_t bias = sum.inputIndex(first ? 1 : 0);
+    const int32_t port = portOf(body.inputs(), bias);
+    const module::ValueView operand = body.value(bias);
+    if (port < 0 || operand.rank() == 0 || !nvidia::sameExtent(operand.dim(-1), sum.output(0).dim(-1)) ||
+        operand.maxElements() != operand.dim(-1).max) {
+        refuse("among products of one operand, a sum that is no bias of one of them");
+    }
+    return port;
+}
+
+// Products of one A, each perhaps with a bias, each a result of the region.
+Matmul readSiblings(const module::GraphView& body) {
+    Matmul family;
+    module::ValueView weights;
+    std::vector<Sibling> members;
+    std::vector<int32_t> values; // what each member has made so far
+    for (size_t n = 0; n < body.nodeCount(); ++n) {
+        const module::NodeView node = body.node(n);
+        if (node.op() == "binary.add") {
+            const auto product = std::find_if(values.begin(), values.end(), [&](int32_t value) {
+                return value == node.inputIndex(0) || value == node.inputIndex(1);
+            });
+            Sibling* const member =
+                product == values.end() ? nullptr : &members[static_cast<size_t>(product - values.begin())];
+            if (member == nullptr || member->bias >= 0) {
+                refuse("among products of one operand, a sum that is no bias of one of them");
+            }
+            member->bias = biasOf(body, node, *product);
+            *product = node.outputIndex(0);
+            continue;
+        }
+        if (node.op() != "matmul") {
+            refuse("among products of one operand, ", node.op());
+        }
+        const bool isFirst = members.empty();
+        Sibling member;
+        const int32_t a = portOf(body.inputs(), node.inputIndex(0));
+        member.b = portOf(body.inputs(), node.inputIndex(1));
+        const bool transA = node.intOr("trans_a", 0) != 0;
+        const bool transB = node.intOr("trans_b", 0) != 0;
+        if (isFirst) {
+            family.a = a;
+            family.transA = transA;
+            family.transB = transB;
+            weights = node.input(1);
+        }
+        if (a < 0 || a != family.a || member.b < 0 || member.b == a || transA != family.transA ||
+            transB != family.transB || node.input(1).rank() != 2 || !nvidia::sameExtents(node.input(1), weights)) {
+            refuse("products that are not of one operand with matrices of one shape");
+        }
+        members.push_back(member);
+        values.push_back(node.outputIndex(0));
+    }
+    for (size_t i = 0; i < members.size(); ++i) {
+        members[i].output = portOf(body.outputs(), values[i]);
+        if (members[i].output < 0 || (members[i].bias >= 0) != (members[0].bias >= 0)) {
+            refuse("products of one operand must all have a bias or none, and all be results");
+        }
+    }
+    if (members.size() != body.outputs().size()) {
+        refuse("a region of products with other results than theirs");
+    }
+    family.b = members[0].b;
+    family.bias = members[0].bias;
+    family.output = members[0].output;
+    family.siblings.assign(members.begin() + 1, members.end());
+    return family;
 }
 
 } // namespace
@@ -31,6 +109,9 @@ Matmul readMatmul(const module::GraphView& body) {
     if (body.nodeCount() == 0 || body.node(0).op() != "matmul") {
         refuse("cublaslt computes matmul with what follows it, not ",
                body.nodeCount() == 0 ? std::string_view("nothing") : body.node(0).op());
+    }
+    if (body.outputs().size() > 1) {
+        return readSiblings(body);
     }
     const nvidia::Chain chain = nvidia::readChain(body, -1);
     Matmul matmul;

@@ -11,7 +11,16 @@
 
 namespace tenon::cublaslt {
 
-enum class Activation : uint8_t { kNone, kRelu, kGelu };
+// The library's GELU is the tanh form. The erf form, which is up to 5e-4 away from it, may be computed by it where results are rounded more
+// coarsely than that: in 16 bits.
+enum class Activation : uint8_t { kNone, kRelu, kGeluTanh, kGeluErf };
+
+// Another product of the same A with a B, and a bias, of the same shape: computed beside the first one.
+struct Sibling {
+    int32_t b = -1;
+    int32_t bias = -1;
+    int32_t output = -1; // port of the task's results
+};
 
 // What does not depend on extents.
 struct Matmul {
@@ -23,6 +32,8 @@ struct Matmul {
     Activation activation = Activation::kNone;
     bool transA = false;
     bool transB = false;
+    int32_t output = 0;
+    std::vector<Sibling> siblings; // beside the one that the above describes; without residual and activation
 };
 
 // Throws Failure, a refusal that says what cuBLASLt has no epilogue for.

@@ -20,7 +20,7 @@ struct Precision {
     bool tf32 = false;
 };
 
-std::vector<Precision> precisionsOf(const module::TaskView& task, TnDataType type) {
+std::vector<Precision> precisionsOf(const module::TaskView& task, const Matmul& matmul, TnDataType type) {
     std::vector<Precision> precisions{{type, false}};
     if (type == TN_F32) {
         if (task.mayUseTf32()) {
@@ -32,7 +32,16 @@ std::vector<Precision> precisionsOf(const module::TaskView& task, TnDataType typ
             }
         }
     }
+    if (matmul.activation == Activation::kGeluErf) {
+        std::erase_if(precisions, [](const Precision& each) { return module::bitsOf(each.type) > 16; });
+    }
     return precisions;
+}
+
+bool isOperand(const Matmul& matmul, int32_t port) {
+    return port == matmul.a || port == matmul.b || port == matmul.bias || port == matmul.residual ||
+           std::any_of(matmul.siblings.begin(), matmul.siblings.end(),
+                       [&](const Sibling& each) { return port == each.b || port == each.bias; });
 }
 
 // Microseconds that a device of the H200's kind cannot do better than.
@@ -70,6 +79,9 @@ public:
             if (type != TN_F32 && type != TN_F16 && type != TN_BF16 && type != TN_F64) {
                 refuse("cublaslt multiplies f32, f16, bf16 and f64, not ", module::nameOf(type));
             }
+            if (matmul.activation == Activation::kGeluErf && precisionsOf(task, matmul, type).empty()) {
+                refuse("cuBLASLt's GELU is the tanh form, near enough to the erf form of this region in 16 bits only");
+            }
             if (type == TN_F64 && (matmul.bias >= 0 || matmul.activation != Activation::kNone)) {
                 refuse("cuBLASLt has no epilogues for f64");
             }
@@ -77,13 +89,14 @@ public:
                 if (!task.input(i).hasRank() || task.input(i).optElements() == 0) {
                     refuse("cublaslt computes nothing from empty tensors");
                 }
-                if ((i == matmul.a || i == matmul.b || i == matmul.bias || i == matmul.residual) &&
-                    task.input(i).dtype() != type) {
+                if (isOperand(matmul, i) && task.input(i).dtype() != type) {
                     refuse("operands of different types");
                 }
             }
-            if (task.output(0).dtype() != type) {
-                refuse("a result of another type than the operands");
+            for (int32_t i = 0; i < task.outputCount(); ++i) {
+                if (task.output(i).dtype() != type) {
+                    refuse("a result of another type than the operands");
+                }
             }
         });
     }
@@ -94,7 +107,7 @@ public:
             const Matmul matmul = readMatmul(task.body());
             const module::ValueView a = task.input(matmul.a);
             const module::ValueView b = task.input(matmul.b);
-            for (const Precision& precision : precisionsOf(task, a.dtype())) {
+            for (const Precision& precision : precisionsOf(task, matmul, a.dtype())) {
                 for (const bool swapped : {false, true}) {
                     // Constant weights may lie in memory the other way round.
                     if (!swapped || (b.isConstant() && b.rank() == 2 && matmul.a != matmul.b)) {
@@ -158,14 +171,19 @@ private:
             }
             module::Tactic tactic = module::linearTactic(
                 task, idOf(rule), nameOf(rule), TN_TRAIT_DETERMINISTIC | TN_TRAIT_CAPTURE_SAFE, target.placement());
-            for (const int32_t port : {matmul.a, matmul.b, matmul.bias, matmul.residual}) {
-                if (port >= 0) {
+            for (int32_t port = 0; port < task.inputCount(); ++port) {
+                if (isOperand(matmul, port)) {
                     tactic.inputs[static_cast<size_t>(port)].dtype = precision.type;
                 }
             }
-            tactic.outputs[0].dtype = precision.type;
+            for (TnPortFormat& port : tactic.outputs) {
+                port.dtype = precision.type;
+            }
             if (swapped) {
                 tactic.inputs[static_cast<size_t>(matmul.b)].format = module::permutedFormat({1, 0});
+                for (const Sibling& each : matmul.siblings) {
+                    tactic.inputs[static_cast<size_t>(each.b)].format = module::permutedFormat({1, 0});
+                }
                 tactic.name += ":bT";
             }
             if (precision.tf32) {

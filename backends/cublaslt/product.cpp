@@ -29,7 +29,8 @@ cublasLtEpilogue_t epilogueOf(Activation activation, bool bias) {
         return bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
     case Activation::kRelu:
         return bias ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU;
-    case Activation::kGelu:
+    case Activation::kGeluTanh:
+    case Activation::kGeluErf:
         return bias ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU;
     }
     return CUBLASLT_EPILOGUE_DEFAULT;

@@ -51,6 +51,10 @@ public:
         const Descriptor* powers = between();
         mBuilder.pointwise(CUDNN_POINTWISE_EXP, apart, nullptr, powers, {});
         const Descriptor* sum = reduced(CUDNN_REDUCE_TENSOR_ADD, powers);
+        // Nobody reads the logarithm of the sum, but the engines know only graphs that have it.
+        const Descriptor* logarithm = mBuilder.next(mRows, mRowStrides);
+        mBuilder.pointwise(CUDNN_POINTWISE_LOG, sum, nullptr, logarithm, {});
+        mBuilder.pointwise(CUDNN_POINTWISE_ADD, top, logarithm, mBuilder.next(mRows, mRowStrides), {});
         mBuilder.pointwise(CUDNN_POINTWISE_DIV, powers, sum, probabilities, {});
     }
 

@@ -7,8 +7,14 @@ namespace tenon::nvidia {
 
 namespace {
 
+// Never closed.
+void* driver() {
+    static void* const library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    return library;
+}
+
 int64_t askDriver() {
-    void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    void* library = driver();
     if (library == nullptr) {
         return 0;
     }
@@ -30,6 +36,8 @@ int64_t askDriver() {
 }
 
 } // namespace
+
+void* driverSymbol(const char* name) { return driver() != nullptr ? dlsym(driver(), name) : nullptr; }
 
 int64_t presentSm() {
     static const int64_t sm = askDriver();

@@ -10,4 +10,7 @@ namespace tenon::nvidia {
 // Compute capability of device 0 as 10 * major + minor; 0 where there is no driver or no device. Asks the driver once.
 int64_t presentSm();
 
+// A function of the driver by its exported name; null where there is no driver, or none of that name.
+void* driverSymbol(const char* name);
+
 } // namespace tenon::nvidia

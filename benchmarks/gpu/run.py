@@ -1,176 +1,131 @@
 #!/usr/bin/env python3
-"""Side by side with PyTorch on one GPU, in one run: latency in half precision, same weights, outputs compared first.
+"""Everything that a machine with a GPU can say of a package, in one call: conformance, models, sanitizer and speed beside PyTorch.
 
-    run.py --tenon PACKAGE/bin/tenon [--models resnet50:1,resnet50:128,bert_base_128:1] [--rounds N] [--output FILE.json]
+    run.py --package dist/tenon-0.1.0-linux-x86_64 --output FOLDER [--only speed,models] [--budget speed=400] [--models resnet50:1,bert_base_128:1]
+           [--model-folders FOLDER] [--rounds N] [--seconds S] [--no-compile]
 
-Each model is a PyTorch module with random weights, exported to ONNX here. Peers: eager in channels-last half precision, replayed as a CUDA graph,
-and torch.compile in its mode reduce-overhead; the faster one counts. Times are of a call on inputs that are on the device until the answer is there
-(host clock around replay and synchronization), medians of rounds that take turns. The reference of both outputs is the module in f32.
+Nothing of Tenon's needs to be installed; PyTorch, torchvision, onnx and NumPy must be. cuDNN, cuBLASLt and NVRTC are found beside PyTorch. Results
+are FOLDER/gpu.json and FOLDER/gpu.md, written again after each part and each model, so that an interrupted run keeps what it has.
+
+Peers in half precision: eager (channels last for images), the same replayed as a CUDA graph, and torch.compile in its mode reduce-overhead. Times are
+of a call on inputs that are on the device until the answer is there (host clock around replay and synchronization), medians of rounds that take
+turns. The reference of all answers is the module in f32. The floor is what products at full rate, or the traffic between fused kernels, take.
 """
 import argparse
 import json
 import os
 import pathlib
-import statistics
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import nn
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+PARTS = ("conformance", "models", "sanitizer", "speed")
+BUDGETS = {"conformance": 400, "models": 400, "sanitizer": 300, "speed": 1500}
+MODELS = ("resnet50:1,resnet50:8,resnet50:128,efficientnet_b0:1,efficientnet_b0:128,bert_base_128:1,bert_base_128:128,"
+          "bert_large_384:1,bert_large_384:32,vit_b_16:1,vit_b_16:128")
 
 
-class Encoder(nn.Module):
-    """BERT's encoder on embedded tokens. `fused` computes attention by PyTorch's own operator, else by its parts, as exporters write it."""
-
-    def __init__(self, layers=12, width=768, heads=12):
-        super().__init__()
-        self.heads, self.fused = heads, True
-        self.layers = nn.ModuleList(nn.ModuleDict({
-            "q": nn.Linear(width, width), "k": nn.Linear(width, width), "v": nn.Linear(width, width), "o": nn.Linear(width, width),
-            "up": nn.Linear(width, 4 * width), "down": nn.Linear(4 * width, width), "n1": nn.LayerNorm(width), "n2": nn.LayerNorm(width),
-        }) for _ in range(layers))
-
-    def forward(self, x):
-        b, t, w = x.shape
-        for layer in self.layers:
-            q, k, v = (layer[n](x).view(b, t, self.heads, w // self.heads).transpose(1, 2) for n in "qkv")
-            if self.fused:
-                y = F.scaled_dot_product_attention(q, k, v)
-            else:
-                y = torch.softmax(q @ k.transpose(-1, -2) / (w // self.heads) ** 0.5, -1) @ v
-            x = layer["n1"](x + layer["o"](y.transpose(1, 2).reshape(b, t, w)))
-            x = layer["n2"](x + layer["down"](F.gelu(layer["up"](x))))
-        return x
+def find_libraries():
+    """NVIDIA's libraries lie in folders of a namespace package beside PyTorch."""
+    import importlib.util
+    spec = importlib.util.find_spec("nvidia")
+    folders = [str(folder) for root in (spec.submodule_search_locations if spec else []) for folder in pathlib.Path(root).glob("*/lib")]
+    os.environ["LD_LIBRARY_PATH"] = ":".join([*folders, os.environ.get("LD_LIBRARY_PATH", "")]).strip(":")
 
 
-def make(name, batch):
-    torch.manual_seed(0)
-    if name == "bert_base_128":
-        return Encoder().eval(), torch.randn(batch, 128, 768)
-    import torchvision
-    model = getattr(torchvision.models, name)(weights=None).eval()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):  # statistics that keep activations in range
-            module.running_var.fill_(1.0)
-            module.weight.data.uniform_(0.4, 0.6)
-    return model, torch.randn(batch, 3, 224, 224)
-
-
-def graph_of(function, x):
-    with torch.inference_mode():
-        side = torch.cuda.Stream()
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                function(x)
-        torch.cuda.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            y = function(x)
-    return graph.replay, y
-
-
-def wall_ms(call, seconds):
-    times, end = [], time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times) < 10:
-        begin = time.perf_counter()
-        call()
-        torch.cuda.synchronize()
-        times.append((time.perf_counter() - begin) * 1e3)
-    return statistics.median(times)
-
-
-def error(actual, expected):
-    return float(np.linalg.norm(actual.astype(np.float64) - expected) / np.linalg.norm(expected))
-
-
-def compare(name, batch, work, arguments):
-    model, x = make(name, batch)
-    onnx_file, plan = work / f"{name}_{batch}.onnx", work / f"{name}_{batch}.plan"
-    if isinstance(model, Encoder):
-        model.fused = False
-    torch.onnx.export(model, (x,), str(onnx_file), input_names=["x"], output_names=["y"], dynamo=False, opset_version=17)
-    if isinstance(model, Encoder):
-        model.fused = True
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    reference = model.cuda()
-    with torch.inference_mode():
-        expected = reference(x.cuda()).cpu().numpy().astype(np.float64)
-
-    begin = time.monotonic()
-    subprocess.run([arguments.tenon, "build", str(onnx_file), "-o", str(plan), "--fp16", "--timing-cache", str(work / "times.json")], check=True, stdout=sys.stderr)
-    build_s = time.monotonic() - begin
-    np.save(work / "x.npy", x.numpy())
-    subprocess.run([arguments.tenon, "run", str(plan), "--input", f"x={work / 'x.npy'}", "--output-dir", str(work)], check=True, stdout=subprocess.DEVNULL)
-    errors = {"tenon": error(np.load(work / "y.npy"), expected)}
-
-    def tenon(seconds):
-        text = subprocess.run([arguments.tenon, "bench", str(plan), "--graph", "--duration", str(seconds), "--warm-up", "200", "--json"], check=True, stdout=subprocess.PIPE, text=True).stdout
-        return json.loads(text)["latency_ms"]["p50"]
-
-    torch.backends.cudnn.benchmark = True
-    half = reference.half()
-    xh = x.cuda().half()
-    if xh.dim() == 4:
-        half, xh = half.to(memory_format=torch.channels_last), xh.to(memory_format=torch.channels_last)
-    engines = {"tenon": tenon}
-    replay, y = graph_of(half, xh)
-    replay()
-    torch.cuda.synchronize()
-    errors["torch eager + graph"] = error(y.float().cpu().numpy(), expected)
-    engines["torch eager + graph"] = lambda seconds: wall_ms(replay, seconds)
-    if not arguments.no_compile:
-        compiled = torch.compile(half, mode="reduce-overhead")
-        with torch.inference_mode():
-            for _ in range(4):
-                yc = compiled(xh)
-        errors["torch.compile"] = error(yc.float().cpu().numpy(), expected)
-
-        def run_compiled():
-            with torch.inference_mode():
-                compiled(xh)
-        engines["torch.compile"] = lambda seconds: wall_ms(run_compiled, seconds)
-    for engine, value in errors.items():
-        if not value < 2e-2:
-            sys.exit(f"{name} batch {batch}: {engine} differs from f32 by {value:.1e}: nothing was measured")
-    rounds = {engine: [] for engine in engines}
-    for _ in range(arguments.rounds):
-        for engine, measure in engines.items():
-            rounds[engine].append(measure(arguments.seconds))
-    medians = {engine: statistics.median(values) for engine, values in rounds.items()}
-    best = min(value for engine, value in medians.items() if engine != "tenon")
-    print(f"{name} batch {batch}: built in {build_s:.0f} s; best peer over ours {best / medians['tenon']:.2f}x", flush=True)
-    for engine, values in rounds.items():
-        print(f"  {engine:20s} {medians[engine]:8.3f} ms [{min(values):.3f}, {max(values):.3f}]  {batch / medians[engine] * 1e3:10.0f} /s  relative error {errors[engine]:.1e}", flush=True)
-    return {"model": name, "batch": batch, "build_s": build_s, "relative_error": errors,
-            "latency_ms": {engine: {"median": medians[engine], "min": min(values), "max": max(values)} for engine, values in rounds.items()}}
+def markdown(document):
+    lines = [f"# On {document['gpu']}", "", f"`{document['command']}`", "", f"{document['versions']}", ""]
+    if "conformance" in document:
+        lines += ["| libraries | files of cases passed | skipped | failed | s |", "|---|---|---|---|---|"]
+        for label, result in document["conformance"].items():
+            lines.append(f"| {label} | {result['passed']} | {result['skipped']} | {len(result['failed'])} | {result['seconds']:.0f} |")
+        lines += ["", *(f"* {each}" for result in document["conformance"].values() for each in result["failed"]), ""]
+    if "models" in document:
+        lines += ["| model | f32 | max abs | f16 allowed | max abs |", "|---|---|---|---|---|"]
+        for name, result in document["models"].items():
+            cells = []
+            for label in ("f32", "f16"):
+                one = result.get(label, {})
+                largest = one.get("max_abs")
+                cells += [one.get("outcome", ""), "" if largest is None else f"{largest:.1e}"]
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        lines.append("")
+    if "sanitizer" in document:
+        for check, families in document["sanitizer"].items():
+            lines.append(f"* {check}: " + (families if isinstance(families, str) else ", ".join(f"{name} {outcome}" for name, outcome in families.items())))
+        lines.append("")
+    if "speed" in document:
+        lines += ["| model | batch | Tenon ms | items/s | best peer | ms | faster by | of floor | steps | build s | warm s | load s | error |", "|---|" + "---|" * 12]
+        for row in document["speed"]:
+            if "latency_ms" not in row:
+                lines.append(f"| {row['model']} | {row['batch']} | {row['reason'].splitlines()[0][:100]} |" + " |" * 10)
+                continue
+            ours, peer = row["latency_ms"]["tenon"]["median"], row["latency_ms"][row["best_peer"]]["median"]
+            load = "" if row["load_s"] is None else f"{row['load_s']:.2f}"
+            lines.append(f"| {row['model']} | {row['batch']} | {ours:.3f} | {row['batch'] / ours * 1e3:.0f} | {row['best_peer']} | {peer:.3f} | {row['speedup']:.2f}x | "
+                         f"{100 * row['of_floor']:.0f} % | {row['steps']} | {row['build_s']:.0f} | {row['warm_build_s']:.1f} | {load} | {row['relative_error']['tenon']:.1e} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tenon", required=True)
-    parser.add_argument("--models", default="resnet50:1,resnet50:128,bert_base_128:1")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--package", required=True, type=pathlib.Path)
+    parser.add_argument("--output", required=True, type=pathlib.Path)
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--budget", default="", help="seconds per part: speed=400,models=200")
+    parser.add_argument("--models", default=MODELS, help="of the speed table, NAME:BATCH")
+    parser.add_argument("--model-folders", type=pathlib.Path, help="models with their data sets, one folder each")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.4, help="of one engine's turn in a round")
     parser.add_argument("--no-compile", action="store_true")
-    parser.add_argument("--output", type=pathlib.Path)
     arguments = parser.parse_args()
-    document = {"command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]), "gpu": torch.cuda.get_device_name(0), "torch": torch.__version__,
-                "cudnn": torch.backends.cudnn.version(), "results": []}
-    failed = 0
+    parts = arguments.only.split(",")
+    if unknown := [part for part in parts if part not in PARTS]:
+        parser.error(f"there is no part {', '.join(unknown)}; parts are {', '.join(PARTS)}")
+    budgets = {**BUDGETS, **{part: float(seconds) for part, seconds in (entry.split("=") for entry in arguments.budget.split(",") if entry)}}
+    find_libraries()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    package = arguments.package.resolve()
+    gpu = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], stdout=subprocess.PIPE, text=True).stdout.strip()
+    version = subprocess.run([package / "bin" / "tenon", "--version"], stdout=subprocess.PIPE, text=True).stdout.strip()
+    document = {"command": shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]]), "gpu": gpu, "versions": f"Tenon {version}"}
+
+    def keep(part, results):
+        document[part] = results
+        (arguments.output / "gpu.json").write_text(json.dumps(document, indent=1) + "\n")
+        (arguments.output / "gpu.md").write_text(markdown(document) + "\n")
+
     with tempfile.TemporaryDirectory() as folder:
-        for entry in arguments.models.split(","):
-            name, batch = entry.split(":")
-            try:
-                document["results"].append(compare(name, int(batch), pathlib.Path(folder), arguments))
-            except (subprocess.CalledProcessError, SystemExit, RuntimeError) as problem:  # the others still count
-                failed += 1
-                print(f"{entry}: {problem}", flush=True)
-            if arguments.output:
-                arguments.output.write_text(json.dumps(document, indent=1) + "\n")
+        work = pathlib.Path(folder)
+        os.environ.setdefault("TENON_CUBIN_CACHE", str(work / "cubin"))
+        for part in PARTS:
+            if part not in parts:
+                continue
+            begin = time.monotonic()
+            if part == "speed":
+                import speed
+                import torch
+                document["versions"] = f"Tenon {version}, PyTorch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}"
+                speed.run(arguments.models.split(","), package, work, arguments, budgets[part], lambda results: keep("speed", results))
+            else:
+                import checks
+                if part == "conformance":
+                    keep(part, checks.conformance(package, work, budgets[part]))
+                elif part == "sanitizer":
+                    keep(part, checks.sanitizer(package, budgets[part]))
+                elif arguments.model_folders:
+                    keep(part, checks.models(package, arguments.model_folders, budgets[part]))
+                else:
+                    print("models: no --model-folders", file=sys.stderr)
+            print(f"{part}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+    print(markdown(document))
+    failed = any(result["failed"] for result in document.get("conformance", {}).values())
+    failed |= any(one["outcome"] == "failed" for model in document.get("models", {}).values() for one in model.values())
     return 1 if failed else 0
 
 

@@ -36,6 +36,14 @@ TEST_F(ModuleTest, TakesProductsWithEpilogues) {
     EXPECT_EQ(refusal("matmul(f32[3,4], f32[4,5]) -> f32[3,5]"), "");
     EXPECT_EQ(refusal("matmul(f16[2,1,3,4], f16[3,4,5]) -> f16[2,3,3,5]"), "");
     EXPECT_EQ(refusal(kRegion), "");
+    EXPECT_EQ(refusal("fused[%a = matmul(%0, %1) : f16[7,9]; %b = activation.gelu_erf(%a) : f16[7,9]]"
+                      "(f16[7,5], f16[5,9]) -> f16[7,9]"),
+              "");
+    EXPECT_EQ(
+        refusal("fused[%a = matmul(%0, %1) : f32[9,6]; %c = matmul(%0, %3) : f32[9,6]; "
+                "%b = binary.add(%a, %2) : f32[9,6]; %d = binary.add(%4, %c) : f32[9,6]]"
+                "(f32[9,12], const f32[12,6], const f32[6], const f32[12,6], const f32[6]) -> f32[9,6], f32[9,6]"),
+        "");
     EXPECT_EQ(refusal("fused[%a = matmul(%0, %1) : f32[7,9]; %b = activation.gelu_tanh(%a) : f32[7,9]]"
                       "(f32[7,5], f32[5,9]) -> f32[7,9]"),
               "");
@@ -49,6 +57,9 @@ TEST_F(ModuleTest, RefusesWithReasons) {
     EXPECT_THAT(refusal("fused[%a = matmul(%0, %1) : f32[7,9]; %b = activation.gelu_erf(%a) : f32[7,9]]"
                         "(f32[7,5], f32[5,9]) -> f32[7,9]"),
                 HasSubstr("erf"));
+    EXPECT_THAT(refusal("fused[%a = matmul(%0, %1) : f32[9,6]; %b = matmul(%0, %2) : f32[9,7]]"
+                        "(f32[9,12], const f32[12,6], const f32[12,7]) -> f32[9,6], f32[9,7]"),
+                HasSubstr("one shape"));
     EXPECT_THAT(refusal("fused[%a = matmul(%0, %1) : f32[7,9]; %b = activation.relu(%a) : f32[7,9]; "
                         "%c = binary.add(%b, %2) : f32[7,9]](f32[7,5], f32[5,9], f32[7,9]) -> f32[7,9]"),
                 HasSubstr("last"));

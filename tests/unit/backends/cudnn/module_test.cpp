@@ -77,24 +77,6 @@ TEST_F(ModuleTest, BuildsPlansForADescribedDevice) {
     }
 }
 
-// Flash attention compiles at run time, which needs a driver: here it is only offered.
-TEST_F(ModuleTest, OffersAttentionForADescribedDevice) {
-    if (!isInstalled()) {
-        GTEST_SKIP() << "libcudnn.so.9 is not in " TENON_CUDNN_FOLDER;
-    }
-    load(TENON_CUDNN_FOLDER);
-    for (const char* const line : {
-             "attention(f16[1,12,128,64], f16[1,12,128,64], f16[1,12,128,64]) {scale=0.125} -> f16[1,12,128,64]",
-             "attention(bf16[1,197,12,64], bf16[1,197,12,64], bf16[1,197,12,64]) {scale=0.125, heads_axis=-2} -> "
-             "bf16[1,197,12,64]",
-             "attention(f16[2,128,12,64], f16[2,128,12,64], f16[2,128,12,64], f16[2,1,1,128]) {scale=0.125, "
-             "heads_axis=-2} -> f16[2,128,12,64]",
-             "attention(f16[12,128,64], f16[12,64,128], f16[12,128,64]) {k_transposed=1} -> f16[12,128,64]",
-         }) {
-        EXPECT_FALSE(tactics(task(line)).empty()) << line;
-    }
-}
-
 TEST_F(ModuleTest, RefusesAttentionThatItsEnginesDoNotDo) {
     loadWithEmptyLibrary();
     const std::string three = "(f16[1,2,16,8], f16[1,2,16,8], f16[1,2,16,8]";

@@ -1,0 +1,149 @@
+"""Latency beside PyTorch on one GPU, in half precision with the same weights; outputs are compared first, rounds take turns."""
+import json
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+import torch
+
+import networks
+
+
+def graph_of(function, x):
+    with torch.inference_mode():
+        side = torch.cuda.Stream()
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                function(x)
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            y = function(x)
+    return graph.replay, y
+
+
+def wall_ms(call, seconds):
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 10:
+        begin = time.perf_counter()
+        call()
+        torch.cuda.synchronize()
+        times.append((time.perf_counter() - begin) * 1e3)
+    return statistics.median(times)
+
+
+def error(actual, expected):
+    return float(np.linalg.norm(actual.astype(np.float64) - expected) / np.linalg.norm(expected))
+
+
+class Ours:
+    """A plan that is built, run once for its answer, and timed by `tenon bench`."""
+
+    def __init__(self, tenon, onnx_file, x, work):
+        self.tenon, self.work = tenon, work
+        self.plan = onnx_file.with_suffix(".plan")
+        times = onnx_file.with_suffix(".times")
+        command = [tenon, "build", "-v", str(onnx_file), "-o", str(self.plan), "--fp16", "--timing-cache", str(times)]
+        self.build_s, self.phases, self.steps = self.build(command)
+        self.warm_build_s, _, _ = self.build(command)
+        np.save(work / "x.npy", x.numpy())
+        subprocess.run([tenon, "run", str(self.plan), "--input", f"x={work / 'x.npy'}", "--output-dir", str(work)], check=True, stdout=subprocess.DEVNULL)
+        self.answer = np.load(work / "y.npy")
+        self.load_s = None
+
+    def build(self, command):
+        begin = time.monotonic()
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        seconds = time.monotonic() - begin
+        phases = next((line.split("went: ")[1] for line in done.stdout.splitlines() if "where the time went: " in line), "")
+        steps = next((int(part.split()[-2]) for line in done.stdout.splitlines() for part in line.split(",") if part.endswith(" steps")), None)
+        return seconds, phases, steps
+
+    def measure(self, seconds):
+        command = [self.tenon, "bench", str(self.plan), "--graph", "--duration", str(seconds), "--warm-up", "100", "--json"]
+        document = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+        self.load_s = document.get("load_s")
+        return document["latency_ms"]["p50"]
+
+
+def compare(name, batch, package, work, arguments):
+    model, x = networks.make(name, batch)
+    onnx_file = work / f"{name}_{batch}.onnx"
+    networks.export(model, x, onnx_file)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    reference = model.cuda()
+    with torch.inference_mode():
+        expected = reference(x.cuda()).cpu().numpy().astype(np.float64)
+    ours = Ours(package / "bin" / "tenon", onnx_file, x, work)
+    engines, errors = {"tenon": ours.measure}, {"tenon": error(ours.answer, expected)}
+
+    torch.backends.cudnn.benchmark = True
+    half, xh = reference.half(), x.cuda().half()
+    if xh.dim() == 4:
+        half, xh = half.to(memory_format=torch.channels_last), xh.to(memory_format=torch.channels_last)
+
+    def eager():
+        with torch.inference_mode():
+            half(xh)
+    replay, y = graph_of(half, xh)
+    replay()
+    torch.cuda.synchronize()
+    errors["torch eager + graph"] = error(y.float().cpu().numpy(), expected)
+    engines["torch eager"] = lambda seconds: wall_ms(eager, seconds)
+    engines["torch eager + graph"] = lambda seconds: wall_ms(replay, seconds)
+    if not arguments.no_compile:
+        compiled = torch.compile(half, mode="reduce-overhead")
+        with torch.inference_mode():
+            for _ in range(4):
+                yc = compiled(xh)
+        errors["torch.compile"] = error(yc.float().cpu().numpy(), expected)
+
+        def run_compiled():
+            with torch.inference_mode():
+                compiled(xh)
+        engines["torch.compile"] = lambda seconds: wall_ms(run_compiled, seconds)
+    for engine, value in errors.items():
+        if not value < 2e-2:
+            raise RuntimeError(f"{engine} differs from f32 by {value:.1e}: nothing was measured")
+    rounds = {engine: [] for engine in engines}
+    for _ in range(arguments.rounds):
+        for engine, measure in engines.items():
+            rounds[engine].append(measure(arguments.seconds))
+    medians = {engine: statistics.median(values) for engine, values in rounds.items()}
+    best = min((engine for engine in medians if engine != "tenon"), key=medians.get)
+    floor = networks.floor_ms(name, batch)
+    return {
+        "model": name, "batch": batch, "build_s": ours.build_s, "warm_build_s": ours.warm_build_s, "load_s": ours.load_s, "steps": ours.steps,
+        "phases": ours.phases, "relative_error": errors, "floor_ms": floor, "of_floor": floor / medians["tenon"],
+        "best_peer": best, "speedup": medians[best] / medians["tenon"],
+        "latency_ms": {engine: {"median": medians[engine], "min": min(values), "max": max(values)} for engine, values in rounds.items()},
+    }
+
+
+def free():
+    torch.compiler.reset()
+    torch.cuda.empty_cache()
+
+
+def run(entries, package, work, arguments, seconds, keep):
+    """`keep` is called after each model with all results so far."""
+    end = time.monotonic() + seconds
+    results, slowest = [], 0.0
+    for entry in entries:
+        name, batch = entry.split(":")
+        begin = time.monotonic()
+        if begin + slowest > end:
+            results.append({"model": name, "batch": int(batch), "reason": "no time left"})
+        else:
+            try:
+                results.append(compare(name, int(batch), package, work, arguments))
+            except (subprocess.CalledProcessError, RuntimeError, ValueError, OSError) as problem:  # the others still count
+                output = getattr(problem, "stdout", None) or ""
+                results.append({"model": name, "batch": int(batch), "reason": f"{problem} {output[-800:]}"})
+            free()
+            slowest = max(slowest, 0.7 * (time.monotonic() - begin))
+        print(json.dumps({key: value for key, value in results[-1].items() if key != "phases"}), file=sys.stderr, flush=True)
+        keep(results)
+    return results
