@@ -505,7 +505,7 @@ kernels::TaskPlan planReorder(const kernels::Task& task, const kernels::PortShap
         auto stream = std::make_shared<dnnl::stream>(cpuEngine());
         const int threads = shapes.threads;
         plan.plan.run = [reorder, source, target, stream, threads](const kernels::Buffers& buffers) {
-            const ThreadScope scope(threads);
+            const ThreadScope runScope(threads);
             dnnl_memory_set_data_handle(source->get(), const_cast<void*>(buffers.inputs[0]));
             dnnl_memory_set_data_handle(target->get(), buffers.outputs[0]);
             const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, source->get()}, {DNNL_ARG_TO, target->get()}};
