@@ -2,6 +2,7 @@
 // with packed weights and what follows it, else a single op with a row in the table. Ops in which nothing is to be gained run the reference's plain loops.
 #include "tenon/module/module.hpp"
 #include "backends/common/task_kernel.h"
+#include "backends/cpu/depthwise.h"
 #include "backends/cpu/ops.h"
 #include "backends/cpu/packed_product.h"
 #include "backends/cpu/program.h"
@@ -16,7 +17,13 @@ namespace tenon::cpu {
 namespace {
 
 // Which way a task is computed; part of the tactic's id.
-enum : uint64_t { kNodeTactic = 1, kProgramTactic = 2, kSumAndNormTactic = 3, kPackedProductTactic = 4 };
+enum : uint64_t {
+    kNodeTactic = 1,
+    kProgramTactic = 2,
+    kSumAndNormTactic = 3,
+    kPackedProductTactic = 4,
+    kDepthwiseTactic = 5
+};
 
 KernelTable makeTable() {
     KernelTable table;
@@ -69,6 +76,11 @@ public:
             checkPackedProduct(task);
             return;
         }
+        if (task.tactic == kDepthwiseTactic && beginsWithDepthwise(task.body)) {
+            checkPorts(task);
+            checkDepthwise(task);
+            return;
+        }
         if (task.tactic != kNodeTactic) {
             invalid("there is no tactic ", task.tactic);
         }
@@ -85,6 +97,8 @@ public:
             return planSumAndNorm(task, shapes);
         case kPackedProductTactic:
             return planPackedProduct(task, shapes);
+        case kDepthwiseTactic:
+            return planDepthwise(task, shapes);
         default:
             return planNode(mTable, task, shapes);
         }
@@ -144,8 +158,8 @@ public:
         if (isSumAndNorm(task.body())) {
             return explained(reason, [&] { mPlanner->check(chosen(task, sumAndNormTactic(task))); });
         }
-        if (!task.isSingleNode() && beginsWithProduct(task.body())) {
-            return explained(reason, [&] { mPlanner->check(chosen(task, packedProductTactic(task))); });
+        if (!task.isSingleNode() && isPackable(task)) {
+            return explained(reason, [&] { mPlanner->check(chosen(task, packedTactic(task))); });
         }
         if (!task.isSingleNode()) {
             for (size_t n = 0; n < task.body().nodeCount(); ++n) {
@@ -170,16 +184,16 @@ public:
             tactics.add(sumAndNormTactic(task));
             return Code::kOk;
         }
-        if (beginsWithProduct(task.body())) {
-            const module::Tactic tactic = packedProductTactic(task);
-            const Code code = explained(reason, [&] { mPlanner->check(chosen(task, tactic)); });
-            if (code == Code::kOk) {
+        if (isPackable(task)) {
+            const Code code = explained(reason, [&] {
+                const module::Tactic tactic = packedTactic(task);
+                mPlanner->check(chosen(task, tactic));
                 tactics.add(tactic);
-            }
+            });
             if (task.isSingleNode()) {
                 tactics.add(nodeTactic(task));
             }
-            return Code::kOk;
+            return task.isSingleNode() ? Code::kOk : code;
         }
         if (!isProgram(task.body())) {
             tactics.add(nodeTactic(task));
@@ -239,13 +253,21 @@ private:
         return module::linearTactic(task, kSumAndNormTactic, "sum and norm", kTraits | sizeTrait(task));
     }
 
-    static module::Tactic packedProductTactic(const module::TaskView& task) {
+    // A product or depthwise convolution with constant weights, and what follows it.
+    static bool isPackable(const module::TaskView& task) {
+        return beginsWithProduct(task.body()) || beginsWithDepthwise(task.body());
+    }
+    static module::Tactic packedTactic(const module::TaskView& task) {
+        const bool isProduct = beginsWithProduct(task.body());
+        const std::vector<TnFormat> layouts =
+            isProduct ? packedProductLayouts(task.body()) : depthwiseLayouts(task.body());
         module::Tactic tactic =
-            module::linearTactic(task, kPackedProductTactic, "packed product", kTraits | sizeTrait(task));
-        const int32_t weights = task.inputPort(task.body().node(0).inputIndex(1));
-        if (weights >= 0 && task.input(weights).rank() == 2) {
-            tactic.inputs[static_cast<size_t>(weights)].format = packedWeights(task.body());
+            module::linearTactic(task, isProduct ? kPackedProductTactic : kDepthwiseTactic,
+                                 isProduct ? "packed product" : "depthwise", kTraits | sizeTrait(task));
+        for (size_t i = 0; i < tactic.inputs.size(); ++i) {
+            tactic.inputs[i].format = layouts[i];
         }
+        tactic.outputs[0].format = layouts.back();
         return tactic;
     }
 

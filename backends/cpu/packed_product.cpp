@@ -1,7 +1,7 @@
 #include "backends/cpu/packed_product.h"
 
 #include "backends/common/parallel.h"
-#include "backends/cpu/program_compiler.h"
+#include "backends/cpu/followers.h"
 #include "backends/cpu/simd/packed_tile.h"
 
 #include <algorithm>
@@ -10,103 +10,60 @@ namespace tenon::cpu {
 
 namespace {
 
-// What happens to a row of results: with one number for each column, one for all, an element of another tensor for each; or a function.
-struct Follower {
-    enum class Kind : uint8_t { kPerColumn, kNumber, kTensor, kFunction };
-    Kind kind = Kind::kFunction;
-    int32_t port = -1;
-    ProgramStep step;
-};
+// Operands of the kernel: x, the weights, then those of the chain.
+constexpr size_t kX = 0;
+constexpr size_t kWeights = 1;
 
-struct Chain {
-    int32_t x = -1;
-    int32_t weights = -1;
-    int32_t bias = -1; // added first, for each column: the sums begin with it
+struct Head {
     int64_t depth = 0;
     int64_t columns = 0;
-    std::vector<Follower> followers;
-    std::vector<int32_t> ports; // of all operands, in the order that the kernel reads them
+    Chain chain;
 };
 
-int32_t portOf(const module::GraphView& body, int32_t value) {
-    const auto inputs = body.inputs();
-    const auto found = std::find(inputs.begin(), inputs.end(), value);
-    return value < 0 || found == inputs.end() ? -1 : static_cast<int32_t>(found - inputs.begin());
-}
-
-bool isOneElement(const module::ValueView& value) { return value.isStatic() && value.optElements() == 1; }
-
-Follower followerOf(const module::NodeView& node, int32_t value, const module::GraphView& body, int64_t columns) {
-    Follower follower;
-    if (node.inputCount() == 1 && node.inputIndex(0) == value) {
-        const auto step = floatStep(node);
-        if (!step) {
-            refuse("a product followed by ", node.op());
+bool isOneByOne(const module::NodeView& conv) {
+    const auto areAll = [&](std::string_view name, size_t count, int64_t wanted) {
+        const std::vector<int64_t> values = conv.intsOr(name, count, wanted);
+        return std::all_of(values.begin(), values.end(), [&](int64_t each) { return each == wanted; });
+    };
+    const module::ValueView weights = conv.input(1);
+    const auto rank = static_cast<size_t>(weights.rank());
+    if (rank < 3 || conv.intOr("group", 1) != 1 || !areAll("strides", rank - 2, 1) ||
+        !areAll("pads", 2 * (rank - 2), 0) || conv.stringOr("auto_pad", "explicit") != "explicit") {
+        return false;
+    }
+    for (int32_t d = 2; d < weights.rank(); ++d) {
+        if (weights.dim(d).opt != 1) {
+            return false;
         }
-        follower.step = *step;
-        return follower;
     }
-    const bool isSum = node.op() == "binary.add";
-    const bool first = node.inputCount() == 2 && node.inputIndex(0) == value;
-    const int32_t other = node.inputCount() == 2 ? node.inputIndex(first ? 1 : 0) : -1;
-    follower.port = portOf(body, other);
-    if ((!isSum && node.op() != "binary.mul") || follower.port < 0 || (!first && node.inputIndex(1) != value)) {
-        refuse("a product followed by ", node.op(), " of something else");
-    }
-    const module::ValueView operand = body.value(other);
-    const module::ValueView result = node.output(0);
-    const bool isRow = operand.isStatic() && operand.rank() > 0 && operand.optElements() == columns &&
-                       operand.dim(operand.rank() - 1).opt == columns && operand.rank() <= result.rank();
-    follower.step.step = isSum ? Step::kAdd : Step::kMul;
-    if (isOneElement(operand) && operand.rank() <= result.rank()) {
-        follower.kind = Follower::Kind::kNumber;
-    } else if (isRow) {
-        follower.kind = Follower::Kind::kPerColumn;
-    } else if (isFullShape(operand, result)) {
-        follower.kind = Follower::Kind::kTensor;
-    } else {
-        refuse("a product followed by ", node.op(), " with a tensor of another shape");
-    }
-    return follower;
+    return true;
 }
 
-Chain chainOf(const module::GraphView& body) {
-    Chain chain;
-    const module::NodeView product = body.node(0);
-    const module::ValueView weights = product.input(1);
-    chain.x = portOf(body, product.inputIndex(0));
-    chain.weights = portOf(body, product.inputIndex(1));
-    if (chain.x < 0 || chain.weights < 0 || chain.x == chain.weights || !weights.isConstant() || !weights.isStatic() ||
-        weights.rank() != 2 || product.intOr("trans_a", 0) != 0 || product.input(0).rank() < 2 ||
-        weights.optElements() == 0) {
+Head headOf(const module::GraphView& body) {
+    Head head;
+    const module::NodeView node = body.node(0);
+    const bool isConv = node.op() == "conv";
+    const module::ValueView weights = node.input(1);
+    const int32_t x = portOf(body, node.inputIndex(0));
+    const int32_t w = portOf(body, node.inputIndex(1));
+    const bool hasWeights = x >= 0 && w >= 0 && x != w && weights.isConstant() && weights.isStatic() &&
+                            weights.optElements() > 0 && node.input(0).rank() >= 2;
+    if (!hasWeights || (!isConv && (weights.rank() != 2 || node.intOr("trans_a", 0) != 0)) ||
+        (isConv && !isOneByOne(node))) {
         refuse("a product whose weights are no constant matrix");
     }
-    const bool transposed = product.intOr("trans_b", 0) != 0;
-    chain.depth = weights.dim(transposed ? 1 : 0).opt;
-    chain.columns = weights.dim(transposed ? 0 : 1).opt;
-    chain.ports = {chain.x, chain.weights};
-    int32_t value = product.outputIndex(0);
-    for (size_t n = 1; n < body.nodeCount(); ++n) {
-        const module::NodeView node = body.node(n);
-        Follower follower = followerOf(node, value, body, chain.columns);
-        value = node.outputIndex(0);
-        if (!isFullShape(node.output(0), product.output(0))) {
-            refuse("a product followed by ", node.op(), ", which enlarges it");
-        }
-        if (follower.port >= 0) {
-            chain.ports.push_back(follower.port);
-            follower.port = static_cast<int32_t>(chain.ports.size()) - 1;
-        }
-        if (n == 1 && follower.kind == Follower::Kind::kPerColumn && follower.step.step == Step::kAdd) {
-            chain.bias = follower.port;
-            continue;
-        }
-        chain.followers.push_back(follower);
+    const bool transposed = isConv || node.intOr("trans_b", 0) != 0;
+    head.depth = weights.dim(transposed ? 1 : 0).opt;
+    head.columns = weights.dim(transposed ? 0 : 1).opt;
+    std::vector<int32_t> ports{x, w};
+    int32_t bias = -1;
+    if (isConv && node.hasInput(2)) {
+        bias = static_cast<int32_t>(ports.size());
+        ports.push_back(portOf(body, node.inputIndex(2)));
     }
-    if (body.outputs().size() != 1 || body.outputs()[0] != value) {
-        refuse("a product whose inner values are read elsewhere");
-    }
-    return chain;
+    const int32_t axis = isConv ? 1 : node.output(0).rank() - 1;
+    head.chain = readChain(body, std::move(ports), bias, axis, head.columns);
+    return head;
 }
 
 // A part of the second-level cache for the rows that a panel meets.
@@ -115,12 +72,12 @@ constexpr int64_t kDepthBlock = 384;
 
 class Product {
 public:
-    Product(Chain chain, int64_t rows, int threads)
-        : mChain(std::move(chain)), mTile(packedTile()), mRows(rows), mThreads(threads) {
-        mPanels = (mChain.columns + mTile.columns - 1) / mTile.columns;
-        const int64_t team = teamFor(mThreads, mPanels * mRows, mChain.depth * mTile.columns / 16 + 1);
+    Product(Head head, int64_t rows, int threads)
+        : mHead(std::move(head)), mChain(mHead.chain), mTile(packedTile()), mRows(rows), mThreads(threads) {
+        mPanels = (mHead.columns + mTile.columns - 1) / mTile.columns;
+        const int64_t team = teamFor(mThreads, mPanels * mRows, mHead.depth * mTile.columns / 16 + 1);
         mTeam = std::max<int64_t>(1, std::min<int64_t>(team, mPanels * ((mRows + mTile.rows - 1) / mTile.rows)));
-        const int64_t mostRows = std::max<int64_t>(mTile.rows, kRowFloats / std::max<int64_t>(mChain.depth, 1));
+        const int64_t mostRows = std::max<int64_t>(mTile.rows, kRowFloats / std::max<int64_t>(mHead.depth, 1));
         mRowBlocks = std::max<int64_t>(1, (mRows + mostRows - 1) / mostRows);
         // Where panels alone do not divide evenly among threads, rows are divided too.
         if (mPanels % mTeam != 0 && mPanels < 4 * mTeam) {
@@ -141,17 +98,12 @@ public:
         auto* const starts = static_cast<float*>(b.workspace);
         if (mChain.bias >= 0) {
             const float* const bias = b.in<float>(static_cast<size_t>(mChain.bias));
-            std::copy(bias, bias + mChain.columns, starts);
-            std::fill(starts + mChain.columns, starts + mPanels * mTile.columns, 0.0F);
+            std::copy(bias, bias + mHead.columns, starts);
+            std::fill(starts + mHead.columns, starts + mPanels * mTile.columns, 0.0F);
         }
         float* const numbers = starts + mPanels * mTile.columns;
-        float* edges = numbers;
-        for (const Follower& follower : mChain.followers) {
-            if (follower.kind == Follower::Kind::kNumber) {
-                std::fill(edges, edges + mTile.columns, *b.in<float>(static_cast<size_t>(follower.port)));
-            }
-            edges += mTile.columns;
-        }
+        float* const edges = numbers + static_cast<int64_t>(mChain.followers.size()) * mTile.columns;
+        repeatNumbers(mChain, b, mTile.columns, numbers);
         // Panels of one block of rows after another: the rows stay in the second-level cache.
         parallelTeam(mTeam, mPanels * mRowBlocks, [&](int64_t member, int64_t begin, int64_t end) {
             for (int64_t item = begin; item < end; ++item) {
@@ -168,10 +120,10 @@ public:
 private:
     void runPanel(const Buffers& b, const float* starts, const float* numbers, float* edge, int64_t panel,
                   int64_t nextPanel, int64_t first, int64_t count) const {
-        const int64_t depth = mChain.depth;
+        const int64_t depth = mHead.depth;
         const int64_t column = panel * mTile.columns;
-        const int64_t width = std::min(mTile.columns, mChain.columns - column);
-        const float* const weights = b.in<float>(1);
+        const int64_t width = std::min(mTile.columns, mHead.columns - column);
+        const float* const weights = b.in<float>(kWeights);
         const int64_t parts = (count + mTile.rows - 1) / mTile.rows;
         const int64_t depthBlocks = (depth + kDepthBlock - 1) / kDepthBlock;
         const bool isWhole = width == mTile.columns;
@@ -190,9 +142,9 @@ private:
                 const int64_t row = first + count * part / parts;
                 const int64_t rows = first + count * (part + 1) / parts - row;
                 // A panel that is not whole is summed aside, all of its depth at once.
-                float* const to = isWhole ? b.out<float>() + row * mChain.columns + column : edge;
-                const int64_t toRow = isWhole ? mChain.columns : mTile.columns;
-                PackedProduct product{b.in<float>(0) + row * depth + k,
+                float* const to = isWhole ? b.out<float>() + row * mHead.columns + column : edge;
+                const int64_t toRow = isWhole ? mHead.columns : mTile.columns;
+                PackedProduct product{b.in<float>(kX) + row * depth + k,
                                       depth,
                                       at,
                                       blockDepth,
@@ -219,33 +171,18 @@ private:
     // Rows of results while they are in the first-level cache.
     void finish(const Buffers& b, const float* numbers, int64_t row, int64_t rows, int64_t column, int64_t width,
                 float* from, int64_t fromRow) const {
-        const bool isAside = fromRow != mChain.columns || from != b.out<float>() + row * mChain.columns + column;
+        const bool isAside = fromRow != mHead.columns || from != b.out<float>() + row * mHead.columns + column;
         for (int64_t r = 0; r < rows; ++r) {
             float* const line = from + r * fromRow;
-            const int64_t at = (row + r) * mChain.columns + column;
-            const float* number = numbers;
-            for (const Follower& follower : mChain.followers) {
-                StepArgs args{};
-                args.to = line;
-                args.a = line;
-                args.count = width;
-                args.p0 = follower.step.p0;
-                args.p1 = follower.step.p1;
-                if (follower.kind == Follower::Kind::kNumber) {
-                    args.b = number;
-                } else if (follower.kind != Follower::Kind::kFunction) {
-                    args.b = b.in<float>(static_cast<size_t>(follower.port)) +
-                             (follower.kind == Follower::Kind::kTensor ? at : column);
-                }
-                number += mTile.columns;
-                stepTable().of(follower.step.step, ElementClass::kFloat)(args);
-            }
+            const int64_t at = (row + r) * mHead.columns + column;
+            applyFollowers(mChain, b, numbers, mTile.columns, line, width, at, column);
             if (isAside) {
                 std::copy(line, line + width, b.out<float>() + at);
             }
         }
     }
 
+    Head mHead;
     Chain mChain;
     const PackedTile& mTile;
     int64_t mRows;
@@ -258,48 +195,67 @@ private:
 } // namespace
 
 bool beginsWithProduct(const module::GraphView& body) {
-    return body.nodeCount() > 0 && body.node(0).op() == "matmul" && body.node(0).hasInput(1) &&
-           body.node(0).input(1).isConstant();
+    if (body.nodeCount() == 0) {
+        return false;
+    }
+    const module::NodeView head = body.node(0);
+    const bool isConv = head.op() == "conv" && head.hasInput(1) && isOneByOne(head);
+    return (isConv || head.op() == "matmul") && head.hasInput(1) && head.input(1).isConstant();
 }
 
 TnFormat packedWeights(const module::GraphView& body) {
-    const bool transposed = body.node(0).intOr("trans_b", 0) != 0;
-    const int32_t across = transposed ? 0 : 1;
-    TnFormat format = module::blockedFormat(2, {{across, static_cast<int32_t>(packedTile().columns)}});
-    format.order[0] = across;
-    format.order[1] = 1 - across;
+    const module::NodeView head = body.node(0);
+    const bool isConv = head.op() == "conv";
+    const int32_t across = isConv || head.intOr("trans_b", 0) != 0 ? 0 : 1;
+    TnFormat format =
+        module::blockedFormat(head.input(1).rank(), {{across, static_cast<int32_t>(packedTile().columns)}});
+    if (across == 1) {
+        std::swap(format.order[0], format.order[1]);
+    }
     return format;
 }
 
+std::vector<TnFormat> packedProductLayouts(const module::GraphView& body) {
+    const Head head = headOf(body);
+    std::vector<TnFormat> layouts;
+    for (const int32_t value : body.inputs()) {
+        layouts.push_back(module::linearFormat(body.value(value).rank()));
+    }
+    const bool isConv = body.node(0).op() == "conv";
+    const TnFormat results = isConv ? module::channelsLastFormat(body.node(0).output(0).rank())
+                                    : module::linearFormat(body.node(0).output(0).rank());
+    for (size_t i = 0; i < head.chain.ports.size(); ++i) {
+        if (i == kX || head.chain.isTensor[i]) {
+            layouts[static_cast<size_t>(head.chain.ports[i])] = results;
+        }
+    }
+    layouts[static_cast<size_t>(head.chain.ports[kWeights])] = packedWeights(body);
+    layouts.push_back(results);
+    return layouts;
+}
+
 void checkPackedProduct(const Task& task) {
-    const Chain chain = chainOf(task.body);
+    const std::vector<TnFormat> layouts = packedProductLayouts(task.body);
+    const auto check = [](const TnPortFormat& port, const TnFormat& layout) {
+        if (port.dtype != TN_F32 || !module::equal(port.format, layout)) {
+            refuse("a packed product with a port of ", nameOf(port.dtype), " in the layout ",
+                   module::describe(port.format), " instead of ", module::describe(layout));
+        }
+    };
     for (size_t i = 0; i < task.inputs.size(); ++i) {
-        const bool isWeights = static_cast<int32_t>(i) == chain.weights;
-        if (task.inputs[i].dtype != TN_F32) {
-            refuse("a packed product of ", nameOf(task.inputs[i].dtype));
-        }
-        const bool fits = isWeights ? module::equal(task.inputs[i].format, packedWeights(task.body))
-                                    : module::isLinear(task.inputs[i].format);
-        if (!fits) {
-            refuse("a packed product with an operand in the layout ", module::describe(task.inputs[i].format));
-        }
+        check(task.inputs[i], layouts[i]);
     }
-    if (task.outputs[0].dtype != TN_F32 || !module::isLinear(task.outputs[0].format)) {
-        refuse("a packed product with a result in the layout ", module::describe(task.outputs[0].format));
-    }
+    check(task.outputs[0], layouts.back());
 }
 
 TaskPlan planPackedProduct(const Task& task, const PortShapes& shapes) {
-    const Chain chain = chainOf(task.body);
-    const Shape& x = shapes.inputs[static_cast<size_t>(chain.x)];
-    if (x.dims.empty() || x.dims.back() != chain.depth) {
-        invalid("a product of ", shapeText(x.dims), " with weights of depth ", chain.depth);
-    }
-    const int64_t rows = product(x.dims, 0, x.dims.size() - 1);
+    Head head = headOf(task.body);
+    const Shape& x = shapes.inputs[static_cast<size_t>(head.chain.ports[kX])];
+    const int64_t rows = head.depth == 0 ? 0 : x.elements / head.depth;
     TaskPlan result;
-    result.inputPorts = chain.ports;
+    result.inputPorts = head.chain.ports;
     result.outputPorts = {0};
-    const Product kernel(chain, rows, shapes.threads);
+    const Product kernel(std::move(head), rows, shapes.threads);
     result.plan.workspace = kernel.workspace();
     result.plan.run = [kernel](const Buffers& b) {
         kernel.run(b);

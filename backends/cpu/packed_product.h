@@ -6,14 +6,16 @@
 
 #include "backends/common/task_kernel.h"
 
+#include <vector>
+
 namespace tenon::cpu {
 
 using namespace tenon::kernels;
 
-// A matmul alone, or the first of a region's nodes, with weights that are constant.
+// A matmul or a convolution of windows of one, alone or the first of a region's nodes, with weights that are constant.
 bool beginsWithProduct(const module::GraphView& body);
-// The layout that weights are packed in: it depends on the instruction set.
-TnFormat packedWeights(const module::GraphView& body);
+// The layouts of the inputs and then of the output. Weights are packed for the instruction set, images have their channels last. Throws a refusal.
+std::vector<TnFormat> packedProductLayouts(const module::GraphView& body);
 // Throws a refusal for what cannot be computed so: other types, other followers than constant factors, sums and activations.
 void checkPackedProduct(const Task& task);
 TaskPlan planPackedProduct(const Task& task, const PortShapes& shapes);

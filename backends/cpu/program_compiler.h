@@ -1,4 +1,4 @@
-// From a body of pointwise ops to steps over virtual registers. Used by program.cpp, and for its functions by packed_product.cpp.
+// From a body of pointwise ops to steps over virtual registers. Used by program.cpp, and for its functions by followers.cpp.
 #pragma once
 
 #include "backends/cpu/program.h"

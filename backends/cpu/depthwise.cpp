@@ -1,0 +1,169 @@
+#include "backends/cpu/depthwise.h"
+
+#include "backends/common/parallel.h"
+#include "backends/common/window.h"
+#include "backends/cpu/followers.h"
+#include "backends/cpu/simd/depthwise_row.h"
+
+#include <algorithm>
+
+namespace tenon::cpu {
+
+namespace {
+
+// Operands of the kernel: x, the weights, then those of the chain.
+constexpr size_t kX = 0;
+constexpr size_t kWeights = 1;
+
+Chain chainOf(const module::GraphView& body) {
+    const module::NodeView node = body.node(0);
+    const module::ValueView weights = node.input(1);
+    const int32_t x = portOf(body, node.inputIndex(0));
+    const int32_t w = portOf(body, node.inputIndex(1));
+    if (x < 0 || w < 0 || x == w || !weights.isConstant() || !weights.isStatic() || weights.rank() != 4 ||
+        weights.dim(1).opt != 1 || weights.dim(0).opt != node.intOr("group", 1)) {
+        refuse("a convolution that is not depthwise over images, with constant weights");
+    }
+    const int64_t channels = weights.dim(0).opt;
+    const module::ValueView input = node.input(0);
+    if (channels < depthwiseLanes() || !input.isStatic(1) || input.dim(1).opt != channels) {
+        refuse("a depthwise convolution of ", channels, " channels");
+    }
+    std::vector<int32_t> ports{x, w};
+    int32_t bias = -1;
+    if (node.hasInput(2)) {
+        bias = static_cast<int32_t>(ports.size());
+        ports.push_back(portOf(body, node.inputIndex(2)));
+    }
+    Chain chain = readChain(body, std::move(ports), bias, 1, channels);
+    for (const Follower& follower : chain.followers) {
+        if (follower.kind == Follower::Kind::kPerChannel) {
+            refuse("a depthwise convolution followed by something for each channel that is no bias");
+        }
+    }
+    return chain;
+}
+
+struct Depthwise {
+    Chain chain;
+    Window window;
+    int64_t batches = 0;
+    int64_t channels = 0;
+    int threads = 1;
+
+    int64_t line() const { return window.output[1] * channels; }
+    int64_t rows() const { return batches * window.output[0]; }
+    int64_t team() const { return teamFor(threads, rows(), line() * (window.taps() + 4) / 8 + 1); }
+
+    void run(const Buffers& b) const {
+        auto* const numbers = static_cast<float*>(b.workspace);
+        repeatNumbers(chain, b, line(), numbers);
+        parallelTeam(team(), rows(), [&](int64_t, int64_t begin, int64_t end) {
+            for (int64_t row = begin; row < end; ++row) {
+                runRow(b, numbers, row / window.output[0], row % window.output[0]);
+            }
+        });
+    }
+
+    void runRow(const Buffers& b, const float* numbers, int64_t batch, int64_t outputRow) const {
+        // Lines of the window that are inside the image.
+        const int64_t top = outputRow * window.strides[0] - window.padBegin[0];
+        int64_t first = 0;
+        while (first < window.kernel[0] && top + first * window.dilations[0] < 0) {
+            ++first;
+        }
+        int64_t last = window.kernel[0];
+        while (last > first && top + (last - 1) * window.dilations[0] >= window.input[0]) {
+            --last;
+        }
+        const int64_t inputLine = window.input[1] * channels;
+        const int64_t at = (batch * window.output[0] + outputRow) * line();
+        float* const y = b.out<float>() + at;
+        DepthwiseRow row{};
+        row.x = b.in<float>(kX) + (batch * window.input[0] + top + first * window.dilations[0]) * inputLine;
+        row.xLine = window.dilations[0] * inputLine;
+        row.width = window.input[1];
+        row.w = b.in<float>(kWeights) + first * window.kernel[1] * channels;
+        row.wLine = window.kernel[1] * channels;
+        row.lines = last - first;
+        row.columns = window.kernel[1];
+        row.stride = window.strides[1];
+        row.dilation = window.dilations[1];
+        row.pad = window.padBegin[1];
+        row.start = chain.bias >= 0 ? b.in<float>(static_cast<size_t>(chain.bias)) : nullptr;
+        row.y = y;
+        row.outputs = window.output[1];
+        row.channels = channels;
+        depthwiseRow(row);
+        applyFollowers(chain, b, numbers, line(), y, line(), at, 0);
+    }
+};
+
+} // namespace
+
+bool beginsWithDepthwise(const module::GraphView& body) {
+    if (body.nodeCount() == 0 || body.node(0).op() != "conv" || !body.node(0).hasInput(1)) {
+        return false;
+    }
+    const module::ValueView weights = body.node(0).input(1);
+    return weights.isConstant() && weights.rank() == 4 && body.node(0).intOr("group", 1) > 1 && weights.isStatic() &&
+           weights.dim(1).opt == 1;
+}
+
+std::vector<TnFormat> depthwiseLayouts(const module::GraphView& body) {
+    const Chain chain = chainOf(body);
+    std::vector<TnFormat> layouts;
+    for (const int32_t value : body.inputs()) {
+        layouts.push_back(module::linearFormat(body.value(value).rank()));
+    }
+    for (size_t i = 0; i < chain.ports.size(); ++i) {
+        if (i == kX || chain.isTensor[i]) {
+            layouts[static_cast<size_t>(chain.ports[i])] = module::channelsLastFormat(4);
+        }
+    }
+    layouts[static_cast<size_t>(chain.ports[kWeights])] = module::permutedFormat({2, 3, 1, 0});
+    layouts.push_back(module::channelsLastFormat(4));
+    return layouts;
+}
+
+void checkDepthwise(const Task& task) {
+    const std::vector<TnFormat> layouts = depthwiseLayouts(task.body);
+    const auto check = [](const TnPortFormat& port, const TnFormat& layout) {
+        if (port.dtype != TN_F32 || !module::equal(port.format, layout)) {
+            refuse("a depthwise convolution with a port of ", nameOf(port.dtype), " in the layout ",
+                   module::describe(port.format), " instead of ", module::describe(layout));
+        }
+    };
+    for (size_t i = 0; i < task.inputs.size(); ++i) {
+        check(task.inputs[i], layouts[i]);
+    }
+    check(task.outputs[0], layouts.back());
+}
+
+TaskPlan planDepthwise(const Task& task, const PortShapes& shapes) {
+    Depthwise kernel;
+    kernel.chain = chainOf(task.body);
+    const Shape& x = shapes.inputs[static_cast<size_t>(kernel.chain.ports[kX])];
+    const Shape& weights = shapes.inputs[static_cast<size_t>(kernel.chain.ports[kWeights])];
+    const Call call(task.body.node(0), shapes.scalars, {x, weights}, {shapes.outputs[0]}, shapes.threads);
+    kernel.window = windowOf(call, {weights.dims[2], weights.dims[3]});
+    kernel.batches = x.dims[0];
+    kernel.channels = weights.dims[0];
+    kernel.threads = shapes.threads;
+    TaskPlan result;
+    result.inputPorts = kernel.chain.ports;
+    result.outputPorts = {0};
+    result.plan.workspace =
+        static_cast<int64_t>(kernel.chain.followers.size()) * kernel.line() * static_cast<int64_t>(sizeof(float));
+    if (shapes.outputs[0].elements == 0) {
+        result.plan.run = [](const Buffers&) { return Code::kOk; };
+        return result;
+    }
+    result.plan.run = [kernel](const Buffers& b) {
+        kernel.run(b);
+        return Code::kOk;
+    };
+    return result;
+}
+
+} // namespace tenon::cpu

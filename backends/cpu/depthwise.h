@@ -1,0 +1,22 @@
+// Depthwise convolutions of images whose channels are last in memory, and what follows them element by element: so that a network of these and of
+// products keeps one layout.
+//
+// Who uses it: the cpu planner. What it must not know: how tactics are offered.
+#pragma once
+
+#include "backends/common/task_kernel.h"
+
+#include <vector>
+
+namespace tenon::cpu {
+
+using namespace tenon::kernels;
+
+// A convolution of each channel by itself, with constant weights, alone or the first of a region's nodes.
+bool beginsWithDepthwise(const module::GraphView& body);
+// The layouts of the inputs and then of the output. Throws a refusal.
+std::vector<TnFormat> depthwiseLayouts(const module::GraphView& body);
+void checkDepthwise(const Task& task);
+TaskPlan planDepthwise(const Task& task, const PortShapes& shapes);
+
+} // namespace tenon::cpu

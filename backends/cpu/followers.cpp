@@ -1,0 +1,123 @@
+#include "backends/cpu/followers.h"
+
+#include "backends/cpu/program.h"
+
+#include <algorithm>
+
+namespace tenon::cpu {
+
+namespace {
+
+// One element per channel, whatever other extents of one there are.
+bool isPerChannel(const module::ValueView& operand, const module::ValueView& result, int32_t axis, int64_t channels) {
+    const int32_t offset = result.rank() - operand.rank();
+    if (!operand.isStatic() || offset < 0 || operand.optElements() != channels || axis < offset) {
+        return false;
+    }
+    return operand.dim(axis - offset).opt == channels;
+}
+
+Follower followerOf(const module::NodeView& node, int32_t value, const Chain& chain, const module::GraphView& body) {
+    Follower follower;
+    if (node.inputCount() == 1 && node.inputIndex(0) == value) {
+        const auto step = floatStep(node);
+        if (!step) {
+            refuse("a product followed by ", node.op());
+        }
+        follower.step = *step;
+        return follower;
+    }
+    const bool isSum = node.op() == "binary.add";
+    const bool first = node.inputCount() == 2 && node.inputIndex(0) == value;
+    const int32_t other = node.inputCount() == 2 ? node.inputIndex(first ? 1 : 0) : -1;
+    if ((!isSum && node.op() != "binary.mul") || portOf(body, other) < 0 || (!first && node.inputIndex(1) != value)) {
+        refuse("a product followed by ", node.op(), " of something else");
+    }
+    const module::ValueView operand = body.value(other);
+    const module::ValueView result = node.output(0);
+    follower.step.step = isSum ? Step::kAdd : Step::kMul;
+    if (operand.isStatic() && operand.optElements() == 1 && operand.rank() <= result.rank()) {
+        follower.kind = Follower::Kind::kNumber;
+    } else if (isPerChannel(operand, result, chain.channelAxis, chain.channels)) {
+        follower.kind = Follower::Kind::kPerChannel;
+    } else if (isFullShape(operand, result)) {
+        follower.kind = Follower::Kind::kTensor;
+    } else {
+        refuse("a product followed by ", node.op(), " with a tensor of another shape");
+    }
+    return follower;
+}
+
+} // namespace
+
+int32_t portOf(const module::GraphView& body, int32_t value) {
+    const auto inputs = body.inputs();
+    const auto found = std::find(inputs.begin(), inputs.end(), value);
+    return value < 0 || found == inputs.end() ? -1 : static_cast<int32_t>(found - inputs.begin());
+}
+
+Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, int32_t bias, int32_t channelAxis,
+                int64_t channels) {
+    Chain chain;
+    chain.channelAxis = channelAxis;
+    chain.channels = channels;
+    chain.bias = bias;
+    chain.ports = std::move(headPorts);
+    chain.isTensor.assign(chain.ports.size(), false);
+    const module::NodeView head = body.node(0);
+    int32_t value = head.outputIndex(0);
+    for (size_t n = 1; n < body.nodeCount(); ++n) {
+        const module::NodeView node = body.node(n);
+        Follower follower = followerOf(node, value, chain, body);
+        if (!isFullShape(node.output(0), head.output(0))) {
+            refuse("a product followed by ", node.op(), ", which enlarges it");
+        }
+        if (follower.kind != Follower::Kind::kFunction) {
+            follower.operand = static_cast<int32_t>(chain.ports.size());
+            chain.ports.push_back(portOf(body, node.inputIndex(node.inputIndex(0) == value ? 1 : 0)));
+            chain.isTensor.push_back(follower.kind == Follower::Kind::kTensor);
+        }
+        value = node.outputIndex(0);
+        if (n == 1 && chain.bias < 0 && follower.kind == Follower::Kind::kPerChannel &&
+            follower.step.step == Step::kAdd) {
+            chain.bias = follower.operand;
+            continue;
+        }
+        chain.followers.push_back(follower);
+    }
+    if (body.outputs().size() != 1 || body.outputs()[0] != value) {
+        refuse("a product whose inner values are read elsewhere");
+    }
+    return chain;
+}
+
+void repeatNumbers(const Chain& chain, const Buffers& b, int64_t width, float* to) {
+    for (const Follower& follower : chain.followers) {
+        if (follower.kind == Follower::Kind::kNumber) {
+            std::fill(to, to + width, *b.in<float>(static_cast<size_t>(follower.operand)));
+        }
+        to += width;
+    }
+}
+
+void applyFollowers(const Chain& chain, const Buffers& b, const float* numbers, int64_t width, float* line,
+                    int64_t count, int64_t at, int64_t channel) {
+    for (const Follower& follower : chain.followers) {
+        StepArgs args{};
+        args.to = line;
+        args.a = line;
+        args.count = count;
+        args.p0 = follower.step.p0;
+        args.p1 = follower.step.p1;
+        if (follower.kind == Follower::Kind::kNumber) {
+            args.b = numbers;
+        } else if (follower.kind != Follower::Kind::kFunction) {
+            args.b = b.in<float>(static_cast<size_t>(follower.operand)) +
+                     (follower.kind == Follower::Kind::kTensor ? at : channel);
+        }
+        numbers += width;
+        stepTable().of(follower.step.step, ElementClass::kFloat)(args);
+    }
+}
+
+} // namespace tenon::cpu

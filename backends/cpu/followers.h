@@ -1,0 +1,42 @@
+// What follows a product or convolution element by element, in the same kernel: constant factors and sums for each channel or all, another tensor of the
+// result's shape, functions of one operand.
+//
+// Who uses it: products with packed weights and depthwise convolutions. Results have their channels last in memory. What it must not know: how
+// the results come about.
+#pragma once
+
+#include "backends/common/task_kernel.h"
+#include "backends/cpu/program_compiler.h"
+
+#include <vector>
+
+namespace tenon::cpu {
+
+struct Follower {
+    enum class Kind : uint8_t { kPerChannel, kNumber, kTensor, kFunction };
+    Kind kind = Kind::kFunction;
+    int32_t operand = -1; // place among the operands
+    ProgramStep step;
+};
+
+struct Chain {
+    int32_t channelAxis = -1; // of the result
+    int64_t channels = 0;     // of the result
+    int32_t bias = -1;        // place among the operands: what the sums begin with; -1: zero
+    std::vector<Follower> followers;
+    std::vector<int32_t> ports; // of the operands, the head's first
+    std::vector<bool> isTensor; // operands of the result's shape, which are laid out as it is
+};
+
+int32_t portOf(const module::GraphView& body, int32_t value);
+// Of a body whose first node is the head, with the ports that the head reads. Throws a refusal for anything else than a chain.
+Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, int32_t bias, int32_t channelAxis,
+                int64_t channels);
+
+// The followers' numbers, each repeated over `width` elements; `to` has chain.followers.size() * width floats.
+void repeatNumbers(const Chain& chain, const Buffers& b, int64_t width, float* to);
+// On a line of results: elements `at` and on of the result, channels `channel` and on, in `line`. Numbers as repeatNumbers laid them out.
+void applyFollowers(const Chain& chain, const Buffers& b, const float* numbers, int64_t width, float* line,
+                    int64_t count, int64_t at, int64_t channel);
+
+} // namespace tenon::cpu
