@@ -36,14 +36,15 @@ struct Scratch {
     float* factors; // columns
     float* keys;    // copies of 16-bit tensors
     float* values;
-    float* tail;   // the last values of a row, in tiles of full width: keys x columns
+    float* tail;   // the last values of a row, in tiles of full width: keys x columns of a tile
     float* result; // columns x the width in full tiles
 };
 
 class Attention {
 public:
     explicit Attention(const AttentionShape& shape, int threads)
-        : mShape(shape), mColumns(attentionTable().columns), mThreads(threads) {}
+        : mShape(shape), mScoreTile(attentionTable().tileFor(shape.rows)),
+          mValueTile(attentionTable().tileFor(shape.width)), mColumns(mScoreTile.columns), mThreads(threads) {}
 
     int64_t workspace() const { return scratchSize() * mThreads * static_cast<int64_t>(sizeof(float)); }
 
@@ -75,12 +76,13 @@ public:
 
 private:
     bool isWide() const { return mShape.type == TN_F32; }
-    int64_t fullWidth() const { return mShape.width / mColumns * mColumns; }
+    int64_t fullWidth() const { return mShape.width / mValueTile.columns * mValueTile.columns; }
+    int64_t paddedWidth() const { return roundUp(mShape.width, mValueTile.columns); }
 
     int64_t scratchSize() const {
         const int64_t keys = mShape.keys;
         const int64_t copies = mShape.depth + (isWide() ? 0 : keys * (mShape.depth + mShape.width));
-        return mColumns * (mShape.depth + 3 * keys + 1 + roundUp(mShape.width, mColumns)) + copies;
+        return mColumns * (mShape.depth + 2 * keys + 1 + paddedWidth()) + mValueTile.columns * keys + copies;
     }
     Scratch scratchOf(float* from) const {
         const auto take = [&from](int64_t count) {
@@ -94,9 +96,9 @@ private:
         scratch.queries = take(mColumns * mShape.depth);
         scratch.scores = take(mColumns * keys);
         scratch.offsets = take(mColumns * keys);
-        scratch.tail = take(mColumns * keys);
+        scratch.tail = take(mValueTile.columns * keys);
         scratch.factors = take(mColumns);
-        scratch.result = take(mColumns * roundUp(mShape.width, mColumns));
+        scratch.result = take(mColumns * paddedWidth());
         scratch.keys = take(isWide() ? 0 : keys * mShape.depth);
         scratch.values = take(isWide() ? 0 : keys * mShape.width);
         return scratch;
@@ -139,9 +141,9 @@ private:
         const int64_t rest = mShape.width - fullWidth();
         for (int64_t j = 0; rest > 0 && j < mShape.keys; ++j) {
             const float* from = values.data + j * values.row + fullWidth();
-            float* const to = scratch.tail + j * mColumns;
+            float* const to = scratch.tail + j * mValueTile.columns;
             std::copy(from, from + rest, to);
-            std::fill(to + rest, to + mColumns, 0.0F);
+            std::fill(to + rest, to + mValueTile.columns, 0.0F);
         }
         return values;
     }
@@ -201,7 +203,6 @@ private:
 
     void runBlock(const Buffers& b, int64_t batch, int64_t head, int64_t row, const Matrix& keys, const Matrix& values,
                   const Scratch& scratch) const {
-        const AttentionTable& table = attentionTable();
         const int64_t count = std::min(mColumns, mShape.rows - row);
         packQueries(b, batch, head, row, count, scratch);
         ScoreBlock block{};
@@ -209,15 +210,16 @@ private:
         block.keys = mShape.causal ? std::min(mShape.keys, row + count) : mShape.keys;
         block.scale = static_cast<float>(mShape.scale);
         block.firstHidden = mShape.causal ? row + 1 : std::numeric_limits<int64_t>::max();
-        for (int64_t j = 0; j < block.keys; j += table.rows) {
-            table.product(std::min(table.rows, block.keys - j),
-                          {keys.data + j * keys.row, keys.row, keys.element, scratch.queries, mColumns, mShape.depth,
-                           scratch.scores + j * mColumns, mColumns, nullptr});
+        block.columns = mColumns;
+        for (int64_t j = 0; j < block.keys; j += mScoreTile.rows) {
+            mScoreTile.product(std::min(mScoreTile.rows, block.keys - j),
+                               {keys.data + j * keys.row, keys.row, keys.element, scratch.queries, mColumns,
+                                mShape.depth, scratch.scores + j * mColumns, mColumns, nullptr});
         }
         if (mShape.hasMask) {
             readMask(b, batch, head, row, count, scratch, block);
         }
-        table.softmax(block, scratch.factors);
+        attentionTable().softmax(block, scratch.factors);
         for (int64_t c = 0; c < count && mShape.nanToZero; ++c) {
             if (std::isnan(scratch.factors[c])) {
                 scratch.factors[c] = 0;
@@ -231,23 +233,23 @@ private:
 
     void sumValues(const Buffers& b, int64_t batch, int64_t head, int64_t row, int64_t count, int64_t keys,
                    const Matrix& values, const Scratch& scratch) const {
-        const AttentionTable& table = attentionTable();
         const int64_t full = fullWidth();
-        const int64_t padded = roundUp(mShape.width, mColumns);
+        const int64_t padded = paddedWidth();
+        const int64_t columns = mValueTile.columns;
         // Full tiles go straight to where they belong if that holds floats.
         float* const result = isWide() ? b.out<float>() + mShape.y.at(batch, head, row) : scratch.result;
         const int64_t resultRow = isWide() ? mShape.y.row : padded;
         // Rows in equal parts: 32 are 11, 11 and 10 rather than 12, 12 and 8.
-        const int64_t parts = (count + table.rows - 1) / table.rows;
-        for (int64_t part = 0; part < parts; ++part) {
-            const int64_t r = count * part / parts;
-            const int64_t rows = count * (part + 1) / parts - r;
-            for (int64_t e = 0; e < padded; e += mColumns) {
-                const bool isTail = e >= full;
-                table.product(rows, {scratch.scores + r, 1, mColumns, isTail ? scratch.tail : values.data + e,
-                                     isTail ? mColumns : values.row, keys,
-                                     isTail ? scratch.result + r * padded + e : result + r * resultRow + e,
-                                     isTail ? padded : resultRow, scratch.factors + r});
+        const int64_t parts = (count + mValueTile.rows - 1) / mValueTile.rows;
+        for (int64_t e = 0; e < padded; e += columns) {
+            const bool isTail = e >= full;
+            for (int64_t part = 0; part < parts; ++part) {
+                const int64_t r = count * part / parts;
+                mValueTile.product(count * (part + 1) / parts - r,
+                                   {scratch.scores + r, 1, mColumns, isTail ? scratch.tail : values.data + e,
+                                    isTail ? columns : values.row, keys,
+                                    isTail ? scratch.result + r * padded + e : result + r * resultRow + e,
+                                    isTail ? padded : resultRow, scratch.factors + r});
             }
         }
         for (int64_t c = 0; c < count; ++c) {
@@ -262,7 +264,9 @@ private:
     }
 
     AttentionShape mShape;
-    int64_t mColumns;
+    AttentionTile mScoreTile;
+    AttentionTile mValueTile;
+    int64_t mColumns; // queries of a block
     int mThreads;
 };
 

@@ -14,60 +14,66 @@ HWY_BEFORE_NAMESPACE();
 namespace tenon::cpu {
 namespace HWY_NAMESPACE {
 
-// Two vectors wide; as many rows as leave registers for the operands.
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
-constexpr int kTileRows = 12;
-#elif HWY_ARCH_ARM_A64
-constexpr int kTileRows = 8;
-#elif HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
-constexpr int kTileRows = 4;
+// As many rows as leave registers for the operands: 32 registers with AVX-512 and on ARM, 16 elsewhere.
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL || HWY_ARCH_ARM_A64
+constexpr int kNarrowRows = 12;
+constexpr int kWideRows = 6;
+constexpr int kWideVectors = 4;
 #else
-constexpr int kTileRows = 6;
+constexpr int kNarrowRows = 6;
+constexpr int kWideRows = 6;
+constexpr int kWideVectors = 2;
 #endif
+constexpr int kNarrowVectors = 2;
 
-template <int kRows>
+template <int kRows, int kVectors>
 void ProductOf(const TileProduct& t) {
     const FloatTag d;
     const size_t lanes = hn::Lanes(d);
-    FloatVec left[kRows];
-    FloatVec right[kRows];
+    FloatVec sums[kRows][kVectors];
     for (int r = 0; r < kRows; ++r) {
-        left[r] = hn::Zero(d);
-        right[r] = hn::Zero(d);
+        for (int v = 0; v < kVectors; ++v) {
+            sums[r][v] = hn::Zero(d);
+        }
     }
     const float* a = t.a;
     const float* b = t.b;
     for (int64_t k = 0; k < t.depth; ++k) {
-        const FloatVec b0 = hn::LoadU(d, b);
-        const FloatVec b1 = hn::LoadU(d, b + lanes);
+        FloatVec columns[kVectors];
+        HWY_UNROLL(4)
+        for (int v = 0; v < kVectors; ++v) {
+            columns[v] = hn::LoadU(d, b + static_cast<size_t>(v) * lanes);
+        }
         HWY_UNROLL(16)
         for (int r = 0; r < kRows; ++r) {
             const FloatVec x = hn::Set(d, a[r * t.aRow]);
-            left[r] = hn::MulAdd(x, b0, left[r]);
-            right[r] = hn::MulAdd(x, b1, right[r]);
+            HWY_UNROLL(4)
+            for (int v = 0; v < kVectors; ++v) {
+                sums[r][v] = hn::MulAdd(x, columns[v], sums[r][v]);
+            }
         }
         a += t.aDepth;
         b += t.bDepth;
     }
     for (int r = 0; r < kRows; ++r) {
         const FloatVec factor = hn::Set(d, t.factors != nullptr ? t.factors[r] : 1.0F);
-        hn::StoreU(hn::Mul(left[r], factor), d, t.c + r * t.cRow);
-        hn::StoreU(hn::Mul(right[r], factor), d, t.c + r * t.cRow + lanes);
+        for (int v = 0; v < kVectors; ++v) {
+            hn::StoreU(hn::Mul(sums[r][v], factor), d,
+                       t.c + r * t.cRow + static_cast<int64_t>(static_cast<size_t>(v) * lanes));
+        }
     }
 }
 
-template <int kRows>
+template <int kRows, int kVectors>
 void ProductUpTo(int64_t rows, const TileProduct& tile) {
     if (rows == kRows) {
-        ProductOf<kRows>(tile);
+        ProductOf<kRows, kVectors>(tile);
     } else if constexpr (kRows > 1) {
-        ProductUpTo<kRows - 1>(rows, tile);
+        ProductUpTo<kRows - 1, kVectors>(rows, tile);
     }
 }
 
-void Product(int64_t rows, const TileProduct& tile) { ProductUpTo<kTileRows>(rows, tile); }
-
-// One half of the columns of key j, scaled and masked; `first` is the half's first column.
+// A vector of columns of key j, scaled and masked; `first` is its first column.
 HWY_INLINE FloatVec MaskedScores(FloatTag d, const ScoreBlock& block, int64_t j, int64_t columns, int64_t first) {
     FloatVec s = hn::Mul(hn::LoadU(d, block.scores + j * columns + first), hn::Set(d, block.scale));
     if (block.offsets != nullptr) {
@@ -87,7 +93,7 @@ HWY_INLINE FloatVec MaskedScores(FloatTag d, const ScoreBlock& block, int64_t j,
 void Softmax(const ScoreBlock& block, float* factors) {
     const FloatTag d;
     const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-    const int64_t columns = 2 * lanes;
+    const int64_t columns = block.columns;
     for (int64_t first = 0; first < columns; first += lanes) {
         FloatVec top = hn::Set(d, -std::numeric_limits<float>::infinity());
         for (int64_t j = 0; j < block.keys; ++j) {
@@ -107,7 +113,10 @@ void Softmax(const ScoreBlock& block, float* factors) {
 }
 
 const AttentionTable& Attention() {
-    static const AttentionTable table{static_cast<int64_t>(2 * hn::Lanes(FloatTag())), kTileRows, Product, Softmax};
+    const auto lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
+    static const AttentionTable table{{kNarrowVectors * lanes, kNarrowRows, ProductUpTo<kNarrowRows, kNarrowVectors>},
+                                      {kWideVectors * lanes, kWideRows, ProductUpTo<kWideRows, kWideVectors>},
+                                      Softmax};
     return table;
 }
 

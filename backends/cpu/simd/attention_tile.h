@@ -25,6 +25,7 @@ struct TileProduct {
 struct ScoreBlock {
     float* scores; // keys x columns
     int64_t keys;
+    int64_t columns; // of a tile
     float scale;
     // Added to scaled scores; or, if they replace them, what scores become where it is not NaN. Null: none.
     const float* offsets;
@@ -34,17 +35,27 @@ struct ScoreBlock {
     int64_t firstHidden; // column c sees keys below firstHidden + c only
 };
 
-struct AttentionTable {
+// Products of up to `rows` rows with `columns` columns.
+struct AttentionTile {
     int64_t columns;
-    int64_t rows; // at most, of a product
+    int64_t rows;
     void (*product)(int64_t rows, const TileProduct& tile);
+};
+
+struct AttentionTable {
+    AttentionTile narrow; // two vectors of columns
+    AttentionTile wide;   // more of them, where there are registers for it: better where columns fill them
     // Scores become e^(score - largest), and `factors` what each column is to be multiplied with to sum to one.
     void (*softmax)(const ScoreBlock& block, float* factors);
+
+    // The tile for so many columns: the wide one unless it leaves more of itself empty.
+    const AttentionTile& tileFor(int64_t columns) const {
+        const int64_t inWide = (columns + wide.columns - 1) / wide.columns * wide.columns;
+        const int64_t inNarrow = (columns + narrow.columns - 1) / narrow.columns * narrow.columns;
+        return inWide * 8 <= inNarrow * 9 ? wide : narrow;
+    }
 };
 
 const AttentionTable& attentionTable();
-
-// No instruction set has more.
-inline constexpr int64_t kMostQueryColumns = 128;
 
 } // namespace tenon::cpu
