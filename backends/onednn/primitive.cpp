@@ -255,8 +255,17 @@ Built buildConvolution(const Request& request) {
             weights = weights.permute_axes(swapped);
         }
     }
-    const bool choose = request.chooseWeights && (groups == 1 || depthwise);
-    const memory::desc weightsAsked = choose ? anyLike(weights) : weights;
+    // The strides of extents of one are nobody's business but oneDNN's, whose fast kernels ask for certain ones: where the layout is the one
+    // that oneDNN would choose, it chooses again, and its own description is used.
+    const bool mayChoose =
+        (groups == 1 || depthwise) && (request.chooseWeights || !module::isLinear(weightsPort.format));
+    const auto formatOfWeights = [&](const memory::desc& desc) {
+        return depthwise ? depthwiseFormat(desc) : formatOf(desc, order);
+    };
+    const auto isAsked = [&](const memory::desc& desc) {
+        const std::optional<TnFormat> format = formatOfWeights(desc);
+        return request.chooseWeights || (format && module::equal(*format, weightsPort.format));
+    };
 
     built.arguments.push_back({DNNL_ARG_SRC, chain.source, false, src});
     built.arguments.push_back({DNNL_ARG_WEIGHTS, chain.weights, false, weights});
@@ -286,31 +295,36 @@ Built buildConvolution(const Request& request) {
             refuse("negative padding");
         }
     }
-    if (deconv) {
-        dnnl::deconvolution_forward::primitive_desc pd(
-            chain.bias >= 0 ? dnnl::deconvolution_forward::desc(
-                                  dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct, src,
-                                  weightsAsked, bias, dst, strides, dilates, padBegin, padEnd)
-                            : dnnl::deconvolution_forward::desc(dnnl::prop_kind::forward_inference,
-                                                                dnnl::algorithm::deconvolution_direct, src,
-                                                                weightsAsked, dst, strides, dilates, padBegin, padEnd),
-            attributes, cpuEngine());
-        built.arguments[1].desc = pd.weights_desc();
-        finish(built, pd, dnnl::deconvolution_forward(pd));
-    } else {
-        dnnl::convolution_forward::primitive_desc pd(
+    const auto make = [&](const memory::desc& asked) {
+        if (deconv) {
+            const dnnl::deconvolution_forward::primitive_desc pd(
+                chain.bias >= 0 ? dnnl::deconvolution_forward::desc(dnnl::prop_kind::forward_inference,
+                                                                    dnnl::algorithm::deconvolution_direct, src, asked,
+                                                                    bias, dst, strides, dilates, padBegin, padEnd)
+                                : dnnl::deconvolution_forward::desc(dnnl::prop_kind::forward_inference,
+                                                                    dnnl::algorithm::deconvolution_direct, src, asked,
+                                                                    dst, strides, dilates, padBegin, padEnd),
+                attributes, cpuEngine());
+            built.arguments[1].desc = pd.weights_desc();
+            finish(built, pd, dnnl::deconvolution_forward(pd));
+            return;
+        }
+        const dnnl::convolution_forward::primitive_desc pd(
             chain.bias >= 0
                 ? dnnl::convolution_forward::desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_auto,
-                                                  src, weightsAsked, bias, dst, strides, dilates, padBegin, padEnd)
+                                                  src, asked, bias, dst, strides, dilates, padBegin, padEnd)
                 : dnnl::convolution_forward::desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_auto,
-                                                  src, weightsAsked, dst, strides, dilates, padBegin, padEnd),
+                                                  src, asked, dst, strides, dilates, padBegin, padEnd),
             attributes, cpuEngine());
         built.arguments[1].desc = pd.weights_desc();
         finish(built, pd, dnnl::convolution_forward(pd));
+    };
+    make(mayChoose ? anyLike(weights) : weights);
+    if (mayChoose && !isAsked(built.arguments[1].desc)) {
+        make(weights);
     }
-    if (choose) {
-        std::optional<TnFormat> format =
-            depthwise ? depthwiseFormat(built.arguments[1].desc) : formatOf(built.arguments[1].desc, order);
+    if (request.chooseWeights && mayChoose) {
+        const std::optional<TnFormat> format = formatOfWeights(built.arguments[1].desc);
         built.weightsKnown = format.has_value();
         built.weights = format.value_or(TnFormat{});
     }
