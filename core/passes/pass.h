@@ -56,6 +56,7 @@ support::Result<bool> shapeSimplify(PassContext& context);
 support::Result<bool> commonSubexpressions(PassContext& context);
 support::Result<bool> deadCode(PassContext& context);
 support::Result<bool> recogniseActivations(PassContext& context);
+support::Result<bool> foldPadding(PassContext& context);
 support::Result<bool> foldBatchNorm(PassContext& context);
 support::Result<bool> transposeElimination(PassContext& context);
 support::Result<bool> reshapeElimination(PassContext& context);

@@ -28,6 +28,7 @@ const std::vector<Pass>& allPasses() {
         {"shape_simplify", "casts, expansions, slices and the like that change nothing disappear", shapeSimplify},
         {"recognise_activations", "activations written out in arithmetic become the op that they are",
          recogniseActivations},
+        {"fold_padding", "zeros around an image become the padding of the convolution that reads it", foldPadding},
         {"fold_batch_norm", "per-channel scales and shifts by constants move into weights", foldBatchNorm},
         {"transpose_elim", "transposes cancel, compose and move to where they do", transposeElimination},
         {"reshape_elim", "reshapes cancel and compose", reshapeElimination},

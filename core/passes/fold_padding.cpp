@@ -1,0 +1,77 @@
+// fold_padding: zeros that a pad adds around an image become the padding of the convolution that reads it.
+//
+// Only what lies in the spatial dimensions, adds and does not cut, and is zero. The convolution's padding must be given in numbers; others that
+// read the padded tensor keep it.
+#include "core/passes/rewriter.h"
+
+#include <algorithm>
+
+namespace tenon::passes {
+
+namespace {
+
+using ir::Node;
+using ir::Value;
+
+// Counts at the begin and end of each dimension of x; nothing where they are not known or the pad does something else.
+std::optional<std::vector<int64_t>> zerosAround(const Node& pad, const ir::ExprPool& pool) {
+    const int32_t rank = pad.input(0)->type().rank();
+    const auto* const listed = pad.attributes().get<ir::DimList>("pads");
+    const ir::AttributeMap& attributes = pad.attributes();
+    const bool isZero = pad.inputs().size() == 1 && attributes.stringOr("mode", "constant") == "constant" &&
+                        attributes.floatOr("value", 0) == 0;
+    if (rank < 3 || listed == nullptr || !isZero) {
+        return std::nullopt;
+    }
+    std::vector<int64_t> axes = attributes.intsOr("axes", {});
+    for (int64_t d = 0; !attributes.has("axes") && d < rank; ++d) {
+        axes.push_back(d);
+    }
+    std::vector<int64_t> counts(2 * static_cast<size_t>(rank), 0);
+    if (listed->dims.size() != 2 * axes.size()) {
+        return std::nullopt;
+    }
+    for (size_t i = 0; i < listed->dims.size(); ++i) {
+        const int64_t axis = axes[i % axes.size()];
+        const size_t d = static_cast<size_t>(axis < 0 ? axis + rank : axis);
+        const ir::DimExpr count = listed->dims[i];
+        if (!count.valid() || !pool.isConstant(count) || pool.constantValue(count) < 0 ||
+            (d < 2 && pool.constantValue(count) != 0)) {
+            return std::nullopt;
+        }
+        counts[i < axes.size() ? d : d + static_cast<size_t>(rank)] = pool.constantValue(count);
+    }
+    return counts;
+}
+
+} // namespace
+
+support::Result<bool> foldPadding(PassContext& context) {
+    Rewriter rewriter(context);
+    rewriter.forEachNode([&](Node& node) {
+        Node* const pad = node.op() == "conv" && node.input(0) != nullptr ? node.input(0)->producer() : nullptr;
+        if (pad == nullptr || pad->op() != "pad" || pad->settings().debugOutput || pad->output(0)->quantization() ||
+            node.attributes().stringOr("auto_pad", "explicit") != "explicit") {
+            return;
+        }
+        const auto counts = zerosAround(*pad, rewriter.pool());
+        if (!counts) {
+            return;
+        }
+        const size_t rank = counts->size() / 2;
+        std::vector<int64_t> pads = node.attributes().intsOr("pads", std::vector<int64_t>(2 * (rank - 2), 0));
+        if (pads.size() != 2 * (rank - 2)) {
+            return;
+        }
+        for (size_t d = 2; d < rank; ++d) {
+            pads[d - 2] += (*counts)[d];
+            pads[d - 2 + rank - 2] += (*counts)[d + rank];
+        }
+        rewriter.setAttribute(node, "pads", std::move(pads));
+        rewriter.setInput(node, 0, pad->input(0));
+        rewriter.inferAgain(node);
+    });
+    return rewriter.finish();
+}
+
+} // namespace tenon::passes
