@@ -106,22 +106,27 @@ float Min(const float* x, int64_t count) {
              [&](float v, bool) { best = v < best || v != v ? v : best; });
     return best;
 }
+// The lanes pairwise, then the rest of the row.
+template <class Element>
+HWY_INLINE float AddLanes(FloatVec v, const float* x, int64_t count, Element element) {
+    const FloatTag d;
+    float sum = hn::GetLane(hn::SumOfLanes(d, v));
+    for (int64_t i = count - count % static_cast<int64_t>(hn::Lanes(d)); i < count; ++i) {
+        sum += element(x[i]);
+    }
+    return sum;
+}
+
 float Sum(const float* x, int64_t count) {
-    double sum = 0;
-    ForLanes(Fold(x, count, 0.0F, AddStep{}, AddStep{}), x, count, [&](float v, bool) { sum += v; });
-    return static_cast<float>(sum);
+    return AddLanes(Fold(x, count, 0.0F, AddStep{}, AddStep{}), x, count, [](float v) HWY_ATTR { return v; });
 }
 float SumOfSquares(const float* x, float center, int64_t count) {
-    double sum = 0;
-    ForLanes(Fold(x, count, 0.0F, AddSquareStep{center}, AddStep{}), x, count, [&](float v, bool element) {
-        sum += element ? static_cast<double>(v - center) * static_cast<double>(v - center) : static_cast<double>(v);
-    });
-    return static_cast<float>(sum);
+    return AddLanes(Fold(x, count, 0.0F, AddSquareStep{center}, AddStep{}), x, count,
+                    [=](float v) HWY_ATTR { return (v - center) * (v - center); });
 }
 float SumOfAbs(const float* x, int64_t count) {
-    double sum = 0;
-    ForLanes(Fold(x, count, 0.0F, AddAbsStep{}, AddStep{}), x, count, [&](float v, bool) { sum += std::fabs(v); });
-    return static_cast<float>(sum);
+    return AddLanes(Fold(x, count, 0.0F, AddAbsStep{}, AddStep{}), x, count,
+                    [](float v) HWY_ATTR { return std::fabs(v); });
 }
 float Product(const float* x, int64_t count) {
     float product = 1;
