@@ -130,6 +130,9 @@ Operation readAttention(const module::GraphView& body) {
     if (node.intOr("causal", 0) != 0 || node.intOr("nan_to_zero", 0) != 0) {
         refuse("cudnn's attention here is neither causal nor of rows without a score");
     }
+    if (node.intOr("k_transposed", 0) != 0) {
+        refuse("cudnn reads keys whose elements lie side by side"); // 9.19 crashes at others
+    }
     if (node.hasInput(3) && node.input(3).dtype() == TN_BOOL) {
         refuse("cudnn adds masks; this one is of bools");
     }

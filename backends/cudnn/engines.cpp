@@ -215,17 +215,22 @@ std::optional<EngineChoice> choiceOf(std::string_view name) {
     return name.empty() ? std::optional<EngineChoice>(choice) : std::nullopt;
 }
 
-std::vector<Offer> enginesFor(const Place& place, const Graph& graph, size_t most) {
+std::vector<Offer> enginesFor(const Place& place, const Graph& graph, size_t most, bool others) {
     std::vector<Offer> offers;
-    const size_t fromHeuristics = (most * 2 + 2) / 3;
+    const size_t fromHeuristics = others ? (most * 2 + 2) / 3 : most;
     for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
+        if (mode == CUDNN_HEUR_MODE_FALLBACK && !others && !offers.empty()) {
+            break;
+        }
         try {
             addHeuristics(place, graph, mode, offers, fromHeuristics);
         } catch (const Failure&) {
             continue; // the heuristics know nothing of such graphs
         }
     }
-    addOthers(place, graph, offers, most);
+    if (others) {
+        addOthers(place, graph, offers, most);
+    }
     return offers;
 }
 

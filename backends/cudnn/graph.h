@@ -66,8 +66,9 @@ struct Offer {
     EngineFacts facts;
 };
 
-// The heuristics' engines, best first, then others that accept the graph; at most `most`.
-std::vector<Offer> enginesFor(const Place& place, const Graph& graph, size_t most);
+// The heuristics' engines, best first, then, with `others`, more that accept the graph; at most `most`. Of attention the heuristics
+// know them all.
+std::vector<Offer> enginesFor(const Place& place, const Graph& graph, size_t most, bool others);
 
 // Throws Failure where the engine does not take the graph, or its plan cannot be built here.
 Descriptor buildPlan(const Place& place, const Graph& graph, const EngineChoice& choice);

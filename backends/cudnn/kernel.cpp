@@ -86,7 +86,7 @@ Planned planFor(const Handle& handle, const Compiled& compiled, const module::Pr
         return planned;
     }
     // Other extents may be none for this engine: whatever has no less precision.
-    for (const Offer& offer : enginesFor(place, planned.graph, 32)) {
+    for (const Offer& offer : enginesFor(place, planned.graph, 32, compiled.operation.kind != Kind::kAttention)) {
         const bool reduced =
             offer.facts.transforms || (offer.facts.tensorCores && compiled.ports.output.dtype == TN_F32);
         if (!reduced && attempt(offer.choice)) {

@@ -351,7 +351,8 @@ private:
         const bool isF32 = precision.type == TN_F32;
         const size_t most = swapped ? precision.most / 2 : precision.most;
         double estimate = floorUs(task, operation, precision);
-        for (const Offer& offer : enginesFor(place, graph, isF32 ? 6 * most : 2 * most)) {
+        for (const Offer& offer :
+             enginesFor(place, graph, isF32 ? 6 * most : 2 * most, operation.kind != Kind::kAttention)) {
             const bool tf32 = isF32 && offer.facts.tensorCores;
             size_t& count = tf32 ? rounded : exact;
             if (offer.facts.transforms || (tf32 && !task.mayUseTf32()) || count >= most) {

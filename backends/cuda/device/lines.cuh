@@ -191,13 +191,14 @@ __device__ inline void norm(const NormArgs& a, const Ports& ports) {
 #else
         const Line<TEAM, Element> row(x, a.length, 1);
 #endif
+        using Total = typename SumOf<Element>::Type;
         Wide mean = 0;
         if (a.center != 0) {
-            Sum<Wide>::Type sum = 0;
+            Total sum = 0;
             row.forAll([&](I64, Wide value) { sum += value; });
-            mean = (Wide)(teamMerge<TEAM>(sum, AddUp()) / (Sum<Wide>::Type)a.length);
+            mean = (Wide)(teamMerge<TEAM>(sum, AddUp()) / (Total)a.length);
         }
-        Sum<Wide>::Type squares = 0;
+        Total squares = 0;
         row.forAll([&](I64, Wide value) {
             const Wide apart = value - mean;
             squares += apart * apart;

@@ -298,3 +298,16 @@ template <>
 struct Sum<float> {
     using Type = double;
 };
+// Of elements: those of 16 bits have nothing that a sum in float would lose.
+template <class T>
+struct SumOf {
+    using Type = typename Sum<typename Of<T>::Wide>::Type;
+};
+template <>
+struct SumOf<F16> {
+    using Type = float;
+};
+template <>
+struct SumOf<BF16> {
+    using Type = float;
+};

@@ -132,11 +132,10 @@ void planReduce(NodePlan& n) {
 
 // Elements of a line of at most `longest` that one thread of its team keeps in registers; 0: too many. A line that has a place there is
 // worked on by the longest one's team, however short it is.
-int64_t rowOf(int64_t longest, bool sideBySide) {
-    if (longest <= 0 || longest > 8192 || sideBySide) {
+int64_t rowOf(int64_t longest, int64_t team) {
+    if (longest <= 0 || longest > 8192) {
         return 0;
     }
-    const int64_t team = teamOf(1, longest, false);
     const int64_t row = (longest + team - 1) / team;
     return row <= 32 ? row : 0;
 }
@@ -158,7 +157,9 @@ int64_t softmaxRow(const module::NodeView& node) {
         return 0;
     }
     const auto axis = static_cast<size_t>(normalizeAxis(node.intOr("axis", -1), rank));
-    return longestOf(x, axis + 1, rank) == 1 ? rowOf(longestOf(x, axis, axis + 1), false) : 0;
+    return longestOf(x, axis + 1, rank) == 1
+               ? rowOf(longestOf(x, axis, axis + 1), teamOf(1, longestOf(x, axis, axis + 1), false))
+               : 0;
 }
 int64_t softmaxLongest(const module::NodeView& node) {
     const auto rank = static_cast<size_t>(node.input(0).rank());
@@ -172,6 +173,14 @@ int64_t normLongest(const module::NodeView& node) {
         return 0;
     }
     return longestOf(node.input(0), static_cast<size_t>(normalizeAxis(node.intOr("axis", -1), rank)), rank);
+}
+
+// Of norms whose lines have a longest: with few lines, a block works on each.
+int normTeam(const module::NodeView& node) {
+    constexpr int64_t kFewLines = 4096;
+    const int64_t longest = std::max<int64_t>(normLongest(node), 1);
+    const bool few = node.input(0).optElements() / longest < kFewLines;
+    return few && longest >= 256 ? 256 : teamOf(1, longest, false);
 }
 
 // --- Lines along an axis ----------------------------------------------------------------------------------------------------------------------
@@ -279,9 +288,9 @@ void checkTopk(const module::NodeView& node) {
 std::string printNorm(const NodeTypes& types, bool hasAddend) {
     Source source(types.wideIndex);
     source.define("KERNEL_NORM");
-    if (const int64_t row = rowOf(normLongest(types.node), false); row > 0) {
-        source.define("ROW", std::to_string(row))
-            .define("ONLY_TEAM", std::to_string(teamOf(1, normLongest(types.node), false)));
+    const int team = normTeam(types.node);
+    if (const int64_t row = rowOf(normLongest(types.node), team); row > 0) {
+        source.define("ROW", std::to_string(row)).define("ONLY_TEAM", std::to_string(team));
     }
     if (hasAddend) {
         source.define("HAS_ADDEND", "1");
@@ -313,8 +322,9 @@ void planBlocks(NodePlan& n, const Dims& dims, size_t blockRank, bool center, co
     fill(args.dims, loop.dims, kTensorDims);
     fill(args.scale, loop.strides[0], kTensorDims);
     fill(args.bias, loop.strides[1], kTensorDims);
-    const int64_t longest = normLongest(n.call.node());
-    const int team = teamOf(args.outer, rowOf(longest, false) > 0 ? longest : args.length, false);
+    const int known = normTeam(n.call.node());
+    const bool inRegisters = rowOf(normLongest(n.call.node()), known) > 0;
+    const int team = inRegisters ? known : teamOf(args.outer, args.length, false);
     n.plan.launch(withTeam("norm", team), args.length > 0 ? args.outer * team : 0, args);
 }
 

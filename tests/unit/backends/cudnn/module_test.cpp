@@ -82,6 +82,8 @@ TEST_F(ModuleTest, RefusesAttentionThatItsEnginesDoNotDo) {
     const std::string three = "(f16[1,2,16,8], f16[1,2,16,8], f16[1,2,16,8]";
     EXPECT_EQ(refusal("attention" + three + ") -> f16[1,2,16,8]"), "");
     EXPECT_THAT(refusal("attention" + three + ") {causal=1} -> f16[1,2,16,8]"), HasSubstr("causal"));
+    EXPECT_THAT(refusal("attention(f16[1,2,16,8], f16[1,2,8,16], f16[1,2,16,8]) {k_transposed=1} -> f16[1,2,16,8]"),
+                HasSubstr("side by side"));
     EXPECT_THAT(refusal("attention" + three + ", bool[16]) -> f16[1,2,16,8]"), HasSubstr("bools"));
     EXPECT_THAT(refusal("attention(f32[1,2,16,8], f32[1,2,16,8], f32[1,2,16,8]) -> f32[1,2,16,8]"), HasSubstr("f32"));
 }
