@@ -245,7 +245,7 @@ private:
     }
 
     // Of a value that is another times a number: takes the node in.
-    static bool scaledValue(const Value& value, std::vector<Node*>& nodes, double& scale) {
+    bool scaledValue(const Value& value, std::vector<Node*>& nodes, double& scale) const {
         Node* const node = value.producer();
         if (node == nullptr || (node->op() != "binary.mul" && node->op() != "binary.div") ||
             readerOf(value) == nullptr) {
@@ -253,7 +253,7 @@ private:
         }
         const auto scaled = withNumber(*node);
         if (!scaled || (node->op() == "binary.div" && (node->input(0) != scaled->value || scaled->number == 0)) ||
-            scaled->value->type().rank() != value.type().rank()) {
+            !passes::sameShape(mGraph.pool(), scaled->value->type(), value.type())) {
             return false;
         }
         scale *= node->op() == "binary.mul" ? scaled->number : 1 / scaled->number;
@@ -271,7 +271,8 @@ private:
         if (Node* const shape = producerOf(operand.value, "reshape")) {
             Node* const expand = producerOf(shape->input(0), "expand");
             Node* const unit = expand != nullptr ? producerOf(expand->input(0), "reshape") : nullptr;
-            if (unit != nullptr && repeatsHeads(*unit->input(0), *expand->output(0), *operand.value) &&
+            if (unit != nullptr &&
+                repeatsHeads(*unit->input(0), *unit->output(0), *expand->output(0), *operand.value) &&
                 readerOf(*operand.value) != nullptr && readerOf(*shape->input(0)) == shape &&
                 readerOf(*expand->input(0)) == expand) {
                 operand.nodes.insert(operand.nodes.end(), {shape, expand, unit});
@@ -281,10 +282,16 @@ private:
         return operand;
     }
 
-    // [B, G, T, D] -> [B, G, n, T, D] -> [B, G n, T, D]
-    bool repeatsHeads(const Value& from, const Value& expanded, const Value& to) const {
-        if (from.type().rank() != 4 || expanded.type().rank() != 5 || to.type().rank() != 4) {
+    // [B, G, T, D] -> [B, G, 1, T, D] -> [B, G, n, T, D] -> [B, G n, T, D]. With the unit elsewhere the heads would be tiled, not repeated.
+    bool repeatsHeads(const Value& from, const Value& unit, const Value& expanded, const Value& to) const {
+        if (from.type().rank() != 4 || unit.type().rank() != 5 || expanded.type().rank() != 5 ||
+            to.type().rank() != 4 || !mGraph.pool().provablyEqual(unit.type().dims[2], mGraph.pool().constant(1))) {
             return false;
+        }
+        for (size_t d = 0; d < 4; ++d) {
+            if (!sameExtent(from, d, unit, d < 2 ? d : d + 1)) {
+                return false;
+            }
         }
         const auto& expandedDims = expanded.type().dims;
         const ir::DimExpr heads = mGraph.pool().mul(expandedDims[1], expandedDims[2]);

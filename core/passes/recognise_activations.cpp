@@ -94,10 +94,30 @@ private:
 
     bool replace(Node& node, Value* x, const std::string& op, ir::AttributeMap attributes) {
         if (x->constant() != nullptr || x->type().dtype != node.output(0)->type().dtype ||
-            !sameShape(mRewriter.pool(), x->type(), node.output(0)->type())) {
+            !sameShape(mRewriter.pool(), x->type(), node.output(0)->type()) || !isOfOnePrecision(node, *x)) {
             return false;
         }
         mRewriter.replace(node, mRewriter.makeInstead(node, op, {x}, std::move(attributes)));
+        return true;
+    }
+
+    // Between x and the node nobody asked for another precision: one op has one.
+    static bool isOfOnePrecision(const Node& node, const Value& x) {
+        std::set<const Node*> seen{&node};
+        std::vector<const Node*> open{&node};
+        while (!open.empty()) {
+            const Node* const next = open.back();
+            open.pop_back();
+            if (next->settings().precision != node.settings().precision) {
+                return false;
+            }
+            for (const Value* input : next->inputs()) {
+                const Node* const producer = input != nullptr && input != &x ? input->producer() : nullptr;
+                if (producer != nullptr && producer->op() != "const" && seen.insert(producer).second) {
+                    open.push_back(producer);
+                }
+            }
+        }
         return true;
     }
 

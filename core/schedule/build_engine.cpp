@@ -391,7 +391,15 @@ private:
                 if (index == SelectionBuilder::kHostShape) {
                     continue;
                 }
-                Task& task = *profile.builder->region(chosen.region).task;
+                RegionEntry& region = profile.regions[static_cast<size_t>(chosen.region)];
+                if (const std::string problem = mVerifier->bodyProblem(region); !problem.empty()) {
+                    region.wrong = true;
+                    allTrusted = false;
+                    note(support::cat("dropped region '", region.label, "': ", problem,
+                                      "; this is a defect of the pattern"));
+                    continue;
+                }
+                Task& task = *region.task;
                 allTrusted = trust(task, task.candidates[static_cast<size_t>(index)]) && allTrusted;
             }
             TN_ASSIGN_OR_RETURN(const std::vector<const ConversionChoice*> conversions, conversionsOf(profile));
@@ -420,11 +428,13 @@ private:
         if (mVerifier->check(task, candidate)) {
             return true;
         }
-        std::string note =
-            support::cat("dropped tactic '", candidate.tactic.name, "' of ", task.label(), ": ", candidate.reason);
-        mOptions.log.warning(note);
-        mNotes.push_back(std::move(note));
+        note(support::cat("dropped tactic '", candidate.tactic.name, "' of ", task.label(), ": ", candidate.reason));
         return false;
+    }
+
+    void note(std::string text) {
+        mOptions.log.warning(text);
+        mNotes.push_back(std::move(text));
     }
 
     // The conversions by kernels that the profile's selection relies on, of values and of constants; each once.

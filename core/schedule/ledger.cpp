@@ -235,8 +235,7 @@ support::Result<TimingCache> timesOf(const std::string& ledger) {
                         record.samples = candidate.at("samples").get<int32_t>();
                         if (const auto verified = candidate.find("verified"); verified != candidate.end()) {
                             record.verified = {verified->at("max_abs").get<double>(),
-                                               verified->at("max_rel").get<double>(),
-                                               verified->at("module").get<std::string>()};
+                                               verified->at("max_rel").get<double>(), verified->value("module", "")};
                         }
                     } else if (candidate.at("state") == "failed") {
                         record.failure = candidate.at("reason").get<std::string>();

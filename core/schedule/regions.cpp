@@ -39,7 +39,7 @@ public:
     support::Status addSingles() {
         for (ir::Node* node : mGraph.nodes()) {
             if (node->op() != "const") {
-                TN_RETURN_IF_ERROR(add(node->op(), {node}, extractBody({node}, node->name())));
+                TN_RETURN_IF_ERROR(add(node->op(), {node}, extractBody({node}, node->name()), false));
             }
         }
         return {};
@@ -122,22 +122,23 @@ private:
             return support::invalidArgument("a region has no nodes, or a constant among them");
         }
         if (!region.body) {
-            return add(region.label, nodes, extractBody(nodes, region.label));
+            return add(region.label, nodes, extractBody(nodes, region.label), false);
         }
         Body body;
         body.graph = region.body;
         body.inputs = region.inputs;
         body.outputs = region.outputs;
-        return add(region.label, nodes, body);
+        return add(region.label, nodes, body, true);
     }
 
-    support::Status add(const std::string& label, std::vector<ir::Node*> nodes, const Body& body) {
+    support::Status add(const std::string& label, std::vector<ir::Node*> nodes, const Body& body, bool replaced) {
         std::vector<ir::ConstantPtr> constants;
         for (const ir::Value* input : body.inputs) {
             constants.push_back(input->constant());
         }
         RegionEntry region;
         region.label = label;
+        region.replaced = replaced;
         region.inputs = body.inputs;
         region.outputs = body.outputs;
         for (const ir::Node* node : nodes) {

@@ -18,6 +18,8 @@ struct RegionEntry {
     std::vector<ir::Value*> inputs; // of the task, constants included
     std::vector<ir::Value*> outputs;
     std::shared_ptr<Task> task; // shared by regions that compute the same
+    bool replaced = false;      // the task is not these nodes, but something that a pattern says is equal
+    bool wrong = false;         // verification found that it is not: the region is out
     // Expressions of TnPrepareArgs::scalars. Those of the task are of the region that it was made for: equal in form, of other symbols.
     std::vector<ir::DimExpr> scalars;
     // Element type that the user asked this region to compute in, when the node has a precision of its own.

@@ -159,6 +159,9 @@ support::Result<SelectionProblem> SelectionBuilder::build() {
         for (const ir::Node* node : region.nodes) {
             entry.nodes.push_back(nodeIds.at(node));
         }
+        if (region.wrong) {
+            continue;
+        }
         bool haveFast = false;
         for (const Candidate& candidate : region.task->candidates) {
             bool usable = candidate.state == CandidateState::kOpen || candidate.state == CandidateState::kTimed;

@@ -293,7 +293,8 @@ void TacticTimer::race(const Task& task, std::vector<Contender>& group) {
                 contender.spentUs += *us * repeat;
                 best = best == 0 ? *us : std::min(best, *us);
             }
-            contender.done = !us.ok() || mContext.cancelled() || finished(contender, best, budget);
+            const bool complete = !us.ok() || finished(contender, best, budget); // it also sets the record
+            contender.done = complete || mContext.cancelled();
             running -= contender.done ? 1 : 0;
         }
     }

@@ -172,7 +172,7 @@ support::Result<TimingCache> TimingCache::deserialize(std::string_view text) {
                             if (const auto verified = json.find("verified"); verified != json.end()) {
                                 record.verified = {verified->at("max_abs").get<double>(),
                                                    verified->at("max_rel").get<double>(),
-                                                   verified->at("module").get<std::string>()};
+                                                   verified->value("module", "")};
                             }
                             if (!(record.us >= 0)) {
                                 return support::invalidFile("timing cache has a negative time for tactic ", tactic,

@@ -4,6 +4,7 @@
 #include "core/support/hash.h"
 #include "core/support/text.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace tenon::schedule {
@@ -100,6 +101,64 @@ const std::string& Verifier::moduleHash(int32_t provider) {
     return known->second;
 }
 
+std::string Verifier::bodyProblem(const RegionEntry& region) {
+    if (!region.replaced || mSpentSeconds > mBudgetSeconds || mContext.cancelled()) {
+        return {};
+    }
+    const Body verbatim = extractBody(region.nodes, region.label);
+    std::vector<ir::ConstantPtr> constants;
+    for (const ir::Value* input : verbatim.inputs) {
+        constants.push_back(input->constant());
+    }
+    const support::Result<std::shared_ptr<Task>> nodes =
+        Task::create(verbatim.graph, std::move(constants), region.task->box(), uint64_t{1} << TN_F32);
+    if (!nodes.ok()) {
+        return {};
+    }
+    const auto [known, added] = mBodyProblems.emplace(support::cat(region.task->key(), "/", (*nodes)->key()), "");
+    if (added) {
+        const auto begin = std::chrono::steady_clock::now();
+        known->second = compareBody(region, verbatim);
+        mSpentSeconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    }
+    return known->second;
+}
+
+std::string Verifier::compareBody(const RegionEntry& region, const Body& verbatim) {
+    const Task& task = *region.task;
+    const std::vector<int64_t> point = samplePoint(task);
+    const std::vector<ir::ConstantPtr> inputs = TacticTimer::testInputs(task, point);
+    std::vector<ir::ConstantPtr> outer;
+    for (const ir::Value* input : verbatim.inputs) {
+        const auto at = std::find(region.inputs.begin(), region.inputs.end(), input);
+        outer.push_back(at != region.inputs.end() ? inputs[static_cast<size_t>(at - region.inputs.begin())]
+                                                  : input->constant());
+        if (!outer.back()) {
+            return support::cat("it does not read '", input->name(), "', which the nodes read");
+        }
+    }
+    const support::Result<std::vector<ir::ConstantPtr>> expected = mOracle.run(*verbatim.graph, outer, point);
+    const support::Result<std::vector<ir::ConstantPtr>> actual = mOracle.run(task.body(), inputs, point);
+    if (!expected.ok() || !actual.ok()) {
+        return {}; // no reference kernel: the tactic's own comparison says so
+    }
+    for (size_t o = 0; o < region.outputs.size(); ++o) {
+        const auto at = std::find(verbatim.outputs.begin(), verbatim.outputs.end(), region.outputs[o]);
+        if (at == verbatim.outputs.end()) {
+            continue;
+        }
+        const ir::Constant& answer = *(*expected)[static_cast<size_t>(at - verbatim.outputs.begin())];
+        const Tolerance tolerance = toleranceOf(answer.dtype);
+        const Difference difference = compare(*(*actual)[o], answer, tolerance.rtol, tolerance.atol);
+        if (difference.mismatched > 0) {
+            return support::cat("its body differs from its nodes in ", difference.mismatched, " of ", answer.elements(),
+                                " elements of '", region.outputs[o]->name(), "' (largest difference ",
+                                difference.maxAbs, ")");
+        }
+    }
+    return {};
+}
+
 Verification Verifier::compareWithOracle(const Task& task, const Candidate& candidate) {
     Verification result;
     auto skip = [&](const std::string& why) {
@@ -111,6 +170,9 @@ Verification Verifier::compareWithOracle(const Task& task, const Candidate& cand
     }
     if (!mContext.canRun(candidate.placement)) {
         return skip("its device is not here");
+    }
+    if (mContext.cancelled()) {
+        return skip("the build was stopped");
     }
     if (mSpentSeconds > mBudgetSeconds) {
         return skip(support::cat("the verification budget of ", mBudgetSeconds, " s was spent"));

@@ -41,7 +41,7 @@ def good():
     return model(nodes, [tensor("x", ["N", 3, 16, 16])], [tensor("y", None)], [weights])
 
 
-def long_build(layers=24):
+def long_build(layers=64):
     """Convolutions of distinct sizes: at level 5 each is timed for a good while."""
     random_weights = np.random.default_rng(1)
     weights, nodes, channels = [], [], 3
@@ -50,7 +50,7 @@ def long_build(layers=24):
         weights.append(numpy_helper.from_array(random_weights.uniform(-0.1, 0.1, (outputs, channels, 3, 3)).astype(np.float32), f"w{i}"))
         nodes.append(helper.make_node("Conv", [f"a{i}" if i else "x", f"w{i}"], [f"a{i + 1}" if i + 1 < layers else "y"], name=f"conv{i}", pads=[1, 1, 1, 1]))
         channels = outputs
-    return model(nodes, [tensor("x", [1, 3, 48, 48])], [tensor("y", None)], weights)
+    return model(nodes, [tensor("x", [1, 3, 96, 96])], [tensor("y", None)], weights)
 
 
 def interrupted(tool, seconds, *words):
@@ -195,8 +195,8 @@ def main():
         # Ctrl-C keeps the best plan so far.
         early = work / "early.plan"
         expect("interrupted build", interrupted(tenon, 2, "build", save("long.onnx", long_build()), "-o", early, "--level", 5), OK, "stopped early")
-        np.save(work / "x48.npy", np.zeros((1, 3, 48, 48), np.float32))
-        expect("plan of an interrupted build", run(tenon, "run", early, "--input", f"x={work / 'x48.npy'}"), OK)
+        np.save(work / "x96.npy", np.zeros((1, 3, 96, 96), np.float32))
+        expect("plan of an interrupted build", run(tenon, "run", early, "--input", f"x={work / 'x96.npy'}"), OK)
 
         # A disk that is full leaves the old file.
         kept = work / "kept.plan"

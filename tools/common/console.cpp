@@ -6,25 +6,40 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 
 namespace tenon::tools {
 
 namespace {
 
-// The one thing a signal handler may touch.
+std::atomic<bool> gBuilding{false};
 std::atomic<int> gInterrupts{0};
 
-void onInterrupt(int) {
-    if (gInterrupts.fetch_add(1) > 0) {
-        _exit(130);
+[[noreturn]] void waitForInterrupts(sigset_t signals) {
+    for (;;) {
+        int signal = 0;
+        sigwait(&signals, &signal);
+        if (!gBuilding || gInterrupts.fetch_add(1) > 0) {
+            // End as if nobody had asked for the signal, so that whoever started the process sees why it ended.
+            std::signal(signal, SIG_DFL);
+            pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+            std::raise(signal);
+        }
+        std::fputs("\nstopping; the best plan so far is kept (Ctrl-C again to quit at once)\n", stderr);
     }
-    constexpr char kText[] = "\nstopping; the best plan so far is kept (Ctrl-C again to quit at once)\n";
-    [[maybe_unused]] ssize_t written = write(STDERR_FILENO, kText, sizeof(kText) - 1);
 }
 
 } // namespace
 
-void catchInterrupt() { std::signal(SIGINT, onInterrupt); }
+void takeInterrupts() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr); // threads that are made later inherit it
+    std::thread(waitForInterrupts, signals).detach();
+}
+
+void catchInterrupt() { gBuilding = true; }
 bool interrupted() { return gInterrupts.load() > 0; }
 
 namespace {

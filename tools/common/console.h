@@ -71,8 +71,12 @@ private:
     std::chrono::steady_clock::time_point mDrawn;
 };
 
-// Installs the Ctrl-C handler; true once it was pressed.
+// Call first in main, before there is another thread: Ctrl-C is then taken by a thread of its own. A handler would run on the stack of whatever
+// thread is interrupted, and code that libraries generate (oneDNN's) uses the stack pointer for data in the heap: the handler would write there.
+void takeInterrupts();
+// From now on Ctrl-C asks to stop instead of ending the process; the second one ends it.
 void catchInterrupt();
+// Whether it was pressed since.
 bool interrupted();
 
 // "12.3 ms", "1.20 s", "850 us"

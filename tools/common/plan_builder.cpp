@@ -341,9 +341,10 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     return built;
 }
 
-std::unique_ptr<ir::Graph> importGraph(const std::string& onnxFile, ConsoleLogger& logger) {
+ImportedGraph importGraph(const std::string& onnxFile, ConsoleLogger& logger) {
     const BuildSettings settings;
-    const Model model = importModel(onnxFile, settings, logger);
+    const auto owner = std::make_shared<Model>(importModel(onnxFile, settings, logger));
+    const Model& model = *owner;
     addProfile(model, settings, logger);
     support::Result<schedule::BuildInput> input =
         api::lowerNetwork(static_cast<const api::Network&>(*model.network),
@@ -351,7 +352,7 @@ std::unique_ptr<ir::Graph> importGraph(const std::string& onnxFile, ConsoleLogge
     if (!input.ok()) {
         throw ToolError(ExitCode::kBadInput, cat("'", onnxFile, "': ", input.status().toString()));
     }
-    return std::move(input->graph);
+    return {owner, std::move(input->graph)};
 }
 
 } // namespace tenon::tools

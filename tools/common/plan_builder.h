@@ -51,6 +51,11 @@ void loadExtensions(const std::vector<std::string>& modules, const std::vector<s
 BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, ConsoleLogger& logger);
 
 // The graph of a model as the build begins with it, before any pass. Throws ToolError as buildPlan.
-std::unique_ptr<ir::Graph> importGraph(const std::string& onnxFile, ConsoleLogger& logger);
+// `model` holds the weights that the graph points to.
+struct ImportedGraph {
+    std::shared_ptr<const void> model;
+    std::unique_ptr<ir::Graph> graph;
+};
+ImportedGraph importGraph(const std::string& onnxFile, ConsoleLogger& logger);
 
 } // namespace tenon::tools

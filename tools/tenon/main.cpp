@@ -139,10 +139,21 @@ std::string suggestionFor(const CLI::App& tool, int argc, char** argv) {
 
 int main(int argc, char** argv) {
     using namespace tenon::tools;
+    takeInterrupts();
     CLI::App tool{"Tenon: build, run and explain inference plans"};
     tool.require_subcommand(1);
     tool.set_version_flag("--version", std::string(tenon::support::versionText()));
     tool.footer(kExitCodesHelp);
+    const auto fail = [argc, argv](ExitCode code, const std::string& why) {
+        std::fprintf(stderr, "error: %s\n", why.c_str());
+        // Whoever reads the document of a verb gets one also when there is no result.
+        if (std::any_of(argv + 1, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; })) {
+            const nlohmann::json error = {{"exit_code", static_cast<int>(code)}, {"message", why}};
+            const nlohmann::json document = {{"error", error}};
+            std::printf("%s\n", document.dump(1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+        }
+        return static_cast<int>(code);
+    };
     VerbAction action;
     const std::string verb = argc > 1 ? argv[1] : "";
     addBuildVerb(tool, action);
@@ -160,29 +171,19 @@ int main(int argc, char** argv) {
             verbs += (verbs.empty() ? "" : ", ") + each->get_name();
         }
         if (!known) {
-            std::fprintf(stderr, "error: there is no verb '%s'; the verbs are: %s\n", verb.c_str(), verbs.c_str());
-            return static_cast<int>(ExitCode::kUsage);
+            return fail(ExitCode::kUsage, "there is no verb '" + verb + "'; the verbs are: " + verbs);
         }
     }
     try {
         tool.parse(argc, argv);
     } catch (const CLI::ExtrasError& error) {
-        std::fprintf(stderr, "error: %s%s\n", error.what(), suggestionFor(tool, argc, argv).c_str());
-        return static_cast<int>(ExitCode::kUsage);
+        return fail(ExitCode::kUsage, error.what() + suggestionFor(tool, argc, argv));
     } catch (const CLI::ParseError& error) {
-        int code = tool.exit(error);
-        return code == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
-    }
-    const auto fail = [&tool](ExitCode code, const char* why) {
-        std::fprintf(stderr, "error: %s\n", why);
-        // Whoever reads the document of a verb gets one also when there is no result.
-        if (tool.get_subcommands().front()->count("--json") > 0) {
-            const nlohmann::json error = {{"exit_code", static_cast<int>(code)}, {"message", why}};
-            const nlohmann::json document = {{"error", error}};
-            std::printf("%s\n", document.dump(1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+        if (error.get_exit_code() == 0) {
+            return tool.exit(error); // --help, --version
         }
-        return static_cast<int>(code);
-    };
+        return fail(ExitCode::kUsage, std::string(error.what()) + "; --help says more");
+    }
     try {
         return static_cast<int>(action());
     } catch (const ToolError& error) {

@@ -15,7 +15,7 @@ namespace tenon::tools {
 
 namespace {
 
-std::unique_ptr<ir::Graph> readGraph(const std::string& path, const CommonFlags& flags) {
+ImportedGraph readGraph(const std::string& path, const CommonFlags& flags) {
     if (path.ends_with(".onnx")) {
         ConsoleLogger logger(flags.threshold());
         return importGraph(path, logger);
@@ -32,7 +32,7 @@ std::unique_ptr<ir::Graph> readGraph(const std::string& path, const CommonFlags&
                                          ? "; text names large constants by their hash: give the ONNX model instead"
                                          : ""));
     }
-    return std::move(*graph);
+    return {nullptr, std::move(*graph)};
 }
 
 } // namespace
@@ -56,7 +56,8 @@ void addOptVerb(CLI::App& tool, VerbAction& action) {
                 }
                 return ExitCode::kOk;
             }
-            const std::unique_ptr<ir::Graph> graph = readGraph(options->file, options->common);
+            const ImportedGraph read = readGraph(options->file, options->common);
+            const std::unique_ptr<ir::Graph>& graph = read.graph;
             std::shared_ptr<const registry::RegistrySnapshot> snapshot = registry::ModuleRegistry::process().snapshot();
             passes::PassContext context{*graph, snapshot->ops()};
             support::Status status;

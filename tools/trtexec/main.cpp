@@ -120,6 +120,7 @@ void run(const Options& options) {
 } // namespace
 
 int main(int argc, char** argv) {
+    takeInterrupts();
     Options options;
     CLI::App tool{"trtexec: build and measure an engine, with TensorRT's flags"};
     tool.add_option("--onnx", options.onnx, "ONNX model");

@@ -108,7 +108,8 @@ void Softmax(const ScoreBlock& block, float* factors) {
             hn::StoreU(p, d, at);
             sum = hn::Add(sum, p);
         }
-        hn::StoreU(hn::Div(hn::Set(d, 1.0F), sum), d, factors + first);
+        // The sum over no keys is zero, and so is what it weighs.
+        hn::StoreU(block.keys == 0 ? sum : hn::Div(hn::Set(d, 1.0F), sum), d, factors + first);
     }
 }
 

@@ -123,7 +123,8 @@ HWY_INLINE FloatVec ErfOf(FloatTag d, FloatVec x) {
 // exp(-|x|) never overflows: 1 / (1 + e) for x >= 0, e / (1 + e) below.
 HWY_INLINE FloatVec SigmoidOf(FloatTag d, FloatVec x) {
     const FloatVec one = hn::Set(d, 1.0F);
-    const FloatVec e = hn::Exp(d, hn::Neg(hn::Min(hn::Abs(x), hn::Set(d, 87.0F))));
+    // Zero where it would leave the normal numbers: a large factor of the result must not bring it back.
+    const FloatVec e = ExpNegative(d, hn::Neg(hn::Abs(x)));
     const FloatVec top = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one);
     const FloatVec y = hn::Div(top, hn::Add(one, e));
     return hn::IfThenElse(hn::Eq(x, x), y, x);

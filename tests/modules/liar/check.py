@@ -78,4 +78,12 @@ folder = tool.data("liar_layouts", network, [image], expected)
 said, plan = build(folder, "liar_layouts", "--level", "3")
 expect("dropped tactic 'nothing' of convert" in said, "a warning should name the conversion")
 tool.run("run", plan, "--check", folder, "--module", module)
+
+# What a module says a region computes is compared with the nodes that it would replace.
+network = model([onnx.helper.make_node("Neg", ["x"], ["y"], name="negative")], [("x", [4, 4])], [("y", [4, 4])])
+square = rng.uniform(-1, 1, (4, 4)).astype(np.float32)
+folder = tool.data("liar_body", network, [square], [-square])
+said, plan = build(folder, "liar_body")
+expect("dropped region 'liar: positive'" in said and "differs from its nodes" in said, "a warning should name the region")
+tool.run("run", plan, "--check", folder, "--module", module)
 print("PASSED")

@@ -1,4 +1,5 @@
-// A module whose kernels are fast and wrong: its cumulative sum is the input, its conversions of layouts do nothing.
+// A module whose kernels are fast and wrong: its cumulative sum is the input, its conversions of layouts do nothing. It also says that negative
+// numbers are what they are the negatives of.
 #include "tenon/module/module.hpp"
 
 #include <cstring>
@@ -38,6 +39,23 @@ public:
         BlobWriter out(kBlobVersion);
         out.boolean(task.op() == "cumsum");
         blob.set("liar", kBlobVersion, out);
+        return Code::kOk;
+    }
+    bool proposes() const override { return true; }
+    Code propose(const TargetView&, const GraphView& graph, ProposalList& proposals, Reason&) const override {
+        for (size_t i = 0; i < graph.nodeCount(); ++i) {
+            const NodeView node = graph.node(i);
+            if (node.op() != "unary.neg") {
+                continue;
+            }
+            OwnedGraph body;
+            const int32_t x = body.addLike(node.input(0));
+            body.addInput(x);
+            const int32_t y = body.addLike(node.output(0));
+            body.addNode("identity", {x}, {y});
+            body.addOutput(y);
+            proposals.add({"positive", {static_cast<int32_t>(i)}, &body, {node.inputIndex(0)}, {node.outputIndex(0)}});
+        }
         return Code::kOk;
     }
 };
