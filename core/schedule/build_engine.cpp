@@ -392,10 +392,10 @@ private:
                     continue;
                 }
                 RegionEntry& region = profile.regions[static_cast<size_t>(chosen.region)];
-                if (const std::string problem = mVerifier->bodyProblem(region); !problem.empty()) {
+                if (const std::string defect = mVerifier->bodyProblem(region); !defect.empty()) {
                     region.wrong = true;
                     allTrusted = false;
-                    note(support::cat("dropped region '", region.label, "': ", problem,
+                    note(support::cat("dropped region '", region.label, "': ", defect,
                                       "; this is a defect of the pattern"));
                     continue;
                 }
