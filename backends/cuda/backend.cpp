@@ -110,8 +110,14 @@ public:
         }
         // The driver stages pageable host memory through pinned pages of its own.
         const auto size = static_cast<size_t>(bytes);
-        const cudaError_t error = stream != nullptr ? cudaMemcpyAsync(to, from, size, cudaMemcpyDefault, stream->stream)
-                                                    : cudaMemcpy(to, from, size, cudaMemcpyDefault);
+        cudaError_t error = cudaSuccess;
+        if (stream != nullptr) {
+            error = cudaMemcpyAsync(to, from, size, cudaMemcpyDefault, stream->stream);
+        } else {
+            // cudaMemcpy returns when a small source is staged, not when it has arrived, and our streams do not wait for the default one.
+            error = cudaMemcpy(to, from, size, cudaMemcpyDefault);
+            error = error == cudaSuccess ? cudaStreamSynchronize(cudaStreamLegacy) : error;
+        }
         return error == cudaSuccess ? Code::kOk
                                     : reason.internal("a copy of ", bytes, " bytes fails: ", cudaGetErrorString(error));
     }

@@ -99,7 +99,7 @@ def models(package, folder, seconds):
         return model.name, label, check_model(tenon, model, flags, min(left, 180)) if left > 5 else {"outcome": "not run", "reason": "no time left"}
 
     results = {}
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
         for name, label, result in pool.map(one, jobs):
             results.setdefault(name, {})[label] = result
     return results

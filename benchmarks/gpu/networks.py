@@ -54,10 +54,14 @@ def make(name, batch):
         return Encoder(24, 1024, 16).eval(), torch.randn(batch, 384, 1024)
     import torchvision
     model = getattr(torchvision.models, name)(weights=None).eval()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):  # statistics that keep activations in range
-            module.running_var.fill_(1.0)
-            module.weight.data.uniform_(0.4, 0.6)
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for module in norms:  # statistics of an image keep activations in range
+        module.momentum = 1.0
+        module.train()
+    if norms:
+        with torch.no_grad():
+            model(torch.randn(4, 3, 224, 224))
+    model.eval()
     if name == "vit_b_16":
         nn.init.normal_(model.heads.head.weight, std=0.02)  # zeros otherwise: nothing could be compared
     return model, torch.randn(batch, 3, 224, 224)

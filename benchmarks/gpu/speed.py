@@ -52,6 +52,18 @@ class Ours:
         subprocess.run([tenon, "run", str(self.plan), "--input", f"x={work / 'x.npy'}", "--output-dir", str(work)], check=True, stdout=subprocess.DEVNULL)
         self.answer = np.load(work / "y.npy")
         self.load_s = None
+        self.profile = self.inspect()
+
+    def inspect(self):
+        """Where the time goes by what the build measured: seconds and steps by operation and tactic, the longest first."""
+        document = json.loads(subprocess.run([self.tenon, "inspect", "--json", str(self.plan)], check=True, stdout=subprocess.PIPE, text=True).stdout)
+        counts = {}
+        for layer in document.get("Layers", []):
+            key = f"{layer['LayerType']} by {layer['TacticName']}"
+            counts[key] = counts.get(key, 0) + 1
+        text = subprocess.run([self.tenon, "inspect", str(self.plan)], check=True, stdout=subprocess.PIPE, text=True).stdout
+        shares = text.partition("where the time goes:")[2].splitlines()[1:]
+        return {"steps": dict(sorted(counts.items(), key=lambda entry: -entry[1])), "times": [" ".join(line.split()) for line in shares if line.strip()][:20]}
 
     def build(self, command):
         begin = time.monotonic()
@@ -116,7 +128,7 @@ def compare(name, batch, package, work, arguments):
     floor = networks.floor_ms(name, batch)
     return {
         "model": name, "batch": batch, "build_s": ours.build_s, "warm_build_s": ours.warm_build_s, "load_s": ours.load_s, "steps": ours.steps,
-        "phases": ours.phases, "relative_error": errors, "floor_ms": floor, "of_floor": floor / medians["tenon"],
+        "phases": ours.phases, "profile": ours.profile, "relative_error": errors, "floor_ms": floor, "of_floor": floor / medians["tenon"],
         "best_peer": best, "speedup": medians[best] / medians["tenon"],
         "latency_ms": {engine: {"median": medians[engine], "min": min(values), "max": max(values)} for engine, values in rounds.items()},
     }
@@ -144,6 +156,6 @@ def run(entries, package, work, arguments, seconds, keep):
                 results.append({"model": name, "batch": int(batch), "reason": f"{problem} {output[-800:]}"})
             free()
             slowest = max(slowest, 0.7 * (time.monotonic() - begin))
-        print(json.dumps({key: value for key, value in results[-1].items() if key != "phases"}), file=sys.stderr, flush=True)
+        print(json.dumps({key: value for key, value in results[-1].items() if key not in ("phases", "profile")}), file=sys.stderr, flush=True)
         keep(results)
     return results

@@ -11,17 +11,21 @@ __device__ inline I64 wrapped(I64 index, I64 extent) {
 #endif
 
 #ifdef KERNEL_GATHER
-extern "C" __global__ void gather(const __grid_constant__ GatherArgs a, const __grid_constant__ Ports ports) {
-    const Element* data = input<Element>(ports, a.operands, 0);
+template <class Piece>
+__device__ inline void gatherAll(const GatherArgs& a, const Ports& ports) {
+    const Piece* data = input<Piece>(ports, a.operands, 0);
     const Indices* indices = input<Indices>(ports, a.operands, 1);
-    Element* to = output<Element>(ports, a.operands, 0);
+    Piece* to = output<Piece>(ports, a.operands, 0);
     for (Index i = threadIndex(); i < (Index)a.count; i += threadCount()) {
         const Index within = i % (Index)a.block;
         const Index row = i / (Index)a.block;
         const I64 index = wrapped((I64)indices[row % (Index)a.indices], a.extent);
-        to[i] = index < 0 ? Element(0) : data[((I64)(row / (Index)a.indices) * a.extent + index) * a.block + (I64)within];
+        to[i] = index < 0 ? Piece{} : data[((I64)(row / (Index)a.indices) * a.extent + index) * a.block + (I64)within];
     }
 }
+extern "C" __global__ void gather(const __grid_constant__ GatherArgs a, const __grid_constant__ Ports ports) { gatherAll<Element>(a, ports); }
+// The same in pieces of 16 bytes; the block and the count are of pieces.
+extern "C" __global__ void gather_16(const __grid_constant__ GatherArgs a, const __grid_constant__ Ports ports) { gatherAll<uint4>(a, ports); }
 #endif
 
 #ifdef KERNEL_GATHER_ELEMENTS

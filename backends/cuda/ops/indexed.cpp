@@ -40,7 +40,14 @@ void planGather(NodePlan& n) {
         invalid("gather from ", shapeText(data), " by ", shapeText(n.call.in(1).dims), " does not give ",
                 shapeText(n.call.out().dims));
     }
-    n.plan.launch("gather", args.count, args);
+    // In larger pieces where every block is whole ones.
+    const int64_t many = 16 / static_cast<int64_t>(bytesOf(n.call.in(0).dtype));
+    const bool pieces = args.block > 0 && args.block % many == 0;
+    if (pieces) {
+        args.block /= many;
+        args.count /= many;
+    }
+    n.plan.launch(pieces ? "gather_16" : "gather", args.count, args);
 }
 
 void planGatherElements(NodePlan& n) {
