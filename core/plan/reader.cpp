@@ -133,7 +133,7 @@ Result<Plan> readPlan(std::span<const std::byte> file, std::shared_ptr<const voi
     const std::span<const std::byte> blobs = bytesOfKind(SectionKind::kKernels);
     TN_RETURN_IF_ERROR(checkBlobSizes(places, blobs.size()));
     TN_RETURN_IF_ERROR(attachKernels(plan, places, blobs));
-    TN_RETURN_IF_ERROR(attachConstants(plan, places, bytesOfKind(SectionKind::kWeights), std::move(owner)));
+    TN_RETURN_IF_ERROR(attachConstants(plan, places, bytesOfKind(SectionKind::kWeights), owner));
     plan.graphText = textOf(bytesOfKind(SectionKind::kGraph));
     plan.inspectorJson = textOf(bytesOfKind(SectionKind::kInspector));
     plan.ledgerJson = textOf(bytesOfKind(SectionKind::kLedger));

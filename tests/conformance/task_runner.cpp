@@ -324,9 +324,9 @@ std::string layOut(const ModuleTables& tables, const Case& from, const TnPortFor
     }
     const auto size = static_cast<size_t>(kernels::bytesOf(dtype));
     const auto portSize = static_cast<size_t>(kernels::bytesOf(port.dtype));
-    std::memset(to.data(), port.format.tail_zero != 0 ? 0 : 0xFF, to.size());
+    std::fill_n(to.data(), to.size(), std::byte{static_cast<uint8_t>(port.format.tail_zero != 0 ? 0 : 0xFF)});
     if (module::isLinear(port.format) && port.dtype == dtype) {
-        std::memcpy(to.data(), linear.data(), linear.size());
+        std::copy(linear.begin(), linear.end(), to.data());
         return {};
     }
     forElements(port.format, dims, [&](int64_t i, int64_t offset) {

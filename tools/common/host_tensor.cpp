@@ -172,7 +172,8 @@ HostTensor readProto(const std::string& path, std::string_view file) {
             damaged(path, cat("it has ", proto.raw_data().size(), " bytes of data, its extents promise ",
                               tensor.bytes.size()));
         }
-        std::memcpy(tensor.bytes.data(), proto.raw_data().data(), tensor.bytes.size());
+        std::copy_n(reinterpret_cast<const std::byte*>(proto.raw_data().data()), tensor.bytes.size(),
+                    tensor.bytes.data());
         return tensor;
     }
     switch (proto.data_type()) {

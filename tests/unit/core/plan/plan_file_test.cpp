@@ -55,6 +55,28 @@ private:
     std::string mPath;
 };
 
+// The texts lie behind the constants, of which none may keep the file.
+TEST(PlanFile, TextsOfAPlanWithoutWeightsAreReadBeforeTheFileGoes) {
+    Plan plan = samplePlan();
+    for (PlanConstant& constant : plan.constants) {
+        constant.data = nullptr;
+        constant.owner = nullptr;
+    }
+    const auto bytes = planToBytes(plan);
+    ASSERT_TRUE(bytes.ok()) << bytes.status().toString();
+    std::vector<std::byte> memory(bytes->size() + 64);
+    void* first = memory.data();
+    size_t space = memory.size();
+    auto* const at = static_cast<std::byte*>(std::align(64, bytes->size(), first, space));
+    std::copy(bytes->begin(), bytes->end(), at);
+    std::shared_ptr<const void> owner(
+        at, [&](const void*) { std::fill(memory.begin(), memory.end(), std::byte{0}); }); // the file is gone
+    const auto read = readPlan({at, bytes->size()}, std::move(owner));
+    ASSERT_TRUE(read.ok()) << read.status().toString();
+    EXPECT_EQ(read->graphText, plan.graphText);
+    EXPECT_EQ(read->ledgerJson, plan.ledgerJson);
+}
+
 TEST(PlanFile, RoundTripKeepsEverything) {
     const Plan plan = samplePlan();
     const auto bytes = sampleBytes();
