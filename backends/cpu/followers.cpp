@@ -77,6 +77,7 @@ Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, i
             chain.ports.push_back(portOf(body, node.inputIndex(node.inputIndex(0) == value ? 1 : 0)));
             chain.isTensor.push_back(follower.kind == Follower::Kind::kTensor);
         }
+        follower.function = stepTable().of(follower.step.step, ElementClass::kFloat);
         value = node.outputIndex(0);
         if (n == 1 && chain.bias < 0 && follower.kind == Follower::Kind::kPerChannel &&
             follower.step.step == Step::kAdd) {
@@ -116,7 +117,7 @@ void applyFollowers(const Chain& chain, const Buffers& b, const float* numbers, 
                      (follower.kind == Follower::Kind::kTensor ? at : channel);
         }
         numbers += width;
-        stepTable().of(follower.step.step, ElementClass::kFloat)(args);
+        follower.function(args);
     }
 }
 

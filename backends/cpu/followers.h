@@ -17,6 +17,7 @@ struct Follower {
     Kind kind = Kind::kFunction;
     int32_t operand = -1; // place among the operands
     ProgramStep step;
+    StepFunction function = nullptr;
 };
 
 struct Chain {

@@ -69,26 +69,44 @@ Head headOf(const module::GraphView& body) {
 // A part of the second-level cache for the rows that a panel meets.
 constexpr int64_t kRowFloats = 448 * 1024;
 constexpr int64_t kDepthBlock = 384;
+// Weights that stay in it beside rows of images: then rows are shared out instead, in blocks that stay in the first-level cache or near it, and
+// nothing has to be fetched ahead.
+constexpr int64_t kSmallWeights = 128 * 1024;
+constexpr int64_t kSmallBlock = 16 * 1024;
 
 class Product {
 public:
     Product(Head head, int64_t rows, int threads)
-        : mHead(std::move(head)), mChain(mHead.chain), mTile(packedTile()), mRows(rows), mThreads(threads) {
+        : mHead(std::move(head)), mChain(mHead.chain), mTiles(packedTiles()), mTile(mTiles.wide), mRows(rows),
+          mThreads(threads) {
         mPanels = (mHead.columns + mTile.columns - 1) / mTile.columns;
         const int64_t team = teamFor(mThreads, mPanels * mRows, mHead.depth * mTile.columns / 16 + 1);
         mTeam = std::max<int64_t>(1, std::min<int64_t>(team, mPanels * ((mRows + mTile.rows - 1) / mTile.rows)));
-        const int64_t mostRows = std::max<int64_t>(mTile.rows, kRowFloats / std::max<int64_t>(mHead.depth, 1));
-        mRowBlocks = std::max<int64_t>(1, (mRows + mostRows - 1) / mostRows);
-        // Where panels alone do not divide evenly among threads, rows are divided too.
-        if (mPanels % mTeam != 0 && mPanels < 4 * mTeam) {
+        mIsSmall = mHead.depth * mPanels * mTile.columns <= kSmallWeights;
+        mMostRows = mIsSmall ? std::max(4 * mTiles.narrow.rows, kSmallBlock / (mHead.depth + mHead.columns))
+                             : std::max(mTile.rows, kRowFloats / std::max<int64_t>(mHead.depth, 1));
+        mRowBlocks = std::max<int64_t>(1, (mRows + mMostRows - 1) / mMostRows);
+        // Where there are few parts that do not divide evenly among threads, rows are divided further.
+        const int64_t parts = mPanels * mRowBlocks;
+        if (parts % mTeam != 0 && parts < 4 * mTeam) {
             mRowBlocks = std::min((mRowBlocks + mTeam - 1) / mTeam * mTeam, std::max<int64_t>(1, mRows / mTile.rows));
         }
+        mBlockRows = (mRows + mRowBlocks - 1) / mRowBlocks;
+        const auto isPerChannel = [](const Follower& each) { return each.kind == Follower::Kind::kPerChannel; };
+        mFinishesBlocks = mIsSmall && mRowBlocks >= mTeam && !mChain.followers.empty() &&
+                          std::none_of(mChain.followers.begin(), mChain.followers.end(), isPerChannel);
     }
+
+    // Elements that followers are applied to at once.
+    int64_t followerWidth() const { return mFinishesBlocks ? mBlockRows * mHead.columns : mTile.columns; }
 
     // The bias filled up to whole panels, for each follower its number repeated, then for each thread the rows of a panel that is not whole.
     int64_t workspace() const {
         const auto followers = static_cast<int64_t>(mChain.followers.size());
-        return (mPanels + followers + mThreads * mTile.rows) * mTile.columns * static_cast<int64_t>(sizeof(float));
+        // The width is bounded by its value for many rows, so that it does not fall when rows are cut otherwise.
+        const int64_t width = mIsSmall ? std::max(mTile.columns, mMostRows * mHead.columns) : mTile.columns;
+        return ((mPanels + mThreads * mTiles.narrow.rows) * mTile.columns + followers * width) *
+               static_cast<int64_t>(sizeof(float));
     }
 
     void run(const Buffers& b) const {
@@ -102,8 +120,26 @@ public:
             std::fill(starts + mHead.columns, starts + mPanels * mTile.columns, 0.0F);
         }
         float* const numbers = starts + mPanels * mTile.columns;
-        float* const edges = numbers + static_cast<int64_t>(mChain.followers.size()) * mTile.columns;
-        repeatNumbers(mChain, b, mTile.columns, numbers);
+        float* const edges = numbers + static_cast<int64_t>(mChain.followers.size()) * followerWidth();
+        repeatNumbers(mChain, b, followerWidth(), numbers);
+        const float* const begins = mChain.bias >= 0 ? starts : nullptr;
+        if (mFinishesBlocks) {
+            // All columns of a block of rows, then what follows on all of them at once.
+            parallelTeam(mTeam, mRowBlocks, [&](int64_t member, int64_t begin, int64_t end) {
+                for (int64_t block = begin; block < end; ++block) {
+                    const int64_t first = mRows * block / mRowBlocks;
+                    const int64_t count = mRows * (block + 1) / mRowBlocks - first;
+                    float* const edge = edges + member * mTiles.narrow.rows * mTile.columns;
+                    for (int64_t panel = 0; panel < mPanels; ++panel) {
+                        runPanel(b, begins, numbers, edge, panel, panel, first, count);
+                    }
+                    const int64_t at = first * mHead.columns;
+                    applyFollowers(mChain, b, numbers, followerWidth(), b.out<float>() + at, count * mHead.columns, at,
+                                   0);
+                }
+            });
+            return;
+        }
         // Panels of one block of rows after another: the rows stay in the second-level cache.
         parallelTeam(mTeam, mPanels * mRowBlocks, [&](int64_t member, int64_t begin, int64_t end) {
             for (int64_t item = begin; item < end; ++item) {
@@ -111,8 +147,8 @@ public:
                 const int64_t block = item / mPanels;
                 const int64_t first = mRows * block / mRowBlocks;
                 const int64_t count = mRows * (block + 1) / mRowBlocks - first;
-                runPanel(b, mChain.bias >= 0 ? starts : nullptr, numbers, edges + member * mTile.rows * mTile.columns,
-                         panel, item + 1 < end ? (panel + 1) % mPanels : panel, first, count);
+                runPanel(b, begins, numbers, edges + member * mTiles.narrow.rows * mTile.columns, panel,
+                         item + 1 < end ? (panel + 1) % mPanels : panel, first, count);
             }
         });
     }
@@ -124,9 +160,10 @@ private:
         const int64_t column = panel * mTile.columns;
         const int64_t width = std::min(mTile.columns, mHead.columns - column);
         const float* const weights = b.in<float>(kWeights);
-        const int64_t parts = (count + mTile.rows - 1) / mTile.rows;
+        const PackedTile& tile = width <= mTiles.narrow.columns ? mTiles.narrow : mTile;
+        const int64_t parts = (count + tile.rows - 1) / tile.rows;
         const int64_t depthBlocks = (depth + kDepthBlock - 1) / kDepthBlock;
-        const bool isWhole = width == mTile.columns;
+        const bool isWhole = width == tile.columns;
         for (int64_t d = 0; d < depthBlocks; ++d) {
             const int64_t k = depth * d / depthBlocks;
             const int64_t blockDepth = depth * (d + 1) / depthBlocks - k;
@@ -137,13 +174,13 @@ private:
             const int64_t bytes = blockDepth * mTile.columns * static_cast<int64_t>(sizeof(float));
             const int64_t share = (bytes / parts + 63) / 64 * 64;
             const int64_t lines = std::clamp<int64_t>((share * 4 / 64 + blockDepth - 1) / blockDepth, 1, 4);
-            const bool isNew = nextPanel != panel || !isLast;
+            const bool isNew = !mIsSmall && (nextPanel != panel || !isLast);
             for (int64_t part = 0; part < parts; ++part) {
                 const int64_t row = first + count * part / parts;
                 const int64_t rows = first + count * (part + 1) / parts - row;
                 // A panel that is not whole is summed aside, all of its depth at once.
                 float* const to = isWhole ? b.out<float>() + row * mHead.columns + column : edge;
-                const int64_t toRow = isWhole ? mHead.columns : mTile.columns;
+                const int64_t toRow = isWhole ? mHead.columns : tile.columns;
                 PackedProduct product{b.in<float>(kX) + row * depth + k,
                                       depth,
                                       at,
@@ -157,8 +194,8 @@ private:
                 if (!isWhole) {
                     product.depth = depth;
                 }
-                mTile.run(rows, product);
-                if (isLast || !isWhole) {
+                tile.run(rows, product);
+                if (!isWhole || (isLast && !mFinishesBlocks && !mChain.followers.empty())) {
                     finish(b, numbers, row, rows, column, width, to, toRow);
                 }
             }
@@ -175,7 +212,9 @@ private:
         for (int64_t r = 0; r < rows; ++r) {
             float* const line = from + r * fromRow;
             const int64_t at = (row + r) * mHead.columns + column;
-            applyFollowers(mChain, b, numbers, mTile.columns, line, width, at, column);
+            if (!mFinishesBlocks) {
+                applyFollowers(mChain, b, numbers, mTile.columns, line, width, at, column);
+            }
             if (isAside) {
                 std::copy(line, line + width, b.out<float>() + at);
             }
@@ -184,12 +223,17 @@ private:
 
     Head mHead;
     Chain mChain;
-    const PackedTile& mTile;
+    const PackedTiles& mTiles;
+    const PackedTile& mTile; // of a whole panel
     int64_t mRows;
     int mThreads;
     int64_t mPanels = 0;
     int64_t mRowBlocks = 1;
     int64_t mTeam = 1;
+    bool mIsSmall = false;
+    bool mFinishesBlocks = false;
+    int64_t mMostRows = 1;  // of a block
+    int64_t mBlockRows = 1; // of the largest one
 };
 
 } // namespace
@@ -208,7 +252,7 @@ TnFormat packedWeights(const module::GraphView& body) {
     const bool isConv = head.op() == "conv";
     const int32_t across = isConv || head.intOr("trans_b", 0) != 0 ? 0 : 1;
     TnFormat format =
-        module::blockedFormat(head.input(1).rank(), {{across, static_cast<int32_t>(packedTile().columns)}});
+        module::blockedFormat(head.input(1).rank(), {{across, static_cast<int32_t>(packedTiles().wide.columns)}});
     if (across == 1) {
         std::swap(format.order[0], format.order[1]);
     }

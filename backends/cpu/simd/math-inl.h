@@ -1,7 +1,7 @@
 // Vector functions beyond Highway's own: one vector of float in, one out. Included once per instruction set.
 //
 // Errors, measured against the exact value over the named range: Exp 1 unit; Sin, Cos, Log, Tanh, Sinh, the inverse functions: Highway's
-// bounds (1 to 4 units in the last place); Erf 2 units; Sigmoid 3; Expm1 4; Pow and the fallbacks for special values are
+// bounds (1 to 4 units in the last place); Erf 2 units; Sigmoid 4; Expm1 4; Pow and the fallbacks for special values are
 // those of the C library or computed in double, within 1 unit.
 
 #if defined(TENON_CPU_MATH_INL_H) == defined(HWY_TARGET_TOGGLE)
@@ -42,10 +42,27 @@ HWY_INLINE bool AllWithin(FloatTag d, FloatVec x, float limit) {
     return hn::AllTrue(d, hn::Le(hn::Abs(x), hn::Set(d, limit)));
 }
 
+// 1 / x of numbers between 2^-125 and 2^126, within two units: an estimate and the steps of Newton's that it needs, at a fraction of a division.
+HWY_INLINE FloatVec ReciprocalOf(FloatTag d, FloatVec x) {
+#if HWY_ARCH_X86
+    constexpr int kSteps = 1; // from 11 bits or more
+#else
+    constexpr int kSteps = 2; // from 8
+#endif
+    FloatVec r = hn::ApproximateReciprocal(x);
+    for (int i = 0; i < kSteps; ++i) {
+        r = hn::Mul(r, hn::NegMulAdd(x, r, hn::Set(d, 2.0F)));
+    }
+    return r;
+}
+
 // exp of |x| <= 87.3, within one unit: 2^n times a least-maximum polynomial on [-ln(2)/2, ln(2)/2].
 HWY_INLINE FloatVec ExpWithin(FloatTag d, FloatVec x) {
     const hn::RebindToSigned<FloatTag> di;
-    const FloatVec n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504F)));
+    // Adding 1.5 * 2^23 rounds to a whole number, which then is in the low bits.
+    const FloatVec shift = hn::Set(d, 12582912.0F);
+    const FloatVec shifted = hn::MulAdd(x, hn::Set(d, 1.44269504F), shift);
+    const FloatVec n = hn::Sub(shifted, shift);
     // ln(2) in two parts: the first has so few digits that its product with n is exact.
     FloatVec r = hn::NegMulAdd(n, hn::Set(d, 0.693145751953125F), x);
     r = hn::NegMulAdd(n, hn::Set(d, 1.42860677e-6F), r);
@@ -55,8 +72,8 @@ HWY_INLINE FloatVec ExpWithin(FloatTag d, FloatVec x) {
     p = hn::MulAdd(p, r, hn::Set(d, 0.1666651964187622F));
     p = hn::MulAdd(p, r, hn::Set(d, 0.4999999403953552F));
     p = hn::Add(hn::MulAdd(p, hn::Mul(r, r), r), hn::Set(d, 1.0F));
-    const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
-    return hn::Mul(p, hn::BitCast(d, exponent));
+    // No result is below the normal numbers: n may be added to the exponent.
+    return hn::BitCast(d, hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
 }
 
 // Overflows to infinity, keeps NaN, and gives the small numbers below the normal ones their digits.
@@ -141,7 +158,7 @@ HWY_INLINE FloatVec ErfOf(FloatTag d, FloatVec x) {
 HWY_INLINE FloatVec SigmoidOf(FloatTag d, FloatVec x) {
     const FloatVec one = hn::Set(d, 1.0F);
     const FloatVec cut = hn::Min(hn::Max(x, hn::Set(d, -87.0F)), hn::Set(d, 87.0F));
-    const FloatVec inside = hn::Div(one, hn::Add(one, ExpWithin(d, hn::Neg(cut))));
+    const FloatVec inside = ReciprocalOf(d, hn::Add(one, ExpWithin(d, hn::Neg(cut))));
     // Zero where it would leave the normal numbers: a large factor of the result must not bring it back.
     const FloatVec y = hn::IfThenElse(hn::Lt(x, hn::Set(d, -87.0F)), hn::Zero(d), inside);
     return hn::IfThenElse(hn::Eq(x, x), y, x);
@@ -166,7 +183,7 @@ HWY_INLINE FloatVec GeluErfOf(FloatTag d, FloatVec x) {
     q = hn::MulAdd(q, s, hn::Set(d, 0.028837446123361588F));
     q = hn::MulAdd(q, s, hn::Set(d, 0.25242850184440613F));
     q = hn::MulAdd(q, s, one);
-    const FloatVec erf = hn::Min(hn::Div(hn::Mul(magnitude, p), q), one);
+    const FloatVec erf = hn::Min(hn::Mul(hn::Mul(magnitude, p), ReciprocalOf(d, q)), one);
     return hn::MulAdd(hn::Abs(half), erf, half);
 }
 

@@ -16,15 +16,17 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Tag = hn::ScalableTag<float>;
 using Vec = hn::Vec<Tag>;
 
-// Six rows; as many vectors of columns as leave registers for the operands: 32 registers with AVX-512 and on ARM, 16 elsewhere.
-constexpr int kTileRows = 6;
+// Six rows by as many vectors of columns as leave registers for the operands: 32 registers with AVX-512 and on ARM, 16 elsewhere. Half of the
+// columns leave room for twice the rows.
+constexpr int kWideRows = 6;
+constexpr int kNarrowRows = 12;
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL || HWY_ARCH_ARM_A64
-constexpr int kVectors = 4;
+constexpr int kPanelVectors = 4;
 #else
-constexpr int kVectors = 2;
+constexpr int kPanelVectors = 2;
 #endif
 
-template <int kRows>
+template <int kRows, int kVectors>
 HWY_INLINE void AddOuterProduct(Tag d, const float* a, int64_t aRow, const float* b, Vec (&sums)[kRows][kVectors]) {
     const size_t lanes = hn::Lanes(d);
     Vec columns[kVectors];
@@ -32,7 +34,7 @@ HWY_INLINE void AddOuterProduct(Tag d, const float* a, int64_t aRow, const float
     for (int v = 0; v < kVectors; ++v) {
         columns[v] = hn::LoadU(d, b + static_cast<size_t>(v) * lanes);
     }
-    HWY_UNROLL(8)
+    HWY_UNROLL(16)
     for (int r = 0; r < kRows; ++r) {
         const Vec x = hn::Set(d, a[r * aRow]);
         HWY_UNROLL(4)
@@ -42,11 +44,11 @@ HWY_INLINE void AddOuterProduct(Tag d, const float* a, int64_t aRow, const float
     }
 }
 
-template <int kRows>
+template <int kRows, int kVectors>
 void RunPackedOf(const PackedProduct& p) {
     const Tag d;
     const size_t lanes = hn::Lanes(d);
-    const auto columns = static_cast<int64_t>(kVectors * lanes);
+    const auto columns = static_cast<int64_t>(kPanelVectors * lanes);
     Vec sums[kRows][kVectors];
     for (int v = 0; v < kVectors; ++v) {
         const size_t at = static_cast<size_t>(v) * lanes;
@@ -67,13 +69,13 @@ void RunPackedOf(const PackedProduct& p) {
         }
         HWY_UNROLL(4)
         for (int i = 0; i < 4; ++i) {
-            AddOuterProduct<kRows>(d, a + i, p.aRow, b + i * columns, sums);
+            AddOuterProduct<kRows, kVectors>(d, a + i, p.aRow, b + i * columns, sums);
         }
         a += 4;
         b += 4 * columns;
     }
     for (; k < p.depth; ++k) {
-        AddOuterProduct<kRows>(d, a, p.aRow, b, sums);
+        AddOuterProduct<kRows, kVectors>(d, a, p.aRow, b, sums);
         ++a;
         b += columns;
     }
@@ -84,20 +86,21 @@ void RunPackedOf(const PackedProduct& p) {
     }
 }
 
-template <int kRows>
+template <int kRows, int kVectors>
 void RunPackedUpTo(int64_t rows, const PackedProduct& product) {
     if (rows == kRows) {
-        RunPackedOf<kRows>(product);
+        RunPackedOf<kRows, kVectors>(product);
     } else if constexpr (kRows > 1) {
-        RunPackedUpTo<kRows - 1>(rows, product);
+        RunPackedUpTo<kRows - 1, kVectors>(rows, product);
     }
 }
 
-void RunPacked(int64_t rows, const PackedProduct& product) { RunPackedUpTo<kTileRows>(rows, product); }
-
-const PackedTile& Packed() {
-    static const PackedTile tile{kTileRows, static_cast<int64_t>(kVectors * hn::Lanes(Tag())), RunPacked};
-    return tile;
+const PackedTiles& Packed() {
+    const auto lanes = static_cast<int64_t>(hn::Lanes(Tag()));
+    static const PackedTiles tiles{
+        {kWideRows, kPanelVectors * lanes, RunPackedUpTo<kWideRows, kPanelVectors>},
+        {kNarrowRows, kPanelVectors / 2 * lanes, RunPackedUpTo<kNarrowRows, kPanelVectors / 2>}};
+    return tiles;
 }
 
 } // namespace HWY_NAMESPACE
@@ -108,7 +111,7 @@ HWY_AFTER_NAMESPACE();
 namespace tenon::cpu {
 
 HWY_EXPORT(Packed);
-const PackedTile& packedTile() { return HWY_DYNAMIC_DISPATCH(Packed)(); }
+const PackedTiles& packedTiles() { return HWY_DYNAMIC_DISPATCH(Packed)(); }
 
 } // namespace tenon::cpu
 #endif

@@ -7,7 +7,7 @@
 
 namespace tenon::cpu {
 
-// c[r * cRow + n] = start + sum over k of a[r * aRow + k] * b[k * columns + n], n over the columns of the panel.
+// c[r * cRow + n] = start + sum over k of a[r * aRow + k] * b[k * panel + n], n over the columns of the tile, `panel` being those of the widest.
 struct PackedProduct {
     const float* a;
     int64_t aRow;
@@ -27,6 +27,11 @@ struct PackedTile {
     void (*run)(int64_t rows, const PackedProduct& product);
 };
 
-const PackedTile& packedTile();
+struct PackedTiles {
+    PackedTile wide;   // as many columns as a panel
+    PackedTile narrow; // half as many, for what is left of a row
+};
+
+const PackedTiles& packedTiles();
 
 } // namespace tenon::cpu
