@@ -71,7 +71,7 @@ def check_model(tenon, folder, flags, seconds):
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
-        return {"outcome": "failed", "reason": f"ran longer than {seconds:.0f} s"}
+        return {"outcome": "not run", "reason": f"did not end within {seconds:.0f} s"}
     if done.returncode == 3 or (done.returncode == 1 and "not supported" in done.stderr):
         return {"outcome": "refused", "reason": done.stderr.strip()[:300]}
     try:
@@ -86,17 +86,18 @@ def check_model(tenon, folder, flags, seconds):
     return result
 
 
-def models(package, folder, seconds):
+def models(package, folder, seconds, level):
     """Each model folder in f32 (without TF32, at the usual tolerance) and with f16 allowed (rtol and atol 2e-2)."""
     tenon = package / "bin" / "tenon"
     end = time.monotonic() + seconds
     jobs = [(model, label, flags) for model in sorted(folder.iterdir()) if (model / "model.onnx").exists()
             for label, flags in (("f32", ["--no-tf32"]), ("f16", ["--fp16", "--rtol", "2e-2", "--atol", "2e-2"]))]
+    extra = ["--level", str(level)]
 
     def one(job):
         model, label, flags = job
         left = end - time.monotonic()
-        return model.name, label, check_model(tenon, model, flags, min(left, 180)) if left > 5 else {"outcome": "not run", "reason": "no time left"}
+        return model.name, label, check_model(tenon, model, [*flags, *extra], min(left, 180)) if left > 5 else {"outcome": "not run", "reason": "no time left"}
 
     results = {}
     with concurrent.futures.ThreadPoolExecutor(8) as pool:

@@ -80,6 +80,7 @@ def main():
     parser.add_argument("--budget", default="", help="seconds per part: speed=400,models=200")
     parser.add_argument("--models", default=MODELS, help="of the speed table, NAME:BATCH")
     parser.add_argument("--model-folders", type=pathlib.Path, help="models with their data sets, one folder each")
+    parser.add_argument("--level", type=int, default=0, help="optimization level of the models; from 1 on every tactic is timed, which takes minutes")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.4, help="of one engine's turn in a round")
     parser.add_argument("--no-compile", action="store_true")
@@ -119,7 +120,7 @@ def main():
                 elif part == "sanitizer":
                     keep(part, checks.sanitizer(package, budgets[part]))
                 elif arguments.model_folders:
-                    keep(part, checks.models(package, arguments.model_folders, budgets[part]))
+                    keep(part, checks.models(package, arguments.model_folders, budgets[part], arguments.level))
                 else:
                     print("models: no --model-folders", file=sys.stderr)
             print(f"{part}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)

@@ -87,7 +87,10 @@ public:
         mCopyCosts = std::make_unique<CopyCosts>(mContext, mOptions.timingCache ? mOptions.timingCache : &mOwnTimes,
                                                  mOptions.level > 0 && mOptions.replayLedger.empty() &&
                                                      !mOptions.errorOnCacheMiss);
-        mVerifier = std::make_unique<Verifier>(mContext, *mTimer, mOptions.verify ? mOptions.verifyBudgetSeconds : -1);
+        // What devices are built for is large, and most of the time goes into laying data out for them.
+        const double patience = mContext.targets.size() > 1 ? 4 : 1;
+        mVerifier = std::make_unique<Verifier>(mContext, *mTimer,
+                                               mOptions.verify ? patience * mOptions.verifyBudgetSeconds : -1);
         mProfiles.resize(mInput.profiles.size());
         for (size_t p = 0; p < mProfiles.size(); ++p) {
             TN_RETURN_IF_ERROR(scheduleProfile(p).withContext(support::cat("while scheduling profile ", p)));

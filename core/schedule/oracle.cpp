@@ -2,6 +2,7 @@
 
 #include "core/support/text.h"
 
+#include <algorithm>
 #include <map>
 
 namespace tenon::schedule {
@@ -64,6 +65,52 @@ support::Result<std::vector<ir::ConstantPtr>> Oracle::evaluate(const ir::Node& n
     return runNode(node, operands, symbolValues);
 }
 
+bool Oracle::enumerateOnDevice(Task& task) {
+    constexpr int64_t kLargeElements = int64_t{1} << 22;
+    const Target& device = mContext.targets.back();
+    if (device.placement == TN_PLACEMENT_HOST || !device.machine) {
+        return false;
+    }
+    int64_t largest = 0;
+    for (const auto& values : {task.body().inputs(), task.body().outputs()}) {
+        for (const ir::Value* value : values) {
+            int64_t elements = 1;
+            for (const int64_t dim : evaluateDims(task.body().pool(), value->type(), task.box().opt)) {
+                elements *= std::max<int64_t>(dim, 1);
+            }
+            largest = std::max(largest, elements);
+        }
+    }
+    if (largest < kLargeElements) {
+        return false;
+    }
+    if (!mDeviceContext) {
+        mDeviceOptions = *mContext.options;
+        mDeviceOptions.providers = {device.backend};
+        mDeviceContext = mContext;
+        mDeviceContext->options = &mDeviceOptions;
+    }
+    enumerateTactics(*mDeviceContext, task, {});
+    // Linear ports of the task's own element types, at the device or at home.
+    const auto isPlain = [](const PortLayout& port, const ir::Value* value) {
+        PortLayout linear = linearPort(value->type().dtype, std::max(value->type().rank(), 0), port.placement);
+        return equal(port, linear);
+    };
+    std::erase_if(task.candidates, [&](const Candidate& candidate) {
+        const Tactic& tactic = candidate.tactic;
+        bool plain = (tactic.traits & TN_TRAIT_EXACT_MATH) != 0 && candidate.placement == device.placement;
+        for (size_t i = 0; plain && i < task.inputCount(); ++i) {
+            plain = isPlain(tactic.inputs[i], task.body().inputs()[i]);
+        }
+        for (size_t i = 0; plain && i < task.outputCount(); ++i) {
+            plain = isPlain(tactic.outputs[i], task.body().outputs()[i]);
+        }
+        return !plain;
+    });
+    task.rejections.clear();
+    return !task.candidates.empty();
+}
+
 support::Result<std::vector<ir::ConstantPtr>> Oracle::runNode(const ir::Node& node,
                                                               const std::vector<ir::ConstantPtr>& inputs,
                                                               const std::vector<int64_t>& symbolValues) {
@@ -85,7 +132,9 @@ support::Result<std::vector<ir::ConstantPtr>> Oracle::runNode(const ir::Node& no
                         Task::create(body.graph, bound, pointBox(symbolValues), uint64_t{1} << TN_F32));
     auto known = mRunners.find(task->key());
     if (known == mRunners.end()) {
-        enumerateTactics(mContext, *task, {}, true);
+        if (!enumerateOnDevice(*task)) {
+            enumerateTactics(mContext, *task, {}, true);
+        }
         if (task->candidates.empty()) {
             std::string reasons;
             for (const Rejection& rejection : task->rejections) {

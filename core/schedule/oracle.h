@@ -1,4 +1,6 @@
-// The oracle: executes any body node by node with reference kernels, so that every fusion has an expected answer.
+// The oracle: executes any body node by node with reference kernels, so that every fusion has an expected answer. Where the plan is for a device
+// that is here, nodes of millions of elements are computed there, by the exact kernels of the device's own module, in linear layouts: the
+// reference would take minutes, and nothing would be compared.
 // Used by verification, constant folding (through passes::Evaluator) and debugging. Linear layouts, host memory. One thread at a time.
 #pragma once
 
@@ -6,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +27,12 @@ public:
 private:
     support::Result<std::vector<ir::ConstantPtr>>
     runNode(const ir::Node& node, const std::vector<ir::ConstantPtr>& inputs, const std::vector<int64_t>& symbolValues);
+    // The exact tactic of the device's own module for a large node; false where there is none.
+    bool enumerateOnDevice(Task& task);
+
     const BuildContext& mContext;
+    std::optional<BuildContext> mDeviceContext; // of that module alone
+    BuildOptions mDeviceOptions;
     std::map<std::string, std::unique_ptr<KernelRunner>> mRunners; // by task key
 };
 
