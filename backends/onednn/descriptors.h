@@ -1,0 +1,63 @@
+// oneDNN primitives of chains: descriptors, attributes and post-ops for given ports and extents.
+//
+// Who uses it: primitive.cpp. What it must not know: which layouts are worth trying, how kernels run.
+#pragma once
+
+#include "backends/common/task_kernel.h"
+#include "backends/onednn/chain.h"
+#include "backends/onednn/layouts.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace tenon::onednn {
+
+// The one engine of the process.
+const dnnl::engine& cpuEngine();
+
+// oneDNN divides work among as many threads as OpenMP would use when a primitive is made and run. The setting belongs to the calling thread,
+// whose own loops must not notice.
+class ThreadScope {
+public:
+    explicit ThreadScope(int threads) : mBefore(omp_get_max_threads()) { omp_set_num_threads(std::max(threads, 1)); }
+    ~ThreadScope() { omp_set_num_threads(mBefore); }
+    ThreadScope(const ThreadScope&) = delete;
+    ThreadScope& operator=(const ThreadScope&) = delete;
+
+private:
+    int mBefore;
+};
+
+// One argument of a primitive: a port of the task.
+struct Argument {
+    int id = 0;
+    int32_t port = 0;
+    bool output = false;
+    dnnl::memory::desc desc;
+};
+
+struct Built {
+    dnnl::primitive primitive;
+    std::vector<Argument> arguments;
+    std::string implementation;
+    TnFormat weights{}; // what oneDNN asked for, when it was free to choose
+    bool weightsKnown = false;
+};
+
+// Everything that making a primitive takes.
+struct Request {
+    const Chain& chain;
+    std::vector<TnPortFormat> inputs; // by port; that of the weights does not count when `chooseWeights`
+    TnPortFormat output;
+    std::vector<Dims> inputDims;
+    Dims outputDims;
+    bool chooseWeights = false;
+};
+
+// Throws kernels::Failure with oneDNN's reason where there is no such primitive.
+Built buildPrimitive(const Request& request);
+
+} // namespace tenon::onednn
