@@ -122,6 +122,7 @@ private:
         Progress progress(mOptions, "optimise graph", 1);
         const PhaseTimer phase(mContext.phases.get(), "optimise graph");
         Oracle oracle(mContext);
+        oracle.stayOnHost();
         FoldingEvaluator evaluator(oracle);
         mWeights = std::make_unique<ir::Graph>("weights", mInput.graph->poolPtr());
         passes::PassContext passContext{

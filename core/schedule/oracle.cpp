@@ -68,7 +68,7 @@ support::Result<std::vector<ir::ConstantPtr>> Oracle::evaluate(const ir::Node& n
 bool Oracle::enumerateOnDevice(Task& task) {
     constexpr int64_t kLargeElements = int64_t{1} << 22;
     const Target& device = mContext.targets.back();
-    if (device.placement == TN_PLACEMENT_HOST || !device.machine) {
+    if (mOnHostOnly || device.placement == TN_PLACEMENT_HOST || !device.machine) {
         return false;
     }
     int64_t largest = 0;

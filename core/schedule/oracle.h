@@ -18,6 +18,9 @@ class Oracle {
 public:
     explicit Oracle(const BuildContext& context) : mContext(context) {}
 
+    // Whatever the size: what it computes goes into the plan, which must not depend on the device being here.
+    void stayOnHost() { mOnHostOnly = true; }
+
     // inputs[i] belongs to body.inputs()[i]; null where the input is left out. Error with code kUnsupported where an op has no reference kernel.
     support::Result<std::vector<ir::ConstantPtr>> run(const ir::Graph& body, const std::vector<ir::ConstantPtr>& inputs,
                                                       const std::vector<int64_t>& symbolValues);
@@ -31,6 +34,7 @@ private:
     bool enumerateOnDevice(Task& task);
 
     const BuildContext& mContext;
+    bool mOnHostOnly = false;
     std::optional<BuildContext> mDeviceContext; // of that module alone
     BuildOptions mDeviceOptions;
     std::map<std::string, std::unique_ptr<KernelRunner>> mRunners; // by task key
