@@ -12,12 +12,16 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <thread>
 
 namespace tenon::schedule {
 
 namespace {
+
+constexpr std::chrono::seconds kLockPatience{30};
 
 int64_t nowNs() {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
@@ -158,8 +162,16 @@ support::Status BuildDevice::flushCache() {
 }
 
 BuildDevice::Lock::Lock(const BuildDevice& device) : mFile(device.mLockFile) {
-    if (mFile >= 0) {
-        ::flock(mFile, LOCK_EX);
+    // Others hold it for the time of one measurement. One that was stopped while it did must not stop us as well.
+    const auto end = std::chrono::steady_clock::now() + kLockPatience;
+    while (mFile >= 0 && ::flock(mFile, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            mFile = -1;
+        } else if (std::chrono::steady_clock::now() > end) {
+            mFile = -1;
+        } else {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
     }
 }
 

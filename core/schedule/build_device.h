@@ -49,7 +49,7 @@ public:
     }
 
 private:
-    // Excludes other builds, in this process and in others.
+    // Excludes other builds, in this process and in others; one that keeps it longer than any measurement takes excludes nobody.
     class Lock {
     public:
         explicit Lock(const BuildDevice& device);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -40,7 +41,16 @@ void inParallel(size_t count, const std::function<void(size_t)>& work, const std
     };
     std::vector<std::thread> threads;
     for (size_t t = 0; t < wanted; ++t) {
-        threads.emplace_back(loop);
+        try {
+            threads.emplace_back(loop);
+        } catch (const std::system_error&) { // no more threads to be had
+            const std::lock_guard<std::mutex> lock(mutex);
+            running -= wanted - t;
+            break;
+        }
+    }
+    for (size_t i = 0; threads.empty() && i < count && !stopped(); ++i) {
+        work(i);
     }
     std::unique_lock<std::mutex> lock(mutex);
     while (!ended.wait_for(lock, kAskEvery, [&] { return running == 0; })) {

@@ -6,7 +6,7 @@
 // that is three times slower than the fastest sample so far is left. On the host, launches during which other work took a processor from a thread
 // of ours do not count, unless there are hardly any others. Inputs are seeded test data (constants are the real ones) in the tactic's formats;
 // large inputs on a device repeat a piece of such data in whatever order the format has, since only values matter there, not their places.
-// Buffers stand between canaries; a tactic that writes outside, or whose prepare or launch fails, is dropped with the reason.
+// Outputs and workspace stand between canaries; a tactic that writes outside, or whose prepare or launch fails, is dropped with the reason.
 #pragma once
 
 #include "core/schedule/compiled_kernels.h"
