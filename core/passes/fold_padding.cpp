@@ -11,7 +11,6 @@ namespace tenon::passes {
 namespace {
 
 using ir::Node;
-using ir::Value;
 
 // Counts at the begin and end of each dimension of x; nothing where they are not known or the pad does something else.
 std::optional<std::vector<int64_t>> zerosAround(const Node& pad, const ir::ExprPool& pool) {
