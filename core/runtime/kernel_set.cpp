@@ -10,7 +10,6 @@ using registry::RegistrySnapshot;
 using registry::RuntimeEntry;
 using registry::TextSink;
 using support::cat;
-using support::Code;
 using support::Result;
 using support::Status;
 

@@ -7,6 +7,7 @@
 #include "core/schedule/final_graph.h"
 #include "core/schedule/inspector_json.h"
 #include "core/schedule/layout_offers.h"
+#include "core/schedule/size_check.h"
 #include "core/schedule/step_builder.h"
 #include "core/schedule/verification.h"
 #include "core/support/build_info.h"
@@ -100,6 +101,7 @@ public:
         mResult.timedTactics = mTimer->measured();
         mResult.cacheHits = mTimer->cacheHits();
         warnOfOtherWork();
+        warnOfUnverified();
         if (mContext.targets.size() > 1) {
             const Target& device = mContext.targets[1];
             mResult.device = RecordedTarget{device.backend, device.json, device.fingerprint};
@@ -230,6 +232,7 @@ private:
             box.bounds.push_back({});
             box.opt.push_back(1);
         }
+        TN_RETURN_IF_ERROR(checkSizes(graph, box));
         profile.conversions = std::make_unique<Conversions>(mContext, box);
         if (mOptions.level > 0) {
             profile.conversions->setTimer(mTimer.get());
@@ -275,7 +278,23 @@ private:
             mOptions.log.warning("other work kept the processors busy while ", mTimer->disturbed(), " of ",
                                  mTimer->measured(),
                                  " tactics were timed: the plan may be slower than it could be. Build it on an idle "
-                                 "machine, or with fewer threads");
+                                 "machine, or with OMP_WAIT_POLICY=passive in the environment");
+        }
+    }
+
+    // What is chosen without having been compared is said where it is chosen, not only in the ledger.
+    void warnOfUnverified() const {
+        size_t unverified = 0;
+        std::string reason;
+        for (const auto& [key, found] : mVerifier->results()) {
+            if (found.verdict == Verdict::kNotVerified && found.reason != Verifier::kIsReference) {
+                reason = unverified++ == 0 ? found.reason : reason;
+            }
+        }
+        if (unverified > 0 && mOptions.verify) {
+            mOptions.log.warning(
+                unverified, " of ", mVerifier->results().size(),
+                " chosen tactics were not compared with the reference backend; the first because: ", reason);
         }
     }
 

@@ -166,7 +166,7 @@ Verification Verifier::compareWithOracle(const Task& task, const Candidate& cand
         return result;
     };
     if (candidate.tactic.isReference() && task.body().nodes().size() == 1) {
-        return skip("is the reference");
+        return skip(kIsReference);
     }
     if (!mContext.canRun(candidate.placement)) {
         return skip("its device is not here");

@@ -14,6 +14,8 @@ namespace tenon::schedule {
 
 class Verifier {
 public:
+    // Why a tactic of the reference backend is not compared.
+    static constexpr const char* kIsReference = "is the reference";
     Verifier(const BuildContext& context, TacticTimer& timer, double budgetSeconds)
         : mContext(context), mTimer(timer), mOracle(context), mBudgetSeconds(budgetSeconds) {}
 

@@ -148,6 +148,8 @@ def main():
         huge = model([helper.make_node("Relu", ["x"], ["y"], name="r")], [tensor("x", [1 << 40, 1 << 40])], [tensor("y", None)])
         done = run(tenon, "build", save("huge.onnx", huge), "-o", work / "p")
         expect("huge extents", done, done.returncode if done.returncode in (WRONG, BAD_INPUT) else BAD_INPUT)
+        for count in (1 << 31, 1 << 32, 100000000, 99999999999999, (1 << 63) - 1):
+            expect(f"a batch of {count}", run(tenon, "build", onnx_file, "-o", work / "p", "--shapes", f"x=1..1..{count}x3x16x16" if count >> 62 else f"x={count}x3x16x16"), WRONG, "tensor 'x'", "bytes")
         outside = good()
         outside.graph.initializer[0].ClearField("raw_data")
         outside.graph.initializer[0].data_location = TensorProto.EXTERNAL
@@ -190,6 +192,7 @@ def main():
         if json.loads(done.stdout)["error"]["exit_code"] != BAD_INPUT:
             failures.append("the document of an error")
             print(f"WRONG document of an error: {done.stdout}")
+        expect("the list of passes", run(tenon, "opt", "--pass=list"), OK, "constant_fold")
         expect("the graph of a model", run(tenon, "opt", onnx_file), OK, "graph @g", "conv1")
 
         # Ctrl-C keeps the best plan so far.

@@ -45,7 +45,7 @@ void addOptVerb(CLI::App& tool, VerbAction& action) {
     };
     auto options = std::make_shared<Options>();
     CLI::App* verb = tool.add_subcommand("opt", "Run one pass (or all) on a graph and print the result");
-    verb->add_option("file", options->file, "ONNX model (.onnx) or IR text (.tir)")->required();
+    verb->add_option("file", options->file, "ONNX model (.onnx) or IR text (.tir)");
     verb->add_option("--pass", options->pass, "Name of the pass; default: the standard pipeline; 'list' lists them");
     options->common.addTo(*verb);
     verb->callback([options, &action] {
@@ -55,6 +55,9 @@ void addOptVerb(CLI::App& tool, VerbAction& action) {
                     std::printf("%-24s %s\n", std::string(pass.name).c_str(), std::string(pass.doc).c_str());
                 }
                 return ExitCode::kOk;
+            }
+            if (options->file.empty()) {
+                throw ToolError(ExitCode::kUsage, "the file to work on is missing; --help says more");
             }
             const ImportedGraph read = readGraph(options->file, options->common);
             const std::unique_ptr<ir::Graph>& graph = read.graph;
