@@ -1,4 +1,4 @@
-// The reference of all ops as markdown, made from their definitions: docs/ops.md of a build. Used by tools/opdoc.
+// The reference of all ops as markdown, made from their definitions. Used by the verb `tenon ops`.
 #pragma once
 
 #include "core/ops/op_registry.h"

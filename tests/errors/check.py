@@ -192,6 +192,7 @@ def main():
         if json.loads(done.stdout)["error"]["exit_code"] != BAD_INPUT:
             failures.append("the document of an error")
             print(f"WRONG document of an error: {done.stdout}")
+        expect("the reference of ops", run(tenon, "ops"), OK, "conv", "attention")
         expect("the list of passes", run(tenon, "opt", "--pass=list"), OK, "constant_fold")
         expect("the graph of a model", run(tenon, "opt", onnx_file), OK, "graph @g", "conv1")
 

@@ -35,16 +35,16 @@ BenchmarkResult benchmark(EngineSession& session, const BenchmarkSettings& setti
     } while (since(warm) * 1e3 < settings.warmUpMs && !interrupted());
     BenchmarkResult result;
     Clock::time_point begin = Clock::now();
-    while (!interrupted()) {
-        bool enough =
-            static_cast<int64_t>(result.latenciesMs.size()) >= settings.iterations && since(begin) >= settings.seconds;
-        if (enough) {
-            break;
-        }
+    const auto enough = [&] {
+        return static_cast<int64_t>(result.latenciesMs.size()) >= settings.iterations &&
+               since(begin) >= settings.seconds;
+    };
+    // Once at least, also when the build before was stopped: what is reported was measured.
+    do {
         Clock::time_point start = Clock::now();
         session.enqueue();
         result.latenciesMs.push_back(since(start) * 1e3);
-    }
+    } while (!interrupted() && !enough());
     result.wallSeconds = since(begin);
     return result;
 }

@@ -163,6 +163,7 @@ int main(int argc, char** argv) {
     addExplainVerb(tool, action);
     addModulesVerb(tool, action);
     addOptVerb(tool, action);
+    addOpsVerb(tool, action);
     if (!verb.empty() && verb.front() != '-') {
         bool known = false;
         std::string verbs;

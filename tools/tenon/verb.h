@@ -57,6 +57,7 @@ void addInspectVerb(CLI::App& tool, VerbAction& action);
 void addExplainVerb(CLI::App& tool, VerbAction& action);
 void addModulesVerb(CLI::App& tool, VerbAction& action);
 void addOptVerb(CLI::App& tool, VerbAction& action);
+void addOpsVerb(CLI::App& tool, VerbAction& action);
 
 // The conformance kit on a module library or manifest. Throws ToolError.
 ExitCode testModule(const std::string& path, const CommonFlags& flags);

@@ -165,6 +165,10 @@ int main(int argc, char** argv) {
         }
         run(options);
         return finish(ExitCode::kOk);
+    } catch (const CLI::ExtrasError& error) {
+        std::fprintf(stderr, "[E] %s. Tenon's trtexec does not have every flag of TensorRT's; --help lists its own\n",
+                     error.what());
+        return finish(ExitCode::kUsage);
     } catch (const CLI::ParseError& error) {
         int code = tool.exit(error);
         return code == 0 ? 0 : finish(ExitCode::kUsage);
