@@ -6,7 +6,6 @@ and with no thread of it spinning while another is measured.
 import json
 import os
 import pathlib
-import resource
 import statistics
 import subprocess
 import sys
@@ -126,15 +125,16 @@ def main(name, model, x, threads):
     __import__(name)
     x = np.load(x)
     # The process before: an interpreter and libraries. What the engine adds is its own, as far as it is above what was used before.
-    before, begin = resident_mib(), time.perf_counter()
+    before, begin = memory_mib("VmRSS"), time.perf_counter()
     PEERS[name](pathlib.Path(model), x, int(threads)).run()
     seconds = time.perf_counter() - begin
-    print(json.dumps({"first_answer_ms": seconds * 1e3, "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before}))
+    print(json.dumps({"first_answer_ms": seconds * 1e3, "peak_rss_mib": memory_mib("VmHWM") - before}))
 
 
-def resident_mib():
+def memory_mib(field):
+    # Not getrusage: its peak includes that of the process that started this one.
     with open("/proc/self/status", encoding="ascii") as status:
-        return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmRSS"))
+        return next(int(line.split()[1]) / 1024 for line in status if line.startswith(field))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 #include "tools/common/benchmark.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
+#include <fstream>
 #include <numeric>
 
 namespace tenon::tools {
@@ -50,9 +50,14 @@ BenchmarkResult benchmark(EngineSession& session, const BenchmarkSettings& setti
 }
 
 double peakRssMib() {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    return static_cast<double>(usage.ru_maxrss) / 1024;
+    // Not getrusage: its peak includes that of the process that started this one.
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) {
+        if (line.starts_with("VmHWM:")) {
+            return std::strtod(line.c_str() + 6, nullptr) / 1024;
+        }
+    }
+    return 0;
 }
 
 } // namespace tenon::tools
