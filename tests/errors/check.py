@@ -194,6 +194,10 @@ def main():
             print(f"WRONG document of an error: {done.stdout}")
         expect("the reference of ops", run(tenon, "ops"), OK, "conv", "attention")
         expect("the list of passes", run(tenon, "opt", "--pass=list"), OK, "constant_fold")
+        first, second = (run(tenon, "opt", onnx_file).stdout for _ in range(2))
+        if first != second or "@hash" not in first:
+            failures.append("the graph of a model changes")
+            print(f"WRONG tenon opt prints another graph the second time:\n{first[:400]}\n{second[:400]}")
         expect("the graph of a model", run(tenon, "opt", onnx_file), OK, "graph @g", "conv1")
 
         # Ctrl-C keeps the best plan so far.
