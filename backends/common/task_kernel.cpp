@@ -1,5 +1,7 @@
 #include "backends/common/task_kernel.h"
 
+#include "backends/common/ports.h"
+
 namespace tenon::kernels {
 
 namespace {
@@ -121,15 +123,6 @@ private:
     module::OwnedGraph mGraph;
     Task mTask;
 };
-
-int32_t portOf(std::span<const int32_t> ports, int32_t value) {
-    for (size_t i = 0; i < ports.size(); ++i) {
-        if (ports[i] == value) {
-            return static_cast<int32_t>(i);
-        }
-    }
-    return -1;
-}
 
 } // namespace
 

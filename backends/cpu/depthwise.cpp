@@ -1,6 +1,7 @@
 #include "backends/cpu/depthwise.h"
 
 #include "backends/common/parallel.h"
+#include "backends/common/ports.h"
 #include "backends/common/window.h"
 #include "backends/cpu/followers.h"
 #include "backends/cpu/simd/depthwise_row.h"
@@ -18,8 +19,8 @@ constexpr size_t kWeights = 1;
 Chain chainOf(const module::GraphView& body) {
     const module::NodeView node = body.node(0);
     const module::ValueView weights = node.input(1);
-    const int32_t x = portOf(body, node.inputIndex(0));
-    const int32_t w = portOf(body, node.inputIndex(1));
+    const int32_t x = kernels::portOf(body.inputs(), node.inputIndex(0));
+    const int32_t w = kernels::portOf(body.inputs(), node.inputIndex(1));
     if (x < 0 || w < 0 || x == w || !weights.isConstant() || !weights.isStatic() || weights.rank() != 4 ||
         weights.dim(1).opt != 1 || weights.dim(0).opt != node.intOr("group", 1)) {
         refuse("a convolution that is not depthwise over images, with constant weights");
@@ -33,7 +34,7 @@ Chain chainOf(const module::GraphView& body) {
     int32_t bias = -1;
     if (node.hasInput(2)) {
         bias = static_cast<int32_t>(ports.size());
-        ports.push_back(portOf(body, node.inputIndex(2)));
+        ports.push_back(kernels::portOf(body.inputs(), node.inputIndex(2)));
     }
     Chain chain = readChain(body, std::move(ports), bias, 1, channels);
     for (const Follower& follower : chain.followers) {

@@ -1,5 +1,6 @@
 #include "backends/cpu/followers.h"
 
+#include "backends/common/ports.h"
 #include "backends/cpu/program.h"
 
 #include <algorithm>
@@ -30,7 +31,8 @@ Follower followerOf(const module::NodeView& node, int32_t value, const Chain& ch
     const bool isSum = node.op() == "binary.add";
     const bool first = node.inputCount() == 2 && node.inputIndex(0) == value;
     const int32_t other = node.inputCount() == 2 ? node.inputIndex(first ? 1 : 0) : -1;
-    if ((!isSum && node.op() != "binary.mul") || portOf(body, other) < 0 || (!first && node.inputIndex(1) != value)) {
+    if ((!isSum && node.op() != "binary.mul") || kernels::portOf(body.inputs(), other) < 0 ||
+        (!first && node.inputIndex(1) != value)) {
         refuse("a product followed by ", node.op(), " of something else");
     }
     const module::ValueView operand = body.value(other);
@@ -50,12 +52,6 @@ Follower followerOf(const module::NodeView& node, int32_t value, const Chain& ch
 
 } // namespace
 
-int32_t portOf(const module::GraphView& body, int32_t value) {
-    const auto inputs = body.inputs();
-    const auto found = std::find(inputs.begin(), inputs.end(), value);
-    return value < 0 || found == inputs.end() ? -1 : static_cast<int32_t>(found - inputs.begin());
-}
-
 Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, int32_t bias, int32_t channelAxis,
                 int64_t channels) {
     Chain chain;
@@ -74,7 +70,7 @@ Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, i
         }
         if (follower.kind != Follower::Kind::kFunction) {
             follower.operand = static_cast<int32_t>(chain.ports.size());
-            chain.ports.push_back(portOf(body, node.inputIndex(node.inputIndex(0) == value ? 1 : 0)));
+            chain.ports.push_back(kernels::portOf(body.inputs(), node.inputIndex(node.inputIndex(0) == value ? 1 : 0)));
             chain.isTensor.push_back(follower.kind == Follower::Kind::kTensor);
         }
         follower.function = stepTable().of(follower.step.step, ElementClass::kFloat);

@@ -29,7 +29,6 @@ struct Chain {
     std::vector<bool> isTensor; // operands of the result's shape, which are laid out as it is
 };
 
-int32_t portOf(const module::GraphView& body, int32_t value);
 // Of a body whose first node is the head, with the ports that the head reads. Throws a refusal for anything else than a chain.
 Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, int32_t bias, int32_t channelAxis,
                 int64_t channels);

@@ -1,6 +1,7 @@
 #include "backends/cpu/packed_product.h"
 
 #include "backends/common/parallel.h"
+#include "backends/common/ports.h"
 #include "backends/cpu/followers.h"
 #include "backends/cpu/simd/packed_tile.h"
 
@@ -44,8 +45,8 @@ Head headOf(const module::GraphView& body) {
     const module::NodeView node = body.node(0);
     const bool isConv = node.op() == "conv";
     const module::ValueView weights = node.input(1);
-    const int32_t x = portOf(body, node.inputIndex(0));
-    const int32_t w = portOf(body, node.inputIndex(1));
+    const int32_t x = kernels::portOf(body.inputs(), node.inputIndex(0));
+    const int32_t w = kernels::portOf(body.inputs(), node.inputIndex(1));
     const bool hasWeights = x >= 0 && w >= 0 && x != w && weights.isConstant() && weights.isStatic() &&
                             weights.optElements() > 0 && node.input(0).rank() >= 2;
     if (!hasWeights || (!isConv && (weights.rank() != 2 || node.intOr("trans_a", 0) != 0)) ||
@@ -59,7 +60,7 @@ Head headOf(const module::GraphView& body) {
     int32_t bias = -1;
     if (isConv && node.hasInput(2)) {
         bias = static_cast<int32_t>(ports.size());
-        ports.push_back(portOf(body, node.inputIndex(2)));
+        ports.push_back(kernels::portOf(body.inputs(), node.inputIndex(2)));
     }
     const int32_t axis = isConv ? 1 : node.output(0).rank() - 1;
     head.chain = readChain(body, std::move(ports), bias, axis, head.columns);

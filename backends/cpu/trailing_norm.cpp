@@ -1,6 +1,7 @@
 #include "backends/cpu/trailing_norm.h"
 
 #include "backends/common/parallel.h"
+#include "backends/common/ports.h"
 #include "backends/cpu/ops.h"
 #include "backends/cpu/simd/rows.h"
 
@@ -167,19 +168,14 @@ struct SumAndNorm {
     int32_t sumPort, resultPort;
 };
 
-int32_t portOf(std::span<const int32_t> ports, int32_t value) {
-    const auto found = std::find(ports.begin(), ports.end(), value);
-    return value < 0 || found == ports.end() ? -1 : static_cast<int32_t>(found - ports.begin());
-}
-
 SumAndNorm read(const module::GraphView& body) {
     SumAndNorm region{body.node(0), body.node(1), -1, -1, -1, -1, -1, -1};
-    region.x = portOf(body.inputs(), region.sum.inputIndex(0));
-    region.y = portOf(body.inputs(), region.sum.inputIndex(1));
-    region.scale = portOf(body.inputs(), region.norm.inputIndex(1));
-    region.bias = portOf(body.inputs(), region.norm.inputIndex(2));
-    region.sumPort = portOf(body.outputs(), region.sum.outputIndex(0));
-    region.resultPort = portOf(body.outputs(), region.norm.outputIndex(0));
+    region.x = kernels::portOf(body.inputs(), region.sum.inputIndex(0));
+    region.y = kernels::portOf(body.inputs(), region.sum.inputIndex(1));
+    region.scale = kernels::portOf(body.inputs(), region.norm.inputIndex(1));
+    region.bias = kernels::portOf(body.inputs(), region.norm.inputIndex(2));
+    region.sumPort = kernels::portOf(body.outputs(), region.sum.outputIndex(0));
+    region.resultPort = kernels::portOf(body.outputs(), region.norm.outputIndex(0));
     return region;
 }
 

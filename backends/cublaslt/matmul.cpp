@@ -1,5 +1,7 @@
 #include "backends/cublaslt/matmul.h"
 
+#include "backends/common/ports.h"
+
 #include <algorithm>
 #include <span>
 
@@ -26,16 +28,11 @@ Activation activationOf(const std::string& op) {
     refuse("cuBLASLt has no epilogue for ", op);
 }
 
-int32_t portOf(std::span<const int32_t> ports, int32_t value) {
-    const auto found = std::find(ports.begin(), ports.end(), value);
-    return found == ports.end() ? -1 : static_cast<int32_t>(found - ports.begin());
-}
-
 // The sum of a product and a bias: which port the bias is. Throws Failure where it is something else.
 int32_t biasOf(const module::GraphView& body, const module::NodeView& sum, int32_t product) {
     const bool first = sum.inputIndex(0) == product;
     const int32_t bias = sum.inputIndex(first ? 1 : 0);
-    const int32_t port = portOf(body.inputs(), bias);
+    const int32_t port = kernels::portOf(body.inputs(), bias);
     const module::ValueView operand = body.value(bias);
     if (port < 0 || operand.rank() == 0 || !nvidia::sameExtent(operand.dim(-1), sum.output(0).dim(-1)) ||
         operand.maxElements() != operand.dim(-1).max) {
@@ -70,8 +67,8 @@ Matmul readSiblings(const module::GraphView& body) {
         }
         const bool isFirst = members.empty();
         Sibling member;
-        const int32_t a = portOf(body.inputs(), node.inputIndex(0));
-        member.b = portOf(body.inputs(), node.inputIndex(1));
+        const int32_t a = kernels::portOf(body.inputs(), node.inputIndex(0));
+        member.b = kernels::portOf(body.inputs(), node.inputIndex(1));
         const bool transA = node.intOr("trans_a", 0) != 0;
         const bool transB = node.intOr("trans_b", 0) != 0;
         if (isFirst) {
@@ -88,7 +85,7 @@ Matmul readSiblings(const module::GraphView& body) {
         values.push_back(node.outputIndex(0));
     }
     for (size_t i = 0; i < members.size(); ++i) {
-        members[i].output = portOf(body.outputs(), values[i]);
+        members[i].output = kernels::portOf(body.outputs(), values[i]);
         if (members[i].output < 0 || (members[i].bias >= 0) != (members[0].bias >= 0)) {
             refuse("products of one operand must all have a bias or none, and all be results");
         }

@@ -1,5 +1,6 @@
 #include "backends/cuda/task.h"
 
+#include "backends/common/ports.h"
 #include "backends/cuda/norm_region.h"
 #include "backends/cuda/op_table.h"
 #include "backends/cuda/pointwise.h"
@@ -10,15 +11,6 @@ namespace {
 
 using module::GraphView;
 using module::NodeView;
-
-int32_t portOf(std::span<const int32_t> ports, int32_t value) {
-    for (size_t i = 0; i < ports.size(); ++i) {
-        if (ports[i] == value) {
-            return static_cast<int32_t>(i);
-        }
-    }
-    return -1;
-}
 
 // Of pointwise ops.
 bool isRegion(const GraphView& body) {
@@ -61,11 +53,11 @@ NodeTypes typesOf(const Task& task, const NodeView& node) {
     types.node = node;
     types.wideIndex = needsWideIndex(task.body);
     for (int32_t i = 0; i < node.inputCount(); ++i) {
-        const int32_t port = node.hasInput(i) ? portOf(task.body.inputs(), node.inputIndex(i)) : -1;
+        const int32_t port = node.hasInput(i) ? kernels::portOf(task.body.inputs(), node.inputIndex(i)) : -1;
         types.inputs.push_back(port < 0 ? TnDataType{-1} : task.inputs[static_cast<size_t>(port)].dtype);
     }
     for (int32_t o = 0; o < node.outputCount(); ++o) {
-        const int32_t port = portOf(task.body.outputs(), node.outputIndex(o));
+        const int32_t port = kernels::portOf(task.body.outputs(), node.outputIndex(o));
         types.outputs.push_back(port < 0 ? TnDataType{-1} : task.outputs[static_cast<size_t>(port)].dtype);
     }
     return types;
@@ -146,12 +138,12 @@ void checkTask(const Task& task) {
     }
     const NodeView node = body.node(0);
     for (int32_t i = 0; i < node.inputCount(); ++i) {
-        if (node.hasInput(i) && portOf(body.inputs(), node.inputIndex(i)) < 0) {
+        if (node.hasInput(i) && kernels::portOf(body.inputs(), node.inputIndex(i)) < 0) {
             invalid(node.op(), ": input ", i, " is no input of the task");
         }
     }
     if (body.outputs().empty() ||
-        (portOf(body.outputs(), node.outputIndex(0)) < 0 && node.op() != "topk" && node.op() != "split")) {
+        (kernels::portOf(body.outputs(), node.outputIndex(0)) < 0 && node.op() != "topk" && node.op() != "split")) {
         refuse(node.op(), " whose first output nobody reads");
     }
 }
@@ -226,7 +218,7 @@ DevicePlan planTask(const Task& task, const PortShapes& shapes) {
     }
     std::vector<Shape> inputs(static_cast<size_t>(node.inputCount()));
     for (int32_t i = 0; i < node.inputCount(); ++i) {
-        const int32_t port = node.hasInput(i) ? portOf(task.body.inputs(), node.inputIndex(i)) : -1;
+        const int32_t port = node.hasInput(i) ? kernels::portOf(task.body.inputs(), node.inputIndex(i)) : -1;
         operands.in[i] = static_cast<signed char>(port);
         if (port >= 0) {
             inputs[static_cast<size_t>(i)] = shapes.inputs[static_cast<size_t>(port)];
@@ -234,7 +226,7 @@ DevicePlan planTask(const Task& task, const PortShapes& shapes) {
     }
     std::vector<Shape> outputs(static_cast<size_t>(node.outputCount()));
     for (int32_t o = 0; o < node.outputCount(); ++o) {
-        const int32_t port = portOf(task.body.outputs(), node.outputIndex(o));
+        const int32_t port = kernels::portOf(task.body.outputs(), node.outputIndex(o));
         operands.out[o] = static_cast<signed char>(port);
         if (port >= 0) {
             outputs[static_cast<size_t>(o)] = shapes.outputs[static_cast<size_t>(port)];

@@ -1,6 +1,7 @@
 #include "backends/cudnn/attention.h"
 
 #include "backends/common/attention.h"
+#include "backends/common/ports.h"
 #include "backends/cudnn/graph_builder.h"
 
 namespace tenon::cudnn {
@@ -11,16 +12,6 @@ using kernels::Dims;
 using kernels::refuse;
 
 namespace {
-
-int32_t portOf(const module::GraphView& body, int32_t value) {
-    const auto inputs = body.inputs();
-    for (size_t i = 0; i < inputs.size(); ++i) {
-        if (inputs[i] == value) {
-            return static_cast<int32_t>(i);
-        }
-    }
-    return -1;
-}
 
 // The mask's extents as [batches, heads, positions of q, positions of k].
 Dims asScores(const Dims& mask) {
@@ -117,7 +108,7 @@ Operation readAttention(const module::GraphView& body) {
     operation.kind = Kind::kAttention;
     operation.head = node;
     for (int32_t i = 0; i < node.inputCount(); ++i) {
-        const int32_t port = node.hasInput(i) ? portOf(body, node.inputIndex(i)) : -1;
+        const int32_t port = node.hasInput(i) ? kernels::portOf(body.inputs(), node.inputIndex(i)) : -1;
         if ((port < 0 && node.hasInput(i)) ||
             std::find(operation.operands.begin(), operation.operands.end(), port) != operation.operands.end()) {
             refuse("attention with an operand in two places");

@@ -1,6 +1,7 @@
 #include "backends/nvidia/chain.h"
 
 #include "backends/common/elements.h"
+#include "backends/common/ports.h"
 
 #include <cstring>
 #include <limits>
@@ -10,16 +11,6 @@ namespace tenon::nvidia {
 using kernels::refuse;
 
 namespace {
-
-int32_t portOf(const module::GraphView& body, int32_t value) {
-    const auto inputs = body.inputs();
-    for (size_t i = 0; i < inputs.size(); ++i) {
-        if (inputs[i] == value) {
-            return static_cast<int32_t>(i);
-        }
-    }
-    return -1;
-}
 
 Step activationOf(const module::NodeView& node) {
     Step step;
@@ -52,7 +43,7 @@ Step binaryOf(const module::GraphView& body, const module::NodeView& node, int32
               const module::ValueView& result, int32_t channelAxis, size_t n) {
     const bool first = node.inputIndex(0) == value;
     const int32_t other = node.inputIndex(first ? 1 : 0);
-    const int32_t port = other == value ? -1 : portOf(body, other);
+    const int32_t port = other == value ? -1 : kernels::portOf(body.inputs(), other);
     if ((!first && node.inputIndex(1) != value) || port < 0) {
         refuse("node ", n, " of the region does not continue its chain");
     }
@@ -116,7 +107,7 @@ Chain readChain(const module::GraphView& body, int32_t channelAxis) {
     chain.head = body.node(0);
     for (int32_t i = 0; i < chain.head.inputCount(); ++i) {
         const int32_t value = chain.head.inputIndex(i);
-        chain.operands.push_back(value < 0 ? -1 : portOf(body, value));
+        chain.operands.push_back(value < 0 ? -1 : kernels::portOf(body.inputs(), value));
         if (value >= 0 && chain.operands.back() < 0) {
             refuse("an operand of ", chain.head.op(), " is no input of the region");
         }
@@ -138,7 +129,7 @@ Chain readChain(const module::GraphView& body, int32_t channelAxis) {
             const module::NodeView function = body.node(n - 1);
             const int32_t made = function.outputIndex(0);
             const int32_t given = function.inputCount() == 1 ? function.inputIndex(0) : -1;
-            const bool gate = given >= 0 && made == value && portOf(body, given) < 0 &&
+            const bool gate = given >= 0 && made == value && kernels::portOf(body.inputs(), given) < 0 &&
                               ((node.inputIndex(0) == made && node.inputIndex(1) == given) ||
                                (node.inputIndex(0) == given && node.inputIndex(1) == made));
             if (gate && chain.steps.back().kind == StepKind::kActivation) {

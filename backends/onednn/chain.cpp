@@ -1,5 +1,7 @@
 #include "backends/onednn/chain.h"
 
+#include "backends/common/ports.h"
+
 #include <algorithm>
 #include <limits>
 
@@ -8,12 +10,6 @@ namespace tenon::onednn {
 using kernels::refuse;
 
 namespace {
-
-int32_t portOf(const module::GraphView& body, int32_t value) {
-    const auto inputs = body.inputs();
-    const auto found = std::find(inputs.begin(), inputs.end(), value);
-    return found == inputs.end() ? -1 : static_cast<int32_t>(found - inputs.begin());
-}
 
 Post activationOf(const module::NodeView& node) {
     Post post;
@@ -49,11 +45,11 @@ Chain readChain(const module::GraphView& body) {
     if (!chain.isConvolution() && !chain.isDeconvolution() && !chain.isMatmul() && !chain.isPool()) {
         refuse("onednn computes conv, deconv, matmul, pool.max, pool.avg and convert, not ", op);
     }
-    chain.source = portOf(body, chain.head.inputIndex(0));
+    chain.source = kernels::portOf(body.inputs(), chain.head.inputIndex(0));
     if (!chain.isPool()) {
-        chain.weights = portOf(body, chain.head.inputIndex(1));
+        chain.weights = kernels::portOf(body.inputs(), chain.head.inputIndex(1));
         if (chain.head.hasInput(2)) {
-            chain.bias = portOf(body, chain.head.inputIndex(2));
+            chain.bias = kernels::portOf(body.inputs(), chain.head.inputIndex(2));
         }
     }
     if (chain.head.outputIndex(1) >= 0) {
@@ -65,12 +61,13 @@ Chain readChain(const module::GraphView& body) {
         if (node.op() == "binary.add" || node.op() == "binary.mul") {
             const bool first = node.inputIndex(0) == value;
             const int32_t other = node.inputIndex(first ? 1 : 0);
-            if ((!first && node.inputIndex(1) != value) || other == value || portOf(body, other) < 0) {
+            if ((!first && node.inputIndex(1) != value) || other == value ||
+                kernels::portOf(body.inputs(), other) < 0) {
                 refuse("node ", n, " of the region does not continue its chain");
             }
             Post post;
             post.kind = node.op() == "binary.add" ? PostKind::kAdd : PostKind::kMul;
-            post.port = portOf(body, other);
+            post.port = kernels::portOf(body.inputs(), other);
             chain.posts.push_back(post);
         } else {
             if (node.inputCount() != 1 || node.inputIndex(0) != value) {

@@ -5,9 +5,9 @@
 #include "core/passes/pipeline.h"
 #include "core/schedule/copy_costs.h"
 #include "core/schedule/final_graph.h"
+#include "core/schedule/graph_checks.h"
 #include "core/schedule/inspector_json.h"
 #include "core/schedule/layout_offers.h"
-#include "core/schedule/size_check.h"
 #include "core/schedule/step_builder.h"
 #include "core/schedule/verification.h"
 #include "core/support/build_info.h"
@@ -131,8 +131,8 @@ private:
             *mInput.graph, mContext.snapshot->ops(), mWeights.get(), &evaluator, mOptions.log, {}};
         TN_RETURN_IF_ERROR(passes::runPipeline(passContext));
         separateOutputs(*mInput.graph);
-        TN_RETURN_IF_ERROR(refuseRunTimeOperands());
-        TN_RETURN_IF_ERROR(refuseUnbacked());
+        TN_RETURN_IF_ERROR(refuseRunTimeOperands(*mInput.graph, mContext.snapshot->ops()));
+        TN_RETURN_IF_ERROR(refuseUnbacked(*mInput.graph));
         mInput.graph->freeze();
         progress.step(1);
         return {};
@@ -158,69 +158,6 @@ private:
             editor.setOutput(i, copy->output(0));
             seen.insert(copy->output(0));
         }
-    }
-
-    // Kernels read what defines shapes from attributes. An operand that no pass could turn into one would be ignored, so it is refused: all of
-    // them in one message.
-    support::Status refuseRunTimeOperands() {
-        std::string nodes;
-        for (const ir::Node* node : mInput.graph->nodes()) {
-            const ops::OpDef* def = mContext.snapshot->ops().find(node->op());
-            for (const ops::ShapeOperand& operand : def ? def->shapeOperands : std::vector<ops::ShapeOperand>{}) {
-                const ir::Value* value = node->input(static_cast<size_t>(operand.input));
-                if (value) {
-                    nodes += support::cat("\n  ", node->name(), " (op ", node->op(), ", from ", node->source().joined(),
-                                          "): operand '", operand.attribute, "' is '", value->name(), "'");
-                }
-            }
-        }
-        if (nodes.empty()) {
-            return {};
-        }
-        return support::unsupported("operands that must be known when the plan is built depend on data:", nodes,
-                                    "\nMake them constants, or let them follow from shapes or from shape inputs");
-    }
-
-    support::Status refuseUnbacked() {
-        for (const ir::Symbol& symbol : mInput.graph->pool().symbols()) {
-            if (symbol.source == ir::SymbolSource::kUnbacked) {
-                mUnbacked = true;
-            }
-        }
-        if (!mUnbacked) {
-            return {};
-        }
-        std::string nodes;
-        for (const ir::Node* node : mInput.graph->nodes()) {
-            for (const ir::Value* output : node->outputs()) {
-                for (ir::DimExpr dim : output->type().dims) {
-                    if (!dim.valid() || mentionsUnbacked(dim)) {
-                        nodes += support::cat(nodes.empty() ? "" : "; ", node->name(), " (", node->op(), ", from ",
-                                              node->source().joined(), ")");
-                        break;
-                    }
-                }
-                if (nodes.size() > 600) {
-                    break;
-                }
-            }
-        }
-        if (nodes.empty()) {
-            return {};
-        }
-        return support::unsupported(
-            "shapes that depend on data are not supported by this version; they begin at: ", nodes,
-            ". Give the shape as a constant or as a shape input, or cut the model before these nodes");
-    }
-
-    bool mentionsUnbacked(ir::DimExpr expr) const {
-        const ir::ExprPool& pool = mInput.graph->pool();
-        const ir::ExprNode& node = pool.at(expr);
-        if (node.op == ir::ExprOp::kSymbol) {
-            return pool.symbols()[static_cast<size_t>(node.value)].source == ir::SymbolSource::kUnbacked;
-        }
-        return std::any_of(std::begin(node.operands), std::end(node.operands),
-                           [&](ir::DimExpr operand) { return operand.valid() && mentionsUnbacked(operand); });
     }
 
     support::Status scheduleProfile(size_t index) {
@@ -595,7 +532,6 @@ private:
     std::vector<std::string> mNotes;
     BuildResult mResult;
     bool mStopped = false;
-    bool mUnbacked = false;
 };
 
 } // namespace

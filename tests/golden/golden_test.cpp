@@ -15,6 +15,7 @@
 #include <cmath>
 #include <filesystem>
 #include <random>
+#include <set>
 
 namespace tenon::golden {
 namespace {
@@ -67,13 +68,22 @@ void expectEqual(const Tensor& expected, const Tensor& actual, const std::string
     }
 }
 
-// Where the interpreter knows all ops: the same inputs give the same outputs.
+// Why the interpreter may pass a case over: ops that a pass moves or leaves alone and that it does not compute. Anything else is to be taught to it.
+const std::set<std::string, std::less<>> kUncomputed = {
+    "axes that the data decides",           "the interpreter does not know pad",
+    "the interpreter does not know plugin", "the interpreter does not know pool.max",
+    "the interpreter does not know slice",  "the interpreter does not know unary.asinh",
+};
+
+// The same inputs give the same outputs.
 void compareResults(const ir::Graph& before, const ir::Graph& after) {
     const Sample sample = sampleFor(before);
     const auto expected = computeGraph(before, sample.inputs, sample.symbols);
     const auto actual = computeGraph(after, sample.inputs, sample.symbols);
     if (!expected.ok()) {
-        std::printf("         not computed: %s\n", expected.status().message().c_str());
+        const std::string reason = expected.status().message();
+        EXPECT_EQ(kUncomputed.count(reason), 1U) << "not compared, because " << reason;
+        std::printf("         not computed: %s\n", reason.c_str());
         return;
     }
     ASSERT_TRUE(actual.ok()) << actual.status().toString();

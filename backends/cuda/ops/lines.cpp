@@ -1,4 +1,5 @@
 // Ops along lines: reductions, softmax, normalisation, order.
+#include "backends/common/ports.h"
 #include "backends/common/strided.h"
 #include "backends/cuda/device_text.h"
 #include "backends/cuda/norm_region.h"
@@ -389,11 +390,6 @@ void checkFloats(const module::NodeView& node) {
 
 // --- A sum and its norm -----------------------------------------------------------------------------------------------------------------------
 
-int32_t portOf(std::span<const int32_t> ports, int32_t value) {
-    const auto found = std::find(ports.begin(), ports.end(), value);
-    return found == ports.end() ? -1 : static_cast<int32_t>(found - ports.begin());
-}
-
 // Of the two nodes of a region: which ports they read and write.
 struct NormRegion {
     module::NodeView norm;
@@ -409,14 +405,14 @@ NormRegion readNormRegion(const module::GraphView& body) {
     const module::NodeView add = body.node(0);
     region.norm = body.node(1);
     const auto input = [&](const module::NodeView& node, int32_t i) {
-        return node.hasInput(i) ? portOf(body.inputs(), node.inputIndex(i)) : -1;
+        return node.hasInput(i) ? kernels::portOf(body.inputs(), node.inputIndex(i)) : -1;
     };
     region.addends[0] = input(add, 0);
     region.addends[1] = input(add, 1);
     region.scale = input(region.norm, 1);
     region.bias = input(region.norm, 2);
-    region.result = portOf(body.outputs(), region.norm.outputIndex(0));
-    region.sum = portOf(body.outputs(), add.outputIndex(0));
+    region.result = kernels::portOf(body.outputs(), region.norm.outputIndex(0));
+    region.sum = kernels::portOf(body.outputs(), add.outputIndex(0));
     return region;
 }
 

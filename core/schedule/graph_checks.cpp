@@ -1,4 +1,4 @@
-#include "core/schedule/size_check.h"
+#include "core/schedule/graph_checks.h"
 
 #include "core/support/checked.h"
 #include "core/support/text.h"
@@ -42,7 +42,64 @@ support::Status check(const ir::Value& value, const char* which, const std::vect
         ". Give smaller shapes in the profile");
 }
 
+bool mentionsUnbacked(const ir::ExprPool& pool, ir::DimExpr expr) {
+    const ir::ExprNode& node = pool.at(expr);
+    if (node.op == ir::ExprOp::kSymbol) {
+        return pool.symbols()[static_cast<size_t>(node.value)].source == ir::SymbolSource::kUnbacked;
+    }
+    return std::any_of(std::begin(node.operands), std::end(node.operands),
+                       [&](ir::DimExpr operand) { return operand.valid() && mentionsUnbacked(pool, operand); });
+}
+
 } // namespace
+
+support::Status refuseRunTimeOperands(const ir::Graph& graph, const ops::OpRegistry& registry) {
+    std::string nodes;
+    for (const ir::Node* node : graph.nodes()) {
+        const ops::OpDef* def = registry.find(node->op());
+        for (const ops::ShapeOperand& operand : def ? def->shapeOperands : std::vector<ops::ShapeOperand>{}) {
+            const ir::Value* value = node->input(static_cast<size_t>(operand.input));
+            if (value) {
+                nodes += support::cat("\n  ", node->name(), " (op ", node->op(), ", from ", node->source().joined(),
+                                      "): operand '", operand.attribute, "' is '", value->name(), "'");
+            }
+        }
+    }
+    if (nodes.empty()) {
+        return {};
+    }
+    return support::unsupported("operands that must be known when the plan is built depend on data:", nodes,
+                                "\nMake them constants, or let them follow from shapes or from shape inputs");
+}
+
+support::Status refuseUnbacked(const ir::Graph& graph) {
+    const std::vector<ir::Symbol>& symbols = graph.pool().symbols();
+    if (std::none_of(symbols.begin(), symbols.end(),
+                     [](const ir::Symbol& symbol) { return symbol.source == ir::SymbolSource::kUnbacked; })) {
+        return {};
+    }
+    std::string nodes;
+    for (const ir::Node* node : graph.nodes()) {
+        for (const ir::Value* output : node->outputs()) {
+            for (ir::DimExpr dim : output->type().dims) {
+                if (!dim.valid() || mentionsUnbacked(graph.pool(), dim)) {
+                    nodes += support::cat(nodes.empty() ? "" : "; ", node->name(), " (", node->op(), ", from ",
+                                          node->source().joined(), ")");
+                    break;
+                }
+            }
+            if (nodes.size() > 600) {
+                break;
+            }
+        }
+    }
+    if (nodes.empty()) {
+        return {};
+    }
+    return support::unsupported(
+        "shapes that depend on data are not supported by this version; they begin at: ", nodes,
+        ". Give the shape as a constant or as a shape input, or cut the model before these nodes");
+}
 
 support::Status checkSizes(const ir::Graph& graph, const ir::SymbolBox& box) {
     const ir::ExprPool& pool = graph.pool();
