@@ -4,6 +4,7 @@
 #                  [PROVIDES <entry>...]    what it registers, for people and for `tenon modules`: "backend:cpu", "parser:onnx"
 #                  [REQUIRES <entry>...]    what must be there for it: other modules, or a library on the machine
 #                  [RANK <n>]               order among equally good tactics; the larger wins; default 0
+#                  [EXPORTS <file>]         a version script, for a module that must export more than its query function
 #                  [LIBRARIES <target>...]  what it links; never a library of Tenon's core
 #                  [OUTPUT_DIRECTORY <dir>] default: where a build of Tenon looks first, or modules/ in a build tree of yours
 #                  [NO_INSTALL])
@@ -22,7 +23,7 @@
 set(TENON_MODULE_CMAKE_DIR "${CMAKE_CURRENT_LIST_DIR}")
 
 function(tenon_add_module)
-    cmake_parse_arguments(PARSE_ARGV 0 arg "NO_INSTALL" "NAME;VERSION;RANK;OUTPUT_DIRECTORY"
+    cmake_parse_arguments(PARSE_ARGV 0 arg "NO_INSTALL" "NAME;VERSION;RANK;EXPORTS;OUTPUT_DIRECTORY"
         "SOURCES;PROVIDES;REQUIRES;LIBRARIES")
     if(NOT arg_NAME OR NOT arg_SOURCES)
         message(FATAL_ERROR "tenon_add_module needs NAME and SOURCES")
@@ -38,6 +39,9 @@ function(tenon_add_module)
     endif()
     if(NOT arg_VERSION)
         set(arg_VERSION "0.0.0")
+    endif()
+    if(NOT arg_EXPORTS)
+        set(arg_EXPORTS "${TENON_MODULE_CMAKE_DIR}/module.map")
     endif()
     if(NOT arg_RANK)
         set(arg_RANK 0)
@@ -69,7 +73,7 @@ function(tenon_add_module)
         POSITION_INDEPENDENT_CODE ON
         BUILD_WITH_INSTALL_RPATH ON
         INSTALL_RPATH "\$ORIGIN"
-        LINK_DEPENDS "${TENON_MODULE_CMAKE_DIR}/module.map")
+        LINK_DEPENDS "${arg_EXPORTS}")
     target_compile_definitions(${target} PRIVATE
         "TENON_MODULE_NAME=\"${arg_NAME}\"" "TENON_MODULE_VERSION=\"${arg_VERSION}\""
         "TENON_MODULE_BUILD_ID=\"${build_id}\"" "TENON_MODULE_SANITIZER=\"${sanitizer}\"")
@@ -78,7 +82,7 @@ function(tenon_add_module)
         target_link_libraries(${target} PRIVATE tenon_build_flags)
     endif()
     target_link_options(${target} PRIVATE
-        "LINKER:--version-script=${TENON_MODULE_CMAKE_DIR}/module.map" ${TENON_NO_UNDEFINED})
+        "LINKER:--version-script=${arg_EXPORTS}" ${TENON_NO_UNDEFINED})
 
     string(REPLACE ";" ", " provides "${arg_PROVIDES}")
     string(REPLACE ";" ", " requires "${arg_REQUIRES}")
@@ -110,6 +114,7 @@ endfunction()
 
 # tenon_read_abi_version(<out> <abi.h>): "major.minor" as the header has it.
 function(tenon_read_abi_version out header)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${header}") # manifests repeat it
     file(STRINGS "${header}" lines REGEX "^#define TN_ABI_(MAJOR|MINOR) ")
     string(REGEX REPLACE ".*TN_ABI_MAJOR ([0-9]+).*" "\\1" major "${lines}")
     string(REGEX REPLACE ".*TN_ABI_MINOR ([0-9]+).*" "\\1" minor "${lines}")

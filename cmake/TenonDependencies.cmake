@@ -58,8 +58,6 @@ if(EXISTS "${PROJECT_SOURCE_DIR}/.venv/bin/python")
 endif()
 
 # --- What single modules need --------------------------------------------------------------------------------------------
-# OpenMP has one owner of threads for oneDNN's loops and ours (libgomp).
-find_package(OpenMP COMPONENTS CXX QUIET)
 find_package(dnnl CONFIG QUIET)     # backends/onednn: target DNNL::dnnl
 find_package(hwy CONFIG QUIET)      # backends/cpu: target hwy::hwy
 

@@ -1,13 +1,41 @@
-// Loops over a thread team, with OpenMP where the build has it.
+// Loops over the thread team that the host gives to a session.
 //
-// Who uses it: kernels of the host backends. Every output element is computed by one iteration in a fixed order, so that
+// Who uses it: kernels of the host backends; whoever runs them opens a TeamScope. Every output element is computed by one iteration in a fixed order, so that
 // results do not depend on the number of threads. What it must not know: tensors.
 #pragma once
+
+#include "tenon/module/abi.h"
 
 #include <algorithm>
 #include <cstdint>
 
 namespace tenon::kernels {
+
+// While it lives, loops of this thread run on `team`; null: on this thread alone.
+class TeamScope {
+public:
+    explicit TeamScope(const TnThreadTeam* team);
+    ~TeamScope();
+    TeamScope(const TeamScope&) = delete;
+    TeamScope& operator=(const TeamScope&) = delete;
+
+private:
+    const TnThreadTeam* mBefore;
+};
+
+// Null where there is none, and within a loop.
+const TnThreadTeam* currentTeam();
+
+// Calls body(argument, member) for all members: at the same time where the current team has as many threads, otherwise one after the other.
+void runMembers(int64_t members, void (*body)(void* argument, int32_t member), void* argument);
+
+template <class Body>
+void forMembers(int64_t members, const Body& body) {
+    // The team's table is C: the body travels as an address, and is only called.
+    runMembers(
+        members, [](void* argument, int32_t member) { (*static_cast<const Body*>(argument))(int64_t{member}); },
+        const_cast<Body*>(&body));
+}
 
 // Calls body(begin, end) on consecutive ranges that cover 0..count. At most `threads` threads; a range has at least
 // `grain` iterations, so small work stays on the caller's thread and opens no parallel region.
@@ -22,10 +50,7 @@ void parallelFor(int threads, int64_t count, int64_t grain, const Body& body) {
         body(int64_t{0}, count);
         return;
     }
-#pragma omp parallel for num_threads(static_cast <int>(team)) schedule(static, 1)
-    for (int64_t t = 0; t < team; ++t) {
-        body(count * t / team, count * (t + 1) / team);
-    }
+    forMembers(team, [&](int64_t t) { body(count * t / team, count * (t + 1) / team); });
 }
 
 // How many threads `items` pieces of work deserve, each costing about `cost` simple vector operations: opening a parallel
@@ -44,10 +69,7 @@ void parallelTeam(int64_t team, int64_t count, const Body& body) {
         body(int64_t{0}, int64_t{0}, count);
         return;
     }
-#pragma omp parallel for num_threads(static_cast <int>(team)) schedule(static, 1)
-    for (int64_t t = 0; t < team; ++t) {
-        body(t, count * t / team, count * (t + 1) / team);
-    }
+    forMembers(team, [&](int64_t t) { body(t, count * t / team, count * (t + 1) / team); });
 }
 
 } // namespace tenon::kernels

@@ -1,5 +1,6 @@
 #include "backends/common/task_kernel.h"
 
+#include "backends/common/parallel.h"
 #include "backends/common/ports.h"
 
 namespace tenon::kernels {
@@ -52,23 +53,25 @@ PortShapes shapesOf(const Task& task, const module::PrepareArgs& args, int threa
     return shapes;
 }
 
-class ThreadSession final : public module::Session {
+class TeamSession final : public module::Session {
 public:
-    explicit ThreadSession(int threads) : mThreads(threads) {}
-    int threads() const { return mThreads; }
+    explicit TeamSession(const TnThreadTeam* team) : mTeam(team) {}
+    const TnThreadTeam* team() const { return mTeam; }
+    int threads() const { return mTeam != nullptr ? mTeam->threads : 1; }
 
 private:
-    int mThreads;
+    const TnThreadTeam* mTeam;
 };
 
 class TaskState final : public module::State {
 public:
-    TaskState(const Planner& planner, const Task& task, int threads)
-        : mPlanner(planner), mTask(task), mThreads(threads) {}
+    TaskState(const Planner& planner, const Task& task, const TeamSession& session)
+        : mPlanner(planner), mTask(task), mSession(session) {}
 
     module::Code prepare(const module::PrepareArgs& args, module::Reason& reason) override {
+        const TeamScope scope(mSession.team());
         return explained(reason, [&] {
-            mPlan = mPlanner.plan(mTask, shapesOf(mTask, args, mThreads));
+            mPlan = mPlanner.plan(mTask, shapesOf(mTask, args, mSession.threads()));
             mInputs.assign(mPlan.inputPorts.size(), nullptr);
             mOutputs.assign(mPlan.outputPorts.size(), nullptr);
         });
@@ -85,13 +88,14 @@ public:
         for (size_t i = 0; i < mOutputs.size(); ++i) {
             mOutputs[i] = mPlan.outputPorts[i] < 0 ? nullptr : args.outputs()[mPlan.outputPorts[i]];
         }
+        const TeamScope scope(mSession.team());
         return mPlan.plan.run({mInputs.data(), mOutputs.data(), args.workspace(), &reason});
     }
 
 private:
     const Planner& mPlanner;
     const Task& mTask;
-    int mThreads;
+    const TeamSession& mSession;
     TaskPlan mPlan;
     std::vector<const void*> mInputs;
     std::vector<void*> mOutputs;
@@ -109,13 +113,13 @@ public:
                       module::Reason& reason) const override {
         int64_t bytes = -1;
         explained(reason, [&] {
-            const int threads = static_cast<ThreadSession&>(session).threads();
+            const int threads = static_cast<TeamSession&>(session).threads();
             bytes = mPlanner->plan(mTask, shapesOf(mTask, args, threads)).plan.workspace;
         });
         return bytes;
     }
     std::unique_ptr<module::State> makeState(module::Session& session, module::Reason&) const override {
-        return std::make_unique<TaskState>(*mPlanner, mTask, static_cast<ThreadSession&>(session).threads());
+        return std::make_unique<TaskState>(*mPlanner, mTask, static_cast<TeamSession&>(session));
     }
 
 private:
@@ -239,7 +243,7 @@ Task taskOf(const module::TaskView& task, const module::TacticView& tactic) {
 }
 
 std::unique_ptr<module::Session> TaskRuntime::openSession(const module::SessionInfo& info, module::Reason&) {
-    return std::make_unique<ThreadSession>(std::max(1, info.threads()));
+    return std::make_unique<TeamSession>(info.team());
 }
 
 std::unique_ptr<module::Kernel> TaskRuntime::deserialize(std::span<const std::byte> blob, uint32_t,

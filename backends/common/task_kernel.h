@@ -57,7 +57,7 @@ module::BlobWriter writeTask(const Task& task);
 // The task of `compile`: the body with the ports of the tactic.
 Task taskOf(const module::TaskView& task, const module::TacticView& tactic);
 
-// Reads those bytes and runs them with a planner. Sessions carry the number of threads.
+// Reads those bytes and runs them with a planner. Sessions carry the thread team.
 class TaskRuntime final : public module::KernelRuntime {
 public:
     TaskRuntime(std::string name, std::shared_ptr<const Planner> planner)

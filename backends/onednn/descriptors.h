@@ -6,8 +6,7 @@
 #include "backends/common/task_kernel.h"
 #include "backends/onednn/chain.h"
 #include "backends/onednn/layouts.h"
-
-#include <omp.h>
+#include "backends/onednn/openmp.h"
 
 #include <algorithm>
 #include <string>
@@ -17,19 +16,6 @@ namespace tenon::onednn {
 
 // The one engine of the process.
 const dnnl::engine& cpuEngine();
-
-// oneDNN divides work among as many threads as OpenMP would use when a primitive is made and run. The setting belongs to the calling thread,
-// whose own loops must not notice.
-class ThreadScope {
-public:
-    explicit ThreadScope(int threads) : mBefore(omp_get_max_threads()) { omp_set_num_threads(std::max(threads, 1)); }
-    ~ThreadScope() { omp_set_num_threads(mBefore); }
-    ThreadScope(const ThreadScope&) = delete;
-    ThreadScope& operator=(const ThreadScope&) = delete;
-
-private:
-    int mBefore;
-};
 
 // One argument of a primitive: a port of the task.
 struct Argument {

@@ -136,7 +136,7 @@ bool Builder::setMaxThreads(int32_t maxThreads) noexcept {
 
 int32_t Builder::getMaxThreads() const noexcept {
     return mThreads > 0 ? mThreads
-                        : guarded(mReporter, 1, [] { return std::max(1, registry::hostDescription().threads); });
+                        : guarded(mReporter, 1, [] { return std::max(1, registry::hostDescription().cores); });
 }
 
 nvinfer1::IPluginRegistry& Builder::getPluginRegistry() noexcept { return PluginRegistry::process(); }

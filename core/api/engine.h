@@ -15,7 +15,8 @@ namespace tenon::api {
 
 // What contexts inherit.
 struct EngineOptions {
-    int32_t threads = 0; // of a context's team; 0: all
+    int32_t threads = 0;             // of a context's team; 0: as the plan has it
+    std::vector<int32_t> processors; // that they are pinned to
     nvinfer1::IGpuAllocator* allocator = nullptr;
 };
 

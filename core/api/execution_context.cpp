@@ -45,6 +45,7 @@ ExecutionContext::create(const Engine& engine, bool ownMemory,
     std::unique_ptr<ExecutionContext> context(new ExecutionContext(engine));
     runtime::ContextOptions options;
     options.threads = engine.options().threads;
+    options.processors = engine.options().processors;
     options.allocator = callbacks(engine.options().allocator);
     options.resourceContext = context.get();
     options.resource = &ExecutionContext::resource;

@@ -59,10 +59,22 @@ bool Runtime::setMaxThreads(int32_t maxThreads) noexcept {
     return true;
 }
 
+bool Runtime::setThreadAffinity(int32_t const* processors, int32_t nbProcessors) noexcept {
+    return guarded(mReporter, false, [&] {
+        const bool listed = nbProcessors >= 0 && (processors != nullptr || nbProcessors == 0);
+        if (!listed || std::any_of(processors, processors + nbProcessors, [](int32_t each) { return each < 0; })) {
+            mReporter.error(ErrorCode::kINVALID_ARGUMENT,
+                            "IRuntime::setThreadAffinity: wants a list of processors, numbered from 0");
+            return false;
+        }
+        mOptions.processors.assign(processors, processors + nbProcessors);
+        return true;
+    });
+}
+
 int32_t Runtime::getMaxThreads() const noexcept {
-    return mOptions.threads > 0
-               ? mOptions.threads
-               : guarded(mReporter, 1, [] { return std::max(1, registry::hostDescription().threads); });
+    return mOptions.threads > 0 ? mOptions.threads
+                                : guarded(mReporter, 1, [] { return std::max(1, registry::hostDescription().cores); });
 }
 
 void Runtime::setTemporaryDirectory(char const* path) noexcept {

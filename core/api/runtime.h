@@ -35,6 +35,7 @@ public:
     void setEngineHostCodeAllowed(bool allowed) noexcept override { mHostCodeAllowed = allowed; }
     bool getEngineHostCodeAllowed() const noexcept override { return mHostCodeAllowed; }
     nvinfer1::ICudaEngine* loadEngineFile(char const* path) noexcept override;
+    bool setThreadAffinity(int32_t const* processors, int32_t nbProcessors) noexcept override;
 
 private:
     nvinfer1::ICudaEngine* fromBytes(std::shared_ptr<const void> owner, const std::byte* bytes, size_t size);

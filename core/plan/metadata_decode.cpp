@@ -277,6 +277,7 @@ Result<Plan> Decoder::decode(const fb::Metadata& metadata, DataPlaces& places) {
     plan.targetJson = text(metadata.target_json());
     plan.targetFingerprint = text(metadata.target_fingerprint());
     plan.level = metadata.level();
+    plan.hostThreads = std::max(0, metadata.host_threads());
     mFormats = list<ir::TensorFormat>(metadata.formats(), [this](const fb::Format* each) { return format(*each); });
     plan.symbols = list<ir::Symbol>(metadata.symbols(), [this](const fb::Symbol* each) {
         ir::Symbol symbol;

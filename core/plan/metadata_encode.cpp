@@ -234,10 +234,10 @@ std::vector<std::byte> Encoder::encode(const Plan& plan, const DataPlaces& place
     const auto requirementsOffset = mBuilder.CreateVector(requirements);
     const auto programsOffset = mBuilder.CreateVector(programs);
     const auto devicesOffset = mBuilder.CreateVector(devices);
-    const auto root =
-        fb::CreateMetadata(mBuilder, networkName, tenonVersion, targetJson, targetFingerprint, plan.level,
-                           formatsOffset, symbolsOffset, expressionsOffset, bindingsOffset, constantsOffset,
-                           kernelsOffset, requirementsOffset, programsOffset, weightProgram, devicesOffset);
+    const auto root = fb::CreateMetadata(mBuilder, networkName, tenonVersion, targetJson, targetFingerprint, plan.level,
+                                         formatsOffset, symbolsOffset, expressionsOffset, bindingsOffset,
+                                         constantsOffset, kernelsOffset, requirementsOffset, programsOffset,
+                                         weightProgram, devicesOffset, plan.hostThreads);
     fb::FinishMetadataBuffer(mBuilder, root);
     const auto* begin = reinterpret_cast<const std::byte*>(mBuilder.GetBufferPointer());
     return {begin, begin + mBuilder.GetSize()};

@@ -2,7 +2,6 @@
 
 #include "core/plan/tensor_span.h"
 #include "core/support/text.h"
-#include "registry/host_backend.h"
 
 #include <algorithm>
 
@@ -24,9 +23,7 @@ Result<std::unique_ptr<ContextState>> ContextState::create(std::shared_ptr<const
 }
 
 ContextState::ContextState(std::shared_ptr<const LoadedPlan> plan, const ContextOptions& options)
-    : mPlan(std::move(plan)), mOptions(options),
-      mThreads(options.threads > 0 ? options.threads : std::max(1, registry::hostDescription().threads)),
-      mInputs(*mPlan) {}
+    : mPlan(std::move(plan)), mOptions(options), mInputs(*mPlan) {}
 
 ContextState::~ContextState() {
     if (mStreams != nullptr) {
@@ -36,7 +33,11 @@ ContextState::~ContextState() {
 
 Status ContextState::open() {
     const plan::Plan& plan = mPlan->plan();
-    const SessionOptions session{mThreads, mOptions.resourceContext, mOptions.resource};
+    ThreadTeamOptions team;
+    team.threads = mOptions.threads > 0 ? mOptions.threads : mPlan->threads();
+    team.processors = mOptions.processors;
+    TN_ASSIGN_OR_RETURN(mTeam, ThreadTeam::start(team));
+    const SessionOptions session{mTeam.get(), mOptions.resourceContext, mOptions.resource};
     const DeviceSet& devices = mPlan->devices();
     TN_ASSIGN_OR_RETURN(mSessions, SessionSet::open(mPlan->kernels(), devices, mPlan->runtimeUses(), session));
     TN_ASSIGN_OR_RETURN(mStreams, ContextStreams::open(devices));

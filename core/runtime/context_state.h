@@ -28,7 +28,9 @@
 namespace tenon::runtime {
 
 struct ContextOptions {
-    int32_t threads = 0; // of the host stream's team; 0: all that the process may use
+    int32_t threads =
+        0; // that compute steps on the host, the calling one included; 0: as the plan has it (LoadedPlan::threads)
+    std::vector<int32_t> processors; // that these threads are pinned to: see ThreadTeamOptions
     AllocatorCallbacks
         allocator; // of memory at the primary placement: the first device's, or the host's where there is none
     /// User resources by name, for kernels. May be null; valid while the context lives.
@@ -49,7 +51,7 @@ public:
     ContextState& operator=(const ContextState&) = delete;
 
     const LoadedPlan& plan() const { return *mPlan; }
-    int32_t threads() const { return mThreads; }
+    int32_t threads() const { return mTeam->threads(); }
 
     /// Selects a profile. Dynamic input shapes are forgotten: they must be set again. Kernel states of a profile are created when it is
     /// selected first.
@@ -134,8 +136,8 @@ private:
 
     std::shared_ptr<const LoadedPlan> mPlan;
     ContextOptions mOptions;
-    int32_t mThreads = 1;
     int32_t mProfile = 0;
+    std::unique_ptr<ThreadTeam> mTeam; // outlives the sessions
     std::unique_ptr<SessionSet> mSessions;
     std::unique_ptr<ContextStreams> mStreams;
     std::vector<AllocatorCallbacks> mAllocators;              // by placement

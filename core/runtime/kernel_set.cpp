@@ -109,14 +109,16 @@ Result<std::unique_ptr<SessionSet>> SessionSet::open(std::shared_ptr<const Kerne
     set->mSessions.assign(set->mKernels->runtimes().size() * set->mPlacements, nullptr);
     TnSessionInfo info{};
     info.struct_size = sizeof(info);
-    info.threads = options.threads;
+    info.threads = options.team->threads();
     info.context = options.resourceContext;
     // Modules call it without a check.
     info.resource = options.resource != nullptr ? options.resource : [](void*, TnString) -> void* { return nullptr; };
     for (size_t i = 0; i < set->mSessions.size(); ++i) {
         const RuntimeEntry* const runtime = set->mKernels->runtimes()[i / set->mPlacements];
         info.placement = static_cast<TnPlacement>(i % set->mPlacements);
-        info.device = info.placement == TN_PLACEMENT_HOST ? 0 : devices.at(info.placement).number();
+        const bool onHost = info.placement == TN_PLACEMENT_HOST;
+        info.device = onHost ? 0 : devices.at(info.placement).number();
+        info.team = onHost ? options.team->table() : nullptr;
         if ((uses[i / set->mPlacements] & (1U << info.placement)) == 0) {
             continue;
         }

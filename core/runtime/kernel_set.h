@@ -4,6 +4,7 @@
 
 #include "core/plan/plan_model.h"
 #include "core/runtime/device_set.h"
+#include "core/runtime/thread_team.h"
 #include "core/support/status.h"
 #include "registry/registry_snapshot.h"
 
@@ -53,7 +54,8 @@ std::vector<uint32_t> runtimePlacements(const KernelSet& kernels, std::span<cons
 
 /// What the sessions of a context are told.
 struct SessionOptions {
-    int32_t threads = 1;
+    /// Computes the steps on the host; outlives the sessions.
+    const ThreadTeam* team = nullptr;
     /// User resources by name ("allocator", "nccl.communicator"); may be null. Valid while the context lives.
     void* resourceContext = nullptr;
     void* (*resource)(void* context, TnString name) = nullptr;

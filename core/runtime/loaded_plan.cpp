@@ -13,15 +13,17 @@ using support::makeError;
 using support::Result;
 using support::Status;
 
-void LoadedPlan::mentionOtherMachine(const LoadOptions& options) const {
-    const std::string here =
-        options.machine.has_value() ? *options.machine : registry::hostFingerprint(registry::hostDescription());
+void LoadedPlan::meetMachine(const LoadOptions& options) {
+    const registry::HostDescription& host = registry::hostDescription();
+    const std::string here = options.machine.has_value() ? *options.machine : registry::hostFingerprint(host);
     // A fingerprint may carry the size of the thread team after that of the machine.
     const bool same = mPlan.targetFingerprint.substr(0, here.size()) == here;
     if (!mPlan.targetFingerprint.empty() && !here.empty() && !same) {
         options.log.info("the plan was timed on another machine (", mPlan.targetFingerprint, ", this is ", here,
                          "): it runs, but another choice of tactics may be faster here");
     }
+    // Kernels were chosen for that many; a plan that travelled takes what the machine has.
+    mThreads = same && mPlan.hostThreads > 0 ? std::min(mPlan.hostThreads, host.threads) : host.cores;
 }
 
 Status LoadedPlan::checkConstants() const {
@@ -97,7 +99,7 @@ Result<std::shared_ptr<const LoadedPlan>> LoadedPlan::load(plan::Plan plan,
     const std::shared_ptr<LoadedPlan> loaded(new LoadedPlan);
     loaded->mPlan = std::move(plan);
     loaded->mSnapshot = std::move(snapshot);
-    loaded->mentionOtherMachine(options);
+    loaded->meetMachine(options);
     TN_ASSIGN_OR_RETURN(loaded->mDevices, DeviceSet::bind(loaded->mPlan, loaded->mSnapshot, options.log));
     std::vector<bool> wanted(loaded->mPlan.kernels.size(), false);
     for (const plan::PlanProgram& source : loaded->mPlan.programs) {

@@ -56,10 +56,12 @@ public:
     /// The same at the placement whose memory a user may give (DeviceSet::primary).
     int64_t arenaBytes(int32_t profile) const { return arenaBytes(mDevices->primary(), profile); }
     int64_t largestArenaBytes() const { return largestArenaBytes(mDevices->primary()); }
+    /// That a context computes with on the host unless it is told: those that the plan was built for, or on another machine all cores.
+    int32_t threads() const { return mThreads; }
 
 private:
     LoadedPlan() = default;
-    void mentionOtherMachine(const LoadOptions& options) const;
+    void meetMachine(const LoadOptions& options);
     support::Status checkConstants() const;
     support::Status deriveMissing();
 
@@ -72,6 +74,7 @@ private:
     ConstantTable mConstants;
     std::vector<uint32_t> mRuntimeUses;
     int32_t mInputCount = 0;
+    int32_t mThreads = 1;
 };
 
 } // namespace tenon::runtime

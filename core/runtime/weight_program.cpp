@@ -155,8 +155,11 @@ Result<std::vector<DerivedConstant>> runWeightProgram(const plan::Plan& plan,
     TN_ASSIGN_OR_RETURN(const std::shared_ptr<const KernelSet> kernels,
                         KernelSet::load(plan, wanted, std::move(snapshot)));
     const LoadedProgram* const programs[] = {&program};
+    ThreadTeamOptions threads;
+    threads.threads = options.threads > 0 ? options.threads : std::max(1, registry::hostDescription().threads);
+    TN_ASSIGN_OR_RETURN(const std::unique_ptr<ThreadTeam> team, ThreadTeam::start(threads));
     SessionOptions session;
-    session.threads = options.threads > 0 ? options.threads : std::max(1, registry::hostDescription().threads);
+    session.team = team.get();
     TN_ASSIGN_OR_RETURN(const std::unique_ptr<SessionSet> sessions,
                         SessionSet::open(kernels, *devices, runtimePlacements(*kernels, programs), session));
     TN_ASSIGN_OR_RETURN(const ConstantTable constants,

@@ -39,6 +39,9 @@ support::Result<Target> hostTarget(const registry::RegistrySnapshot& snapshot, c
     target.json = found.json;
     target.threads = found.threads;
     target.fingerprint = support::cat(found.fingerprint, "/threads=", target.threads);
+    runtime::ThreadTeamOptions team;
+    team.threads = target.threads;
+    TN_ASSIGN_OR_RETURN(target.team, runtime::ThreadTeam::start(team));
     return target;
 }
 

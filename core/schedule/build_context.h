@@ -2,6 +2,7 @@
 // Made by build_engine; passed by reference. Read-only while a build runs.
 #pragma once
 
+#include "core/runtime/thread_team.h"
 #include "core/schedule/build_options.h"
 #include "core/schedule/build_phases.h"
 #include "registry/registry_snapshot.h"
@@ -21,8 +22,9 @@ struct Target {
     std::string json;
     std::string fingerprint; // of the host with the size of the thread team: it is part of every timing key
     int32_t threads = 1;
-    int32_t device = 0;                   // number within the backend
-    std::shared_ptr<BuildDevice> machine; // null for the host, and where the target is data only
+    int32_t device = 0;                        // number within the backend
+    std::shared_ptr<BuildDevice> machine;      // null for the host, and where the target is data only
+    std::shared_ptr<runtime::ThreadTeam> team; // of the host: kernels are timed and compared on it, one at a time
 
     TnTarget view() const;
 };

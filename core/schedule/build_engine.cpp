@@ -215,7 +215,7 @@ private:
             mOptions.log.warning("other work kept the processors busy while ", mTimer->disturbed(), " of ",
                                  mTimer->measured(),
                                  " tactics were timed: the plan may be slower than it could be. Build it on an idle "
-                                 "machine, or with OMP_WAIT_POLICY=passive in the environment");
+                                 "machine");
         }
     }
 
@@ -442,6 +442,7 @@ private:
         plan.targetJson = mContext.host().json;
         plan.targetFingerprint = mContext.host().fingerprint;
         plan.level = mOptions.level;
+        plan.hostThreads = mContext.host().threads;
         PlanAssembler assembler(mContext, *mTimer, graph.poolPtr(), plan);
         plan.weightProgram.name = "weights";
         std::vector<ProfileDecisions> decisions;

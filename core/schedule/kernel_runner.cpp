@@ -167,6 +167,7 @@ KernelRunner::open(const BuildContext& context, const Candidate& candidate, cons
     info.struct_size = sizeof(info);
     info.placement = candidate.placement;
     info.threads = target.threads;
+    info.team = target.team ? target.team->table() : nullptr;
     info.device = target.device;
     info.resource = [](void*, TnString) -> void* { return nullptr; };
     if (impl.device) {

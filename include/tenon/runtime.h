@@ -226,6 +226,10 @@ public:
 
     // Tenon's own: loads a plan file by mapping it, so that weights are read as they are needed.
     virtual ICudaEngine* loadEngineFile(char const* path) noexcept = 0;
+    // Tenon's own: pins the threads of contexts to come, of which thread i gets processor i of the list, in turn. Thread 0 is the one that
+    // enqueues: it is the application's and is left alone. Without processors they may run anywhere, as at first. False, with an error, for a
+    // negative number; creating a context fails where the process may not use a processor.
+    virtual bool setThreadAffinity(int32_t const* processors, int32_t nbProcessors) noexcept = 0;
 
     void destroy() noexcept { delete this; }
 };

@@ -2,6 +2,7 @@
 
 #include "backends/common/elements.h"
 #include "tenon/module/capture.h"
+#include "tests/conformance/thread_team.h"
 
 #include <algorithm>
 #include <chrono>
@@ -224,6 +225,7 @@ struct Running {
     TnSession* session = nullptr;
     TnKernel* kernel = nullptr;
     TnState* state = nullptr;
+    std::unique_ptr<PlainTeam> team;
     ~Running() {
         if (state != nullptr) {
             runtime->state_destroy(state);
@@ -257,7 +259,8 @@ std::string start(const ModuleTables& tables, const TnTask& task, const KeptTact
         return {};
     }
     const TnPlacement placement = targetOf(tables, threads).placement;
-    const TnSessionInfo info{sizeof(TnSessionInfo), placement, threads, 0, nullptr, nullptr};
+    running.team = std::make_unique<PlainTeam>(threads);
+    const TnSessionInfo info{sizeof(TnSessionInfo), placement, threads, 0, nullptr, nullptr, running.team->table()};
     if (runtime.session_create(runtime.self, &info, &running.session, &reason.sink) != TN_OK ||
         runtime.state_create(running.kernel, running.session, &running.state, &reason.sink) != TN_OK) {
         return "no session or state: " + reason.text;

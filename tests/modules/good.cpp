@@ -89,20 +89,15 @@ public:
         if (args.input(0) == nullptr) {
             return args.reason().invalidArgument("input 0 is null");
         }
-        return runTiles(args, 0, tiles());
-    }
-    int64_t tiles() override { return (mElements + kTile - 1) / kTile; }
-    Code runTiles(const LaunchArgs& args, int64_t begin, int64_t end) override {
         const auto* from = args.input<float>(0);
         auto* to = args.output<float>(0);
-        for (int64_t i = begin * kTile; i < end * kTile && i < mElements; ++i) {
+        for (int64_t i = 0; i < mElements; ++i) {
             to[i] = from[i] * mFactor;
         }
         return Code::kOk;
     }
 
 private:
-    static constexpr int64_t kTile = 4;
     float mFactor;
     int64_t mElements = 0;
 };
@@ -120,7 +115,6 @@ private:
 class ScaleRuntime final : public KernelRuntime {
 public:
     std::string name() const override { return "good"; }
-    bool hasTiles() const override { return true; }
     std::unique_ptr<Kernel> deserialize(std::span<const std::byte> blob, uint32_t, Reason& reason) override {
         BlobReader in(blob, 1);
         ScaleBlob kernel;

@@ -168,7 +168,7 @@ TEST_F(GoodModule, ComputesThroughBlob) {
     EXPECT_EQ(table.compile(table.self, &target, &task, &tactic, &cancel, &blobs, nullptr), TN_CANCELLED);
 
     const TnKernelRuntime& runtime = snapshot->requireRuntime(blob.runtime, blob.version).value()->table;
-    const TnSessionInfo info{sizeof(TnSessionInfo), TN_PLACEMENT_HOST, 1, 0, nullptr, nullptr};
+    const TnSessionInfo info{sizeof(TnSessionInfo), TN_PLACEMENT_HOST, 1, 0, nullptr, nullptr, nullptr};
     TnSession* session = nullptr;
     TnKernel* kernel = nullptr;
     TnState* state = nullptr;
@@ -200,10 +200,6 @@ TEST_F(GoodModule, ComputesThroughBlob) {
     launch.outputs = outputs;
     EXPECT_EQ(runtime.launch(state, &launch), TN_OK);
     EXPECT_THAT(y, ElementsAre(3, 6, 9, 12, 15, 18));
-    ASSERT_EQ(runtime.tiles(state), 2);
-    y.assign(6, 0);
-    EXPECT_EQ(runtime.run_tiles(state, &launch, 1, 2), TN_OK);
-    EXPECT_THAT(y, ElementsAre(0, 0, 0, 0, 15, 18));
 
     reason.clear();
     inputs[0] = nullptr;

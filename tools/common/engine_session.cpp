@@ -21,51 +21,58 @@ double secondsSince(Clock::time_point begin) { return std::chrono::duration<doub
 
 } // namespace
 
-void EngineSession::start(int32_t threads, ConsoleLogger& logger,
-                          const std::function<nvinfer1::ICudaEngine*(nvinfer1::IRuntime&)>& load) {
-    Clock::time_point begin = Clock::now();
-    mLogger = &logger;
-    mRuntime.reset(nvinfer1::createInferRuntime(logger));
-    if (!mRuntime) {
+EngineSession::EngineSession(std::shared_ptr<Loaded> loaded)
+    : mLoaded(std::move(loaded)), mContext(mLoaded->engine->createExecutionContext()) {
+    if (!mContext) {
+        throw ToolError(ExitCode::kEnvironment, mLoaded->logger->takeError("no execution context could be made"));
+    }
+}
+
+std::unique_ptr<EngineSession>
+EngineSession::load(const HostThreads& threads, ConsoleLogger& logger,
+                    const std::function<nvinfer1::ICudaEngine*(nvinfer1::IRuntime&)>& load) {
+    const Clock::time_point begin = Clock::now();
+    const auto loaded = std::make_shared<Loaded>();
+    loaded->logger = &logger;
+    loaded->runtime.reset(nvinfer1::createInferRuntime(logger));
+    if (!loaded->runtime) {
         throw ToolError(ExitCode::kEnvironment, logger.takeError("no runtime could be made"));
     }
-    if (threads > 0) {
-        mRuntime->setMaxThreads(threads);
+    if (threads.count > 0) {
+        loaded->runtime->setMaxThreads(threads.count);
     }
-    mRuntime->setErrorRecorder(&mLastError);
-    mEngine.reset(load(*mRuntime));
-    if (!mEngine) {
-        throw ToolError(mLastError.isEnvironment() ? ExitCode::kEnvironment : ExitCode::kBadInput,
+    loaded->runtime->setThreadAffinity(threads.processors.data(), static_cast<int32_t>(threads.processors.size()));
+    loaded->runtime->setErrorRecorder(&loaded->lastError);
+    loaded->engine.reset(load(*loaded->runtime));
+    if (!loaded->engine) {
+        throw ToolError(loaded->lastError.isEnvironment() ? ExitCode::kEnvironment : ExitCode::kBadInput,
                         logger.takeError("the plan cannot be loaded"));
     }
-    mContext.reset(mEngine->createExecutionContext());
-    if (!mContext) {
-        throw ToolError(ExitCode::kEnvironment, logger.takeError("no execution context could be made"));
-    }
-    mLoadSeconds = secondsSince(begin);
+    std::unique_ptr<EngineSession> session(new EngineSession(loaded));
+    loaded->seconds = secondsSince(begin);
+    return session;
 }
 
-std::unique_ptr<EngineSession> EngineSession::fromFile(const std::string& planFile, int32_t threads,
+std::unique_ptr<EngineSession> EngineSession::fromFile(const std::string& planFile, const HostThreads& threads,
                                                        ConsoleLogger& logger) {
-    std::unique_ptr<EngineSession> session(new EngineSession());
-    session->start(threads, logger,
-                   [&](nvinfer1::IRuntime& runtime) { return runtime.loadEngineFile(planFile.c_str()); });
-    return session;
+    return load(threads, logger, [&](nvinfer1::IRuntime& runtime) { return runtime.loadEngineFile(planFile.c_str()); });
 }
 
-std::unique_ptr<EngineSession> EngineSession::fromMemory(const void* plan, size_t size, int32_t threads,
+std::unique_ptr<EngineSession> EngineSession::fromMemory(const void* plan, size_t size, const HostThreads& threads,
                                                          ConsoleLogger& logger) {
-    std::unique_ptr<EngineSession> session(new EngineSession());
-    session->start(threads, logger,
-                   [&](nvinfer1::IRuntime& runtime) { return runtime.deserializeCudaEngine(plan, size); });
-    return session;
+    return load(threads, logger,
+                [&](nvinfer1::IRuntime& runtime) { return runtime.deserializeCudaEngine(plan, size); });
+}
+
+std::unique_ptr<EngineSession> EngineSession::another() const {
+    return std::unique_ptr<EngineSession>(new EngineSession(mLoaded));
 }
 
 std::vector<std::string> EngineSession::inputNames() const {
     std::vector<std::string> names;
-    for (int32_t i = 0; i < mEngine->getNbIOTensors(); ++i) {
-        const char* name = mEngine->getIOTensorName(i);
-        if (mEngine->getTensorIOMode(name) == nvinfer1::TensorIOMode::kINPUT) {
+    for (int32_t i = 0; i < mLoaded->engine->getNbIOTensors(); ++i) {
+        const char* name = mLoaded->engine->getIOTensorName(i);
+        if (mLoaded->engine->getTensorIOMode(name) == nvinfer1::TensorIOMode::kINPUT) {
             names.emplace_back(name);
         }
     }
@@ -74,9 +81,9 @@ std::vector<std::string> EngineSession::inputNames() const {
 
 std::vector<std::string> EngineSession::outputNames() const {
     std::vector<std::string> names;
-    for (int32_t i = 0; i < mEngine->getNbIOTensors(); ++i) {
-        const char* name = mEngine->getIOTensorName(i);
-        if (mEngine->getTensorIOMode(name) == nvinfer1::TensorIOMode::kOUTPUT) {
+    for (int32_t i = 0; i < mLoaded->engine->getNbIOTensors(); ++i) {
+        const char* name = mLoaded->engine->getIOTensorName(i);
+        if (mLoaded->engine->getTensorIOMode(name) == nvinfer1::TensorIOMode::kOUTPUT) {
             names.emplace_back(name);
         }
     }
@@ -107,9 +114,9 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
     auto fits = [&](int32_t profile) {
         for (size_t i = 0; i < names.size(); ++i) {
             nvinfer1::Dims low =
-                mEngine->getProfileShape(names[i].c_str(), profile, nvinfer1::OptProfileSelector::kMIN);
+                mLoaded->engine->getProfileShape(names[i].c_str(), profile, nvinfer1::OptProfileSelector::kMIN);
             nvinfer1::Dims high =
-                mEngine->getProfileShape(names[i].c_str(), profile, nvinfer1::OptProfileSelector::kMAX);
+                mLoaded->engine->getProfileShape(names[i].c_str(), profile, nvinfer1::OptProfileSelector::kMAX);
             for (int32_t d = 0; bound[i] && d < low.nbDims && d < static_cast<int32_t>(bound[i]->dims.size()); ++d) {
                 int64_t extent = bound[i]->dims[static_cast<size_t>(d)];
                 if (extent < low.d[d] || extent > high.d[d]) {
@@ -119,8 +126,8 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
         }
         return true;
     };
-    for (int32_t p = 0; p < mEngine->getNbOptimizationProfiles(); ++p) {
-        if (fits(p) || p + 1 == mEngine->getNbOptimizationProfiles()) {
+    for (int32_t p = 0; p < mLoaded->engine->getNbOptimizationProfiles(); ++p) {
+        if (fits(p) || p + 1 == mLoaded->engine->getNbOptimizationProfiles()) {
             if (mContext->getOptimizationProfile() != p) {
                 mContext->setOptimizationProfileAsync(p, nullptr);
             }
@@ -132,28 +139,30 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
             throw ToolError(ExitCode::kBadInput,
                             cat("input '", names[i], "' is missing; give it with --input ", names[i], "=FILE"));
         }
-        ir::DataType wanted = *api::toIr(mEngine->getTensorDataType(names[i].c_str()));
+        ir::DataType wanted = *api::toIr(mLoaded->engine->getTensorDataType(names[i].c_str()));
         if (bound[i]->dtype != wanted) {
             throw ToolError(ExitCode::kBadInput,
                             cat("input '", names[i], "' has elements of ", ir::nameOf(bound[i]->dtype),
                                 ", the engine takes ", ir::nameOf(wanted)));
         }
         if (!mContext->setInputShape(names[i].c_str(), api::toDims(bound[i]->dims))) {
-            throw ToolError(ExitCode::kBadInput, mLogger->takeError(cat("input '", names[i], "' of shape ",
-                                                                        shapeText(bound[i]->dims), " does not fit")));
+            throw ToolError(ExitCode::kBadInput,
+                            mLoaded->logger->takeError(
+                                cat("input '", names[i], "' of shape ", shapeText(bound[i]->dims), " does not fit")));
         }
         mContext->setInputTensorAddress(names[i].c_str(),
                                         addressFor(names[i], bound[i]->bytes.data(), bound[i]->bytes.size(), true));
     }
     const char* missing = nullptr;
     if (mContext->inferShapes(1, &missing) != 0) {
-        throw ToolError(ExitCode::kBadInput, mLogger->takeError("the shapes of the outputs cannot be computed"));
+        throw ToolError(ExitCode::kBadInput,
+                        mLoaded->logger->takeError("the shapes of the outputs cannot be computed"));
     }
     mOutputs.clear();
     for (const std::string& name : outputNames()) {
         HostTensor output;
         output.name = name;
-        output.dtype = *api::toIr(mEngine->getTensorDataType(name.c_str()));
+        output.dtype = *api::toIr(mLoaded->engine->getTensorDataType(name.c_str()));
         nvinfer1::Dims dims = mContext->getTensorShape(name.c_str());
         output.dims.assign(dims.d, dims.d + std::max(dims.nbDims, 0));
         output.resize();
@@ -176,14 +185,14 @@ std::vector<HostTensor> EngineSession::randomInputs(const std::map<std::string, 
     for (const std::string& name : inputNames()) {
         HostTensor input;
         input.name = name;
-        input.dtype = *api::toIr(mEngine->getTensorDataType(name.c_str()));
+        input.dtype = *api::toIr(mLoaded->engine->getTensorDataType(name.c_str()));
         auto asked = shapes.find(name);
         if (asked != shapes.end()) {
             input.dims = asked->second;
         } else {
-            nvinfer1::Dims dims = mEngine->getProfileShape(name.c_str(), 0, nvinfer1::OptProfileSelector::kOPT);
+            nvinfer1::Dims dims = mLoaded->engine->getProfileShape(name.c_str(), 0, nvinfer1::OptProfileSelector::kOPT);
             if (dims.nbDims < 0) {
-                dims = mEngine->getTensorShape(name.c_str());
+                dims = mLoaded->engine->getTensorShape(name.c_str());
             }
             input.dims.assign(dims.d, dims.d + std::max(dims.nbDims, 0));
         }
@@ -207,7 +216,7 @@ void EngineSession::checkCopied(const support::Status& status) const {
 }
 
 void* EngineSession::addressFor(const std::string& name, const void* host, size_t bytes, bool upload) {
-    const runtime::LoadedPlan& plan = static_cast<const api::Engine&>(*mEngine).plan();
+    const runtime::LoadedPlan& plan = static_cast<const api::Engine&>(*mLoaded->engine).plan();
     const TnPlacement placement = plan.plan().bindings[static_cast<size_t>(plan.bindingOf(name))].placement;
     if (placement == TN_PLACEMENT_HOST) {
         return const_cast<void*>(host); // inputs are only read
@@ -236,13 +245,13 @@ std::vector<HostTensor> EngineSession::outputs() {
 
 void EngineSession::captureGraph() {
     if (!mContext->setGraphCapture(true)) {
-        throw ToolError(ExitCode::kUsage, mLogger->takeError("the plan cannot be recorded"));
+        throw ToolError(ExitCode::kUsage, mLoaded->logger->takeError("the plan cannot be recorded"));
     }
 }
 
 void EngineSession::enqueue() {
     if (!mContext->enqueueV3(nullptr)) {
-        throw ToolError(ExitCode::kWrong, mLogger->takeError("the execution failed"));
+        throw ToolError(ExitCode::kWrong, mLoaded->logger->takeError("the execution failed"));
     }
 }
 

@@ -1,10 +1,11 @@
-// From a plan to an engine, and from inputs to outputs: through the public API, and the runtime's memory of devices.
+// From a plan to an engine and its contexts, and from inputs to outputs: through the public API, and the runtime's memory of devices.
 // Used by the verbs run and bench and by trtexec.
 #pragma once
 
 #include "core/runtime/device.h"
 #include "tools/common/console.h"
 #include "tools/common/host_tensor.h"
+#include "tools/common/host_threads.h"
 
 #include <functional>
 #include <map>
@@ -14,20 +15,24 @@
 
 namespace tenon::tools {
 
+// One context of an engine. One thread at a time; sessions of one engine run at the same time.
 class EngineSession {
 public:
     // Throws ToolError.
-    static std::unique_ptr<EngineSession> fromFile(const std::string& planFile, int32_t threads, ConsoleLogger& logger);
-    static std::unique_ptr<EngineSession> fromMemory(const void* plan, size_t size, int32_t threads,
+    static std::unique_ptr<EngineSession> fromFile(const std::string& planFile, const HostThreads& threads,
+                                                   ConsoleLogger& logger);
+    static std::unique_ptr<EngineSession> fromMemory(const void* plan, size_t size, const HostThreads& threads,
                                                      ConsoleLogger& logger);
+    // Another context of the same engine. Throws ToolError.
+    std::unique_ptr<EngineSession> another() const;
 
-    nvinfer1::ICudaEngine& engine() { return *mEngine; }
+    nvinfer1::ICudaEngine& engine() { return *mLoaded->engine; }
     nvinfer1::IExecutionContext& context() { return *mContext; }
     std::vector<std::string> inputNames() const;
     std::vector<std::string> outputNames() const;
     // Throws ToolError(kUsage) where the engine has no such input; `option` says who named it.
     void requireInput(const char* option, const std::string& name) const;
-    double loadSeconds() const { return mLoadSeconds; }
+    double loadSeconds() const { return mLoaded->seconds; }
 
     // Selects a profile that takes these shapes, sets shapes and addresses, allocates outputs. The tensors must live until the last run.
     // Inputs are matched by name, unnamed ones by position. Throws ToolError(kBadInput) for what does not fit.
@@ -42,9 +47,17 @@ public:
     void captureGraph();
 
 private:
-    EngineSession() = default;
-    void start(int32_t threads, ConsoleLogger& logger,
-               const std::function<nvinfer1::ICudaEngine*(nvinfer1::IRuntime&)>& load);
+    struct Loaded {
+        ConsoleLogger* logger = nullptr;
+        LastError lastError; // outlives the runtime, which reports to it
+        std::unique_ptr<nvinfer1::IRuntime> runtime;
+        std::unique_ptr<nvinfer1::ICudaEngine> engine;
+        double seconds = 0;
+    };
+
+    explicit EngineSession(std::shared_ptr<Loaded> loaded);
+    static std::unique_ptr<EngineSession> load(const HostThreads& threads, ConsoleLogger& logger,
+                                               const std::function<nvinfer1::ICudaEngine*(nvinfer1::IRuntime&)>& load);
 
     // A binding's memory where the plan wants it; empty: host memory is what it wants.
     struct DeviceTensor {
@@ -55,12 +68,8 @@ private:
     void* addressFor(const std::string& name, const void* host, size_t bytes, bool upload);
     void checkCopied(const support::Status& status) const;
 
-    ConsoleLogger* mLogger = nullptr;
-    LastError mLastError; // outlives the runtime, which reports to it
-    std::unique_ptr<nvinfer1::IRuntime> mRuntime;
-    std::unique_ptr<nvinfer1::ICudaEngine> mEngine;
+    std::shared_ptr<Loaded> mLoaded;
     std::unique_ptr<nvinfer1::IExecutionContext> mContext;
-    double mLoadSeconds = 0;
     std::vector<HostTensor> mOutputs;
     std::map<std::string, DeviceTensor> mDeviceTensors; // by binding
 };

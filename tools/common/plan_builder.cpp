@@ -179,8 +179,8 @@ Model importModel(const std::string& onnxFile, const BuildSettings& settings, Co
     if (!model.builder) {
         throw ToolError(ExitCode::kEnvironment, logger.takeError("no builder could be made"));
     }
-    if (settings.threads > 0) {
-        model.builder->setMaxThreads(settings.threads);
+    if (settings.threads.count > 0) {
+        model.builder->setMaxThreads(settings.threads.count);
     }
     model.network.reset(model.builder->createNetworkV2(0));
     model.parser.reset(nvonnxparser::createParser(*model.network, logger));

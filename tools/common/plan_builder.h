@@ -5,6 +5,7 @@
 #include "core/ir/graph.h"
 #include "tools/common/console.h"
 #include "tools/common/data_set.h"
+#include "tools/common/host_threads.h"
 #include "tools/common/shape_options.h"
 
 #include <map>
@@ -24,7 +25,7 @@ struct BuildSettings {
     std::vector<std::string> modules;
     std::vector<std::string> plugins;
     std::vector<std::string> providers;
-    int32_t threads = 0;
+    HostThreads threads; // of the build and of what runs its plan
     bool bf16 = false;
     bool fp16 = false;
     bool tf32 = true;       // as TensorRT: allowed unless switched off

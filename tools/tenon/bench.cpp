@@ -14,6 +14,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
         BenchmarkSettings bench;
         BuildFlags build;
         CommonFlags common;
+        int32_t streams = 1;
         bool graph = false;
     };
     auto options = std::make_shared<Options>();
@@ -24,6 +25,9 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
     verb->add_option("--duration", options->bench.seconds, "Seconds to measure, at least")->check(CLI::Range(0.0, 1e6));
     verb->add_option("--warm-up", options->bench.warmUpMs, "Milliseconds to run before")->check(CLI::Range(0.0, 1e9));
+    verb->add_option("--streams", options->streams,
+                     "Contexts that run at the same time, for throughput; without --threads they share the cores")
+        ->check(CLI::Range(1, 1024));
     verb->add_flag("--graph", options->graph, "Record the run on the device and replay it");
     options->build.addTo(*verb);
     options->common.addTo(*verb);
@@ -31,6 +35,14 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
         action = [options] {
             ConsoleLogger logger(options->common.threshold());
             BuildSettings settings = options->build.settings();
+            if (settings.threads.count == 0) {
+                settings.threads.count = threadsPerStream(options->streams);
+            }
+            const std::vector<int32_t>& processors = settings.threads.processors;
+            if (options->streams > 1 && settings.threads.count > 1 && !processors.empty()) {
+                throw ToolError(ExitCode::kUsage, "--affinity with several --streams wants --threads 1: each stream's "
+                                                  "threads would be pinned to the same processors");
+            }
             double buildSeconds = 0;
             std::unique_ptr<EngineSession> session;
             std::map<std::string, std::vector<int64_t>> shapes;
@@ -43,12 +55,10 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                 buildSeconds = built.seconds;
                 session = EngineSession::fromMemory(built.plan->data(), built.plan->size(), settings.threads, logger);
             }
-            std::vector<HostTensor> inputs = session->randomInputs(shapes);
-            session->bind(inputs);
-            if (options->graph) {
-                session->captureGraph();
-            }
-            BenchmarkResult result = benchmark(*session, options->bench);
+            const double loadSeconds = session->loadSeconds();
+            Streams streams(std::move(session), options->streams, shapes, options->graph);
+            streams.processors = processors;
+            BenchmarkResult result = benchmark(streams, options->bench);
             if (options->common.json) {
                 nlohmann::json document = {{"latency_ms",
                                             {{"min", result.minimum()},
@@ -58,12 +68,13 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                                              {"mean", result.mean()}}},
                                            {"iterations", result.latenciesMs.size()},
                                            {"throughput", result.throughput()},
+                                           {"streams", options->streams},
                                            {"build_s", buildSeconds},
-                                           {"load_s", session->loadSeconds()},
+                                           {"load_s", loadSeconds},
                                            {"peak_rss_mib", peakRssMib()}};
                 std::printf("%s\n", document.dump(1).c_str());
             } else {
-                for (const HostTensor& input : inputs) {
+                for (const HostTensor& input : streams.inputs) {
                     std::printf("%s %s\n", input.name.c_str(), shapeText(input.dims).c_str());
                 }
                 std::printf("latency   min %s   p50 %s   p90 %s   p99 %s   (%zu runs)\n",
@@ -72,8 +83,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                             durationText(result.percentile(90) / 1e3).c_str(),
                             durationText(result.percentile(99) / 1e3).c_str(), result.latenciesMs.size());
                 std::printf("throughput %.1f runs/s   build %s   load %s   peak memory %.0f MiB\n", result.throughput(),
-                            durationText(buildSeconds).c_str(), durationText(session->loadSeconds()).c_str(),
-                            peakRssMib());
+                            durationText(buildSeconds).c_str(), durationText(loadSeconds).c_str(), peakRssMib());
             }
             return ExitCode::kOk;
         };

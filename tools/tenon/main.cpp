@@ -41,7 +41,13 @@ void BuildFlags::addTo(CLI::App& app) {
     app.add_option("--plugins", plugins, "Load this plugin library")->allow_extra_args(false);
     app.add_option("--backend", backends, "Use only these tactic providers, e.g. reference, cpu, onednn")
         ->allow_extra_args(false);
-    app.add_option("--threads", threads, "Threads; 0: all cores")->check(CLI::Range(0, 4096));
+    app.add_option("--threads", threads.count, "Threads; 0: all cores, or as many as a plan was built for")
+        ->check(CLI::Range(0, 4096));
+    app.add_option("--affinity", threads.processors,
+                   "Use these processors only, with each context's threads pinned to them in turn: 0,2,4")
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->check(CLI::Range(0, 1 << 20));
     app.add_flag("--bf16", bf16, "Let measured time choose bfloat16 kernels");
     app.add_flag("--fp16", fp16, "Let measured time choose half-precision kernels");
     app.add_flag("--no-tf32", noTf32, "Keep products of f32 exact on devices that would round their operands to TF32");
@@ -66,6 +72,7 @@ std::map<std::string, std::vector<int64_t>> BuildFlags::shapesOfPlan(const std::
 }
 
 BuildSettings BuildFlags::settings() const {
+    restrictTo(threads.processors);
     BuildSettings settings;
     for (const std::string& shape : shapes) {
         size_t equals = shape.find('=');

@@ -23,14 +23,14 @@ struct BuildFlags {
     std::vector<std::string> modules;
     std::vector<std::string> plugins;
     std::vector<std::string> backends;
-    int threads = 0;
+    HostThreads threads;
     bool bf16 = false;
     bool fp16 = false;
     bool noTf32 = false;
     std::string replay;
 
     void addTo(CLI::App& app);
-    // Throws ToolError(kUsage).
+    // Keeps the process to the processors of --affinity. Throws ToolError(kUsage).
     BuildSettings settings() const;
     // Extents to run a plan with, from --shapes. Throws ToolError(kUsage) where an option was given that only building knows.
     std::map<std::string, std::vector<int64_t>> shapesOfPlan(const std::string& plan) const;

@@ -28,6 +28,7 @@ struct Options {
     int64_t iterations = 10;
     double duration = 3;
     double warmUp = 200;
+    int32_t streams = 1;
     bool fp16 = false;
     bool bf16 = false;
     bool noTf32 = false;
@@ -65,14 +66,16 @@ std::map<std::string, ShapeRange> ranges(const Options& options) {
 void run(const Options& options) {
     ConsoleLogger logger(options.verbose ? nvinfer1::ILogger::Severity::kVERBOSE
                                          : nvinfer1::ILogger::Severity::kWARNING);
+    const HostThreads threads{threadsPerStream(options.streams), {}};
     std::unique_ptr<EngineSession> session;
     if (!options.loadEngine.empty()) {
         loadExtensions({}, options.plugins, logger);
-        session = EngineSession::fromFile(options.loadEngine, 0, logger);
+        session = EngineSession::fromFile(options.loadEngine, threads, logger);
     } else {
         BuildSettings settings;
         settings.shapes = ranges(options);
         settings.level = options.level;
+        settings.threads = threads;
         settings.timingCacheFile = options.timingCacheFile;
         settings.plugins = options.plugins;
         settings.fp16 = options.fp16;
@@ -90,23 +93,21 @@ void run(const Options& options) {
                 throw ToolError(ExitCode::kEnvironment, written.message());
             }
         }
-        session = EngineSession::fromMemory(built.plan->data(), built.plan->size(), 0, logger);
+        session = EngineSession::fromMemory(built.plan->data(), built.plan->size(), threads, logger);
     }
     std::printf("[I] Engine deserialized in %.4f sec.\n", session->loadSeconds());
     if (options.skipInference) {
         return;
     }
-    std::vector<HostTensor> inputs = session->randomInputs(
-        options.shapes.empty() ? std::map<std::string, std::vector<int64_t>>{} : parseNamedShapes(options.shapes));
-    session->bind(inputs);
-    if (options.graph) {
-        session->captureGraph();
-    }
+    const Streams streams(std::move(session), options.streams,
+                          options.shapes.empty() ? std::map<std::string, std::vector<int64_t>>{}
+                                                 : parseNamedShapes(options.shapes),
+                          options.graph);
     BenchmarkSettings settings;
     settings.iterations = options.iterations;
     settings.seconds = options.duration;
     settings.warmUpMs = options.warmUp;
-    BenchmarkResult result = benchmark(*session, settings);
+    BenchmarkResult result = benchmark(streams, settings);
     std::printf("[I] === Performance summary ===\n");
     std::printf("[I] Throughput: %g qps\n", result.throughput());
     std::printf("[I] Latency: min = %g ms, max = %g ms, mean = %g ms, median = %g ms, percentile(90%%) = %g ms, "
@@ -139,6 +140,8 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
     tool.add_option("--duration", options.duration, "Seconds to measure, at least")->check(CLI::Range(0.0, 1e6));
     tool.add_option("--warmUp", options.warmUp, "Milliseconds to run before")->check(CLI::Range(0.0, 1e9));
+    tool.add_option("--infStreams,--streams", options.streams, "Contexts that run at the same time")
+        ->check(CLI::Range(1, 1024));
     tool.add_flag("--fp16", options.fp16, "Let measured time choose half-precision kernels");
     tool.add_flag("--bf16", options.bf16, "Let measured time choose bfloat16 kernels");
     tool.add_flag("--useCudaGraph", options.graph, "Record the run on the device and replay it");

@@ -346,6 +346,19 @@ typedef struct TnState TnState;     /* per kernel and session: rewritten by prep
  * stream the host makes one that has nothing else. */
 typedef struct TnStream TnStream;
 
+/* Threads for kernels on the host. Kernels that divide their work take these and start none of their own: two owners of threads would fight for
+ * the same cores. Serves one run at a time, of the thread that its session belongs to. */
+typedef struct TnThreadTeam {
+    uint32_t struct_size;
+    int32_t threads; /* >= 1, the calling thread included */
+    void* self;
+    /* Calls body(argument, member) for the members 0 .. members-1 at the same time, each on a thread of its own, member 0 on the caller's;
+     * returns when all have. 1 <= members <= threads. Not from within a body. */
+    void (*run)(void* self, int32_t members, void (*body)(void* argument, int32_t member), void* argument);
+    /* From within a body: returns when all members of the run have called it. */
+    void (*barrier)(void* self);
+} TnThreadTeam;
+
 /* User resources by name ("allocator", "nccl.communicator"); NULL where there is none. Valid while the session lives. */
 typedef struct TnSessionInfo {
     uint32_t struct_size;
@@ -354,6 +367,7 @@ typedef struct TnSessionInfo {
     int32_t device;  /* number within the placement's backend */
     void* context;
     void* (*resource)(void* context, TnString name);
+    const TnThreadTeam* team; /* NULL off the host */
 } TnSessionInfo;
 
 /* A tensor at run time: everything known. */
@@ -417,10 +431,6 @@ typedef struct TnKernelRuntime {
     /* All lazy work. Called when shapes changed; must succeed everywhere inside the task's box. */
     TnCode (*prepare)(TnState*, const TnPrepareArgs*, TnSink* reason);
     TnCode (*launch)(TnState*, const TnLaunchArgs*);
-    /* Optional pair: the prepared work cut in independent tiles, so that the host runs several steps in one parallel region. `tiles` gives
-     * their number for the prepared shapes; 0: this kernel has none, use launch. */
-    int64_t (*tiles)(TnState*);
-    TnCode (*run_tiles)(TnState*, const TnLaunchArgs*, int64_t begin, int64_t end);
     /* Optional (NULL): further tables by name and version. */
     const void* (*get_extension)(void* self, TnString name);
 } TnKernelRuntime;

@@ -24,6 +24,8 @@ public:
     int32_t device() const noexcept { return mInfo->device; }
     /// Size of the stream's thread team, >= 1.
     int32_t threads() const noexcept { return mInfo->threads; }
+    /// Null off the host. Valid while the session lives.
+    const TnThreadTeam* team() const noexcept { return mInfo->team; }
     /// "allocator", "nccl.communicator"; null where there is none. Valid while the session lives.
     void* resource(std::string_view name) const noexcept {
         return mInfo->resource != nullptr ? mInfo->resource(mInfo->context, toTn(name)) : nullptr;
@@ -96,10 +98,6 @@ public:
     /// All lazy work. Called before the first launch and when shapes change.
     virtual Code prepare(const PrepareArgs& args, Reason& reason) = 0;
     virtual Code launch(const LaunchArgs& args) = 0;
-    /// Number of independent tiles of the prepared work; 0: not tiled. See `runTiles`.
-    virtual int64_t tiles() { return 0; }
-    /// Tiles begin to end-1. Called from several threads at once with disjoint ranges, when `tiles` was > 0.
-    virtual Code runTiles(const LaunchArgs&, int64_t /*begin*/, int64_t /*end*/) { return Code::kInternal; }
 };
 
 /// A compiled kernel. Immutable: all calls are const and come from several threads.
@@ -121,8 +119,6 @@ public:
     /// The blob versions it reads.
     virtual uint32_t blobMin() const { return 1; }
     virtual uint32_t blobMax() const { return 1; }
-    /// True when some states have tiles: the host asks for them only then.
-    virtual bool hasTiles() const { return false; }
     /// Null with a reason on failure.
     virtual std::unique_ptr<Session> openSession(const SessionInfo&, Reason&) { return std::make_unique<Session>(); }
     /// Must survive any bytes: use BlobReader. Null with a reason on failure.
@@ -186,21 +182,6 @@ public:
             return guarded(sinkOf(args),
                            [&](Reason&) { return reinterpret_cast<StateType*>(state)->launch(LaunchArgs(args)); });
         };
-        if (mRuntime->hasTiles()) {
-            mTable.tiles = [](TnState* state) -> int64_t {
-                int64_t count = 0;
-                const TnCode code = guarded(nullptr, [&](Reason&) {
-                    count = reinterpret_cast<StateType*>(state)->tiles();
-                    return Code::kOk;
-                });
-                return code == TN_OK ? count : 0;
-            };
-            mTable.run_tiles = [](TnState* state, const TnLaunchArgs* args, int64_t begin, int64_t end) -> TnCode {
-                return guarded(sinkOf(args), [&](Reason&) {
-                    return reinterpret_cast<StateType*>(state)->runTiles(LaunchArgs(args), begin, end);
-                });
-            };
-        }
     }
     const TnKernelRuntime& table() const noexcept { return mTable; }
 

@@ -115,11 +115,6 @@ TEST(RegistrySnapshot, RefusesIncompleteTables) {
     TnKernelRuntime runtime = runtimeNamed("r", 2, 1);
     EXPECT_EQ(RegistrySnapshot::builtin()->withInProcess({}, {runtime}, nullptr).status().message(),
               "kernel runtime 'r': it reads blob versions 2 to 1, which is none");
-    runtime = runtimeNamed("r", 1, 1);
-    runtime.tiles = [](TnState*) -> int64_t { return 1; };
-    EXPECT_EQ(
-        RegistrySnapshot::builtin()->withInProcess({}, {runtime}, nullptr).status().message(),
-        "kernel runtime 'r': of the optional entries tiles, run_tiles either all are there or none, found 1 of 2");
 }
 
 // Readers need no lock: a snapshot in hand stays as it is while others are made from it.

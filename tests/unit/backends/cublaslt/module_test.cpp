@@ -130,7 +130,7 @@ TEST_F(ModuleTest, SessionsSayThatTheLibraryDoesNotOpen) {
                     static_cast<std::string*>(context)->append(text, size);
                 }};
     TnSession* session = nullptr;
-    const TnSessionInfo info{sizeof(TnSessionInfo), 1, 1, 0, nullptr, nullptr};
+    const TnSessionInfo info{sizeof(TnSessionInfo), 1, 1, 0, nullptr, nullptr, nullptr};
     EXPECT_EQ(runtime().session_create(runtime().self, &info, &session, &sink), TN_ENVIRONMENT);
     EXPECT_THAT(reason, HasSubstr("cannot open"));
 }

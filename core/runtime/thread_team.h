@@ -1,0 +1,72 @@
+// The threads that compute a context's steps on the host: one owner for all kernels, whatever module they are of.
+// Used by whoever opens sessions: contexts, the weight program, builds. Knows nothing of tensors or kernels.
+#pragma once
+
+#include "core/support/status.h"
+#include "include/tenon/module/abi.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace tenon::runtime {
+
+struct ThreadTeamOptions {
+    int32_t threads = 1; ///< >= 1, the calling thread included
+    /// Member i is pinned to processor i of the list, in turn; empty: to none. Member 0 is the caller's thread and is left alone.
+    std::vector<int32_t> processors;
+};
+
+/// Threads that wait for work: for some microseconds looking, as the next step mostly follows at once, then asleep, so that whoever shares the
+/// machine is not kept from it. One run at a time.
+class ThreadTeam {
+public:
+    using Body = void (*)(void* argument, int32_t member);
+
+    /// Fails where the system gives no more threads, or has no such processor.
+    static support::Result<std::unique_ptr<ThreadTeam>> start(const ThreadTeamOptions& options);
+    ~ThreadTeam();
+    ThreadTeam(const ThreadTeam&) = delete;
+    ThreadTeam& operator=(const ThreadTeam&) = delete;
+
+    int32_t threads() const { return mTable.threads; }
+    /// What kernels are given; valid while the team lives.
+    const TnThreadTeam* table() const { return &mTable; }
+
+    /// See TnThreadTeam.
+    void run(int32_t members, Body body, void* argument);
+    void barrier();
+
+private:
+    // A number that one side changes and others wait for.
+    struct alignas(64) Gate {
+        std::atomic<uint32_t> value{0};
+        std::atomic<int32_t> sleepers{0};
+
+        void awaitChange(uint32_t from, bool looks);
+        void change();
+    };
+    struct Worker {
+        Gate turns;
+        std::thread thread;
+    };
+
+    ThreadTeam() = default;
+    void work(Worker& worker, int32_t member);
+
+    TnThreadTeam mTable{};
+    bool mLooks = true; // there is a processor for each: waiting awake takes nobody's
+    bool mEnds = false;
+    Body mBody = nullptr;
+    void* mArgument = nullptr;
+    int32_t mMembers = 1; // of the run
+    alignas(64) std::atomic<int32_t> mRunning{0};
+    Gate mDone; // changes when the last worker of a run has ended
+    alignas(64) std::atomic<int32_t> mArrived{0};
+    Gate mBarrier; // changes when all are there
+    std::vector<std::unique_ptr<Worker>> mWorkers;
+};
+
+} // namespace tenon::runtime
