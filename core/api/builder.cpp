@@ -12,6 +12,7 @@
 #include "registry/host_backend.h"
 #include "registry/module_registry.h"
 
+#include <cmath>
 #include <limits>
 #include <mutex>
 
@@ -179,6 +180,7 @@ schedule::BuildOptions Builder::optionsOf(const Network& network, BuilderConfig&
     options.errorOnCacheMiss = has(BuilderFlag::kERROR_ON_TIMING_CACHE_MISS);
     options.verifyBudgetSeconds = static_cast<double>(settings.verificationSeconds);
     options.verify = options.verifyBudgetSeconds > 0;
+    options.verifyAll = std::isinf(options.verifyBudgetSeconds);
     options.maxTactics = std::max(settings.maxTactics, 0);
     options.timingIterations = settings.avgTiming;
     options.replayLedger = settings.replayLedger;
@@ -274,7 +276,7 @@ bool Builder::isNetworkSupported(nvinfer1::INetworkDefinition const& network,
         const auto& lowered = static_cast<const Network&>(network);
         schedule::BuildOptions options = optionsOf(lowered, settings);
         options.level = 0;
-        options.verify = false;
+        options.verify = options.verifyAll = false;
         options.timingCache = nullptr;
         options.errorOnCacheMiss = false;
         options.replayLedger.clear();

@@ -63,11 +63,12 @@ struct BuildOptions {
     PrecisionOptions precision;
     TimingCache* timingCache = nullptr; // read and extended; not owned
     bool errorOnCacheMiss = false;
-    bool verify = true; // compare chosen tactics with the reference
-    double verifyBudgetSeconds = 10;
-    int32_t maxTactics = 0;       // per task; 0: no limit
-    int32_t timingIterations = 1; // averaged launches per sample
-    std::string replayLedger;     // JSON of an earlier ledger: decisions are taken from it, nothing is timed
+    bool verify = true;              // compare chosen tactics with the reference
+    double verifyBudgetSeconds = 10; // for the reference backend; then exact kernels of other modules stand in for it
+    bool verifyAll = false;          // compare every tactic that ran, not only those that are chosen
+    int32_t maxTactics = 0;          // per task; 0: no limit
+    int32_t timingIterations = 1;    // averaged launches per sample
+    std::string replayLedger;        // JSON of an earlier ledger: decisions are taken from it, nothing is timed
     support::Logger log = support::defaultLogger();
     BuildProgress* progress = nullptr; // not owned
     std::function<bool()> cancelled;   // Ctrl-C: keep the best plan so far

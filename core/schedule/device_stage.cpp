@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace tenon::schedule {
 
@@ -50,6 +51,13 @@ support::Result<std::shared_ptr<DeviceInput>> DeviceInput::create(const std::sha
     TN_RETURN_IF_ERROR(made->mBlock.allocate(device, bytes));
     TN_RETURN_IF_ERROR(device->fill(made->mBlock.address(), bytes, pattern, patternBytes));
     TN_RETURN_IF_ERROR(device->synchronize());
+    return made;
+}
+
+std::shared_ptr<DeviceInput> DeviceInput::adopt(std::shared_ptr<BuildDevice> device, GuardedBlock block) {
+    auto made = std::make_shared<DeviceInput>();
+    made->mDevice = std::move(device);
+    made->mBlock = std::move(block);
     return made;
 }
 
@@ -108,11 +116,11 @@ support::Status DeviceStage::upload(const std::vector<const void*>& inputs, cons
         }
         TN_ASSIGN_OR_RETURN(mIn[i], DeviceInput::create(mDevice, bytes, inputs[i], bytes));
     }
-    const std::vector<std::byte> zeros(size_t{1} << 16);
+    const std::vector<std::byte> poison(size_t{1} << 16, std::byte{0xff});
     for (const GuardedBlock& output : mOut) {
         if (output.address() != nullptr) {
             TN_RETURN_IF_ERROR(
-                mDevice->fill(output.address(), output.bytes(), zeros.data(), static_cast<int64_t>(zeros.size())));
+                mDevice->fill(output.address(), output.bytes(), poison.data(), static_cast<int64_t>(poison.size())));
         }
     }
     takeAddresses(inputs, outputs);
@@ -125,10 +133,16 @@ void DeviceStage::bind(std::vector<std::shared_ptr<DeviceInput>> inputs, const s
     takeAddresses(hostInputs, hostOutputs);
 }
 
+void DeviceStage::share(size_t output, size_t input) { mOutputs[output] = mIn[input]->address(); }
+
+std::shared_ptr<DeviceInput> DeviceStage::takeOutput(size_t output) {
+    return DeviceInput::adopt(mDevice, std::exchange(mOut[output], GuardedBlock()));
+}
+
 support::Status DeviceStage::download(const std::vector<void*>& outputs) {
     for (size_t i = 0; i < mOut.size(); ++i) {
         if (mOut[i].address() != nullptr) {
-            TN_RETURN_IF_ERROR(mDevice->copy(outputs[i], mOut[i].address(), mOut[i].bytes()));
+            TN_RETURN_IF_ERROR(mDevice->copy(outputs[i], mOutputs[i], mOut[i].bytes()));
         }
     }
     return checkCanaries();

@@ -32,7 +32,10 @@ public:
     // `bytes` of the device's memory that repeat those at `pattern`. Complete when it returns.
     static support::Result<std::shared_ptr<DeviceInput>>
     create(const std::shared_ptr<BuildDevice>& device, int64_t bytes, const void* pattern, int64_t patternBytes);
+    // Takes over what a kernel wrote.
+    static std::shared_ptr<DeviceInput> adopt(std::shared_ptr<BuildDevice> device, GuardedBlock block);
     std::byte* address() const { return mBlock.address(); }
+    int64_t bytes() const { return mBlock.bytes(); }
     // Puts the bytes on the stream again, so that they are where a producer would just have left them, whatever a kernel did to them.
     support::Status touch();
 
@@ -52,13 +55,18 @@ public:
     // Memory for these outputs and workspace; of inputs the size is kept. Ports in host memory get none: the caller's address is used.
     support::Status allocate(const std::vector<TnTensor>& inputs, const std::vector<TnTensor>& outputs,
                              int64_t workspaceBytes);
-    // Copies inputs to the device; the output buffers are cleared. Host addresses, by port.
+    // Copies inputs to the device; the output buffers are filled with 0xff, NaN in floats, so that what is not written shows. Host addresses, by
+    // port.
     support::Status upload(const std::vector<const void*>& inputs, const std::vector<void*>& outputs);
+    // From here to the next upload() an output lies where an input does; both on the device, the input no smaller.
+    void share(size_t output, size_t input);
     // Uses inputs that are on the device; null, and `hostInputs` and `hostOutputs`, where a port is in host memory.
     void bind(std::vector<std::shared_ptr<DeviceInput>> inputs, const std::vector<const void*>& hostInputs,
               const std::vector<void*>& hostOutputs);
     // Copies outputs back and checks the canaries. Done when it returns.
     support::Status download(const std::vector<void*>& outputs);
+    // The output buffer as an input of others; this object has none from then on.
+    std::shared_ptr<DeviceInput> takeOutput(size_t output);
     // Waits, and checks the canaries.
     support::Status checkCanaries() const;
     // Puts the inputs' bytes on the stream again.

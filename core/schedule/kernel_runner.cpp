@@ -5,6 +5,8 @@
 #include "core/schedule/tensor_data.h"
 
 #include <chrono>
+#include <cstring>
+#include <set>
 
 namespace tenon::schedule {
 
@@ -282,6 +284,56 @@ support::Status KernelRunner::launch(const std::vector<const void*>& inputs, con
         return support::internalError("launch wrote outside its workspace of ", impl.workspace.bytes(), " bytes");
     }
     return {};
+}
+
+support::Result<bool> KernelRunner::launchInPlace(const std::vector<void*>& inputs, const std::vector<void*>& outputs) {
+    Impl& impl = *mImpl;
+    std::vector<std::pair<size_t, size_t>> shared; // output, input
+    std::set<int32_t> taken;
+    for (size_t o = 0; o < impl.tactic.mayAlias.size(); ++o) {
+        const int32_t from = impl.tactic.mayAlias[o];
+        if (from >= 0 && taken.insert(from).second && mOutputs[o].bytes <= mInputs[static_cast<size_t>(from)].bytes &&
+            mOutputs[o].placement == mInputs[static_cast<size_t>(from)].placement) {
+            shared.emplace_back(o, static_cast<size_t>(from));
+        }
+    }
+    if (shared.empty()) {
+        return false;
+    }
+    const std::vector<const void*> given(inputs.begin(), inputs.end());
+    if (impl.stage) {
+        TN_RETURN_IF_ERROR(impl.stage->upload(given, outputs));
+        for (const auto& [output, input] : shared) {
+            if (mOutputs[output].placement != TN_PLACEMENT_HOST) {
+                impl.stage->share(output, input);
+            }
+        }
+        TN_RETURN_IF_ERROR(issue(impl.stage->inputs(), impl.stage->outputs()));
+        TN_RETURN_IF_ERROR(impl.stage->download(outputs));
+        return true;
+    }
+    std::vector<void*> placed = outputs;
+    for (const auto& [output, input] : shared) {
+        placed[output] = inputs[input];
+    }
+    TN_RETURN_IF_ERROR(issue(given, placed));
+    for (const auto& [output, input] : shared) {
+        std::memcpy(outputs[output], inputs[input], static_cast<size_t>(mOutputs[output].bytes));
+    }
+    return true;
+}
+
+support::Result<std::vector<std::shared_ptr<DeviceInput>>>
+KernelRunner::compute(std::vector<std::shared_ptr<DeviceInput>> inputs) {
+    DeviceStage& stage = *mImpl->stage;
+    stage.bind(std::move(inputs), std::vector<const void*>(mInputs.size()), std::vector<void*>(mOutputs.size()));
+    TN_RETURN_IF_ERROR(issue(stage.inputs(), stage.outputs()));
+    TN_RETURN_IF_ERROR(stage.checkCanaries());
+    std::vector<std::shared_ptr<DeviceInput>> made;
+    for (size_t o = 0; o < mOutputs.size(); ++o) {
+        made.push_back(stage.takeOutput(o));
+    }
+    return made;
 }
 
 bool KernelRunner::onDevice() const { return mImpl->device != nullptr; }

@@ -38,6 +38,13 @@ public:
     // Addresses in host memory, in the order of the task's inputs and outputs, whatever the ports' placements: the kernel runs on copies of its
     // own there, and the outputs are copied back.
     support::Status launch(const std::vector<const void*>& inputs, const std::vector<void*>& outputs);
+    // The same, each output written over the input that the tactic says it may take over, and whose bytes suffice. On the host those inputs are
+    // overwritten. `outputs` get the results all the same. False: no output may take over an input, and nothing was launched.
+    support::Result<bool> launchInPlace(const std::vector<void*>& inputs, const std::vector<void*>& outputs);
+    // Only where onDevice(), and no port is in host memory: launches once on inputs that are there; the outputs stay there. The next launch needs
+    // another prepare().
+    support::Result<std::vector<std::shared_ptr<DeviceInput>>>
+    compute(std::vector<std::shared_ptr<DeviceInput>> inputs);
     // For measuring: the inputs are on the device already, one per port, null where a port is in host memory and `hostInputs` has its address.
     // Launches once, waits and looks at the canaries; outputs stay on the device. Only where onDevice().
     support::Status tryOut(std::vector<std::shared_ptr<DeviceInput>> inputs, const std::vector<const void*>& hostInputs,

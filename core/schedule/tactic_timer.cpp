@@ -1,6 +1,7 @@
 #include "core/schedule/tactic_timer.h"
 
 #include "core/schedule/conversions.h"
+#include "core/schedule/relayout.h"
 #include "core/support/text.h"
 
 #include <algorithm>
@@ -193,7 +194,9 @@ support::Result<ir::ConstantPtr> TacticTimer::inputAt(const Task& task, size_t i
     const ir::ConstantPtr data = testInput(task, index, task.box().opt);
     const PortLayout plain = linearPort(data->dtype, static_cast<int32_t>(data->dims.size()));
     // Of a conversion the contents do not matter for time, the layout they come in does.
-    return convertBytes(mContext, data, plain, task.convertFrom() ? *task.convertFrom() : port, ConvertBy::kFastest);
+    const PortLayout& wanted = task.convertFrom() ? *task.convertFrom() : port;
+    return canRelayout(plain, wanted) ? relayout(data, plain, wanted)
+                                      : convertBytes(mContext, data, plain, wanted, ConvertBy::kFastest);
 }
 
 support::Result<std::shared_ptr<DeviceInput>> TacticTimer::deviceInputAt(const Task& task, size_t index,

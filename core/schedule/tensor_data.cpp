@@ -1,6 +1,7 @@
 #include "core/schedule/tensor_data.h"
 
 #include "core/ir/half.h"
+#include "core/schedule/build_threads.h"
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +14,10 @@ namespace {
 constexpr int64_t kPage = 4096;
 constexpr int64_t kGuard = 2048;
 constexpr std::byte kCanary{0xA7};
+// After so many elements large test data begin anew. A prime, so that no extent of a tensor divides it and its rows differ.
+constexpr int64_t kPeriod = 1'048'583;
+// Elements that are worth a thread.
+constexpr int64_t kPiece = 1 << 19;
 
 uint64_t mix(uint64_t z) {
     // splitmix64's finaliser (Steele, Lea, Flood: "Fast splittable pseudorandom number generators").
@@ -62,9 +67,11 @@ ir::ConstantPtr makeTestData(ir::DataType dtype, const std::vector<int64_t>& dim
     for (int64_t dim : dims) {
         count *= dim;
     }
-    const std::shared_ptr<std::byte> bytes = pagesFor((count * ir::bitsOf(dtype) + 7) / 8);
+    const int64_t total = (count * ir::bitsOf(dtype) + 7) / 8;
+    const std::shared_ptr<std::byte> bytes = pagesFor(total);
     std::byte* to = bytes.get();
-    for (int64_t i = 0; i < count; ++i) {
+    const bool repeats = count > kPeriod && ir::bitsOf(dtype) % 8 == 0;
+    for (int64_t i = 0; i < (repeats ? kPeriod : count); ++i) {
         uint64_t random = mix(seed * 0x100000001B3ull + static_cast<uint64_t>(i));
         float real = static_cast<float>(random >> 40) * 0x1p-23f - 1.0f;
         int64_t bit = static_cast<int64_t>(random >> 63);
@@ -108,44 +115,65 @@ ir::ConstantPtr makeTestData(ir::DataType dtype, const std::vector<int64_t>& dim
             break; // zeros are valid values of all of these
         }
     }
+    for (int64_t done = kPeriod * ir::bitsOf(dtype) / 8; repeats && done < total; done *= 2) {
+        std::memcpy(to + done, to, static_cast<size_t>(std::min(done, total - done)));
+    }
     return ir::adoptConstant(dtype, dims, bytes, bytes.get());
 }
 
 namespace {
 
+// Calls work(from, to, part) on pieces of the elements, each with a Difference of its own, and adds those up.
+template <class Work>
+Difference inPieces(int64_t count, const Work& work) {
+    std::vector<Difference> parts(static_cast<size_t>((count + kPiece - 1) / kPiece));
+    inParallel(
+        parts.size(),
+        [&](size_t p) {
+            const int64_t from = static_cast<int64_t>(p) * kPiece;
+            work(from, std::min(count, from + kPiece), parts[p]);
+        },
+        [] { return false; });
+    Difference sum;
+    for (const Difference& part : parts) {
+        sum.maxAbs = std::max(sum.maxAbs, part.maxAbs);
+        sum.maxRel = std::max(sum.maxRel, part.maxRel);
+        sum.peak = std::max(sum.peak, part.peak);
+        sum.mismatched += part.mismatched;
+        sum.firstIndex = sum.firstIndex < 0 ? part.firstIndex : sum.firstIndex;
+    }
+    return sum;
+}
+
 // `a` and `b` read element i of the two tensors.
 template <class A, class B>
-Difference compareElements(int64_t count, bool exact, double rtol, double atol, A&& actualAt, B&& referenceAt) {
-    Difference difference;
-    for (int64_t i = 0; i < count; ++i) {
-        const double b = referenceAt(i);
-        if (std::isfinite(b)) {
-            difference.peak = std::max(difference.peak, std::abs(b));
-        }
-    }
-    const double floor = atol * std::max(1.0, difference.peak);
-    for (int64_t i = 0; i < count; ++i) {
-        const double a = actualAt(i);
-        const double b = referenceAt(i);
-        if (a == b || (std::isnan(a) && std::isnan(b))) {
-            continue;
-        }
-        const double gap = std::abs(a - b);
-        const bool finite = std::isfinite(gap);
-        if (finite) {
-            difference.maxAbs = std::max(difference.maxAbs, gap);
-            difference.maxRel = std::max(difference.maxRel, gap / std::max(std::abs(b), 1e-12));
-        } else {
-            difference.maxAbs = INFINITY;
-            difference.maxRel = INFINITY;
-        }
-        if (exact || !finite || gap > floor + rtol * std::abs(b)) {
-            if (difference.firstIndex < 0) {
-                difference.firstIndex = i;
+Difference compareElements(int64_t count, bool exact, double rtol, double atol, const A& actualAt,
+                           const B& referenceAt) {
+    const double peak = inPieces(count, [&](int64_t from, int64_t to, Difference& part) {
+                            for (int64_t i = from; i < to; ++i) {
+                                const double b = referenceAt(i);
+                                part.peak = std::isfinite(b) ? std::max(part.peak, std::abs(b)) : part.peak;
+                            }
+                        }).peak;
+    const double floor = atol * std::max(1.0, peak);
+    Difference difference = inPieces(count, [&](int64_t from, int64_t to, Difference& part) {
+        for (int64_t i = from; i < to; ++i) {
+            const double a = actualAt(i);
+            const double b = referenceAt(i);
+            if (a == b || (std::isnan(a) && std::isnan(b))) {
+                continue;
             }
-            ++difference.mismatched;
+            const double gap = std::abs(a - b);
+            const bool finite = std::isfinite(gap);
+            part.maxAbs = std::max(part.maxAbs, finite ? gap : INFINITY);
+            part.maxRel = std::max(part.maxRel, finite ? gap / std::max(std::abs(b), 1e-12) : INFINITY);
+            if (exact || !finite || gap > floor + rtol * std::abs(b)) {
+                part.firstIndex = part.firstIndex < 0 ? i : part.firstIndex;
+                ++part.mismatched;
+            }
         }
-    }
+    });
+    difference.peak = peak;
     return difference;
 }
 

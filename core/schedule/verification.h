@@ -1,5 +1,7 @@
 // Compares chosen tactics with the reference backend before they are trusted.
-// Used by build_engine after selection. Works within a time budget; what it did not check is said in the ledger.
+// Used by build_engine after selection. The budget is the time that the reference may take. When it is spent, comparisons go on, with exact kernels
+// of other modules, and with the reference where there are none: nothing is trusted because time ran out. What cannot be compared at all is said
+// in the ledger.
 #pragma once
 
 #include "core/schedule/body.h"
@@ -16,8 +18,7 @@ class Verifier {
 public:
     // Why a tactic of the reference backend is not compared.
     static constexpr const char* kIsReference = "is the reference";
-    Verifier(const BuildContext& context, TacticTimer& timer, double budgetSeconds)
-        : mContext(context), mTimer(timer), mOracle(context), mBudgetSeconds(budgetSeconds) {}
+    Verifier(const BuildContext& context, TacticTimer& timer) : mContext(context), mTimer(timer), mOracle(context) {}
 
     // Checks once per task and tactic. False: the tactic is wrong; candidate.state and reason say so and it must not be used.
     bool check(const Task& task, Candidate& candidate);
@@ -31,18 +32,28 @@ private:
     // What an earlier build found, as the timing cache remembers it, or a comparison now.
     Verification verify(const Task& task, Candidate& candidate);
     Verification compareWithOracle(const Task& task, const Candidate& candidate);
+    // The body's answer on test inputs.
+    support::Result<std::vector<ir::ConstantPtr>> expectedOf(const Task& task, const Candidate& candidate,
+                                                             const std::vector<ir::ConstantPtr>& inputs,
+                                                             const std::vector<int64_t>& point);
+    // How what a kernel wrote differs from that; empty: it does not, and `result` has the largest differences.
+    support::Result<std::string> difference(const Task& task, const Candidate& candidate,
+                                            const std::vector<ir::ConstantPtr>& expected,
+                                            const std::vector<std::shared_ptr<GuardedBuffer>>& written,
+                                            Verification& result) const;
+    bool inHurry() const { return mSpentSeconds > mContext.options->verifyBudgetSeconds; }
     // Of the library that a provider came from, hashed once. Empty: it came from no file, and no verdict outlives the build.
     const std::string& moduleHash(int32_t provider);
 
     const BuildContext& mContext;
     TacticTimer& mTimer;
     Oracle mOracle;
-    double mBudgetSeconds;
     double mSpentSeconds = 0;
     VerificationMap mResults;
-    std::map<std::string, std::vector<ir::ConstantPtr>> mExpected; // by task key
-    std::map<int32_t, std::string> mModuleHashes;                  // by provider
-    std::map<std::string, std::string> mBodyProblems;              // by the keys of the two tasks
+    std::map<std::string, std::vector<ir::ConstantPtr>> mExpected; // by task key and who must not have computed it
+    int64_t mExpectedBytes = 0;
+    std::map<int32_t, std::string> mModuleHashes;     // by provider
+    std::map<std::string, std::string> mBodyProblems; // by the keys of the two tasks
 };
 
 std::string verificationKey(const BuildContext& context, const Task& task, const Candidate& candidate);

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <optional>
 
 #include <unistd.h>
@@ -208,6 +209,9 @@ void applyOptions(nvinfer1::IBuilderConfig& config, const BuildSettings& setting
     config.setProfilingVerbosity(nvinfer1::ProfilingVerbosity::kDETAILED);
     if (settings.bf16) {
         config.setFlag(nvinfer1::BuilderFlag::kBF16);
+    }
+    if (settings.verifyAll) {
+        config.setVerificationBudget(std::numeric_limits<float>::infinity());
     }
     if (!settings.tf32) {
         config.clearFlag(nvinfer1::BuilderFlag::kTF32);

@@ -28,6 +28,7 @@ struct BuildSettings {
     HostThreads threads; // of the build and of what runs its plan
     bool bf16 = false;
     bool fp16 = false;
+    bool verifyAll = false; // compare every tactic with the reference
     bool tf32 = true;       // as TensorRT: allowed unless switched off
     std::string replayPlan; // take every decision from this plan's ledger
 };

@@ -51,11 +51,13 @@ void BuildFlags::addTo(CLI::App& app) {
     app.add_flag("--bf16", bf16, "Let measured time choose bfloat16 kernels");
     app.add_flag("--fp16", fp16, "Let measured time choose half-precision kernels");
     app.add_flag("--no-tf32", noTf32, "Keep products of f32 exact on devices that would round their operands to TF32");
+    app.add_flag("--verify-all", verifyAll, "Compare every tactic with the reference, not only those that are chosen");
     app.add_option("--replay", replay, "Take every decision from the ledger of this plan instead of timing");
 }
 
 std::map<std::string, std::vector<int64_t>> BuildFlags::shapesOfPlan(const std::string& plan) const {
-    for (const char* option : {"--level", "--timing-cache", "--backend", "--bf16", "--fp16", "--no-tf32", "--replay"}) {
+    for (const char* option :
+         {"--level", "--timing-cache", "--backend", "--bf16", "--fp16", "--no-tf32", "--replay", "--verify-all"}) {
         if (mVerb->count(option) > 0) {
             throw ToolError(ExitCode::kUsage, std::string(option) + " is for building, and '" + plan + "' is a plan");
         }
@@ -94,6 +96,7 @@ BuildSettings BuildFlags::settings() const {
     settings.fp16 = fp16;
     settings.tf32 = !noTf32;
     settings.replayPlan = replay;
+    settings.verifyAll = verifyAll;
     return settings;
 }
 

@@ -27,6 +27,7 @@ struct BuildFlags {
     bool bf16 = false;
     bool fp16 = false;
     bool noTf32 = false;
+    bool verifyAll = false;
     std::string replay;
 
     void addTo(CLI::App& app);

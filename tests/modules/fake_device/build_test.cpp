@@ -301,6 +301,50 @@ TEST_F(DeviceBuild, ATuningDatabaseStandsInForTheDevice) {
     EXPECT_FALSE(remote.config->setTuningDatabase("{}", 2));
 }
 
+// A plan must not be wrong because there was no time to compare: not of small nodes, which the reference computes, nor of those of millions of
+// elements, which another exact kernel of the device does.
+TEST_F(DeviceBuild, WrongKernelsAreFoundOutWhateverTheBudget) {
+    for (const char* lie : {"half", "inplace"}) {
+        for (const int64_t rows : {4, 1 << 16}) {
+            for (const float budget : {1e-9F, 10.0F}) {
+                setenv("FAKEGPU_LIES", lie, 1);
+                Session s;
+                ITensor* x = s.network->addInput("x", DataType::kFLOAT, dims({rows, 64}));
+                ITensor* y = s.network->addActivation(*x, ActivationType::kRELU)->getOutput(0);
+                y->setName("y");
+                s.network->markOutput(*y);
+                s.config->setBuilderOptimizationLevel(0); // the estimates decide, and they prefer the lie
+                s.config->setVerificationBudget(budget);
+                const auto bytes = build(s);
+                unsetenv("FAKEGPU_LIES");
+                ASSERT_NE(bytes, nullptr);
+                EXPECT_THAT(s.logger.text, HasSubstr(std::string("dropped tactic '") + lie + "'")) << rows;
+                EXPECT_THAT(s.logger.text, HasSubstr("differs from the reference")) << rows;
+                EXPECT_THAT(s.logger.text, Not(HasSubstr("were not compared")));
+                EXPECT_THAT(read(*bytes).ledgerJson, HasSubstr("\"verified\""));
+                EXPECT_EQ(s.logger.text.find("in place:") != std::string::npos, std::string(lie) == "inplace");
+            }
+        }
+    }
+}
+
+TEST_F(DeviceBuild, EveryTacticIsComparedWhereThatIsAskedFor) {
+    for (const bool everything : {false, true}) {
+        setenv("FAKEGPU_LIES", "half", 1);
+        setenv("FAKEGPU_LIES_SLOW", "1", 1); // so that nobody would choose it
+        Session s;
+        ITensor* x = s.network->addInput("x", DataType::kFLOAT, dims({4, 64}));
+        ITensor* y = s.network->addActivation(*x, ActivationType::kRELU)->getOutput(0);
+        s.network->markOutput(*y);
+        s.config->setBuilderOptimizationLevel(0);
+        s.config->setVerificationBudget(everything ? INFINITY : 10);
+        EXPECT_NE(build(s), nullptr);
+        unsetenv("FAKEGPU_LIES");
+        unsetenv("FAKEGPU_LIES_SLOW");
+        EXPECT_EQ(s.logger.text.find("dropped tactic 'half'") != std::string::npos, everything);
+    }
+}
+
 TEST_F(DeviceBuild, AllOnTheDeviceCanBeRecorded) {
     Session s;
     ITensor* x = s.network->addInput("x", DataType::kFLOAT, dims({4, 4}));

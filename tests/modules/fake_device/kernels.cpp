@@ -3,6 +3,8 @@
 
 #include "tests/modules/fake_device/device.h"
 
+#include <cstdlib>
+
 namespace tenon::fake {
 
 namespace {
@@ -35,6 +37,11 @@ bool run(Kind kind, const float* a, const float* b, float* y, int64_t count, con
             y[i] = std::max(a[i], 0.0F);
         }
         return true;
+    case Kind::kHalfRelu:
+        return run(Kind::kRelu, a, nullptr, y, count / 2, from, to);
+    case Kind::kTwicePlaced:
+        std::fill_n(y, count, 0.0F);
+        return run(Kind::kRelu, a, nullptr, y, count, from, to);
     case Kind::kAdd:
         for (int64_t i = 0; i < count; ++i) {
             y[i] = a[i] + b[i];
@@ -155,7 +162,7 @@ public:
     std::unique_ptr<Kernel> deserialize(std::span<const std::byte> blob, uint32_t, Reason& reason) override {
         BlobReader in(blob, kBlobVersion);
         const uint8_t kind = in.u8();
-        in.require(kind >= 1 && kind <= static_cast<uint8_t>(Kind::kPack), "unknown kernel");
+        in.require(kind >= 1 && kind <= static_cast<uint8_t>(Kind::kTwicePlaced), "unknown kernel");
         return in.finish(reason) ? std::make_unique<FakeKernel>(static_cast<Kind>(kind)) : nullptr;
     }
 };
@@ -207,7 +214,17 @@ public:
             return enumerateConvert(target, task, tactics, reason);
         }
         if (op == "activation.relu") {
-            tactics.add(linearTactic(task, id(Kind::kRelu), "relu", safe, here));
+            Tactic relu = linearTactic(task, id(Kind::kRelu), "relu", safe, here);
+            relu.estimateUs = 2;
+            tactics.add(relu);
+            const char* const lies = std::getenv("FAKEGPU_LIES");
+            if (lies != nullptr) {
+                const bool half = std::string_view(lies) == "half";
+                Tactic lie = linearTactic(task, id(half ? Kind::kHalfRelu : Kind::kTwicePlaced), lies, 0, here);
+                lie.estimateUs = std::getenv("FAKEGPU_LIES_SLOW") != nullptr ? 1000 : 1;
+                lie.mayAlias = half ? std::vector<int32_t>() : std::vector<int32_t>{0};
+                tactics.add(lie);
+            }
             for (const TnPortFormat& port : task.offered(0)) {
                 if (port.placement == here && port.dtype == TN_F32 && port.format.block_count == 0 &&
                     port.format.outer_pitch == 0 && !isOpaque(port.format) && !isLinear(port.format)) {
