@@ -39,6 +39,9 @@ SHARES = {
     "backends/cudnn/": ("backends/nvidia/", "backends/cuda/stream.h"),
 }
 
+# The module ABI in C, which every folder of the core may use.
+C_HEADERS = tuple(f"tenon/module/{name}.h" for name in ("abi", "capture", "host_memory", "trace"))
+
 
 def problem(path: str, include: str, layers: dict[str, set[str]]) -> str | None:
     """Why `path` may not include `include`, or None."""
@@ -50,8 +53,8 @@ def problem(path: str, include: str, layers: dict[str, set[str]]) -> str | None:
             return f"{layer} may not include {target} (cmake/layers.txt)"
         if include.startswith(MODULE_FOLDERS + ("tools/", "tests/")):
             return "the core knows no module, tool or test"
-        if include.startswith("tenon/") and layer != "core/api" and include not in ("tenon/module/abi.h", "tenon/module/capture.h"):
-            return "only core/api includes public headers; the rest of the core may use the C headers tenon/module/abi.h and capture.h"
+        if include.startswith("tenon/") and layer != "core/api" and include not in C_HEADERS:
+            return "only core/api includes public headers; the rest of the core may use the C headers of tenon/module"
         return None
     if path.startswith("include/"):
         if is_core_header:

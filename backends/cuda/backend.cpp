@@ -3,6 +3,8 @@
 #include "backends/cuda/capture.h"
 #include "backends/cuda/provider.h"
 #include "backends/cuda/stream.h"
+#include "backends/cuda/trace.h"
+#include "tenon/module/host_memory.h"
 
 #include <cuda_runtime_api.h>
 
@@ -30,6 +32,23 @@ std::string quoted(std::string_view plain) {
         text += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
     }
     return text + "\"";
+}
+
+// Page-locked memory, which the copy engines reach without the driver's detour.
+const TnHostMemory& hostMemoryTable() {
+    static const TnHostMemory table{sizeof(TnHostMemory), 0, nullptr,
+                                    [](void*, int32_t device, int64_t bytes) -> void* {
+                                        void* memory = nullptr;
+                                        if (cudaSetDevice(device) != cudaSuccess ||
+                                            cudaMallocHost(&memory, static_cast<size_t>(bytes > 0 ? bytes : 1)) !=
+                                                cudaSuccess) {
+                                            cudaGetLastError();
+                                            return nullptr;
+                                        }
+                                        return memory;
+                                    },
+                                    [](void*, int32_t, void* memory) { cudaFreeHost(memory); }};
+    return table;
 }
 
 class CudaBackend final : public module::Backend {
@@ -183,6 +202,12 @@ public:
     }
 
     const void* extension(std::string_view name) override {
+        if (name == TN_HOST_MEMORY_EXTENSION) {
+            return &hostMemoryTable();
+        }
+        if (name == TN_TRACE_EXTENSION) {
+            return &traceTable();
+        }
         return name == TN_CAPTURE_EXTENSION ? &captureTable() : nullptr;
     }
 

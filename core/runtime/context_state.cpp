@@ -49,18 +49,26 @@ Status ContextState::open() {
     for (TnPlacement placement = 0; placement < static_cast<TnPlacement>(devices.size()); ++placement) {
         const bool primary = placement == devices.primary();
         AllocatorCallbacks allocator = devices.allocator(placement);
+        const int64_t arenaBytes = mPlan->largestArenaBytes(placement);
+        GrowingBuffer pinned;
+        if (placement == TN_PLACEMENT_HOST && !devices.hostOnly() && arenaBytes > 0) {
+            // What is there goes to the device or comes from it.
+            pinned = GrowingBuffer(devices.at(devices.primary()).hostAllocator());
+            static_cast<void>(pinned.reserve(arenaBytes, "the arena in host memory")); // else ordinary memory serves
+        }
         if (primary && mOptions.allocator.allocate != nullptr) {
             const int64_t alignment = allocator.alignment;
             allocator = mOptions.allocator;
             allocator.alignment = alignment;
         }
         mAllocators.push_back(allocator);
-        mArenas.emplace_back(allocator);
+        mArenas.push_back(pinned.bytes() > 0 ? std::move(pinned) : GrowingBuffer(allocator));
         if (!primary || mOptions.ownArena) {
-            TN_RETURN_IF_ERROR(mArenas.back().reserve(mPlan->largestArenaBytes(placement), "the arena of activations"));
+            TN_RETURN_IF_ERROR(mArenas.back().reserve(arenaBytes, "the arena of activations"));
         }
     }
     mArenaAddresses.assign(devices.size(), nullptr);
+    mTrace = devices.hostOnly() ? nullptr : devices.at(devices.primary()).trace();
     return setProfile(0);
 }
 
@@ -385,6 +393,7 @@ Status ContextState::setRecording(bool on) {
 }
 
 Status ContextState::enqueue(void* stream) {
+    const TraceRange range(mTrace, mPlan->plan().networkName);
     bool moved = false;
     TN_RETURN_IF_ERROR(mStreams->use(stream, moved));
     mBindDirty = mBindDirty || moved;

@@ -144,6 +144,7 @@ private:
     std::vector<std::unique_ptr<ProgramInstance>> mInstances; // by profile; null until selected
     std::vector<GrowingBuffer> mArenas;                       // by placement
     std::vector<std::byte*> mArenaAddresses;                  // by placement: what kernels get
+    const TnTrace* mTrace = nullptr;                          // of the primary device
     std::byte* mUserArena = nullptr;
     int64_t mUserArenaBytes = 0;
 

@@ -11,13 +11,37 @@ using support::cat;
 using support::Result;
 using support::Status;
 
-const TnCapture* Device::capture() const {
-    if (table().get_extension == nullptr || !hasStreams()) {
+template <class Table>
+const Table* Device::extension(const char* name) const {
+    if (table().get_extension == nullptr) {
         return nullptr;
     }
-    const auto* const found =
-        static_cast<const TnCapture*>(table().get_extension(table().self, registry::toTn(TN_CAPTURE_EXTENSION)));
-    return found != nullptr && found->struct_size >= sizeof(TnCapture) ? found : nullptr;
+    const auto* const found = static_cast<const Table*>(table().get_extension(table().self, registry::toTn(name)));
+    return found != nullptr && found->struct_size >= sizeof(Table) ? found : nullptr;
+}
+
+const TnCapture* Device::capture() const { return hasStreams() ? extension<TnCapture>(TN_CAPTURE_EXTENSION) : nullptr; }
+
+const TnTrace* Device::trace() const { return extension<TnTrace>(TN_TRACE_EXTENSION); }
+
+AllocatorCallbacks Device::hostAllocator() const {
+    AllocatorCallbacks callbacks;
+    if (extension<TnHostMemory>(TN_HOST_MEMORY_EXTENSION) == nullptr) {
+        return callbacks;
+    }
+    callbacks.context = const_cast<Device*>(this); // handed back as const below
+    callbacks.name = "the device's host memory";
+    callbacks.allocate = [](void* context, int64_t bytes, int64_t) {
+        const Device& device = *static_cast<const Device*>(context);
+        const auto* const pinned = device.extension<TnHostMemory>(TN_HOST_MEMORY_EXTENSION);
+        return pinned->allocate(pinned->self, device.mNumber, bytes);
+    };
+    callbacks.deallocate = [](void* context, void* memory) {
+        const Device& device = *static_cast<const Device*>(context);
+        const auto* const pinned = device.extension<TnHostMemory>(TN_HOST_MEMORY_EXTENSION);
+        pinned->release(pinned->self, device.mNumber, memory);
+    };
+    return callbacks;
 }
 
 Status Device::copy(void* to, const void* from, int64_t bytes, TnStream* stream) const {

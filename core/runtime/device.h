@@ -6,6 +6,8 @@
 #include "core/support/status.h"
 #include "registry/registry_snapshot.h"
 #include "tenon/module/capture.h"
+#include "tenon/module/host_memory.h"
+#include "tenon/module/trace.h"
 
 #include <cstdint>
 #include <string>
@@ -28,6 +30,8 @@ public:
     bool hasEvents() const { return table().event_create != nullptr; }
     /// Null where the backend records nothing.
     const TnCapture* capture() const;
+    /// Null where the backend names nothing for a profiler.
+    const TnTrace* trace() const;
 
     /// Asynchronous where `stream` is not null.
     support::Status copy(void* to, const void* from, int64_t bytes, TnStream* stream) const;
@@ -35,10 +39,35 @@ public:
     support::Status synchronize(TnStream* stream) const;
     /// For buffers in the device's memory. Refers to this object.
     AllocatorCallbacks allocator() const;
+    /// For buffers in host memory that copies come from or go to: pinned where the backend has such memory, else ordinary. Refers to this object.
+    AllocatorCallbacks hostAllocator() const;
 
 private:
+    template <class Table>
+    const Table* extension(const char* name) const;
+
     const registry::BackendEntry* mBackend;
     int32_t mNumber;
+};
+
+/// A range of what this thread issues, named for a profiler; nothing where `trace` is null. `name` outlives it.
+class TraceRange {
+public:
+    TraceRange(const TnTrace* trace, const std::string& name) : mTrace(trace) {
+        if (mTrace != nullptr) {
+            mTrace->begin(mTrace->self, {name.c_str(), name.size()});
+        }
+    }
+    ~TraceRange() {
+        if (mTrace != nullptr) {
+            mTrace->end(mTrace->self);
+        }
+    }
+    TraceRange(const TraceRange&) = delete;
+    TraceRange& operator=(const TraceRange&) = delete;
+
+private:
+    const TnTrace* mTrace;
 };
 
 /// Owns a stream; empty for a backend without streams, whose calls are done when they return. Moved, never copied.

@@ -3,11 +3,14 @@
 #include "core/support/checked.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 namespace tenon::runtime {
 
 using plan::PlanTensor;
 using support::Result;
+using support::Status;
 
 namespace {
 
@@ -32,6 +35,85 @@ std::vector<bool> usedAt(TnPlacement placement, const plan::Plan& plan,
     }
     return used;
 }
+
+// Copies pieces of host memory to ascending addresses of a device, through two pinned buffers by turns: while one is on its way, the other is
+// filled. Without pinned memory each piece is copied as it is.
+class Upload {
+public:
+    static constexpr int64_t kRoom = int64_t{8} << 20;
+    explicit Upload(const Device& device) : mDevice(device) {}
+
+    Status open() {
+        const AllocatorCallbacks pinned = mDevice.hostAllocator();
+        for (Turn& turn : mTurns) {
+            TN_ASSIGN_OR_RETURN(turn.stream, DeviceStream::create(mDevice));
+            if (pinned.allocate != nullptr) {
+                turn.room = GrowingBuffer(pinned);
+                mStaged = turn.room.reserve(kRoom, "weights on their way to a device").ok() && mStaged;
+            }
+        }
+        mStaged = mStaged && pinned.allocate != nullptr && mDevice.hasStreams();
+        return {};
+    }
+
+    Status put(std::byte* to, const std::byte* from, int64_t bytes) {
+        if (!mStaged) {
+            return copy(to, from, bytes);
+        }
+        while (bytes > 0) {
+            const int64_t gap = mBegin != nullptr ? to - (mBegin + mFilled) : 0;
+            if (mBegin == nullptr || gap < 0 || gap > kDeviceAlignment || mFilled + gap >= kRoom) {
+                TN_RETURN_IF_ERROR(send());
+                TN_RETURN_IF_ERROR(mDevice.synchronize(turn().stream.get())); // the copy before last
+                mBegin = to;
+            } else {
+                mFilled += gap; // of alignment
+            }
+            const int64_t piece = std::min(bytes, kRoom - mFilled);
+            std::memcpy(turn().room.data() + mFilled, from, static_cast<size_t>(piece));
+            mFilled += piece;
+            to += piece;
+            from += piece;
+            bytes -= piece;
+        }
+        return {};
+    }
+
+    // Everything has arrived.
+    Status finish() {
+        TN_RETURN_IF_ERROR(send());
+        for (const Turn& each : mTurns) {
+            TN_RETURN_IF_ERROR(mDevice.synchronize(each.stream.get()));
+        }
+        return {};
+    }
+
+private:
+    struct Turn {
+        DeviceStream stream;
+        GrowingBuffer room;
+    };
+    Turn& turn() { return mTurns[mTurn]; }
+    Status copy(std::byte* to, const std::byte* from, int64_t bytes) {
+        return mDevice.copy(to, from, bytes, turn().stream.get()).withContext("while copying weights to a device");
+    }
+    Status send() {
+        if (mBegin != nullptr) {
+            TN_RETURN_IF_ERROR(copy(mBegin, turn().room.data(), mFilled));
+            mTurn = 1 - mTurn;
+        }
+        mBegin = nullptr;
+        mFilled = 0;
+        return {};
+    }
+
+    const Device& mDevice;
+    std::array<Turn, 2> mTurns;
+    size_t mTurn = 0;
+    bool mStaged = true;
+    std::byte* mBegin = nullptr; // where on the device what is in the room belongs
+    int64_t mFilled = 0;
+};
 
 } // namespace
 
@@ -59,7 +141,8 @@ Result<ConstantTable> ConstantTable::upload(const DeviceSet& devices, const plan
         }
         GrowingBuffer& memory = table.mMemory.emplace_back(device.allocator());
         TN_RETURN_IF_ERROR(memory.reserve(bytes, "the weights on a device"));
-        TN_ASSIGN_OR_RETURN(const DeviceStream stream, DeviceStream::create(device));
+        Upload upload(device);
+        TN_RETURN_IF_ERROR(upload.open());
         std::vector<const std::byte*>& addresses = table.mAddresses.emplace_back(plan.constants.size(), nullptr);
         for (size_t i = 0; i < used.size(); ++i) {
             if (!used[i]) {
@@ -68,11 +151,10 @@ Result<ConstantTable> ConstantTable::upload(const DeviceSet& devices, const plan
             std::byte* const to = memory.data() + offsets[i];
             addresses[i] = to;
             if (const std::byte* const from = table.mAddresses[0][i]; from != nullptr) {
-                TN_RETURN_IF_ERROR(device.copy(to, from, plan.constants[i].bytes, stream.get())
-                                       .withContext("while copying weights to a device"));
+                TN_RETURN_IF_ERROR(upload.put(to, from, plan.constants[i].bytes));
             }
         }
-        TN_RETURN_IF_ERROR(device.synchronize(stream.get()));
+        TN_RETURN_IF_ERROR(upload.finish());
     }
     return table;
 }

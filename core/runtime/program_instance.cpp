@@ -115,6 +115,7 @@ Result<std::unique_ptr<ProgramInstance>> ProgramInstance::create(const LoadedPro
     for (const TnPlacement placement : program.growingPlacements) {
         instance->mGrowing.emplace_back(allocators[static_cast<size_t>(placement)]);
     }
+    instance->nameSteps();
     TN_RETURN_IF_ERROR(instance->createStates(sessions));
     return instance;
 }
@@ -164,6 +165,21 @@ ProgramInstance::~ProgramInstance() {
         if (item.state != nullptr) {
             item.table->state_destroy(item.state);
         }
+    }
+}
+
+void ProgramInstance::nameSteps() {
+    mTrace = mDevices.hostOnly() ? nullptr : mDevices.at(mDevices.primary()).trace();
+    mTraceNames.resize(mTrace == nullptr ? mProgram.steps.size() : 0); // none is read
+    for (size_t i = 0; mTrace != nullptr && i < mProgram.steps.size(); ++i) {
+        const plan::PlanStep& from = mProgram.planStep(mProgram.steps[i]);
+        std::string name;
+        for (const std::string& source : from.sources) {
+            name += cat(name.empty() ? "" : " + ", source);
+        }
+        mTraceNames.push_back(name.empty() || from.kind != StepKind::kLaunch
+                                  ? cat(from.op, " ", name.empty() ? from.name : name)
+                                  : std::move(name));
     }
 }
 
@@ -448,7 +464,9 @@ void ProgramInstance::bind(const BaseAddresses& bases, std::span<TnStream* const
     mBuffersMoved = false;
 }
 
-TnCode ProgramInstance::launchStep(const ProgramStep& step, Item& item) {
+TnCode ProgramInstance::launchStep(size_t index, Item& item) {
+    const ProgramStep& step = mProgram.steps[index];
+    const TraceRange range(mTrace, mTraceNames[index]);
     switch (step.kind) {
     case StepKind::kLaunch:
     case StepKind::kConvert:
@@ -501,7 +519,7 @@ Status ProgramInstance::launch(int32_t segment, StepTimer* timer) {
             timer->begin(index, mStreams);
         }
         mReason.clear();
-        const TnCode code = launchStep(step, item);
+        const TnCode code = launchStep(index, item);
         if (code != TN_OK) [[unlikely]] {
             return launchFailed(index, code);
         }

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -114,7 +115,8 @@ private:
     support::Status checkTraits(const ProgramStep& step) const;
     void collectKey(const ProgramStep& step, std::vector<int64_t>& key) const;
     std::byte* addressOf(int32_t tensor, const BaseAddresses& bases) const;
-    TnCode launchStep(const ProgramStep& step, Item& item);
+    TnCode launchStep(size_t index, Item& item);
+    void nameSteps();
     support::Status launchFailed(size_t index, TnCode code) const;
     support::Status waitFor(uint32_t placements) const;
     std::string describe(const ProgramStep& step) const;
@@ -134,6 +136,8 @@ private:
     int64_t mPreparedSteps = 0;
     BaseAddresses mBases;
     std::span<TnStream* const> mStreams;
+    const TnTrace* mTrace = nullptr;      // of the primary device
+    std::vector<std::string> mTraceNames; // by step
     FixedSink mReason;
     // Reused by prepare.
     std::vector<TnTensor> mScratchTensors;

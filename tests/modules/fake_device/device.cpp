@@ -213,6 +213,45 @@ TnCapture captureTable() {
     return table;
 }
 
+std::mutex pinnedMutex;
+std::map<const std::byte*, int64_t> pinnedBlocks;
+
+bool isPinned(const void* address) {
+    const auto* const at = static_cast<const std::byte*>(address);
+    const std::lock_guard<std::mutex> lock(pinnedMutex);
+    const auto after = pinnedBlocks.upper_bound(at);
+    return after != pinnedBlocks.begin() && at < std::prev(after)->first + std::prev(after)->second;
+}
+
+TnHostMemory hostMemoryTable() {
+    return {sizeof(TnHostMemory), 0, nullptr,
+            [](void*, int32_t, int64_t bytes) -> void* {
+                if (setting("FAKEGPU_PINNED", 1) == 0) {
+                    return nullptr;
+                }
+                auto* const memory = static_cast<std::byte*>(
+                    std::aligned_alloc(4096, static_cast<size_t>((bytes + 4095) / 4096 * 4096)));
+                const std::lock_guard<std::mutex> lock(pinnedMutex);
+                pinnedBlocks[memory] = bytes;
+                Seen::process().pinnedBytes += bytes;
+                Seen::process().pinnedAllocated += bytes;
+                return memory;
+            },
+            [](void*, int32_t, void* memory) {
+                const std::lock_guard<std::mutex> lock(pinnedMutex);
+                const auto block = pinnedBlocks.find(static_cast<const std::byte*>(memory));
+                Seen::process().pinnedBytes -= block->second;
+                pinnedBlocks.erase(block);
+                std::free(memory);
+            }};
+}
+
+TnTrace traceTable() {
+    return {sizeof(TnTrace), 0, nullptr,
+            [](void*, TnString name) { Seen::process().ranges.emplace_back(name.data, name.size); },
+            [](void*) { Seen::process().ranges.emplace_back("<"); }};
+}
+
 class FakeBackend final : public module::Backend {
 public:
     std::string name() const override { return "fakegpu"; }
@@ -240,6 +279,9 @@ public:
         if (stream == nullptr) {
             std::memmove(Memory::process().real(to), Memory::process().real(from), static_cast<size_t>(bytes));
             return Code::kOk;
+        }
+        for (const void* side : {static_cast<const void*>(to), from}) {
+            Seen::process().pageableCopies += Memory::process().owns(side) || isPinned(side) ? 0 : 1;
         }
         stream->queue->push(Work::of([to, from, bytes] {
             std::memmove(Memory::process().real(to), Memory::process().real(from), static_cast<size_t>(bytes));
@@ -304,11 +346,24 @@ public:
     }
     const void* extension(std::string_view name) override {
         static const TnCapture capture = captureTable();
+        static const TnHostMemory hostMemory = hostMemoryTable();
+        static const TnTrace trace = traceTable();
+        if (name == TN_HOST_MEMORY_EXTENSION) {
+            return &hostMemory;
+        }
+        if (name == TN_TRACE_EXTENSION) {
+            return std::getenv("FAKEGPU_TRACE") != nullptr ? &trace : nullptr;
+        }
         return name == TN_CAPTURE_EXTENSION ? &capture : nullptr;
     }
 };
 
 } // namespace
+
+Seen& Seen::process() {
+    static Seen seen;
+    return seen;
+}
 
 std::unique_ptr<module::Backend> makeBackend() { return std::make_unique<FakeBackend>(); }
 

@@ -7,7 +7,9 @@
 #pragma once
 
 #include "tenon/module/capture.h"
+#include "tenon/module/host_memory.h"
 #include "tenon/module/module.hpp"
+#include "tenon/module/trace.h"
 
 #include <atomic>
 #include <chrono>
@@ -15,6 +17,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -83,6 +86,15 @@ private:
     std::vector<Work> mRecorded;
     std::chrono::microseconds mDelay{20};
     std::thread mThread;
+};
+
+// What the backend's optional extensions were asked for in this process.
+struct Seen {
+    static Seen& process();
+    std::atomic<int64_t> pinnedBytes{0};     // held now
+    std::atomic<int64_t> pinnedAllocated{0}; // ever
+    std::atomic<int64_t> pageableCopies{0};  // between the device and host memory that is not pinned, on a stream
+    std::vector<std::string> ranges;         // names, "<" for an end; of one thread
 };
 
 std::unique_ptr<module::Backend> makeBackend();

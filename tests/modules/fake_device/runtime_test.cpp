@@ -237,6 +237,92 @@ TEST(DevicePlan, ConstantsAreUploadedOnceAndMemoryGoesBack) {
     EXPECT_EQ(Memory::process().used(), before);
 }
 
+// Three constants, one of them larger than the room that weights go through, on the device.
+plan::Plan heavyPlan(const std::vector<std::vector<float>>& weights) {
+    Maker maker;
+    const auto n = static_cast<int64_t>(weights[0].size());
+    const int32_t x = maker.deviceInput("x", {maker.constant(n)}, {{{{n}, {n}, {n}}}});
+    const int32_t y = maker.deviceOutput("y", {maker.constant(n)});
+    int32_t last = maker.deviceTensor(Role::kInput, x, {maker.constant(n)}, n * 4);
+    for (size_t i = 0; i < weights.size(); ++i) {
+        const int32_t w =
+            maker.deviceTensor(Role::kConstant, maker.floats("w", weights[i]), {maker.constant(n)}, n * 4);
+        const bool isLast = i + 1 == weights.size();
+        const int32_t sum = isLast ? maker.deviceTensor(Role::kOutput, y, {maker.constant(n)}, n * 4)
+                                   : maker.deviceTensor(Role::kActivation, -1, {maker.constant(n)}, n * 4);
+        maker.step(maker.onDevice(Kind::kAdd, "add", {last, w}, {sum}));
+        last = sum;
+    }
+    return maker.finish();
+}
+
+TEST(DevicePlan, CopiesGoThroughPinnedMemoryWhereThereIsSome) {
+    fake::Seen& seen = fake::Seen::process();
+    for (const char* pinned : {"1", "0"}) {
+        setenv("FAKEGPU_PINNED", pinned, 1);
+        const int64_t held = seen.pinnedBytes;
+        const int64_t pageable = seen.pageableCopies;
+        const int64_t allocated = seen.pinnedAllocated;
+        const bool has = pinned[0] == '1';
+        {
+            Machine machine;
+            // Weights: pieces of many sizes, one over the room of 8 MiB.
+            for (const size_t count : {size_t{5}, size_t{100'000}, size_t{3'000'001}}) {
+                const auto plan = machine.load(heavyPlan({counting(count, 1), counting(count, 2), counting(count, 3)}));
+                ASSERT_NE(plan, nullptr);
+                auto made = ContextState::create(plan, {.threads = 1});
+                ASSERT_TRUE(made.ok());
+                const Device& device = plan->devices().at(kDevice);
+                GrowingBuffer in(device.allocator());
+                GrowingBuffer out(device.allocator());
+                const auto bytes = static_cast<int64_t>(count * 4);
+                ASSERT_TRUE(in.reserve(bytes, "x").ok() && out.reserve(bytes, "y").ok());
+                const std::vector<float> x(count, 0.5F);
+                std::vector<float> y(count);
+                ASSERT_TRUE(device.copy(in.data(), x.data(), bytes, nullptr).ok());
+                ASSERT_TRUE((*made)->setAddress(0, in.data()).ok() && (*made)->setAddress(1, out.data()).ok());
+                ASSERT_TRUE((*made)->enqueue(nullptr).ok());
+                ASSERT_TRUE(device.copy(y.data(), out.data(), bytes, nullptr).ok());
+                for (size_t i = 0; i < count; i += 1 + count / 1000) {
+                    ASSERT_EQ(y[i],
+                              0.5F + static_cast<float>(i + 1) + static_cast<float>(i + 2) + static_cast<float>(i + 3))
+                        << i;
+                }
+                ASSERT_EQ(y.back(), 0.5F + static_cast<float>(count) + static_cast<float>(count + 1) +
+                                        static_cast<float>(count + 2));
+            }
+            EXPECT_EQ(seen.pageableCopies == pageable, has);
+            EXPECT_EQ(seen.pinnedBytes, held) << "the room for weights goes back when they have arrived";
+            // Activations that both sides use.
+            Runner runner(machine.load(mixedPlan()));
+            EXPECT_EQ(seen.pinnedBytes > held, has);
+            const std::vector<float> x = counting(64, -20);
+            EXPECT_EQ(runner.run(x), mixedAnswer(x));
+            EXPECT_EQ(seen.pageableCopies == pageable, has);
+            EXPECT_EQ(seen.pinnedAllocated > allocated, has);
+        }
+        EXPECT_EQ(seen.pinnedBytes, held);
+        unsetenv("FAKEGPU_PINNED");
+    }
+}
+
+TEST(DevicePlan, AProfilerSeesRangesNamedAfterNodes) {
+    setenv("FAKEGPU_TRACE", "1", 1);
+    Machine machine;
+    plan::Plan plan = devicePlan();
+    plan.networkName = "small";
+    plan.programs[0].steps[0].sources = {"/a/Relu"};
+    plan.programs[0].steps[1].sources = {"/b/Add", "/c/Cast"};
+    const auto loaded = machine.load(plan);
+    ASSERT_NE(loaded, nullptr);
+    std::vector<std::string>& ranges = fake::Seen::process().ranges;
+    Runner runner(loaded);
+    ranges.clear();
+    EXPECT_EQ(runner.run({-1, 2, -3, 4}), (std::vector<float>{10, 22, 30, 44}));
+    unsetenv("FAKEGPU_TRACE");
+    EXPECT_EQ(ranges, (std::vector<std::string>{"small", "/a/Relu", "<", "/b/Add + /c/Cast", "<", "<"}));
+}
+
 TEST(DevicePlan, AUsersStreamOrdersEverything) {
     Machine machine;
     Runner runner(machine.load(mixedPlan()));
