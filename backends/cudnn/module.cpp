@@ -123,6 +123,16 @@ std::vector<Precision> precisionsOf(const module::TaskView& task, const Operatio
         return attentionPrecisions(task, type);
     }
     std::vector<Precision> precisions{{type, true}};
+    if (operation.isPool()) {
+        // Engines compile for a second each, and all of them wait for memory.
+        precisions[0].most = 2;
+        for (const TnDataType narrow : {TN_F16, TN_BF16}) {
+            if (type == TN_F32 && task.mayComputeIn(narrow)) {
+                precisions.push_back({narrow, true, 2});
+            }
+        }
+        return precisions;
+    }
     if (type == TN_F32) {
         precisions.push_back({type, false});
         for (const TnDataType narrow : {TN_F16, TN_BF16}) {

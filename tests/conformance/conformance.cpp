@@ -177,7 +177,10 @@ std::string compare(const Case& from, const BuiltTask& task, const RunResult& ru
 std::string tryTactic(const ModuleTables& tables, const Case& from, const BuiltTask& task, const KeptTactic& tactic,
                       const std::vector<Bytes>& inputs, const std::vector<Bytes>* wanted, const Options& options,
                       double& microseconds) {
-    const RunResult single = runTactic(tables, from, task, tactic, inputs, {});
+    // On the host the number of threads may be part of what is compiled; compilers of devices are slow.
+    CompiledBlob blob;
+    CompiledBlob* const kept = tables.device.backend != nullptr ? &blob : nullptr;
+    const RunResult single = runTactic(tables, from, task, tactic, inputs, {.kept = kept});
     if (!single.error.empty()) {
         return single.error;
     }
@@ -185,7 +188,8 @@ std::string tryTactic(const ModuleTables& tables, const Case& from, const BuiltT
     if (std::string wrong = compare(from, task, single, expected); !wrong.empty()) {
         return wrong;
     }
-    const RunResult team = runTactic(tables, from, task, tactic, inputs, {options.threads, false, options.time, true});
+    const RunResult team =
+        runTactic(tables, from, task, tactic, inputs, {options.threads, false, options.time, true, kept});
     if (!team.error.empty()) {
         return module::text("with ", options.threads, " threads: ", team.error);
     }
@@ -202,7 +206,8 @@ std::string tryTactic(const ModuleTables& tables, const Case& from, const BuiltT
         aliases = aliases || input >= 0;
     }
     if (aliases) {
-        const RunResult inPlace = runTactic(tables, from, task, tactic, inputs, {options.threads, true, false});
+        const RunResult inPlace =
+            runTactic(tables, from, task, tactic, inputs, {options.threads, true, false, false, kept});
         if (!inPlace.error.empty()) {
             return "in place: " + inPlace.error;
         }

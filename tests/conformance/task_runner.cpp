@@ -239,11 +239,15 @@ struct Running {
     }
 };
 
+// A `kept` blob that is not empty is taken instead of compiling; an empty one is filled.
 std::string start(const ModuleTables& tables, const TnTask& task, const KeptTactic& tactic, int threads,
-                  Running& running, bool needsSession = true) {
-    CompiledBlob blob;
-    if (const Refusal refused = compileTactic(tables, task, tactic, threads, blob); refused.code != TN_OK) {
-        return "compile failed: " + refused.reason;
+                  Running& running, bool needsSession = true, CompiledBlob* kept = nullptr) {
+    CompiledBlob made;
+    CompiledBlob& blob = kept != nullptr ? *kept : made;
+    if (blob.runtime.empty()) {
+        if (const Refusal refused = compileTactic(tables, task, tactic, threads, blob); refused.code != TN_OK) {
+            return "compile failed: " + refused.reason;
+        }
     }
     TextSink reason;
     running.runtime = tables.runtime(blob.runtime);
@@ -462,7 +466,7 @@ RunResult runTactic(const ModuleTables& tables, const Case& from, const BuiltTas
                     const std::vector<std::vector<std::byte>>& inputs, const RunOptions& options) {
     RunResult result;
     Running running;
-    result.error = start(tables, task.task, tactic, options.threads, running);
+    result.error = start(tables, task.task, tactic, options.threads, running, true, options.kept);
     if (!result.error.empty()) {
         return result;
     }

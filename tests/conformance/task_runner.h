@@ -54,6 +54,7 @@ struct RunOptions {
     bool time = false;
     bool record =
         false; // on a device that records streams, where the tactic allows it: the launch is recorded, then replayed
+    CompiledBlob* kept = nullptr; // taken instead of compiling where it is not empty, else filled
 };
 
 struct RunResult {
