@@ -8,68 +8,115 @@ import time
 import xml.etree.ElementTree
 
 MODULES = ("cuda", "cublaslt", "cudnn")
-SHARDS = 8
+PARALLEL = 14
 # Small kernels of every family; under the sanitizer each launch takes a hundred times longer.
 SANITIZED = ("activation", "attention", "fused", "gather", "matmul", "normalization", "pool", "reduce", "scatter", "softmax")
+# Names of variables that tell a module where its library is, and nowhere else.
+PLACES = {"cudnn": "TENON_CUDNN_DIR", "cublaslt": "TENON_CUBLASLT_DIR"}
+# What takes longest begins first.
+SLOW = ("cudnn_conv", "cudnn_deconv", "cudnn_pool", "cuda_fused", "cudnn_fused", "cuda_binary", "cuda_unary", "cuda_reduce")
 
 
 def conformance_environment(package):
     return {**os.environ, "TENON_CONFORMANCE_PREFIX": str(package)}
 
 
-def without(environment, *libraries):
-    """The environment in which these libraries are not found beside PyTorch."""
-    folders = environment.get("LD_LIBRARY_PATH", "").split(":")
-    kept = [f for f in folders if not any(os.path.exists(os.path.join(f, library)) for library in libraries)]
-    return {**environment, "LD_LIBRARY_PATH": ":".join(kept)}
+def absent(environment, module, work):
+    """The environment in which the module's library is not found."""
+    folder = work / "empty"
+    folder.mkdir(exist_ok=True)
+    return {**environment, PLACES[module]: str(folder)}
 
 
-def run_shard(program, shard, filters, environment, work, seconds):
-    report = work / f"shard_{shard}.xml"
-    report.unlink(missing_ok=True)
-    environment = {**environment, "GTEST_TOTAL_SHARDS": str(SHARDS), "GTEST_SHARD_INDEX": str(shard)}
+def outcome_of(text, code):
+    """passed, skipped and failed cases of a test program's output, and why."""
+    if "[  FAILED  ]" in text or code != 0:
+        start = max(text.find("Failure"), 0)
+        return "failed", text[start:start + 900] or f"exit code {code}"
+    return ("skipped", text.partition("Skipped\n")[2].strip().splitlines()[0][:300]) if "[  SKIPPED ]" in text else ("passed", "")
+
+
+def run_case(program, name, environment, seconds):
+    begin = time.monotonic()
     try:
-        done = subprocess.run([program, f"--gtest_filter={filters}", f"--gtest_output=xml:{report}"], env=environment, timeout=seconds,
+        done = subprocess.run([program, f"--gtest_filter=Modules/Conformance.Cases/{name}"], env=environment, timeout=max(seconds, 1),
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        text = done.stdout
+        result = outcome_of(done.stdout, done.returncode)
     except subprocess.TimeoutExpired:
-        return {"passed": 0, "skipped": 0, "failed": [f"shard {shard} ran longer than {seconds:.0f} s"]}
-    if not report.exists():
-        return {"passed": 0, "skipped": 0, "failed": [f"shard {shard} ended with code {done.returncode}: {text[-1500:]}"]}
-    counts = {"passed": 0, "skipped": 0, "failed": []}
-    for case in xml.etree.ElementTree.parse(report).iter("testcase"):
-        failures = case.findall("failure")
-        if failures:
-            counts["failed"].append(f"{case.get('name')}: {failures[0].get('message')[:600]}")
-        else:
-            counts["skipped" if case.get("result") == "skipped" else "passed"] += 1
-    return counts
+        result = "failed", f"ran longer than {seconds:.0f} s"
+    return name, *result, time.monotonic() - begin
 
 
-def conformance(package, work, seconds):
-    """The table on the GPU modules with the libraries of cuDNN and cuBLASLt present, and with each absent."""
+def run_cases(package, modules, environment, seconds):
+    names = [f"{module}_{cases.stem}" for module in modules for cases in sorted((package / "share" / "tenon" / "conformance").glob("*.cases"))]
+    names.sort(key=lambda name: not name.startswith(SLOW))
+    end, begin = time.monotonic() + seconds, time.monotonic()
     program = package / "tests" / "bin" / "conformance_test"
-    base = conformance_environment(package)
+    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
+        results = list(pool.map(lambda name: run_case(program, name, environment, end - time.monotonic()), names))
+    counted = {outcome: [f"{name}: {why}" if why else name for name, found, why, _ in results if found == outcome] for outcome in ("passed", "skipped", "failed")}
+    slowest = sorted(results, key=lambda result: -result[3])[:5]
+    return {"passed": len(counted["passed"]), "skipped": len(counted["skipped"]), "skipped_why": counted["skipped"][:1], "failed": counted["failed"],
+            "slowest": {name: round(spent, 1) for name, _, _, spent in slowest}, "seconds": time.monotonic() - begin}
+
+
+def run_ctest(package, work, seconds):
+    """The same by ctest: what has the label gpu in the package."""
+    begin, report = time.monotonic(), work / "ctest.xml"
+    try:
+        subprocess.run(["ctest", "--test-dir", package / "tests", "-L", "gpu", "--parallel", str(PARALLEL), "--output-junit", report], timeout=seconds,
+                       stdout=subprocess.DEVNULL, env=conformance_environment(package))
+    except subprocess.TimeoutExpired:
+        return {"passed": 0, "skipped": 0, "failed": [f"ctest ran longer than {seconds:.0f} s"], "seconds": time.monotonic() - begin}
+    cases = list(xml.etree.ElementTree.parse(report).iter("testcase"))
+    by = {status: [case for case in cases if case.get("status") == status] for status in ("run", "fail", "notrun")}
+    times = sorted(((case.get("name").rpartition("/")[2], float(case.get("time"))) for case in cases), key=lambda entry: -entry[1])
+    return {"passed": len(by["run"]), "skipped": len(by["notrun"]), "failed": [f"{case.get('name')}: {(case.findtext('system-out') or '')[-900:]}" for case in by["fail"]],
+            "slowest": dict(times[:5]), "seconds": time.monotonic() - begin}
+
+
+def without_modules(package, work):
+    """A copy of the package that lacks the modules of cuDNN and cuBLASLt."""
+    bare = work / "bare"
+    if not bare.exists():
+        shutil.copytree(package, bare, symlinks=True)
+        for module in PLACES:
+            for file in bare.glob(f"lib/tenon/modules/*tenon_{module}.*"):
+                file.unlink()
+    return bare
+
+
+def conformance(package, work, seconds, model_folders):
+    """The table on the GPU modules with the libraries of cuDNN and cuBLASLt present, with each not found, and without their modules; there models too."""
+    environment = conformance_environment(package)
     end = time.monotonic() + seconds
-    results = {}
-    for label, environment, modules in (
-            ("all present", base, MODULES),
-            ("cudnn absent", without(base, "libcudnn.so.9"), ("cudnn",)),
-            ("cublaslt absent", without(base, "libcublasLt.so.13"), ("cublaslt",))):
-        filters = ":".join(f"Modules/Conformance.Cases/{module}_*" for module in modules)
-        left = max(end - time.monotonic(), 10)
-        begin = time.monotonic()
-        with concurrent.futures.ThreadPoolExecutor(SHARDS) as pool:
-            parts = list(pool.map(lambda shard: run_shard(program, shard, filters, environment, work, left), range(SHARDS)))
-        results[label] = {"passed": sum(part["passed"] for part in parts), "skipped": sum(part["skipped"] for part in parts),
-                          "failed": [each for part in parts for each in part["failed"]], "seconds": time.monotonic() - begin}
+    label = "all present" + (", by ctest -L gpu" if shutil.which("ctest") else "")
+    results = {label: run_ctest(package, work, seconds) if shutil.which("ctest") else run_cases(package, MODULES, environment, seconds)}
+    for module in PLACES:
+        hidden = absent(environment, module, work)
+        others = [other for other in PLACES if other != module]
+        results[f"library of {module} not found"] = run_cases(package, [module, *others], hidden, end - time.monotonic())
+        if model_folders:
+            results[f"library of {module} not found"]["models"] = few_models(package, model_folders, hidden)
+    bare = without_modules(package, work)
+    results["package without cudnn and cublaslt"] = run_cases(bare, MODULES, conformance_environment(bare), end - time.monotonic())
+    if model_folders:
+        results["package without cudnn and cublaslt"]["models"] = few_models(bare, model_folders, conformance_environment(bare))
     return results
 
 
-def check_model(tenon, folder, flags, seconds):
+def few_models(package, folder, environment):
+    """Models of convolutions and of attention, end to end."""
+    names = ("mobilenetv2_035_128_op13", "cct2_cifar_op20", "bert_tiny_op21", "ultraface_rfb320_op9", "t5_encoder_tiny_op12")
+    with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
+        checks = pool.map(lambda name: check_model(package / "bin" / "tenon", folder / name, ["--no-tf32", "--level", "0"], 120, environment), names)
+        return {name: check["outcome"] + (": " + check["reason"] if check.get("reason") else "") for name, check in zip(names, checks)}
+
+
+def check_model(tenon, folder, flags, seconds, environment=None):
     command = [tenon, "run", str(folder / "model.onnx"), "--check", str(folder), "--json", "--quiet", *flags]
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds, env=environment)
     except subprocess.TimeoutExpired:
         return {"outcome": "not run", "reason": f"did not end within {seconds:.0f} s"}
     if done.returncode == 3 or (done.returncode == 1 and "not supported" in done.stderr):
@@ -86,21 +133,26 @@ def check_model(tenon, folder, flags, seconds):
     return result
 
 
+# TF32 keeps ten bits of each factor, as f16 does: the same tolerance.
+REDUCED = ["--rtol", "2e-2", "--atol", "2e-2"]
+FORMS = (("f32", ["--no-tf32"]), ("tf32", REDUCED), ("f16", ["--fp16", *REDUCED]))
+
+
 def models(package, folder, seconds, level):
-    """Each model folder in f32 (without TF32, at the usual tolerance) and with f16 allowed (rtol and atol 2e-2)."""
+    """Each model folder in exact f32 at the usual tolerance, with TF32, and with f16 allowed."""
     tenon = package / "bin" / "tenon"
     end = time.monotonic() + seconds
     jobs = [(model, label, flags) for model in sorted(folder.iterdir()) if (model / "model.onnx").exists()
-            for label, flags in (("f32", ["--no-tf32"]), ("f16", ["--fp16", "--rtol", "2e-2", "--atol", "2e-2"]))]
+            for label, flags in FORMS]
     extra = ["--level", str(level)]
 
     def one(job):
         model, label, flags = job
         left = end - time.monotonic()
-        return model.name, label, check_model(tenon, model, [*flags, *extra], min(left, 180)) if left > 5 else {"outcome": "not run", "reason": "no time left"}
+        return model.name, label, check_model(tenon, model, [*flags, *extra], min(left, 240)) if left > 5 else {"outcome": "not run", "reason": "no time left"}
 
     results = {}
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
         for name, label, result in pool.map(one, jobs):
             results.setdefault(name, {})[label] = result
     return results
@@ -131,7 +183,7 @@ def sanitizer(package, seconds):
         return job, f"exit code {done.returncode}: " + " ".join(summary or done.stdout.splitlines()[-3:])[:500]
 
     results = {}
-    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
         for (check, family), outcome in pool.map(one, jobs):
             results.setdefault(check, {})[family] = outcome
     return results

@@ -43,13 +43,19 @@ def markdown(document):
         lines += ["| libraries | files of cases passed | skipped | failed | s |", "|---|---|---|---|---|"]
         for label, result in document["conformance"].items():
             lines.append(f"| {label} | {result['passed']} | {result['skipped']} | {len(result['failed'])} | {result['seconds']:.0f} |")
-        lines += ["", *(f"* {each}" for result in document["conformance"].values() for each in result["failed"]), ""]
+        lines.append("")
+        for label, result in document["conformance"].items():
+            lines += [f"* {label}: {why}" for why in (*result["failed"], *result.get("skipped_why", ()))]
+            if "models" in result:
+                lines.append(f"* {label}: " + ", ".join(f"{name} {outcome}" for name, outcome in result["models"].items()))
+        lines.append("")
     if "models" in document:
-        lines += ["| model | f32 | max abs | f16 allowed | max abs |", "|---|---|---|---|---|"]
+        forms = ("f32", "tf32", "f16")
+        lines += ["| model | " + " | ".join(f"{form} | max abs" for form in forms) + " |", "|---|" + "---|---|" * len(forms)]
         for name, result in document["models"].items():
             cells = []
-            for label in ("f32", "f16"):
-                one = result.get(label, {})
+            for form in forms:
+                one = result.get(form, {})
                 largest = one.get("max_abs")
                 cells += [one.get("outcome", ""), "" if largest is None else f"{largest:.1e}"]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -59,15 +65,25 @@ def markdown(document):
             lines.append(f"* {check}: " + (families if isinstance(families, str) else ", ".join(f"{name} {outcome}" for name, outcome in families.items())))
         lines.append("")
     if "speed" in document:
-        lines += ["| model | batch | Tenon ms | items/s | best peer | ms | faster by | of floor | steps | build s | warm s | load s | error |", "|---|" + "---|" * 12]
+        lines += ["| model | batch | Tenon ms | items/s | best peer | ms | faster by | of floor | steps | build s | warm s | first answer s | enqueue us | error | PyTorch's |", "|---|" + "---|" * 14]
         for row in document["speed"]:
             if "latency_ms" not in row:
-                lines.append(f"| {row['model']} | {row['batch']} | {row['reason'].splitlines()[0][:100]} |" + " |" * 10)
+                lines.append(f"| {row['model']} | {row['batch']} | {row['reason'].splitlines()[0][:100]} |" + " |" * 12)
                 continue
             ours, peer = row["latency_ms"]["tenon"]["median"], row["latency_ms"][row["best_peer"]]["median"]
-            load = "" if row["load_s"] is None else f"{row['load_s']:.2f}"
+            first = (row["load_s"] or 0) + (row["first_run_s"] or 0)
+            errors = row["relative_error"]
+            theirs = min(value for engine, value in errors.items() if engine != "tenon")
             lines.append(f"| {row['model']} | {row['batch']} | {ours:.3f} | {row['batch'] / ours * 1e3:.0f} | {row['best_peer']} | {peer:.3f} | {row['speedup']:.2f}x | "
-                         f"{100 * row['of_floor']:.0f} % | {row['steps']} | {row['build_s']:.0f} | {row['warm_build_s']:.1f} | {load} | {row['relative_error']['tenon']:.1e} |")
+                         f"{100 * row['of_floor']:.0f} % | {row['steps']} | {row['build_s']:.0f} | {row['warm_build_s']:.1f} | {first:.2f} | {row['enqueue_us']:.1f} | "
+                         f"{errors['tenon']:.1e} | {theirs:.1e} |")
+        for row in document["speed"]:
+            groups = row.get("steps_by_loss", {}).get("groups")
+            if groups and (row["speedup"] < 1.5 if row["batch"] == 1 else row["speedup"] < 1.1):
+                lines += ["", f"{row['model']}, batch {row['batch']}: {row['speedup']:.2f}x. Its steps one after the other, with what their arithmetic or traffic takes at least:", "",
+                          "| step | steps | us | floor us |", "|---|---|---|---|"]
+                lines += [f"| {name} | {group['steps']} | {group['us']:.0f} | {group['floor_us']:.0f} |" for name, group in list(groups.items())[:8]]
+                lines += [f"| {step['op']} by {step['tactic']} ({step['step'][-40:]}) | 1 | {step['us']:.1f} | {step['floor_us']:.1f} |" for step in row["steps_by_loss"]["steps"][:4]]
         lines.append("")
     return "\n".join(lines)
 
@@ -116,7 +132,7 @@ def main():
             else:
                 import checks
                 if part == "conformance":
-                    keep(part, checks.conformance(package, work, budgets[part]))
+                    keep(part, checks.conformance(package, work, budgets[part], arguments.model_folders))
                 elif part == "sanitizer":
                     keep(part, checks.sanitizer(package, budgets[part]))
                 elif arguments.model_folders:

@@ -3,6 +3,8 @@
 #include "core/api/engine.h"
 #include "core/api/type_convert.h"
 #include "core/support/text.h"
+#include "registry/module_registry.h"
+#include "registry/text_sink.h"
 #include "tools/common/exit_code.h"
 
 #include <algorithm>
@@ -247,6 +249,76 @@ void EngineSession::captureGraph() {
     if (!mContext->setGraphCapture(true)) {
         throw ToolError(ExitCode::kUsage, mLoaded->logger->takeError("the plan cannot be recorded"));
     }
+}
+
+double EngineSession::openDevices() {
+    const Clock::time_point begin = Clock::now();
+    const auto snapshot = registry::ModuleRegistry::process().snapshot(registry::Purpose::kRun);
+    for (const registry::BackendEntry& backend : snapshot->backends()) {
+        if (backend.name == "host" || backend.table.device_count(backend.table.self, registry::TextSink().sink()) < 1) {
+            continue;
+        }
+        const runtime::Device device(backend, 0);
+        static_cast<void>(runtime::DeviceStream::create(device)); // whoever needs it reports what is wrong
+    }
+    return secondsSince(begin);
+}
+
+double EngineSession::enqueueMicroseconds(int32_t runs) {
+    const runtime::DeviceSet& devices = static_cast<const api::Engine&>(*mLoaded->engine).plan().devices();
+    if (devices.hostOnly()) {
+        return -1;
+    }
+    const runtime::Device& device = devices.at(devices.primary());
+    support::Result<runtime::DeviceStream> stream = runtime::DeviceStream::create(device);
+    checkCopied(stream.ok() ? support::Status() : stream.status());
+    if (stream->get() == nullptr) {
+        return -1;
+    }
+    // Whatever the backend, a stream begins with the native handle.
+    void* native = nullptr;
+    std::memcpy(&native, stream->get(), sizeof native);
+    std::vector<double> times;
+    for (int32_t i = 0; i < runs; ++i) {
+        const Clock::time_point begin = Clock::now();
+        if (!mContext->enqueueV3(static_cast<cudaStream_t>(native))) {
+            throw ToolError(ExitCode::kWrong, mLoaded->logger->takeError("the execution failed"));
+        }
+        times.push_back(secondsSince(begin) * 1e6);
+        checkCopied(device.synchronize(stream->get()));
+    }
+    std::nth_element(times.begin(), times.begin() + runs / 2, times.end());
+    return times[static_cast<size_t>(runs / 2)];
+}
+
+std::vector<std::pair<std::string, double>> EngineSession::profile(int32_t runs) {
+    class Collector final : public nvinfer1::IProfiler {
+    public:
+        void reportLayerTime(char const* layerName, float ms) noexcept override {
+            if (mAt == steps.size()) {
+                steps.push_back({layerName, {}});
+            }
+            steps[mAt++].second.push_back(ms);
+        }
+        void nextRun() { mAt = 0; }
+        std::vector<std::pair<std::string, std::vector<float>>> steps;
+
+    private:
+        size_t mAt = 0;
+    };
+    Collector collector;
+    mContext->setProfiler(&collector);
+    for (int32_t i = 0; i < runs; ++i) {
+        collector.nextRun();
+        enqueue();
+    }
+    mContext->setProfiler(nullptr);
+    std::vector<std::pair<std::string, double>> medians;
+    for (auto& [name, times] : collector.steps) {
+        std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2), times.end());
+        medians.emplace_back(name, times[times.size() / 2]);
+    }
+    return medians;
 }
 
 void EngineSession::enqueue() {

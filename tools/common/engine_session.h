@@ -41,10 +41,18 @@ public:
     std::vector<HostTensor> randomInputs(const std::map<std::string, std::vector<int64_t>>& shapes);
     // Runs on what bind left in the device's memory, if the plan has a device. Throws ToolError(kWrong).
     void enqueue();
+    // Median microseconds that the host spends in enqueuing one of `runs` runs on a stream that it does not wait for; negative where the plan has
+    // no device. Throws ToolError(kWrong).
+    double enqueueMicroseconds(int32_t runs);
+    // Median milliseconds of each step over `runs` runs, with the step's name, in order. Throws ToolError(kWrong).
+    std::vector<std::pair<std::string, double>> profile(int32_t runs);
     // Of the last run. Throws ToolError(kWrong).
     std::vector<HostTensor> outputs();
     // Runs are recorded on the device and replayed. Throws ToolError(kUsage) where the plan cannot be.
     void captureGraph();
+
+    // Makes the first device of each backend ready, as whatever uses it first would have to. Seconds.
+    static double openDevices();
 
 private:
     struct Loaded {

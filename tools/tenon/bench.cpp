@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <memory>
 
 namespace tenon::tools {
@@ -16,6 +17,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
         CommonFlags common;
         int32_t streams = 1;
         bool graph = false;
+        bool profile = false;
     };
     auto options = std::make_shared<Options>();
     CLI::App* verb =
@@ -29,6 +31,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                      "Contexts that run at the same time, for throughput; without --threads they share the cores")
         ->check(CLI::Range(1, 1024));
     verb->add_flag("--graph", options->graph, "Record the run on the device and replay it");
+    verb->add_flag("--profile", options->profile, "Afterwards the time of each step, run one after the other");
     options->build.addTo(*verb);
     options->common.addTo(*verb);
     verb->callback([options, &action] {
@@ -44,11 +47,13 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                                                   "threads would be pinned to the same processors");
             }
             double buildSeconds = 0;
+            double devicesSeconds = 0;
             std::unique_ptr<EngineSession> session;
             std::map<std::string, std::vector<int64_t>> shapes;
             if (isPlanFile(options->model)) {
                 shapes = options->build.shapesOfPlan(options->model);
                 loadExtensions(settings.modules, settings.plugins, logger);
+                devicesSeconds = EngineSession::openDevices();
                 session = EngineSession::fromFile(options->model, settings.threads, logger);
             } else {
                 BuiltPlan built = buildPlan(options->model, settings, logger);
@@ -58,7 +63,14 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
             const double loadSeconds = session->loadSeconds();
             Streams streams(std::move(session), options->streams, shapes, options->graph);
             streams.processors = processors;
+            EngineSession& first = *streams.sessions.front();
+            const auto begin = std::chrono::steady_clock::now();
+            first.enqueue();
+            const double firstRunSeconds =
+                std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
             BenchmarkResult result = benchmark(streams, options->bench);
+            const double enqueueUs = first.enqueueMicroseconds(201);
+            const auto profile = options->profile ? first.profile(21) : std::vector<std::pair<std::string, double>>();
             if (options->common.json) {
                 nlohmann::json document = {{"latency_ms",
                                             {{"min", result.minimum()},
@@ -70,8 +82,14 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                                            {"throughput", result.throughput()},
                                            {"streams", options->streams},
                                            {"build_s", buildSeconds},
+                                           {"devices_s", devicesSeconds},
                                            {"load_s", loadSeconds},
+                                           {"first_run_s", firstRunSeconds},
+                                           {"enqueue_us", enqueueUs < 0 ? nlohmann::json() : nlohmann::json(enqueueUs)},
                                            {"peak_rss_mib", peakRssMib()}};
+                for (const auto& [name, milliseconds] : profile) {
+                    document["profile"].push_back({{"name", name}, {"ms", milliseconds}});
+                }
                 std::printf("%s\n", document.dump(1).c_str());
             } else {
                 for (const HostTensor& input : streams.inputs) {
@@ -84,6 +102,13 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                             durationText(result.percentile(99) / 1e3).c_str(), result.latenciesMs.size());
                 std::printf("throughput %.1f runs/s   build %s   load %s   peak memory %.0f MiB\n", result.throughput(),
                             durationText(buildSeconds).c_str(), durationText(loadSeconds).c_str(), peakRssMib());
+                for (const auto& [name, milliseconds] : profile) {
+                    std::printf("%10.4f ms  %s\n", milliseconds, name.c_str());
+                }
+                if (enqueueUs >= 0) {
+                    std::printf("first run %s after the load   the host takes %.1f us to enqueue\n",
+                                durationText(firstRunSeconds).c_str(), enqueueUs);
+                }
             }
             return ExitCode::kOk;
         };
