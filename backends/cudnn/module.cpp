@@ -246,8 +246,8 @@ public:
                 }
                 return;
             }
-            if (operation.isPool() && module::bitsOf(x.dtype()) == 16 && x.rank() >= 3 && x.dim(1).opt % 8 != 0) {
-                refuse("pooling of 16-bit elements needs channels in eights: engines write them whole");
+            if (operation.isPool() && x.rank() >= 3 && x.dim(1).opt % 8 != 0) {
+                refuse("pooling needs channels in eights: engines write them whole, also what lies behind the tensor");
             }
             if (x.rank() < 3 || x.rank() > 5 || task.output(0).dtype() != x.dtype()) {
                 refuse("cudnn slides windows over 1 to 3 dimensions and keeps the element type");

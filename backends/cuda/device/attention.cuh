@@ -98,7 +98,7 @@ extern "C" __global__ void attention(const __grid_constant__ AttentionArgs a, co
         for (int j = 0; j < kWidthPerLane; ++j) {
             const int i = lane + 32 * j;
             if (i < WIDTH) {
-                const Wide value = isNan && a.nanToZero != 0 ? (Wide)0 : result[j] / sum;
+                const Wide value = a.keys == 0 || (isNan && a.nanToZero != 0) ? (Wide)0 : result[j] / sum;
                 y[b * a.y[0] + h * a.y[1] + s * a.y[2] + i * a.y[3]] = narrowed<Result>(value);
             }
         }

@@ -107,6 +107,76 @@ __device__ inline void reduce(const ReduceArgs& a, const Ports& ports) {
     }
 }
 TEAM_KERNELS(reduce, ReduceArgs)
+
+#ifndef LOG_SUM_EXP
+// Sixteen lines that lie side by side to a block: four lanes of four each, and as many rows at a time as the block has fours.
+struct alignas(4 * sizeof(Element)) FourElements {
+    Element each[4];
+};
+extern "C" __global__ void reduce_columns(const __grid_constant__ ReduceArgs a, const __grid_constant__ Ports ports) {
+    const Element* x = input<Element>(ports, a.operands, 0);
+    Element* y = output<Element>(ports, a.operands, 0);
+    __shared__ Wide parts[32][16];
+    const Index columns = (Index)a.keptDims[a.keptRank - 1];
+    const Index groups = (columns + 15) / 16;
+    const Index blocks = (Index)a.outputs / columns * groups;
+    const Index quad = threadIdx.x % 4 * 4;
+    for (Index b = blockIdx.x; b < blocks; b += gridDim.x) {
+        const Index outer = b / groups;
+        const Index first = b % groups * 16;
+        const Element* from = x + offsetAt(outer, a.keptRank - 1, a.keptDims, a.keptStrides) + first + quad;
+        Wide value[4] = {start(), start(), start(), start()};
+        if (first + quad < columns) {
+            for (Index r = threadIdx.x / 4; r < (Index)a.count;) {
+#ifdef SHORT_SUMS
+                // A few values of 16 bits add up in float as well as in double, in less time.
+                float part[4] = {0, 0, 0, 0};
+#else
+                Wide(&part)[4] = value;
+#endif
+#pragma unroll
+                for (int n = 0; n < 8; ++n, r += blockDim.x / 4) {
+                    if (r < (Index)a.count) {
+                        const FourElements row = *(const FourElements*)(from + offsetAt(r, a.reducedRank, a.reducedDims, a.reducedStrides));
+#pragma unroll
+                        for (int k = 0; k < 4; ++k) {
+#ifdef SHORT_SUMS
+                            part[k] += widen(row.each[k]);
+#else
+                            part[k] = step(part[k], widen(row.each[k]));
+#endif
+                        }
+                    }
+                }
+#ifdef SHORT_SUMS
+#pragma unroll
+                for (int k = 0; k < 4; ++k) {
+                    value[k] += (Wide)part[k];
+                }
+#endif
+            }
+        }
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+            for (int apart = 4; apart < 32; apart *= 2) {
+                value[k] = merge(value[k], shuffled(value[k], apart));
+            }
+            if (threadIdx.x % 32 < 4) {
+                parts[threadIdx.x / 32][quad + k] = value[k];
+            }
+        }
+        __syncthreads();
+        if (threadIdx.x < 16 && first + threadIdx.x < columns) {
+            Wide total = parts[0][threadIdx.x];
+            for (unsigned warp = 1; warp < blockDim.x / 32; ++warp) {
+                total = merge(total, parts[warp][threadIdx.x]);
+            }
+            y[outer * columns + first + threadIdx.x] = store(finish(total, a.count));
+        }
+        __syncthreads();
+    }
+}
+#endif
 #endif
 
 __device__ inline I64 lineStart(const AxisArgs& a, Index line) {

@@ -29,8 +29,33 @@ __device__ inline void copyAll(const CopyArgs& a, const Ports& ports) {
     }
 }
 extern "C" __global__ void copy(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) { copyAll<From, To>(a, ports); }
+// A thread takes what lies along the last dimension, of few elements: neighbours of the input lie along the one before, as where the planes of an
+// image become channels of its pixels.
+extern "C" __global__ void interleaved(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) {
+    const From* from = input<From>(ports, a.operands, a.input) + a.fromFirst;
+    To* to = output<To>(ports, a.operands, a.output) + a.toFirst;
+    const int last = a.rank - 1;
+    const Index length = (Index)a.dims[last];
+    const Index pixels = (Index)a.count / length;
+    const I64 fromStep = a.from[last];
+    const I64 toStep = a.to[last];
+    for (Index i = threadIndex(); i < pixels; i += threadCount()) {
+        Index rest = i;
+        I64 source = 0;
+        I64 target = 0;
+        for (int d = last - 1; d >= 0; --d) {
+            const Index c = d > 0 ? rest % (Index)a.dims[d] : rest;
+            rest = d > 0 ? rest / (Index)a.dims[d] : 0;
+            source += (I64)c * a.from[d];
+            target += (I64)c * a.to[d];
+        }
+        for (Index k = 0; k < length; ++k) {
+            to[target + (I64)k * toStep] = moved(from[source + (I64)k * fromStep]);
+        }
+    }
+}
 #ifdef SAME_BYTES
-// The same in pieces of 4, 8 and 16 bytes, where neighbours move together; all of the arguments count pieces.
+// The same as copy in pieces of 4, 8 and 16 bytes, where neighbours move together; all of the arguments count pieces.
 extern "C" __global__ void copy_4(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) { copyAll<unsigned, unsigned>(a, ports); }
 extern "C" __global__ void copy_8(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) { copyAll<uint2, uint2>(a, ports); }
 extern "C" __global__ void copy_16(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) { copyAll<uint4, uint4>(a, ports); }

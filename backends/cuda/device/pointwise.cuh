@@ -1,5 +1,5 @@
-// The loops around a generated `compute`: one element, or four neighbours, at a time. Device code; the printer defines before this file
-// `computeAt`, `computeFour` and OPERANDS.
+// The loops around a generated `compute`: one element, or four or eight neighbours, at a time. Device code; the printer defines before this file
+// `computeAt`, `computeMany` and OPERANDS.
 
 // Any strides.
 extern "C" __global__ void pointwise(const __grid_constant__ PointwiseArgs a, const __grid_constant__ Ports ports) {
@@ -18,13 +18,14 @@ extern "C" __global__ void pointwise(const __grid_constant__ PointwiseArgs a, co
     }
 }
 
-// Four neighbours along the innermost dimension, whose extent is a multiple of four; each input is read there as four neighbours, aligned as
+// MANY neighbours along the innermost dimension, whose extent is a multiple of that; each input is read there as so many neighbours, aligned as
 // such, or as one element. Buffers start on 16 bytes.
-extern "C" __global__ void pointwise4(const __grid_constant__ PointwiseArgs a, const __grid_constant__ Ports ports) {
-    const Index quads = (Index)a.count / 4;
-    for (Index q = threadIndex(); q < quads; q += threadCount()) {
+template <int MANY>
+__device__ inline void pointwiseMany(const PointwiseArgs& a, const Ports& ports) {
+    const Index groups = (Index)a.count / MANY;
+    for (Index g = threadIndex(); g < groups; g += threadCount()) {
         Index at[OPERANDS + 1] = {};
-        Index rest = q * 4;
+        Index rest = g * MANY;
         for (int d = a.rank - 1; d >= 0; --d) {
             const Index c = d > 0 ? rest % (Index)a.dims[d] : rest;
             rest = d > 0 ? rest / (Index)a.dims[d] : 0;
@@ -33,10 +34,10 @@ extern "C" __global__ void pointwise4(const __grid_constant__ PointwiseArgs a, c
                 at[o] += c * (Index)a.strides[o][d];
             }
         }
-        computeFour(a, ports, at, q);
+        computeMany<MANY>(a, ports, at, g);
     }
     // What one dimension leaves over.
-    const Index i = quads * 4 + threadIndex();
+    const Index i = groups * MANY + threadIndex();
     if (i < (Index)a.count) {
         Index at[OPERANDS + 1] = {};
         for (int o = 0; o < OPERANDS; ++o) {
@@ -45,3 +46,5 @@ extern "C" __global__ void pointwise4(const __grid_constant__ PointwiseArgs a, c
         computeAt(ports, at, i);
     }
 }
+extern "C" __global__ void pointwise4(const __grid_constant__ PointwiseArgs a, const __grid_constant__ Ports ports) { pointwiseMany<4>(a, ports); }
+extern "C" __global__ void pointwise8(const __grid_constant__ PointwiseArgs a, const __grid_constant__ Ports ports) { pointwiseMany<8>(a, ports); }

@@ -76,6 +76,10 @@ std::string printReduce(const NodeTypes& types) {
     } else {
         const Fold fold = foldOf(types.node.op(), type);
         source.type("Wide", fold.wide);
+        const bool isSum = types.node.op() == "reduce.sum" || types.node.op() == "reduce.mean";
+        if (isSum && (type == TN_F16 || type == TN_BF16)) {
+            source.define("SHORT_SUMS");
+        }
         source.declare(module::text("__device__ inline Wide start() { return (Wide)", fold.start, "; }"));
         source.declare(module::text("template <class X>\n__device__ inline Wide step(Wide value, X x) { return ",
                                     fold.step, "; }"));
@@ -94,6 +98,21 @@ std::string printReduce(const NodeTypes& types) {
     return source.text({kFunctionsText, kLinesText});
 }
 
+// Neighbouring lines that a block reduces together.
+constexpr int64_t kBlockColumns = 16;
+
+// Lines that lie side by side, in fours.
+bool inColumns(std::string_view op, const StridedLoop& kept, const StridedLoop& reduced) {
+    const auto inFours = [](const Dims& strides, size_t count) {
+        return std::all_of(strides.begin(), strides.begin() + static_cast<std::ptrdiff_t>(count),
+                           [](int64_t stride) { return stride % 4 == 0; });
+    };
+    const Dims& strides = kept.strides[0];
+    return op != "reduce.log_sum_exp" && !strides.empty() && strides.back() == 1 && kept.dims.back() % 4 == 0 &&
+           inFours(strides, strides.size() - 1) && inFours(reduced.strides[0], reduced.strides[0].size()) &&
+           !reduced.dims.empty();
+}
+
 void planReduce(NodePlan& n) {
     const Dims& dims = n.call.in(0).dims;
     const Dims axes = n.call.dims("axes");
@@ -101,12 +120,16 @@ void planReduce(NodePlan& n) {
     for (const int64_t axis : axes) {
         isReduced[static_cast<size_t>(normalizeAxis(axis, dims.size()))] = true;
     }
-    const Dims strides = rowMajorStrides(dims);
+    // In the order of memory, which is that of the results too.
+    const TnFormat& format = n.call.in(0).format;
+    int64_t strides[TN_MAX_DIMS] = {};
+    module::stridesOf(format, dims.data(), &strides[0]);
     Dims kept;
     Dims keptStrides;
     Dims reduced;
     Dims reducedStrides;
-    for (size_t d = 0; d < dims.size(); ++d) {
+    for (int32_t i = 0; i < format.rank; ++i) {
+        const auto d = static_cast<size_t>(format.order[i]);
         (isReduced[d] ? reduced : kept).push_back(dims[d]);
         (isReduced[d] ? reducedStrides : keptStrides).push_back(strides[d]);
     }
@@ -126,6 +149,18 @@ void planReduce(NodePlan& n) {
     fill(args.keptStrides, keptLoop.strides[0], kTensorDims);
     fill(args.reducedDims, reducedLoop.dims, kTensorDims);
     fill(args.reducedStrides, reducedLoop.strides[0], kTensorDims);
+    if (args.outputs > 0 && inColumns(n.call.op(), keptLoop, reducedLoop)) {
+        const int64_t columns = keptLoop.dims.back();
+        const int64_t blocks = args.outputs / columns * ((columns + kBlockColumns - 1) / kBlockColumns);
+        Launch* const launch = n.plan.launch("reduce_columns", args.outputs, args);
+        // Rows of four lanes each, for about four rounds.
+        launch->block = 32;
+        while (launch->block < 1024 && launch->block < args.count) {
+            launch->block *= 2;
+        }
+        launch->grid[0] = static_cast<uint32_t>(std::min<int64_t>(blocks, int64_t{1} << 30));
+        return;
+    }
     const bool sideBySide = !keptLoop.strides[0].empty() && keptLoop.strides[0].back() == 1 && keptLoop.dims.back() > 1;
     const int team = teamOf(args.outputs, args.count, sideBySide);
     n.plan.launch(withTeam("reduce", team), args.outputs * team, args);
@@ -491,11 +526,11 @@ void planNormRegion(const Task& task, const PortShapes& shapes, DevicePlan& plan
 void addLines(OpTable& table) {
     for (const std::string_view op : {"reduce.sum", "reduce.prod", "reduce.mean", "reduce.l1", "reduce.l2",
                                       "reduce.sum_square", "reduce.log_sum"}) {
-        table.add({{.op = op, .types = kNumeric}, printReduce, planReduce, true});
+        table.add({{.op = op, .types = kNumeric}, printReduce, planReduce, true, true});
     }
-    table.add({{.op = "reduce.max", .types = kNumeric | kBool}, printReduce, planReduce, true});
-    table.add({{.op = "reduce.min", .types = kNumeric | kBool}, printReduce, planReduce, true});
-    table.add({{.op = "reduce.log_sum_exp", .types = kFloats}, printReduce, planReduce, true});
+    table.add({{.op = "reduce.max", .types = kNumeric | kBool}, printReduce, planReduce, true, true});
+    table.add({{.op = "reduce.min", .types = kNumeric | kBool}, printReduce, planReduce, true, true});
+    table.add({{.op = "reduce.log_sum_exp", .types = kFloats}, printReduce, planReduce, true, true});
     table.add({{.op = "softmax", .types = kFloats}, printSoftmax, planSoftmax, true});
     table.add({{.op = "log_softmax", .types = kFloats}, printSoftmax, planSoftmax, true});
     const auto norm = [&](std::string_view op, int32_t least, int32_t most, void (*plan)(NodePlan&)) {

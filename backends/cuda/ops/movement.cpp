@@ -93,8 +93,12 @@ void planCopy(NodePlan& n, const CopySpec& copy) {
     fill(args.dims, loop.dims, kLoopDims);
     fill(args.to, loop.strides[0], kLoopDims);
     fill(args.from, loop.strides[1], kLoopDims);
+    const size_t rank = loop.dims.size();
     if (tiles) {
         n.plan.launch("transposed", args.count > 0 ? blocks * kBlock : 0, args);
+    } else if (kernel == "copy" && rank > 1 && args.count > 0 && loop.dims.back() <= 8 &&
+               loop.strides[1][rank - 1] != 1 && loop.strides[1][rank - 2] == 1) {
+        n.plan.launch("interleaved", args.count / loop.dims.back(), args);
     } else {
         n.plan.launch(kernel, args.count, args);
     }

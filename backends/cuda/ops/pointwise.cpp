@@ -291,19 +291,20 @@ std::string printPointwise(const Task& task, bool wideIndex) {
     std::string parameters;
     std::string atOnce;
     std::string loads;
-    std::string fourArguments;
+    std::string manyArguments;
     std::string statements;
     for (size_t i = 0; i < body.inputs().size(); ++i) {
         const std::string_view type = cudaName(task.inputs[i].dtype);
         const int32_t value = body.inputs()[i];
         parameters += module::text(i == 0 ? "" : ", ", "const ", type, " x", i);
         atOnce += module::text(i == 0 ? "" : ", ", "static_cast<const ", type, "*>(ports.in[", i, "])[at[", i, "]]");
-        fourArguments += module::text(i == 0 ? "" : ", ", "f", i, ".e[e]");
+        manyArguments += module::text(i == 0 ? "" : ", ", "f", i, ".e[e]");
         const std::string pointer = module::text("static_cast<const ", type, "*>(ports.in[", i, "]) + at[", i, "]");
-        loads +=
-            module::text("    Four<", type, "> f", i, ";\n    if (a.strides[", i, "][a.rank - 1] != 0) {\n        f", i,
-                         " = *reinterpret_cast<const Four<", type, ">*>(", pointer, ");\n    } else {\n        const ",
-                         type, " one = *(", pointer, ");\n        f", i, " = {one, one, one, one};\n    }\n");
+        loads += module::text("    Many<", type, ", MANY> f", i, ";\n    if (a.strides[", i,
+                              "][a.rank - 1] != 0) {\n        f", i, " = *reinterpret_cast<const Many<", type,
+                              ", MANY>*>(", pointer, ");\n    } else {\n        const ", type, " one = *(", pointer,
+                              ");\n#pragma unroll\n        for (int e = 0; e < MANY; ++e) {\n            f", i,
+                              ".e[e] = one;\n        }\n    }\n");
         statements += module::text("    const auto ", valueName(value), " = (", wideOf(body.value(value).dtype()),
                                    ")widen(x", i, ");\n");
     }
@@ -317,20 +318,23 @@ std::string printPointwise(const Task& task, bool wideIndex) {
         const std::string_view comma = parameters.empty() && o == 0 ? "" : ", ";
         parameters += module::text(comma, type, "& y", o);
         atOnce += module::text(comma, "static_cast<", type, "*>(ports.out[", o, "])[i]");
-        fourArguments += module::text(comma, "r", o, ".e[e]");
-        loads += module::text("    Four<", type, "> r", o, ";\n");
-        stores += module::text("    static_cast<Four<", type, ">*>(ports.out[", o, "])[q] = r", o, ";\n");
+        manyArguments += module::text(comma, "r", o, ".e[e]");
+        loads += module::text("    Many<", type, ", MANY> r", o, ";\n");
+        stores += module::text("    static_cast<Many<", type, ", MANY>*>(ports.out[", o, "])[g] = r", o, ";\n");
         statements += module::text("    narrow(", valueName(body.outputs()[o]), ", y", o, ");\n");
     }
     source.declare(module::text("__device__ inline void compute(", parameters, ") {\n", statements, "}"));
-    source.declare("template <class T>\nstruct alignas(4 * sizeof(T)) Four {\n    T e[4];\n};");
+    source.declare(
+        "template <class T, int MANY>\nstruct alignas(MANY * sizeof(T) < 16 ? MANY * sizeof(T) : 16) Many {\n"
+        "    T e[MANY];\n};");
     source.declare(
         module::text("__device__ inline void computeAt(const Ports& ports, const Index* at, Index i) {\n    compute(",
                      atOnce, ");\n}"));
-    source.declare(module::text(
-        "__device__ inline void computeFour(const PointwiseArgs& a, const Ports& ports, const Index* at, Index q) {\n",
-        loads, "#pragma unroll\n    for (int e = 0; e < 4; ++e) {\n        compute(", fourArguments, ");\n    }\n",
-        stores, "}"));
+    source.declare(module::text("template <int MANY>\n__device__ inline void computeMany(const PointwiseArgs& a, const "
+                                "Ports& ports, const Index* at, "
+                                "Index g) {\n",
+                                loads, "#pragma unroll\n    for (int e = 0; e < MANY; ++e) {\n        compute(",
+                                manyArguments, ");\n    }\n", stores, "}"));
     return source.text({kFunctionsText, kPointwiseText});
 }
 
@@ -365,17 +369,27 @@ void planPointwise(const Task& task, const PortShapes& shapes, DevicePlan& plan)
     args.count = out.elements;
     args.rank = static_cast<int>(loop.dims.size());
     fill(args.dims, loop.dims, kLoopDims);
-    // Four at a time where the innermost dimension is contiguous or repeated everywhere and fours stay aligned.
-    bool fours = loop.dims.size() == 1 || loop.dims.back() % 4 == 0;
     for (size_t i = 0; i < shapes.inputs.size(); ++i) {
-        const Dims& own = loop.strides[i + 1];
-        fill(args.strides[i], own, kLoopDims);
-        fours = fours && (own.back() == 1 || own.back() == 0);
-        for (size_t d = 0; d + 1 < own.size(); ++d) {
-            fours = fours && (own.back() == 0 || own[d] % 4 == 0);
-        }
+        fill(args.strides[i], loop.strides[i + 1], kLoopDims);
     }
-    if (fours) {
+    // Several at a time where the innermost dimension is contiguous or repeated everywhere and they stay aligned.
+    const auto fits = [&](int64_t many) {
+        bool all = loop.dims.size() == 1 || loop.dims.back() % many == 0;
+        for (size_t i = 0; i < shapes.inputs.size(); ++i) {
+            const Dims& own = loop.strides[i + 1];
+            all = all && (own.back() == 1 || own.back() == 0);
+            for (size_t d = 0; d + 1 < own.size(); ++d) {
+                all = all && (own.back() == 0 || own[d] % many == 0);
+            }
+        }
+        return all;
+    };
+    const auto isNarrow = [](const Shape& shape) { return bytesOf(shape.dtype) <= 2; };
+    // Eight of them only where there is work for all threads of a large device all the same.
+    constexpr int64_t kManyElements = int64_t{1} << 22;
+    if (out.elements >= kManyElements && isNarrow(out) && isNarrow(shapes.inputs[0]) && fits(8)) {
+        plan.launch("pointwise8", (out.elements + 7) / 8, args);
+    } else if (fits(4)) {
         plan.launch("pointwise4", (out.elements + 3) / 4, args);
     } else {
         plan.launch("pointwise", out.elements, args);
