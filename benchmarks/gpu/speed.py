@@ -45,7 +45,7 @@ def step_floor_us(layer):
     """What a step's arithmetic, or its traffic with each tensor once, takes at least."""
     def elements(tensor):
         return float(np.prod([max(extent, 1) for extent in tensor["Dimensions"]])) if tensor["Dimensions"] else 1.0
-    distinct = {tensor["Name"]: tensor for tensor in layer["Inputs"] + layer["Outputs"]}.values()
+    distinct = {(tensor["Name"], tensor["Format/Datatype"]): tensor for tensor in layer["Inputs"] + layer["Outputs"]}.values()
     traffic = sum(elements(tensor) * BYTES.get(tensor["Format/Datatype"].split()[0], 4) for tensor in distinct)
     inputs, outputs, flops = layer["Inputs"], layer["Outputs"], 0.0
     if "attention" in layer["LayerType"] and len(inputs) > 1:
