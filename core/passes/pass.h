@@ -45,6 +45,7 @@ struct Pass {
     std::string_view name; // as in `tenon opt --pass=NAME`
     std::string_view doc;  // one line
     PassFunction run;
+    bool computesWeights = false; // what it makes of constants must be folded: of no use without an evaluator
 };
 
 // One per file.
@@ -58,7 +59,9 @@ support::Result<bool> deadCode(PassContext& context);
 support::Result<bool> recogniseActivations(PassContext& context);
 support::Result<bool> foldPadding(PassContext& context);
 support::Result<bool> foldBatchNorm(PassContext& context);
+support::Result<bool> splitProducts(PassContext& context);
 support::Result<bool> transposeElimination(PassContext& context);
 support::Result<bool> reshapeElimination(PassContext& context);
+support::Result<bool> viewChains(PassContext& context);
 
 } // namespace tenon::passes

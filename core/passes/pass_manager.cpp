@@ -29,9 +29,12 @@ const std::vector<Pass>& allPasses() {
         {"recognise_activations", "activations written out in arithmetic become the op that they are",
          recogniseActivations},
         {"fold_padding", "zeros around an image become the padding of the convolution that reads it", foldPadding},
-        {"fold_batch_norm", "per-channel scales and shifts by constants move into weights", foldBatchNorm},
+        {"fold_batch_norm", "per-channel scales and shifts by constants move into weights", foldBatchNorm, true},
+        {"split_products", "products whose columns are cut apart become several with a share of the weights",
+         splitProducts, true},
         {"transpose_elim", "transposes cancel, compose and move to where they do", transposeElimination},
         {"reshape_elim", "reshapes cancel and compose", reshapeElimination},
+        {"view_chains", "reshapes and transposes in a row become as few as can be", viewChains},
         {"cse", "equal nodes on equal inputs become one", commonSubexpressions},
         {"dead_code", "what no output needs disappears", deadCode},
     };

@@ -2,7 +2,9 @@
 //
 //   reshape(reshape(x)) is one reshape; a reshape to the shape that the input has disappears
 //   reshape(f(reshape(x))), f a chain of pointwise ops with no other tensor operand, back to the shape of x is f(x)
+//   so do reshapes around a product with constant weights, with what is added to it, that regroup its rows only: one is left in front of it
 //   a squeeze-like reshape between a reduction that keeps dimensions and its readers is a reduction that drops them
+#include "core/passes/products.h"
 #include "core/passes/rewriter.h"
 
 #include <algorithm>
@@ -25,7 +27,7 @@ public:
     support::Result<bool> run() {
         mRewriter.forEachNode([this](Node& node) {
             if (isReshape(&node)) {
-                remove(node) || merge(node) || intoReduction(node) || aroundChain(node);
+                remove(node) || merge(node) || intoReduction(node) || aroundChain(node) || aroundRows(node);
             }
         });
         return mRewriter.finish();
@@ -140,6 +142,76 @@ private:
             }
         }
         mRewriter.replace(node, moved);
+        return true;
+    }
+
+    // The operand whose rows the node computes one by one; nothing if it mixes them.
+    std::optional<size_t> rowOperand(const Node& node) const {
+        if (node.outputs().size() != 1 || node.settings().debugOutput || node.output(0)->quantization()) {
+            return std::nullopt;
+        }
+        if (isRowProduct(node)) {
+            return 0;
+        }
+        const ops::OpDef* const def = mRewriter.def(node);
+        std::optional<size_t> operand;
+        for (size_t i = 0; def != nullptr && def->pointwise && i < node.inputs().size(); ++i) {
+            const Value* const input = node.input(i);
+            if (input != nullptr && input->constant() != nullptr && input->type().rank() <= 1) {
+                continue;
+            }
+            if (operand || input == nullptr || !sameShape(mRewriter.pool(), input->type(), node.output(0)->type())) {
+                return std::nullopt;
+            }
+            operand = i;
+        }
+        return operand;
+    }
+
+    bool aroundRows(Node& node) {
+        constexpr size_t kMaxChain = 8;
+        const std::vector<ir::DimExpr>& rows = node.output(0)->type().dims;
+        std::vector<std::pair<Node*, size_t>> chain; // from the outer reshape inwards
+        bool hasProduct = false;
+        Value* value = node.input(0);
+        if (rows.size() < 2 || value->type().rank() < 2 || !isExplicitShape(mRewriter.pool(), node.output(0)->type()) ||
+            !mRewriter.pool().provablyEqual(rows.back(), value->type().dims.back())) {
+            return false;
+        }
+        while (value->producer() != nullptr && !isReshape(value->producer()) && chain.size() < kMaxChain) {
+            const auto operand = isPrivate(*value) ? rowOperand(*value->producer()) : std::nullopt;
+            if (!operand) {
+                return false;
+            }
+            hasProduct = hasProduct || isRowProduct(*value->producer());
+            chain.emplace_back(value->producer(), *operand);
+            value = value->producer()->input(*operand);
+        }
+        if (!hasProduct || value->producer() == nullptr || !isReshape(value->producer())) {
+            return false;
+        }
+        ir::TensorType type = value->type();
+        type.dims.assign(rows.begin(), rows.end() - 1);
+        type.dims.push_back(value->type().dims.back());
+        Value* moved = value->producer()->input(0);
+        if (!isExplicitShape(mRewriter.pool(), type) || moved->type().rank() < 0) {
+            return false;
+        }
+        if (!sameShape(mRewriter.pool(), moved->type(), type)) {
+            ir::AttributeMap attributes;
+            attributes.set("shape", ir::DimList{type.dims});
+            attributes.set("allow_zero", int64_t{1});
+            moved = mRewriter.makeInstead(*value->producer(), "reshape", {moved}, std::move(attributes));
+        }
+        for (auto link = chain.rbegin(); link != chain.rend() && moved != nullptr; ++link) {
+            std::vector<Value*> inputs = link->first->inputs();
+            inputs[link->second] = moved;
+            moved =
+                mRewriter.makeInstead(*link->first, link->first->op(), std::move(inputs), link->first->attributes());
+        }
+        if (moved != nullptr) {
+            mRewriter.replace(node, moved);
+        }
         return true;
     }
 

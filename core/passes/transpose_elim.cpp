@@ -6,8 +6,11 @@
 //   equal transposes of all operands of such an op become one behind it, if there are at least two
 //   a reduction that drops dimensions reads the tensor as it was, if the rest keeps its order
 //   swapping the last two dimensions of an operand of matmul is its trans_a or trans_b, through pointwise ops with single numbers too
-//   reshape(transpose(reshape(x))) that merges leading dimensions, leaves them alone and splits them again is one transpose
+//   a transpose that keeps the rows of a product with constant weights together goes the same ways through the product and its bias, in front of it
+//   where the operand is a transpose reshaped, behind it where another transpose follows that takes it in (view_chains makes them one)
+#include "core/passes/products.h"
 #include "core/passes/rewriter.h"
+#include "core/passes/view_map.h"
 
 #include <algorithm>
 #include <array>
@@ -72,12 +75,10 @@ public:
                 return;
             }
             if (node.op() == "transpose") {
-                merge(node) || asReshape(node) || pullUp(node);
+                merge(node) || asReshape(node) || pullUp(node) || sinkRows(node);
             } else if (node.op() == "matmul") {
                 intoMatmul(node, 0, "trans_a");
                 intoMatmul(node, 1, "trans_b");
-            } else if (node.op() == "reshape") {
-                acrossMergedDims(node);
             } else if (isReduction(node)) {
                 skipByReduction(node) || sink(node);
             } else if (isTransparent(node)) {
@@ -173,6 +174,32 @@ private:
         return dims && std::all_of(dims->begin(), dims->end(), [](int64_t extent) { return extent == 1; });
     }
 
+    // Dimensions at the end that the permutation leaves alone.
+    static int32_t fixedTail(const Permutation& perm) {
+        int32_t count = 0;
+        for (size_t i = perm.size(); i-- > 0 && perm[i] == static_cast<int64_t>(i);) {
+            ++count;
+        }
+        return count;
+    }
+
+    // A broadcast operand that is the same whatever the order.
+    bool mindsNot(const Value& value, const Permutation& perm) const {
+        return (isSingle(value) && value.type().rank() <= 1) ||
+               (value.type().rank() >= 0 && value.type().rank() < static_cast<int32_t>(perm.size()) &&
+                value.type().rank() <= fixedTail(perm));
+    }
+
+    // The operands that are to be transposed for the node to compute transposed; nothing where it cannot.
+    std::optional<size_t> operandsMoved(const Node& node, const Permutation& perm) const {
+        if (isTransparent(node)) {
+            return node.inputs().size();
+        }
+        const bool keepsRows = fixedTail(perm) > 0 && !node.output(0)->quantization() &&
+                               node.output(0)->type().rank() == static_cast<int32_t>(perm.size()) && isRowProduct(node);
+        return keepsRows ? std::optional<size_t>(1) : std::nullopt;
+    }
+
     // What it costs to have the value transposed, in transposes that are there or not; nothing where it cannot be.
     // `gain` counts transposes that disappear.
     struct Plan {
@@ -183,7 +210,7 @@ private:
     static constexpr size_t kMaxCluster = 64;
 
     void plan(const Value& value, const Permutation& perm, size_t rank, Plan& result) const {
-        if (isSingle(value) && static_cast<size_t>(value.type().rank()) <= rank && value.type().rank() <= 1) {
+        if (mindsNot(value, perm)) {
             return;
         }
         const Node* const producer = value.producer();
@@ -197,17 +224,30 @@ private:
             result.added += cancels ? 0 : 1;
             return;
         }
-        if (producer == nullptr || !isPrivate(value) || !isTransparent(*producer) ||
-            result.cluster.size() >= kMaxCluster || value.type().rank() != static_cast<int32_t>(rank)) {
+        const auto operands = producer != nullptr && isPrivate(value) ? operandsMoved(*producer, perm) : std::nullopt;
+        if (!operands || result.cluster.size() >= kMaxCluster || value.type().rank() != static_cast<int32_t>(rank)) {
+            result.removed += mergesBehind(value, perm) ? 1 : 0;
             ++result.added;
             return;
         }
         result.cluster.push_back(producer);
-        for (const Value* input : producer->inputs()) {
-            if (input != nullptr) {
-                plan(*input, perm, rank, result);
+        for (size_t i = 0; i < *operands; ++i) {
+            if (producer->input(i) != nullptr) {
+                plan(*producer->input(i), perm, rank, result);
             }
         }
+    }
+
+    // reshape(transpose(x)) transposed once more is one transpose with reshapes.
+    bool mergesBehind(const Value& value, const Permutation& perm) const {
+        const Node* const shape = value.producer();
+        const Node* const first = shape != nullptr && shape->op() == "reshape" ? shape->input(0)->producer() : nullptr;
+        if (first == nullptr || first->op() != "transpose" || !isPrivate(value) || !isPrivate(*shape->input(0)) ||
+            !isMovement(mRewriter.pool(), *shape) || !isMovement(mRewriter.pool(), *first)) {
+            return false;
+        }
+        auto map = ViewMap::of(mRewriter.pool(), first->input(0)->type());
+        return map && map->apply(*first) && map->apply(*shape) && map->transpose(perm);
     }
 
     // transpose(f(a, b)) as f(transpose(a), transpose(b)) where that saves something.
@@ -215,7 +255,7 @@ private:
         const auto perm = permutationOf(&node);
         const Value& value = *node.input(0);
         const Node* const producer = value.producer();
-        if (!perm || producer == nullptr || !isPrivate(value) || !isTransparent(*producer)) {
+        if (!perm || producer == nullptr || !isPrivate(value) || !operandsMoved(*producer, *perm)) {
             return false;
         }
         Plan result;
@@ -229,7 +269,7 @@ private:
 
     // The value transposed, following the plan.
     Value* moved(Node& at, Value& value, const Permutation& perm) {
-        if (isSingle(value) && value.type().rank() <= 1) {
+        if (mindsNot(value, perm)) {
             return &value;
         }
         if (value.constant() != nullptr) {
@@ -239,13 +279,13 @@ private:
         if (const auto own = permutationOf(producer); own && own->size() == perm.size()) {
             return transposed(at, producer->input(0), compose(*own, perm));
         }
-        if (producer == nullptr || !isPrivate(value) || !isTransparent(*producer) ||
-            value.type().rank() != static_cast<int32_t>(perm.size())) {
+        const auto operands = producer != nullptr && isPrivate(value) ? operandsMoved(*producer, perm) : std::nullopt;
+        if (!operands || value.type().rank() != static_cast<int32_t>(perm.size())) {
             return transposed(at, alignedRank(at, value, perm.size()), perm);
         }
-        std::vector<Value*> inputs;
-        for (Value* input : producer->inputs()) {
-            inputs.push_back(input != nullptr ? moved(*producer, *input, perm) : nullptr);
+        std::vector<Value*> inputs = producer->inputs();
+        for (size_t i = 0; i < *operands; ++i) {
+            inputs[i] = inputs[i] != nullptr ? moved(*producer, *inputs[i], perm) : nullptr;
         }
         Value* const made =
             mRewriter.makeInstead(*producer, producer->op(), std::move(inputs), movedAttributes(*producer, perm));
@@ -327,6 +367,73 @@ private:
         Value* const inner = mRewriter.makeInstead(node, node.op(), std::move(inputs), movedAttributes(node, back));
         keepSources(inner, node);
         mRewriter.replace(node, transposed(node, inner, *perm));
+        return true;
+    }
+
+    // --- Through products ------------------------------------------------------------------------------------------------
+
+    // The nodes from a product of transposed rows on, the last of which is read by movements with a transpose among them that takes `perm` in; empty
+    // where there is none.
+    std::vector<Node*> rowsFrom(Node& product, const Permutation& perm) const {
+        constexpr size_t kMaxChain = 4;
+        std::vector<Node*> chain;
+        Node* node = &product;
+        do {
+            const auto operands = node->outputs().size() == 1 ? operandsMoved(*node, perm) : std::nullopt;
+            const Value* const before = chain.empty() ? nullptr : chain.back()->output(0);
+            const bool fits =
+                operands && node->output(0)->type().rank() == static_cast<int32_t>(perm.size()) &&
+                (chain.empty() ? *operands == 1
+                               : std::all_of(node->inputs().begin(), node->inputs().end(), [&](const Value* input) {
+                                     return input == nullptr || input == before || mindsNot(*input, perm);
+                                 }));
+            if (!fits || !isPrivate(*node->output(0)) || node->settings().debugOutput || chain.size() == kMaxChain) {
+                return {};
+            }
+            chain.push_back(node);
+            node = node->output(0)->uses()[0].node;
+        } while (!isMovement(mRewriter.pool(), *node));
+        auto map = ViewMap::of(mRewriter.pool(), product.output(0)->type()); // in whatever order
+        for (; map && isMovement(mRewriter.pool(), *node) && map->apply(*node);
+             node = node->output(0)->uses()[0].node) {
+            if (node->op() == "transpose") {
+                return chain;
+            }
+            if (!isPrivate(*node->output(0))) {
+                break;
+            }
+        }
+        return {};
+    }
+
+    bool sinkRows(Node& node) {
+        const auto perm = permutationOf(&node);
+        const Value& value = *node.output(0);
+        if (!perm || fixedTail(*perm) == 0 || value.uses().empty() || value.isGraphOutput() || value.quantization()) {
+            return false;
+        }
+        std::vector<std::vector<Node*>> chains;
+        for (const ir::Use& use : value.uses()) {
+            chains.push_back(use.index == 0 ? rowsFrom(*use.node, *perm) : std::vector<Node*>{});
+            if (chains.back().empty()) {
+                return false;
+            }
+        }
+        for (const std::vector<Node*>& chain : chains) {
+            Value* made = node.input(0);
+            Value* before = node.output(0);
+            for (Node* each : chain) {
+                std::vector<Value*> inputs = each->inputs();
+                std::replace(inputs.begin(), inputs.end(), before, made);
+                before = each->output(0);
+                made = mRewriter.makeInstead(*each, each->op(), std::move(inputs), each->attributes());
+                if (made == nullptr) {
+                    return true;
+                }
+            }
+            Node& last = *chain.back();
+            mRewriter.replace(last, transposed(last, made, *perm));
+        }
         return true;
     }
 
@@ -424,44 +531,6 @@ private:
         }
         mRewriter.editor().addSource(&node, source);
         mRewriter.setInput(node, index, plain);
-    }
-
-    // reshape [A..., r...] -> [A, r...], transpose of r..., reshape -> [A..., r'...]
-    bool acrossMergedDims(Node& node) {
-        const Node* const middle = node.input(0)->producer();
-        const auto perm = permutationOf(middle);
-        const Node* const first = perm ? middle->input(0)->producer() : nullptr;
-        const ir::TensorType& last = node.output(0)->type();
-        if (first == nullptr || first->op() != "reshape" || first->input(1) != nullptr || node.input(1) != nullptr ||
-            first->settings().debugOutput || perm->empty() || (*perm)[0] != 0 ||
-            !isExplicitShape(mRewriter.pool(), last)) {
-            return false;
-        }
-        const ir::ExprPool& pool = mRewriter.pool();
-        const std::vector<ir::DimExpr>& x = first->input(0)->type().dims;
-        const std::vector<ir::DimExpr>& merged = first->output(0)->type().dims;
-        const size_t kept = merged.size() - 1;
-        if (!first->input(0)->type().ranked || x.size() <= kept || last.dims.size() != x.size()) {
-            return false;
-        }
-        const size_t leading = x.size() - kept;
-        Permutation all;
-        for (size_t i = 0; i < leading; ++i) {
-            all.push_back(static_cast<int64_t>(i));
-        }
-        for (size_t i = 1; i < perm->size(); ++i) {
-            all.push_back(static_cast<int64_t>(leading) + (*perm)[i] - 1);
-        }
-        for (size_t i = 0; i < x.size(); ++i) {
-            const bool sameBefore = i < leading || pool.provablyEqual(x[i], merged[i - leading + 1]);
-            if (!sameBefore || !pool.provablyEqual(last.dims[i], x[static_cast<size_t>(all[i])])) {
-                return false;
-            }
-        }
-        mRewriter.editor().addSource(&node, middle->source());
-        mRewriter.editor().addSource(&node, first->source());
-        mRewriter.replace(node, transposed(node, first->input(0), all));
-        return true;
     }
 
     PassContext& mContext;

@@ -1,7 +1,9 @@
-// tenon opt: one pass, or the whole pipeline, on IR text.
+// tenon opt: one pass, or the whole pipeline, on IR text or an ONNX model; and which regions the patterns find in what comes out.
 #include "core/ir/parser.h"
 #include "core/ir/printer.h"
+#include "core/passes/pattern_registry.h"
 #include "core/passes/pipeline.h"
+#include "core/schedule/folding.h"
 #include "core/support/file_map.h"
 #include "core/support/text.h"
 #include "registry/module_registry.h"
@@ -9,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <map>
 #include <memory>
 
 namespace tenon::tools {
@@ -35,18 +38,43 @@ ImportedGraph readGraph(const std::string& path, const CommonFlags& flags) {
     return {nullptr, std::move(*graph)};
 }
 
+// How many there are by pattern and label.
+void printRegions(const ir::Graph& graph, const ops::OpRegistry& ops, bool json) {
+    nlohmann::json all = nlohmann::json::object();
+    for (const passes::Pattern& pattern : passes::allPatterns()) {
+        std::vector<passes::Region> regions;
+        pattern.find(graph, ops, regions);
+        std::map<std::string, int> counts;
+        for (const passes::Region& region : regions) {
+            ++counts[region.label];
+        }
+        for (const auto& [label, count] : counts) {
+            all[std::string(pattern.name)][label] = count;
+            if (!json) {
+                std::printf("%-28s %-44s %d\n", std::string(pattern.name).c_str(), label.c_str(), count);
+            }
+        }
+    }
+    if (json) {
+        std::printf("%s\n", nlohmann::json{{"regions", all}}.dump(1).c_str());
+    }
+}
+
 } // namespace
 
 void addOptVerb(CLI::App& tool, VerbAction& action) {
     struct Options {
         std::string file;
         std::string pass;
+        bool regions = false;
         CommonFlags common;
     };
     auto options = std::make_shared<Options>();
     CLI::App* verb = tool.add_subcommand("opt", "Run one pass (or all) on a graph and print the result");
     verb->add_option("file", options->file, "ONNX model (.onnx) or IR text (.tir)");
     verb->add_option("--pass", options->pass, "Name of the pass; default: the standard pipeline; 'list' lists them");
+    verb->add_flag("--regions", options->regions,
+                   "Instead of the graph, how many regions of each kind the fusion patterns find in it");
     options->common.addTo(*verb);
     verb->callback([options, &action] {
         action = [options] {
@@ -62,7 +90,12 @@ void addOptVerb(CLI::App& tool, VerbAction& action) {
             const ImportedGraph read = readGraph(options->file, options->common);
             const std::unique_ptr<ir::Graph>& graph = read.graph;
             std::shared_ptr<const registry::RegistrySnapshot> snapshot = registry::ModuleRegistry::process().snapshot();
-            passes::PassContext context{*graph, snapshot->ops()};
+            support::Result<std::unique_ptr<schedule::HostEvaluator>> evaluator =
+                schedule::HostEvaluator::make(snapshot);
+            if (!evaluator.ok()) {
+                throw ToolError(ExitCode::kEnvironment, evaluator.status().message());
+            }
+            passes::PassContext context{*graph, snapshot->ops(), nullptr, evaluator->get()};
             support::Status status;
             if (options->pass.empty()) {
                 status = passes::runPipeline(context);
@@ -76,6 +109,10 @@ void addOptVerb(CLI::App& tool, VerbAction& action) {
             }
             if (!status.ok()) {
                 throw ToolError(ExitCode::kWrong, status.toString());
+            }
+            if (options->regions) {
+                printRegions(*graph, snapshot->ops(), options->common.json);
+                return ExitCode::kOk;
             }
             std::string text = ir::print(*graph);
             if (options->common.json) {
