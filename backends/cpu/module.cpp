@@ -1,5 +1,5 @@
 // The cpu backend: host kernels with threads and vectors. A task is a program where all of its nodes are pointwise, a sum with its norm, a product
-// with packed weights and what follows it, else a single op with a row in the table. Ops in which nothing is to be gained run the reference's plain loops.
+// with packed weights and what follows it, squeeze-and-excite, else a single op with a row in the table. Ops in which nothing is to be gained run the reference's plain loops.
 #include "tenon/module/module.hpp"
 #include "backends/common/task_kernel.h"
 #include "backends/cpu/depthwise.h"
@@ -7,6 +7,7 @@
 #include "backends/cpu/packed_product.h"
 #include "backends/cpu/program.h"
 #include "backends/cpu/simd/steps.h"
+#include "backends/cpu/squeeze_excite.h"
 #include "backends/cpu/trailing_norm.h"
 #include "backends/reference/ops.h"
 
@@ -22,7 +23,8 @@ enum : uint64_t {
     kProgramTactic = 2,
     kSumAndNormTactic = 3,
     kPackedProductTactic = 4,
-    kDepthwiseTactic = 5
+    kDepthwiseTactic = 5,
+    kExciteTactic = 16
 };
 
 KernelTable makeTable() {
@@ -81,6 +83,11 @@ public:
             checkDepthwise(task);
             return;
         }
+        if (task.tactic == kExciteTactic && isExcite(task.body)) {
+            checkPorts(task);
+            checkExcite(task);
+            return;
+        }
         if (task.tactic != kNodeTactic) {
             invalid("there is no tactic ", task.tactic);
         }
@@ -99,6 +106,8 @@ public:
             return planPackedProduct(task, shapes);
         case kDepthwiseTactic:
             return planDepthwise(task, shapes);
+        case kExciteTactic:
+            return planExcite(task, shapes);
         default:
             return planNode(mTable, task, shapes);
         }
@@ -158,16 +167,19 @@ public:
         if (isSumAndNorm(task.body())) {
             return explained(reason, [&] { mPlanner->check(chosen(task, sumAndNormTactic(task))); });
         }
+        if (isExcite(task.body())) {
+            return explained(reason, [&] { mPlanner->check(chosen(task, exciteTactic(task, nullptr))); });
+        }
         if (!task.isSingleNode() && isPackable(task)) {
             return explained(reason, [&] { mPlanner->check(chosen(task, packedTactic(task))); });
         }
         if (!task.isSingleNode()) {
             for (size_t n = 0; n < task.body().nodeCount(); ++n) {
                 if (!isPointwise(task.body().node(n).op())) {
-                    return reason.unsupported(
-                        "a region of several ops must be pointwise, a sum and its norm, or a product "
-                        "with constant weights and what follows it; ",
-                        task.body().node(n).op(), " fits none");
+                    return reason.unsupported("a region of several ops must be pointwise, a sum and its norm, "
+                                              "squeeze-and-excite, or a product "
+                                              "with constant weights and what follows it; ",
+                                              task.body().node(n).op(), " fits none");
                 }
             }
             return reason.unsupported("a region without nodes");
@@ -182,6 +194,12 @@ public:
                    module::Reason& reason) const override {
         if (isSumAndNorm(task.body())) {
             tactics.add(sumAndNormTactic(task));
+            return Code::kOk;
+        }
+        if (isExcite(task.body())) {
+            for (const TnFormat& format : exciteLayouts(task)) {
+                tactics.add(exciteTactic(task, &format));
+            }
             return Code::kOk;
         }
         if (isPackable(task)) {
@@ -251,6 +269,15 @@ private:
 
     static module::Tactic sumAndNormTactic(const module::TaskView& task) {
         return module::linearTactic(task, kSumAndNormTactic, "sum and norm", kTraits | sizeTrait(task));
+    }
+
+    static module::Tactic exciteTactic(const module::TaskView& task, const TnFormat* format) {
+        module::Tactic tactic =
+            module::linearTactic(task, kExciteTactic, "squeeze and excite", kTraits | sizeTrait(task));
+        if (format != nullptr) {
+            layOutExcite(task.body(), *format, tactic.inputs, tactic.outputs);
+        }
+        return tactic;
     }
 
     // A product or depthwise convolution with constant weights, and what follows it.
