@@ -1,6 +1,7 @@
 #include "backends/cuda/kernel_runtime.h"
 
 #include "backends/cuda/cubin_cache.h"
+#include "backends/cuda/excite_region.h"
 #include "backends/cuda/provider.h"
 #include "backends/cuda/stream.h"
 #include "backends/cuda/task.h"
@@ -142,6 +143,15 @@ public:
         mTask.body = mGraph.graph();
     }
     const Task& task() const { return mTask; }
+    int64_t workspace(module::Session&, const module::PrepareArgs& args, module::Reason& reason) const override {
+        if (!isExciteRegion(mTask.body)) {
+            return 0; // all others
+        }
+        int64_t bytes = -1;
+        const module::Code code =
+            explained(reason, [&] { bytes = planTask(mTask, shapesOfTask(mTask, args)).workspace; });
+        return code == module::Code::kOk ? bytes : -1;
+    }
     std::unique_ptr<module::State> makeState(module::Session& session, module::Reason&) const override {
         return std::make_unique<CubinState>(mTask, mLibrary, static_cast<CubinSession&>(session).device());
     }

@@ -33,6 +33,7 @@ struct Launch {
 
 struct DevicePlan {
     std::vector<Launch> launches;
+    int64_t workspace = 0; // bytes; must not fall when an extent rises
 
     // `threads` in all, in blocks of kBlock; nothing where there is no work.
     template <class Args>

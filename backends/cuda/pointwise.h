@@ -11,6 +11,9 @@
 namespace tenon::cuda {
 
 bool isPointwise(std::string_view op);
+// The result of a pointwise node as an expression of wide values, which are named by their index in the body.
+std::string pointwiseExpression(const module::NodeView& node);
+std::string pointwiseName(int32_t index);
 // Throws unless the body is a region whose outputs have one shape and whose inputs each are read in one way. Ops are checked before.
 void checkPointwise(const Task& task);
 std::string printPointwise(const Task& task, bool wideIndex);

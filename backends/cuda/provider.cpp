@@ -2,6 +2,7 @@
 
 #include "backends/common/task_kernel.h"
 #include "backends/cuda/cubin_cache.h"
+#include "backends/cuda/excite_region.h"
 #include "backends/cuda/op_table.h"
 #include "backends/cuda/pointwise.h"
 #include "backends/cuda/task.h"
@@ -62,13 +63,25 @@ public:
             return reason.invalidArgument("convert without its two formats");
         }
         return explained(reason, [&] {
-            const module::Tactic tactic = tacticOf(target, task, kOwnTypes, kLinearLayout);
+            const module::Tactic tactic = isExciteRegion(task.body())
+                                              ? exciteTactic(target, task, kOwnTypes, kLinearLayout)
+                                              : tacticOf(target, task, kOwnTypes, kLinearLayout);
             checkTask({task.body(), tactic.id, tactic.inputs, tactic.outputs});
         });
     }
 
     module::Code enumerate(const module::TargetView& target, const module::TaskView& task, module::TacticList& tactics,
                            module::Reason&) const override {
+        if (isExciteRegion(task.body())) {
+            for (const uint64_t types : {kOwnTypes, kHalfTypes, kBrainTypes}) {
+                if (types == kOwnTypes ||
+                    (task.output(0).dtype() == TN_F32 && task.mayComputeIn(types == kHalfTypes ? TN_F16 : TN_BF16))) {
+                    tactics.add(exciteTactic(target, task, types, kLinearLayout));
+                    tactics.add(exciteTactic(target, task, types, kChannelsLastLayout));
+                }
+            }
+            return module::Code::kOk;
+        }
         tactics.add(tacticOf(target, task, kOwnTypes, kLinearLayout));
         if (task.op() == "convert") {
             return module::Code::kOk;
@@ -146,6 +159,20 @@ private:
             }
         }
         return false;
+    }
+
+    // The image and the result may have their channels last; a result of one position then lies as it did.
+    static module::Tactic exciteTactic(const module::TargetView& target, const module::TaskView& task, uint64_t types,
+                                       uint64_t layout) {
+        module::Tactic tactic = tacticOf(target, task, types, kLinearLayout);
+        tactic.id = layout + types;
+        if (layout == kChannelsLastLayout) {
+            tactic.name = "nhwc:" + tactic.name;
+            TnPortFormat& image = tactic.inputs[static_cast<size_t>(imageOfExcite(task.body()))];
+            image.format = module::channelsLastFormat(image.format.rank);
+            tactic.outputs[0].format = module::channelsLastFormat(tactic.outputs[0].format.rank);
+        }
+        return tactic;
     }
 
     static module::Tactic tacticOf(const module::TargetView& target, const module::TaskView& task, uint64_t types,

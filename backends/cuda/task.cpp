@@ -1,6 +1,7 @@
 #include "backends/cuda/task.h"
 
 #include "backends/common/ports.h"
+#include "backends/cuda/excite_region.h"
 #include "backends/cuda/norm_region.h"
 #include "backends/cuda/op_table.h"
 #include "backends/cuda/pointwise.h"
@@ -14,7 +15,7 @@ using module::NodeView;
 
 // Of pointwise ops.
 bool isRegion(const GraphView& body) {
-    return !isNormRegion(body) && (body.nodeCount() != 1 || isPointwise(body.node(0).op()));
+    return !isNormRegion(body) && !isExciteRegion(body) && (body.nodeCount() != 1 || isPointwise(body.node(0).op()));
 }
 
 // A port's layout: linear, or channels innermost where the op follows that.
@@ -82,6 +83,10 @@ void checkTask(const Task& task) {
         task.outputs.size() != body.outputs().size()) {
         invalid("a task of ", body.nodeCount(), " nodes whose tactic has other ports than it");
     }
+    if (isExciteRegion(body)) {
+        checkExciteRegion(task);
+        return;
+    }
     const bool region = isRegion(body);
     const OpEntry* first = nullptr;
     bool reducible = true;
@@ -90,7 +95,8 @@ void checkTask(const Task& task) {
         const NodeView node = body.node(n);
         const OpEntry& entry = OpTable::instance().require(node);
         if (region && !isPointwise(node.op())) {
-            refuse("a region with ", node.op(), "; regions of pointwise ops, or of a sum and its norm, only");
+            refuse("a region with ", node.op(),
+                   "; regions of pointwise ops, of a sum and its norm, or of squeeze-and-excite, only");
         }
         reducible = reducible && entry.reducible;
         channelsLast = channelsLast && entry.channelsLast;
@@ -155,6 +161,9 @@ std::string sourceOfTask(const Task& task) {
     if (isNormRegion(task.body)) {
         return printNormRegion(task, needsWideIndex(task.body));
     }
+    if (isExciteRegion(task.body)) {
+        return printExciteRegion(task, needsWideIndex(task.body));
+    }
     const NodeView node = task.body.node(0);
     return OpTable::instance().find(node.op())->print(typesOf(task, node));
 }
@@ -206,6 +215,10 @@ DevicePlan planTask(const Task& task, const PortShapes& shapes) {
     }
     if (isNormRegion(task.body)) {
         planNormRegion(task, shapes, plan);
+        return plan;
+    }
+    if (isExciteRegion(task.body)) {
+        planExciteRegion(task, shapes, plan);
         return plan;
     }
     const NodeView node = task.body.node(0);

@@ -121,6 +121,13 @@ struct AxisArgs {
     int p; // lp_norm
 };
 
+struct ExciteArgs {
+    Operands operands;
+    I64 batch;
+    I64 positions;
+    I64 chunks; // that the positions of an item are summed in
+};
+
 struct NormArgs {
     Operands operands;
     I64 outer;

@@ -263,6 +263,9 @@ void checkBatchNorm(const NodeView& node) {
 
 } // namespace
 
+std::string pointwiseExpression(const NodeView& node) { return expressionOf(node); }
+std::string pointwiseName(int32_t index) { return valueName(index); }
+
 bool isPointwise(std::string_view op) {
     const OpEntry* entry = OpTable::instance().find(op);
     return entry != nullptr && entry->plan == nullptr;
