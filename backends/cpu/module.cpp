@@ -9,6 +9,7 @@
 #include "backends/cpu/simd/steps.h"
 #include "backends/cpu/squeeze_excite.h"
 #include "backends/cpu/trailing_norm.h"
+#include "backends/cpu/winograd.h"
 #include "backends/reference/ops.h"
 
 #include <algorithm>
@@ -24,6 +25,8 @@ enum : uint64_t {
     kSumAndNormTactic = 3,
     kPackedProductTactic = 4,
     kDepthwiseTactic = 5,
+    kWinogradTactic = 6,
+    kWinogradWeightsTactic = 7,
     kExciteTactic = 16
 };
 
@@ -88,6 +91,16 @@ public:
             checkExcite(task);
             return;
         }
+        if (task.tactic == kWinogradTactic && beginsWithWinograd(task.body)) {
+            checkPorts(task);
+            checkWinograd(task);
+            return;
+        }
+        if (task.tactic == kWinogradWeightsTactic && isWinogradConversion(task)) {
+            checkPorts(task);
+            checkWinogradConversion(task);
+            return;
+        }
         if (task.tactic != kNodeTactic) {
             invalid("there is no tactic ", task.tactic);
         }
@@ -108,6 +121,10 @@ public:
             return planDepthwise(task, shapes);
         case kExciteTactic:
             return planExcite(task, shapes);
+        case kWinogradTactic:
+            return planWinograd(task, shapes);
+        case kWinogradWeightsTactic:
+            return planWinogradConversion(task, shapes);
         default:
             return planNode(mTable, task, shapes);
         }
@@ -171,7 +188,7 @@ public:
             return explained(reason, [&] { mPlanner->check(chosen(task, exciteTactic(task, nullptr))); });
         }
         if (!task.isSingleNode() && isPackable(task)) {
-            return explained(reason, [&] { mPlanner->check(chosen(task, packedTactic(task))); });
+            return explained(reason, [&] { packedTactics(task); });
         }
         if (!task.isSingleNode()) {
             for (size_t n = 0; n < task.body().nodeCount(); ++n) {
@@ -204,9 +221,10 @@ public:
         }
         if (isPackable(task)) {
             const Code code = explained(reason, [&] {
-                const module::Tactic tactic = packedTactic(task);
-                mPlanner->check(chosen(task, tactic));
-                tactics.add(tactic);
+                for (const module::Tactic& tactic : packedTactics(task)) {
+                    mPlanner->check(chosen(task, tactic));
+                    tactics.add(tactic);
+                }
             });
             if (task.isSingleNode()) {
                 tactics.add(nodeTactic(task));
@@ -256,6 +274,11 @@ private:
     }
 
     static module::Tactic nodeTactic(const module::TaskView& task) {
+        if (task.op() == "convert" && winogradWeightsOf(task.convertTo()->format)) {
+            module::Tactic tactic = module::linearTactic(task, kWinogradWeightsTactic, "winograd weights", kTraits);
+            tactic.outputs[0] = *task.convertTo();
+            return tactic;
+        }
         if (task.op() == "convert") {
             module::Tactic tactic =
                 module::linearTactic(task, kNodeTactic, "strided copy", kTraits | TN_TRAIT_OUTER_PITCH);
@@ -280,22 +303,31 @@ private:
         return tactic;
     }
 
-    // A product or depthwise convolution with constant weights, and what follows it.
+    // A product or convolution with constant weights in a layout of their own, and what follows it.
     static bool isPackable(const module::TaskView& task) {
-        return beginsWithProduct(task.body()) || beginsWithDepthwise(task.body());
+        return beginsWithProduct(task.body()) || beginsWithDepthwise(task.body()) || beginsWithWinograd(task.body());
     }
-    static module::Tactic packedTactic(const module::TaskView& task) {
-        const bool isProduct = beginsWithProduct(task.body());
-        const std::vector<TnFormat> layouts =
-            isProduct ? packedProductLayouts(task.body()) : depthwiseLayouts(task.body());
-        module::Tactic tactic =
-            module::linearTactic(task, isProduct ? kPackedProductTactic : kDepthwiseTactic,
-                                 isProduct ? "packed product" : "depthwise", kTraits | sizeTrait(task));
-        for (size_t i = 0; i < tactic.inputs.size(); ++i) {
-            tactic.inputs[i].format = layouts[i];
+    static std::vector<module::Tactic> packedTactics(const module::TaskView& task) {
+        const auto tacticOf = [&](uint64_t id, const std::string& name, const std::vector<TnFormat>& layouts) {
+            module::Tactic tactic = module::linearTactic(task, id, name, kTraits | sizeTrait(task));
+            for (size_t i = 0; i < tactic.inputs.size(); ++i) {
+                tactic.inputs[i].format = layouts[i];
+            }
+            tactic.outputs[0].format = layouts.back();
+            return tactic;
+        };
+        if (beginsWithProduct(task.body())) {
+            return {tacticOf(kPackedProductTactic, "packed product", packedProductLayouts(task.body()))};
         }
-        tactic.outputs[0].format = layouts.back();
-        return tactic;
+        if (beginsWithDepthwise(task.body())) {
+            return {tacticOf(kDepthwiseTactic, "depthwise", depthwiseLayouts(task.body()))};
+        }
+        std::vector<module::Tactic> tactics;
+        for (const WinogradVariant& variant : winogradVariants(task.body())) {
+            tactics.push_back(tacticOf(
+                kWinogradTactic, module::text("winograd ", variant.results, "x", variant.results), variant.layouts));
+        }
+        return tactics;
     }
 
     static module::Tactic programTactic(const module::TaskView& task, const TnFormat* format) {

@@ -185,6 +185,7 @@ private:
                 PackedProduct product{b.in<float>(kX) + row * depth + k,
                                       depth,
                                       at,
+                                      mTile.columns,
                                       blockDepth,
                                       to,
                                       toRow,

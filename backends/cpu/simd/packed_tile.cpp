@@ -48,7 +48,7 @@ template <int kRows, int kVectors>
 void RunPackedOf(const PackedProduct& p) {
     const Tag d;
     const size_t lanes = hn::Lanes(d);
-    const auto columns = static_cast<int64_t>(kPanelVectors * lanes);
+    const int64_t columns = p.bRow;
     Vec sums[kRows][kVectors];
     for (int v = 0; v < kVectors; ++v) {
         const size_t at = static_cast<size_t>(v) * lanes;

@@ -7,11 +7,12 @@
 
 namespace tenon::cpu {
 
-// c[r * cRow + n] = start + sum over k of a[r * aRow + k] * b[k * panel + n], n over the columns of the tile, `panel` being those of the widest.
+// c[r * cRow + n] = start + sum over k of a[r * aRow + k] * b[k * bRow + n], n over the columns of the tile.
 struct PackedProduct {
     const float* a;
     int64_t aRow;
     const float* b;
+    int64_t bRow;
     int64_t depth;
     float* c;
     int64_t cRow;

@@ -1,0 +1,255 @@
+// The transforms of Winograd convolutions, compiled once per instruction set.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/simd/winograd_tile.cpp"
+#include <hwy/foreach_target.h>
+
+#include <hwy/highway.h>
+
+#include "backends/cpu/simd/winograd_tile.h"
+
+#include <algorithm>
+
+HWY_BEFORE_NAMESPACE();
+namespace tenon::cpu {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using WinogradTag = hn::ScalableTag<float>;
+using WinogradVec = hn::Vec<WinogradTag>;
+
+// Tiles whose columns are transformed together: neighbours share two of them.
+constexpr int64_t kTilesAtOnce = 8;
+
+// One dimension of both transforms. The matrices are those of Toom and Cook for the points of winograd_weights.cpp.
+template <int kResults>
+struct Transform;
+
+// Points 0, 1, -1 and infinity.
+template <>
+struct Transform<2> {
+    static HWY_INLINE void Forward(WinogradTag, const WinogradVec (&x)[4], WinogradVec (&v)[4]) {
+        v[0] = hn::Sub(x[2], x[0]);
+        v[1] = hn::Add(x[2], x[1]);
+        v[2] = hn::Sub(x[2], x[1]);
+        v[3] = hn::Sub(x[3], x[1]);
+    }
+    static HWY_INLINE void Backward(WinogradTag, const WinogradVec (&m)[4], WinogradVec (&y)[2]) {
+        y[0] = hn::Add(m[0], hn::Add(m[1], m[2]));
+        y[1] = hn::Add(m[3], hn::Sub(m[1], m[2]));
+    }
+};
+
+// Points 0, 5/8, -5/8, 3/2, -3/2 and infinity: a third of the error of 0, 1, -1, 2, -2 and infinity, and exact in binary.
+template <>
+struct Transform<4> {
+    static constexpr float kA = 0.625F;
+    static constexpr float kB = 1.5F;
+
+    static HWY_INLINE void Forward(WinogradTag d, const WinogradVec (&x)[6], WinogradVec (&v)[6]) {
+        const WinogradVec a2 = hn::Set(d, kA * kA);
+        const WinogradVec b2 = hn::Set(d, kB * kB);
+        const WinogradVec both = hn::Set(d, kA * kA * kB * kB);
+        const WinogradVec sum = hn::Set(d, kA * kA + kB * kB);
+        v[0] = hn::NegMulAdd(sum, x[2], hn::MulAdd(both, x[0], x[4]));
+        v[5] = hn::NegMulAdd(sum, x[3], hn::MulAdd(both, x[1], x[5]));
+        const WinogradVec a = hn::Set(d, kA);
+        const WinogradVec evenA = hn::NegMulAdd(b2, x[2], x[4]);
+        const WinogradVec oddA = hn::NegMulAdd(b2, x[1], x[3]);
+        v[1] = hn::MulAdd(a, oddA, evenA);
+        v[2] = hn::NegMulAdd(a, oddA, evenA);
+        const WinogradVec b = hn::Set(d, kB);
+        const WinogradVec evenB = hn::NegMulAdd(a2, x[2], x[4]);
+        const WinogradVec oddB = hn::NegMulAdd(a2, x[1], x[3]);
+        v[3] = hn::MulAdd(b, oddB, evenB);
+        v[4] = hn::NegMulAdd(b, oddB, evenB);
+    }
+    static HWY_INLINE void Backward(WinogradTag d, const WinogradVec (&m)[6], WinogradVec (&y)[4]) {
+        const WinogradVec sumA = hn::Add(m[1], m[2]);
+        const WinogradVec sumB = hn::Add(m[3], m[4]);
+        const WinogradVec differenceA = hn::Sub(m[1], m[2]);
+        const WinogradVec differenceB = hn::Sub(m[3], m[4]);
+        y[0] = hn::Add(hn::Add(m[0], sumA), sumB);
+        y[1] = hn::MulAdd(hn::Set(d, kB), differenceB, hn::Mul(hn::Set(d, kA), differenceA));
+        y[2] = hn::MulAdd(hn::Set(d, kB * kB), sumB, hn::Mul(hn::Set(d, kA * kA), sumA));
+        y[3] =
+            hn::MulAdd(hn::Set(d, kB * kB * kB), differenceB, hn::MulAdd(hn::Set(d, kA * kA * kA), differenceA, m[5]));
+    }
+};
+
+// Channels that do not fill a vector are read and written one by one: not every instruction set has masks.
+template <bool kWhole>
+HWY_INLINE WinogradVec LoadChannels(WinogradTag d, const float* from, int64_t channels) {
+    if (kWhole || channels >= static_cast<int64_t>(hn::Lanes(d))) {
+        return hn::LoadU(d, from);
+    }
+    HWY_ALIGN float some[HWY_MAX_BYTES / sizeof(float)] = {};
+    std::copy(from, from + channels, some);
+    return hn::Load(d, some);
+}
+template <bool kWhole>
+HWY_INLINE void StoreChannels(WinogradVec value, WinogradTag d, float* to, int64_t channels) {
+    if (kWhole || channels >= static_cast<int64_t>(hn::Lanes(d))) {
+        hn::StoreU(value, d, to);
+        return;
+    }
+    HWY_ALIGN float some[HWY_MAX_BYTES / sizeof(float)];
+    hn::Store(value, d, some);
+    std::copy(some, some + channels, to);
+}
+
+// Of at most kTilesAtOnce tiles.
+template <int kResults, bool kWhole>
+void InputOf(const WinogradInput& p, int64_t firstTile, int64_t tiles) {
+    constexpr int kSize = kResults + 2;
+    const WinogradTag d;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    HWY_ALIGN float columns[kSize][(kTilesAtOnce * kResults + 2) * HWY_MAX_BYTES / sizeof(float)];
+    HWY_ALIGN float nothing[HWY_MAX_BYTES / sizeof(float)] = {};
+    const float* rows[kSize];
+    int64_t steps[kSize];
+    const int64_t begin = p.first + firstTile * kResults;
+    for (int r = 0; r < kSize; ++r) {
+        steps[r] = p.rows[r] != nullptr ? p.pixel : 0;
+        rows[r] = p.rows[r] != nullptr ? p.rows[r] + begin * p.pixel : nothing;
+    }
+    WinogradVec x[kSize];
+    WinogradVec v[kSize];
+    const int64_t count = tiles * kResults + 2;
+    for (int64_t c = 0; c < count; ++c) {
+        if (begin + c < 0 || begin + c >= p.width) {
+            for (int r = 0; r < kSize; ++r) {
+                hn::StoreU(hn::Zero(d), d, columns[r] + c * lanes);
+            }
+            continue;
+        }
+        HWY_UNROLL(6)
+        for (int r = 0; r < kSize; ++r) {
+            x[r] = LoadChannels<kWhole>(d, rows[r] + c * steps[r], p.channels);
+        }
+        Transform<kResults>::Forward(d, x, v);
+        HWY_UNROLL(6)
+        for (int r = 0; r < kSize; ++r) {
+            hn::StoreU(v[r], d, columns[r] + c * lanes);
+        }
+    }
+    for (int64_t t = 0; t < tiles; ++t) {
+        float* const to = p.v + (firstTile + t) * p.tile;
+        for (int r = 0; r < kSize; ++r) {
+            const float* const at = columns[r] + t * kResults * lanes;
+            HWY_UNROLL(6)
+            for (int c = 0; c < kSize; ++c) {
+                x[c] = hn::LoadU(d, at + c * lanes);
+            }
+            Transform<kResults>::Forward(d, x, v);
+            HWY_UNROLL(6)
+            for (int c = 0; c < kSize; ++c) {
+                hn::StoreU(v[c], d, to + (r * kSize + c) * p.element);
+            }
+        }
+    }
+}
+
+template <int kResults>
+void Input(const WinogradInput& p) {
+    const auto lanes = static_cast<int64_t>(hn::Lanes(WinogradTag()));
+    for (int64_t t = 0; t < p.tiles; t += kTilesAtOnce) {
+        const int64_t tiles = std::min(kTilesAtOnce, p.tiles - t);
+        if (p.channels >= lanes) {
+            InputOf<kResults, true>(p, t, tiles);
+        } else {
+            InputOf<kResults, false>(p, t, tiles);
+        }
+    }
+}
+
+// Results of a tile that are in the image; other than kWhole, some of them may be outside.
+template <int kResults, bool kWhole>
+HWY_INLINE void OutputOf(const WinogradOutput& p, int64_t t) {
+    constexpr int kSize = kResults + 2;
+    const WinogradTag d;
+    const float* const m = p.m + t * p.tile;
+    WinogradVec columns[kResults][kSize];
+    HWY_UNROLL(6)
+    for (int c = 0; c < kSize; ++c) {
+        WinogradVec x[kSize];
+        WinogradVec y[kResults];
+        HWY_UNROLL(6)
+        for (int r = 0; r < kSize; ++r) {
+            x[r] = hn::LoadU(d, m + (r * kSize + c) * p.element);
+        }
+        Transform<kResults>::Backward(d, x, y);
+        HWY_UNROLL(4)
+        for (int r = 0; r < kResults; ++r) {
+            columns[r][c] = y[r];
+        }
+    }
+    const WinogradVec start = p.start != nullptr ? hn::LoadU(d, p.start) : hn::Zero(d);
+    const WinogradVec low = hn::Set(d, p.low);
+    const WinogradVec high = hn::Set(d, p.high);
+    const int64_t lines = kWhole ? kResults : std::min<int64_t>(kResults, p.lines);
+    const int64_t count = kWhole ? kResults : std::min<int64_t>(kResults, p.columns - t * kResults);
+    HWY_UNROLL(4)
+    for (int r = 0; r < kResults; ++r) {
+        if (!kWhole && r >= lines) {
+            break;
+        }
+        WinogradVec y[kResults];
+        Transform<kResults>::Backward(d, columns[r], y);
+        const int64_t at = r * p.line + t * kResults * p.pixel;
+        HWY_UNROLL(4)
+        for (int c = 0; c < kResults; ++c) {
+            if (!kWhole && c >= count) {
+                break;
+            }
+            WinogradVec result = hn::Add(y[c], start);
+            if (p.other != nullptr) {
+                result = hn::Add(result, LoadChannels<kWhole>(d, p.other + at + c * p.pixel, p.channels));
+            }
+            // The second operand is what remains of something that is no number.
+            result = hn::Min(high, hn::Max(low, result));
+            StoreChannels<kWhole>(result, d, p.y + at + c * p.pixel, p.channels);
+        }
+    }
+}
+
+template <int kResults>
+void Output(const WinogradOutput& p) {
+    const auto lanes = static_cast<int64_t>(hn::Lanes(WinogradTag()));
+    const bool isWhole = p.lines >= kResults && p.channels >= lanes;
+    const int64_t whole = isWhole ? p.columns / kResults : 0;
+    for (int64_t t = 0; t < whole; ++t) {
+        OutputOf<kResults, true>(p, t);
+    }
+    for (int64_t t = whole; t * kResults < p.columns; ++t) {
+        OutputOf<kResults, false>(p, t);
+    }
+}
+
+const WinogradTile& Tile2() {
+    static const WinogradTile tile{2, Input<2>, Output<2>};
+    return tile;
+}
+const WinogradTile& Tile4() {
+    static const WinogradTile tile{4, Input<4>, Output<4>};
+    return tile;
+}
+int64_t LanesOfWinograd() { return static_cast<int64_t>(hn::Lanes(WinogradTag())); }
+
+} // namespace HWY_NAMESPACE
+} // namespace tenon::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tenon::cpu {
+
+HWY_EXPORT(Tile2);
+HWY_EXPORT(Tile4);
+HWY_EXPORT(LanesOfWinograd);
+const WinogradTile& winogradTile(int64_t results) {
+    return results == 2 ? HWY_DYNAMIC_DISPATCH(Tile2)() : HWY_DYNAMIC_DISPATCH(Tile4)();
+}
+int64_t winogradLanes() { return HWY_DYNAMIC_DISPATCH(LanesOfWinograd)(); }
+
+} // namespace tenon::cpu
+#endif

@@ -1,0 +1,429 @@
+#include "backends/cpu/winograd.h"
+
+#include "backends/common/parallel.h"
+#include "backends/common/ports.h"
+#include "backends/common/window.h"
+#include "backends/cpu/followers.h"
+#include "backends/cpu/simd/packed_tile.h"
+#include "backends/cpu/simd/winograd_tile.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace tenon::cpu {
+
+namespace {
+
+// Operands of the kernel: x, the weights, then those of the chain.
+constexpr size_t kX = 0;
+constexpr size_t kWeights = 1;
+// With fewer channels the transforms take longer than what they save.
+constexpr int64_t kLeastChannels = 8;
+
+struct Head {
+    int64_t inputs = 0;
+    int64_t outputs = 0;
+    Chain chain;
+};
+
+Head headOf(const module::GraphView& body) {
+    const module::NodeView node = body.node(0);
+    Head head;
+    const module::ValueView weights = node.input(1);
+    head.outputs = weights.dim(0).opt;
+    head.inputs = weights.dim(1).opt;
+    const int32_t x = kernels::portOf(body.inputs(), node.inputIndex(0));
+    const int32_t w = kernels::portOf(body.inputs(), node.inputIndex(1));
+    if (x < 0 || w < 0 || x == w || !node.input(0).isStatic(1) || node.input(0).dim(1).opt != head.inputs) {
+        refuse("a convolution whose image or weights are no inputs of the task");
+    }
+    if (std::min(head.inputs, head.outputs) < kLeastChannels) {
+        refuse("a Winograd convolution from ", head.inputs, " to ", head.outputs, " channels, fewer than ",
+               kLeastChannels);
+    }
+    std::vector<int32_t> ports{x, w};
+    int32_t bias = -1;
+    if (node.hasInput(2)) {
+        bias = static_cast<int32_t>(ports.size());
+        ports.push_back(kernels::portOf(body.inputs(), node.inputIndex(2)));
+    }
+    head.chain = readChain(body, std::move(ports), bias, 1, head.outputs);
+    for (const Follower& follower : head.chain.followers) {
+        if (follower.kind == Follower::Kind::kPerChannel) {
+            refuse("a Winograd convolution followed by something for each channel that is no bias");
+        }
+    }
+    return head;
+}
+
+// Where the elements of an image lie: channels in blocks, or all of them last.
+struct ImageLayout {
+    int64_t block = 0; // 0: channels are last
+    int64_t channels = 0;
+    int64_t height = 0;
+    int64_t width = 0;
+
+    int64_t pixel() const { return block == 0 ? channels : block; }
+    int64_t line() const { return width * pixel(); }
+    int64_t image() const { return channels * height * width; }
+    // Of the first pixel of a channel.
+    int64_t at(int64_t channel) const {
+        return block == 0 ? channel : channel / block * block * height * width + channel % block;
+    }
+};
+
+int64_t blockOf(const TnFormat& format) { return module::blockOf(format, 1) == 1 ? 0 : module::blockOf(format, 1); }
+
+// Floats of the transformed image that a thread works on at a time: a part of its second-level cache.
+constexpr int64_t kBlockFloats = 192 * 1024;
+// What it may be where all tiles are then one part, so that many weights are read once.
+constexpr int64_t kOnePartFloats = 384 * 1024;
+constexpr int64_t kManyWeights = 1024 * 1024;
+// Lines of tiles are between cache lines of different sets.
+constexpr int64_t kSkew = 16;
+
+// The products of two vectors of columns by many rows, or where vectors are short the wider ones.
+const PackedTile& productTile() {
+    const PackedTiles& tiles = packedTiles();
+    return tiles.narrow.columns >= 16 ? tiles.narrow : tiles.wide;
+}
+
+class Winograd {
+public:
+    Winograd(Head head, const Window& window, int64_t batches, WinogradWeights weights, int64_t block, int threads)
+        : mHead(std::move(head)), mWeights(weights), mTile(winogradTile(weights.results)), mProduct(productTile()),
+          mThreads(threads) {
+        const int64_t lanes = winogradLanes();
+        mX = {block, mHead.inputs, window.input[0], window.input[1]};
+        mY = {block, mHead.outputs, window.output[0], window.output[1]};
+        mTop = window.padBegin[0];
+        mLeft = window.padBegin[1];
+        mDepth = (mHead.inputs + lanes - 1) / lanes * lanes;
+        mPanels = (mHead.outputs + mWeights.columns - 1) / mWeights.columns;
+        mTilesDown = (mY.height + mWeights.results - 1) / mWeights.results;
+        mTilesAcross = (mY.width + mWeights.results - 1) / mWeights.results;
+        mTiles = batches * mTilesDown * mTilesAcross;
+        mTeam = teamFor(mThreads, mTiles, mWeights.elements() * mHead.inputs * mHead.outputs / lanes);
+        const int64_t weightFloats = mPanels * mWeights.columns * mWeights.elements() * mHead.inputs;
+        const bool hasMany = weightFloats >= kManyWeights;
+        mMostTiles = tilesOf(hasMany && mTiles <= mTeam * tilesOf(kOnePartFloats) ? kOnePartFloats : kBlockFloats);
+        // Few tiles and many weights: each thread transforms the whole image and reads its part of the weights.
+        mSharesWeights = mTeam > 1 && hasMany && mTiles <= mMostTiles && (mPanels % mTeam == 0 || mPanels >= 4 * mTeam);
+        const int64_t blocks = (mTiles + mMostTiles - 1) / mMostTiles;
+        mBlocks = mSharesWeights ? 1 : std::min((blocks + mTeam - 1) / mTeam * mTeam, mTiles);
+        fuse();
+    }
+
+    int64_t workspace() const {
+        // Not of mMostTiles, which may fall when an extent rises.
+        const int64_t tiles = std::min(mTiles, tilesOf(kOnePartFloats));
+        const int64_t floats = mPanels * mWeights.columns + followers() * followerWidth() +
+                               mThreads * (transformed(tiles) + products(tiles));
+        return floats * static_cast<int64_t>(sizeof(float));
+    }
+
+    void run(const Buffers& b) const {
+        auto* const start = static_cast<float*>(b.workspace);
+        std::fill(start, start + mPanels * mWeights.columns, 0.0F);
+        if (mHead.chain.bias >= 0) {
+            const auto* const bias = b.in<float>(static_cast<size_t>(mHead.chain.bias));
+            std::copy(bias, bias + mHead.outputs, start);
+        }
+        float* const numbers = start + mPanels * mWeights.columns;
+        repeatNumbers(mRest, b, followerWidth(), numbers);
+        float* const scratch = numbers + followers() * followerWidth();
+        const int64_t most = std::min(mTiles, mMostTiles);
+        const int64_t perMember = transformed(most) + products(most);
+        const auto firstOf = [&](int64_t block) { return mTiles * block / mBlocks; };
+        if (!mSharesWeights) {
+            parallelTeam(mTeam, mBlocks, [&](int64_t member, int64_t begin, int64_t end) {
+                float* const v = scratch + member * perMember;
+                for (int64_t block = begin; block < end; ++block) {
+                    const Part part{firstOf(block), firstOf(block + 1) - firstOf(block), v, v + transformed(most)};
+                    transformImage(b, part);
+                    for (int64_t panel = 0; panel < mPanels; ++panel) {
+                        const bool isLast = panel + 1 == mPanels && block + 1 == end;
+                        runPanel(b, start, numbers, part, panel, isLast ? panel : (panel + 1) % mPanels);
+                    }
+                }
+            });
+            return;
+        }
+        parallelTeam(mTeam, mPanels, [&](int64_t member, int64_t begin, int64_t end) {
+            float* const v = scratch + member * perMember;
+            const Part part{0, mTiles, v, v + transformed(most)};
+            transformImage(b, part);
+            for (int64_t panel = begin; panel < end; ++panel) {
+                runPanel(b, start, numbers, part, panel, panel + 1 < end ? panel + 1 : panel);
+            }
+        });
+    }
+
+private:
+    // Tiles that are worked on together, counted over lines of tiles and images.
+    struct Part {
+        int64_t first;
+        int64_t tiles;
+        float* image;
+        float* products;
+    };
+
+    int64_t tilesOf(int64_t floats) const { return std::max<int64_t>(1, floats / (mWeights.elements() * mDepth)); }
+    int64_t followers() const { return static_cast<int64_t>(mRest.followers.size()); }
+    int64_t followerWidth() const { return std::max(mY.line(), mWeights.columns); }
+    int64_t imageElement(int64_t tiles) const { return tiles * mDepth + kSkew; }
+    int64_t productElement(int64_t tiles) const { return tiles * mWeights.columns + kSkew; }
+    int64_t transformed(int64_t tiles) const { return mWeights.elements() * imageElement(tiles); }
+    int64_t products(int64_t tiles) const { return mWeights.elements() * productElement(tiles); }
+
+    // A sum with a tensor and an activation that cuts off are done while results are in registers.
+    void fuse() {
+        mRest = mHead.chain;
+        auto& rest = mRest.followers;
+        if (!rest.empty() && rest[0].kind == Follower::Kind::kTensor && rest[0].step.step == Step::kAdd) {
+            mOther = rest[0].operand;
+            rest.erase(rest.begin());
+        }
+        if (!rest.empty() && rest[0].kind == Follower::Kind::kFunction &&
+            (rest[0].step.step == Step::kRelu || rest[0].step.step == Step::kClip)) {
+            const bool isClip = rest[0].step.step == Step::kClip;
+            mLow = isClip ? rest[0].step.p0 : 0;
+            mHigh = isClip ? rest[0].step.p1 : mHigh;
+            rest.erase(rest.begin());
+        }
+    }
+
+    // Calls body(tile of the part, how many, image, line of tiles, first tile in it) for stretches of tiles in one line.
+    template <class Body>
+    void forLines(const Part& part, const Body& body) const {
+        for (int64_t t = 0; t < part.tiles;) {
+            const int64_t across = (part.first + t) % mTilesAcross;
+            const int64_t line = (part.first + t) / mTilesAcross;
+            const int64_t some = std::min(mTilesAcross - across, part.tiles - t);
+            body(t, some, line / mTilesDown, line % mTilesDown, across);
+            t += some;
+        }
+    }
+
+    void transformImage(const Buffers& b, const Part& part) const {
+        const int64_t lanes = winogradLanes();
+        forLines(part, [&](int64_t tile, int64_t tiles, int64_t image, int64_t line, int64_t across) {
+            WinogradInput input{};
+            input.pixel = mX.pixel();
+            input.width = mX.width;
+            input.first = across * mWeights.results - mLeft;
+            input.tiles = tiles;
+            input.element = imageElement(part.tiles);
+            input.tile = mDepth;
+            for (int64_t c = 0; c < mX.channels; c += lanes) {
+                const float* const from = b.in<float>(kX) + image * mX.image() + mX.at(c);
+                for (int64_t r = 0; r < mWeights.results + 2; ++r) {
+                    const int64_t row = line * mWeights.results - mTop + r;
+                    input.rows[r] = row >= 0 && row < mX.height ? from + row * mX.line() : nullptr;
+                }
+                input.channels = std::min(lanes, mX.channels - c);
+                input.v = part.image + tile * mDepth + c;
+                mTile.input(input);
+            }
+        });
+    }
+
+    void runPanel(const Buffers& b, const float* start, const float* numbers, const Part& part, int64_t panel,
+                  int64_t nextPanel) const {
+        const int64_t bytes = mHead.inputs * mWeights.columns * static_cast<int64_t>(sizeof(float));
+        const int64_t groups = (part.tiles + mProduct.rows - 1) / mProduct.rows;
+        const int64_t share = (bytes / groups + 63) / 64 * 64;
+        const int64_t lines = std::clamp<int64_t>((share * 4 / 64 + mHead.inputs - 1) / mHead.inputs, 1, 8);
+        const int64_t elements = mWeights.elements();
+        const auto weightsOf = [&](int64_t ofPanel, int64_t element) {
+            return b.in<float>(kWeights) + (ofPanel * elements + element) * mHead.inputs * mWeights.columns;
+        };
+        for (int64_t e = 0; e < elements; ++e) {
+            const float* const weights = weightsOf(panel, e);
+            const bool isLast = e + 1 == elements;
+            const auto* const next =
+                reinterpret_cast<const char*>(isLast ? weightsOf(nextPanel, 0) : weightsOf(panel, e + 1));
+            for (int64_t group = 0; group < groups; ++group) {
+                const int64_t tile = part.tiles * group / groups;
+                const PackedProduct product{part.image + e * imageElement(part.tiles) + tile * mDepth,
+                                            mDepth,
+                                            weights,
+                                            mWeights.columns,
+                                            mHead.inputs,
+                                            part.products + e * productElement(part.tiles) + tile * mWeights.columns,
+                                            mWeights.columns,
+                                            false,
+                                            nullptr,
+                                            next + group * share,
+                                            isLast && nextPanel == panel ? 0 : lines};
+                mProduct.run(part.tiles * (group + 1) / groups - tile, product);
+            }
+        }
+        forLines(part, [&](int64_t tile, int64_t tiles, int64_t image, int64_t line, int64_t across) {
+            writeResults(b, start, numbers, part, panel, tile,
+                         image * mY.image() + line * mWeights.results * mY.line() +
+                             across * mWeights.results * mY.pixel(),
+                         std::min(mWeights.results, mY.height - line * mWeights.results),
+                         std::min(tiles * mWeights.results, mY.width - across * mWeights.results));
+        });
+    }
+
+    // Of a stretch of tiles: `at` is where its results begin in the first channel, which are `lines` lines of `columns`.
+    void writeResults(const Buffers& b, const float* start, const float* numbers, const Part& part, int64_t panel,
+                      int64_t tile, int64_t at, int64_t lines, int64_t columns) const {
+        const int64_t lanes = winogradLanes();
+        const int64_t first = panel * mWeights.columns;
+        const int64_t last = std::min(first + mWeights.columns, mY.channels);
+        WinogradOutput output{};
+        output.element = productElement(part.tiles);
+        output.tile = mWeights.columns;
+        output.columns = columns;
+        output.lines = lines;
+        output.low = mLow;
+        output.high = mHigh;
+        output.pixel = mY.pixel();
+        output.line = mY.line();
+        for (int64_t k = first; k < last; k += lanes) {
+            const int64_t offset = at + mY.at(k);
+            output.m = part.products + tile * mWeights.columns + k - first;
+            output.channels = std::min(lanes, last - k);
+            output.start = start + k;
+            output.other = mOther >= 0 ? b.in<float>(static_cast<size_t>(mOther)) + offset : nullptr;
+            output.y = b.out<float>() + offset;
+            mTile.output(output);
+        }
+        if (mRest.followers.empty()) {
+            return;
+        }
+        // What is contiguous: the pixels of a block of channels, or the panel's channels of a pixel.
+        for (int64_t k = first; k < last; k += mY.block == 0 ? last - first : mY.block) {
+            for (int64_t r = 0; r < lines; ++r) {
+                const int64_t offset = at + mY.at(k) + r * mY.line();
+                for (int64_t c = 0; c < (mY.block == 0 ? columns : 1); ++c) {
+                    const int64_t here = offset + c * mY.pixel();
+                    applyFollowers(mRest, b, numbers, followerWidth(), b.out<float>() + here,
+                                   mY.block == 0 ? last - first : columns * mY.block, here, k);
+                }
+            }
+        }
+    }
+
+    Head mHead;
+    WinogradWeights mWeights;
+    const WinogradTile& mTile;
+    const PackedTile& mProduct;
+    int mThreads;
+    ImageLayout mX;
+    ImageLayout mY;
+    int64_t mTop = 0; // rows and columns of padding before the image
+    int64_t mLeft = 0;
+    int64_t mDepth = 0; // input channels, filled up to whole vectors
+    int64_t mPanels = 0;
+    int64_t mTilesDown = 0;
+    int64_t mTilesAcross = 0;
+    int64_t mTiles = 0;
+    int64_t mMostTiles = 1; // of a block
+    int64_t mBlocks = 1;
+    int64_t mTeam = 1;
+    bool mSharesWeights = false;
+    int32_t mOther = -1; // the operand that is added while results are in registers
+    float mLow = -std::numeric_limits<float>::infinity();
+    float mHigh = std::numeric_limits<float>::infinity();
+    Chain mRest; // followers that remain
+};
+
+std::vector<TnFormat> layoutsOf(const module::GraphView& body, const Head& head, const TnFormat& image,
+                                int64_t results) {
+    std::vector<TnFormat> layouts;
+    for (const int32_t value : body.inputs()) {
+        layouts.push_back(module::linearFormat(body.value(value).rank()));
+    }
+    for (size_t i = 0; i < head.chain.ports.size(); ++i) {
+        if (i == kX || head.chain.isTensor[i]) {
+            layouts[static_cast<size_t>(head.chain.ports[i])] = image;
+        }
+    }
+    layouts[static_cast<size_t>(head.chain.ports[kWeights])] =
+        winogradFormat({results, productTile().columns}, head.outputs, head.inputs);
+    layouts.push_back(image);
+    return layouts;
+}
+
+} // namespace
+
+bool beginsWithWinograd(const module::GraphView& body) {
+    if (body.nodeCount() == 0 || body.node(0).op() != "conv" || !body.node(0).hasInput(1)) {
+        return false;
+    }
+    const module::NodeView node = body.node(0);
+    const auto areOne = [&](std::string_view name) {
+        const std::vector<int64_t> values = node.intsOr(name, 2, 1);
+        return std::all_of(values.begin(), values.end(), [](int64_t each) { return each == 1; });
+    };
+    const module::ValueView weights = node.input(1);
+    return weights.isConstant() && weights.rank() == 4 && weights.isStatic() && weights.dim(2).opt == 3 &&
+           weights.dim(3).opt == 3 && node.intOr("group", 1) == 1 && areOne("strides") && areOne("dilations");
+}
+
+std::vector<WinogradVariant> winogradVariants(const module::GraphView& body) {
+    const Head head = headOf(body);
+    std::vector<TnFormat> images;
+    for (const int32_t block : {16, 8}) {
+        if (head.inputs % block == 0 && head.outputs % block == 0 && block % winogradLanes() == 0 &&
+            productTile().columns % block == 0) {
+            images.push_back(module::blockedFormat(4, {{1, block}}));
+        }
+    }
+    images.push_back(module::channelsLastFormat(4));
+    std::vector<WinogradVariant> variants;
+    for (const TnFormat& image : images) {
+        for (const int64_t results : {4, 2}) {
+            variants.push_back({results, layoutsOf(body, head, image, results)});
+        }
+    }
+    return variants;
+}
+
+void checkWinograd(const Task& task) {
+    const std::vector<WinogradVariant> variants = winogradVariants(task.body);
+    const auto fits = [](const TnPortFormat& port, const TnFormat& layout) {
+        return port.dtype == TN_F32 && module::equal(port.format, layout);
+    };
+    const auto isTask = [&](const WinogradVariant& variant) {
+        bool same = fits(task.outputs[0], variant.layouts.back());
+        for (size_t i = 0; i < task.inputs.size(); ++i) {
+            same = same && fits(task.inputs[i], variant.layouts[i]);
+        }
+        return same;
+    };
+    if (std::none_of(variants.begin(), variants.end(), isTask)) {
+        refuse("a Winograd convolution with other layouts or types than it computes");
+    }
+}
+
+TaskPlan planWinograd(const Task& task, const PortShapes& shapes) {
+    Head head = headOf(task.body);
+    const auto port = [&](size_t operand) { return static_cast<size_t>(head.chain.ports[operand]); };
+    const Shape& x = shapes.inputs[port(kX)];
+    const Call call(task.body.node(0), shapes.scalars, {x, shapes.inputs[port(kWeights)]}, {shapes.outputs[0]},
+                    shapes.threads);
+    const Window window = windowOf(call, {3, 3});
+    const WinogradWeights weights = winogradWeightsOf(task.inputs[port(kWeights)].format).value();
+    const int64_t block = blockOf(task.outputs[0].format);
+    TaskPlan result;
+    result.inputPorts = head.chain.ports;
+    result.outputPorts = {0};
+    const Winograd kernel(std::move(head), window, x.dims[0], weights, block, shapes.threads);
+    result.plan.workspace = kernel.workspace();
+    if (shapes.outputs[0].elements == 0) {
+        result.plan.run = [](const Buffers&) { return Code::kOk; };
+        return result;
+    }
+    result.plan.run = [kernel](const Buffers& b) {
+        kernel.run(b);
+        return Code::kOk;
+    };
+    return result;
+}
+
+} // namespace tenon::cpu

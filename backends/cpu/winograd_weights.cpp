@@ -1,0 +1,136 @@
+#include "backends/cpu/winograd_weights.h"
+
+#include "backends/common/parallel.h"
+
+#include <algorithm>
+#include <array>
+
+namespace tenon::cpu {
+
+namespace {
+
+constexpr uint64_t kLayoutVersion = 1;
+constexpr int64_t kTaps = 3;
+constexpr int64_t kMostColumns = 1024;
+
+int64_t bytesOf(const WinogradWeights& weights, int64_t outputs, int64_t inputs) {
+    const int64_t panels = (outputs + weights.columns - 1) / weights.columns;
+    return panels * weights.elements() * inputs * weights.columns * static_cast<int64_t>(sizeof(float));
+}
+
+// Rows of the matrix of Toom and Cook that weights are multiplied with: powers of each point over the product of its distances from the other
+// ones, and last infinity. The points are those of simd/winograd_tile.cpp.
+using Matrix = std::array<std::array<double, kTaps>, 6>;
+
+Matrix matrixFor(int64_t results) {
+    const std::vector<double> points =
+        results == 2 ? std::vector<double>{0, 1, -1} : std::vector<double>{0, 0.625, -0.625, 1.5, -1.5};
+    Matrix matrix{};
+    for (size_t p = 0; p < points.size(); ++p) {
+        double distances = 1;
+        for (size_t other = 0; other < points.size(); ++other) {
+            distances *= other == p ? 1 : points[p] - points[other];
+        }
+        double power = 1;
+        for (double& entry : matrix[p]) {
+            entry = power / distances;
+            power *= points[p];
+        }
+    }
+    matrix[points.size()][kTaps - 1] = 1;
+    return matrix;
+}
+
+// Both dimensions of one window, in double: the results are rounded once. Element e goes to to[e * step].
+void transform(const Matrix& matrix, int64_t size, const float* window, float* to, int64_t step) {
+    double half[6][kTaps];
+    for (int64_t i = 0; i < size; ++i) {
+        for (int64_t c = 0; c < kTaps; ++c) {
+            double sum = 0;
+            for (int64_t r = 0; r < kTaps; ++r) {
+                sum += matrix[static_cast<size_t>(i)][static_cast<size_t>(r)] * window[r * kTaps + c];
+            }
+            half[i][c] = sum;
+        }
+    }
+    for (int64_t i = 0; i < size; ++i) {
+        for (int64_t j = 0; j < size; ++j) {
+            double sum = 0;
+            for (int64_t c = 0; c < kTaps; ++c) {
+                sum += half[i][c] * matrix[static_cast<size_t>(j)][static_cast<size_t>(c)];
+            }
+            to[(i * size + j) * step] = static_cast<float>(sum);
+        }
+    }
+}
+
+} // namespace
+
+TnFormat winogradFormat(const WinogradWeights& weights, int64_t outputs, int64_t inputs) {
+    return module::opaqueFormat(4, "cpu", static_cast<uint64_t>(weights.results * (kMostColumns + 1) + weights.columns),
+                                kLayoutVersion, bytesOf(weights, outputs, inputs));
+}
+
+std::optional<WinogradWeights> winogradWeightsOf(const TnFormat& format) {
+    if (!module::isOpaque(format) || format.rank != 4 || format.opaque_version != kLayoutVersion ||
+        std::string_view(format.opaque_provider) != "cpu" || format.opaque_id >= 5 * (kMostColumns + 1)) {
+        return std::nullopt;
+    }
+    const auto id = static_cast<int64_t>(format.opaque_id);
+    const WinogradWeights weights{id / (kMostColumns + 1), id % (kMostColumns + 1)};
+    const bool isKnown = (weights.results == 2 || weights.results == 4) && weights.columns > 0;
+    return isKnown ? std::optional(weights) : std::nullopt;
+}
+
+bool isWinogradConversion(const Task& task) {
+    return task.body.nodeCount() == 1 && task.body.node(0).op() == "convert" && task.outputs.size() == 1 &&
+           winogradWeightsOf(task.outputs[0].format).has_value();
+}
+
+void checkWinogradConversion(const Task& task) {
+    if (!isWinogradConversion(task) || task.inputs.size() != 1 || task.inputs[0].dtype != TN_F32 ||
+        task.outputs[0].dtype != TN_F32 || !module::isLinear(task.inputs[0].format) ||
+        task.inputs[0].format.rank != 4) {
+        refuse("a transform of weights that are not f32, of four dimensions and in the linear layout");
+    }
+}
+
+TaskPlan planWinogradConversion(const Task& task, const PortShapes& shapes) {
+    const WinogradWeights weights = winogradWeightsOf(task.outputs[0].format).value();
+    const Dims& dims = shapes.inputs[0].dims;
+    const int64_t outputs = dims[0];
+    const int64_t inputs = dims[1];
+    if (dims[2] != kTaps || dims[3] != kTaps ||
+        task.outputs[0].format.opaque_bytes != bytesOf(weights, outputs, inputs)) {
+        invalid("transformed weights of shape ", shapeText(dims), " in ", task.outputs[0].format.opaque_bytes,
+                " bytes");
+    }
+    const int threads = shapes.threads;
+    TaskPlan result;
+    result.inputPorts = {0};
+    result.outputPorts = {0};
+    result.plan.run = [weights, outputs, inputs, threads](const Buffers& b) {
+        const Matrix matrix = matrixFor(weights.results);
+        const int64_t step = inputs * weights.columns; // from one element of a tile to the next
+        const int64_t panel = weights.elements() * step;
+        const auto* const from = b.in<float>(0);
+        auto* const to = b.out<float>();
+        const int64_t panels = (outputs + weights.columns - 1) / weights.columns;
+        parallelFor(threads, panels, 1, [&](int64_t begin, int64_t end) {
+            for (int64_t p = begin; p < end; ++p) {
+                std::fill(to + p * panel, to + (p + 1) * panel, 0.0F);
+                const int64_t last = std::min(outputs, (p + 1) * weights.columns);
+                for (int64_t k = p * weights.columns; k < last; ++k) {
+                    for (int64_t c = 0; c < inputs; ++c) {
+                        transform(matrix, weights.results + 2, from + (k * inputs + c) * kTaps * kTaps,
+                                  to + p * panel + c * weights.columns + k % weights.columns, step);
+                    }
+                }
+            }
+        });
+        return Code::kOk;
+    };
+    return result;
+}
+
+} // namespace tenon::cpu

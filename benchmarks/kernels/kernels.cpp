@@ -1,0 +1,92 @@
+// Times every tactic that the host modules offer on the cases of a file, one JSON line each: benchmarks/run.py --kernels makes the table.
+//
+//   kernel_bench CASES THREADS MILLISECONDS EVICT_BYTES MODULE...
+#include "tests/conformance/task_runner.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace tenon;
+using namespace tenon::conformance;
+
+int64_t elementsOf(const TensorText& tensor) {
+    int64_t elements = 1;
+    for (int64_t dim : tensor.dims) {
+        elements *= dim;
+    }
+    return elements;
+}
+
+std::string describePorts(const KeptTactic& tactic) {
+    return module::describe(tactic.inputs[0].format) + " -> " + module::describe(tactic.outputs[0].format);
+}
+
+bool timeCase(const Case& one, const LoadedModule& library, const RunOptions& options) {
+    std::vector<std::vector<std::byte>> data;
+    for (size_t i = 0; i < one.inputs.size(); ++i) {
+        data.push_back(fillInput(one, i));
+    }
+    BuiltTask task;
+    buildTask(one, data, false, task);
+    Refusal refusal;
+    std::vector<std::vector<std::byte>> inputs;
+    for (int32_t input : task.inputPorts) {
+        inputs.push_back(data[static_cast<size_t>(input)]);
+    }
+    int64_t bytes = elementsOf(one.outputs[0].type) * 4;
+    for (const InputText& input : one.inputs) {
+        bytes += input.present ? elementsOf(input.type) * 4 : 0;
+    }
+    for (const KeptTactic& tactic : tacticsOf(library.tables(), task.task, options.threads, refusal)) {
+        const RunResult result = runTactic(library.tables(), one, task, tactic, inputs, options);
+        if (!result.error.empty()) {
+            std::fprintf(stderr, "%s: %s: %s\n", one.line.c_str(), tactic.name.c_str(), result.error.c_str());
+            return false;
+        }
+        std::printf("{\"case\": \"%s\", \"tactic\": \"%s/%s\", \"layout\": \"%s\", \"us\": %.2f, \"bytes\": %lld}\n",
+                    one.line.c_str(), library.tables().name.c_str(), tactic.name.c_str(),
+                    describePorts(tactic).c_str(), result.microseconds, static_cast<long long>(bytes));
+        std::fflush(stdout);
+    }
+    return true;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    if (argc < 6) {
+        std::fputs("usage: kernel_bench CASES THREADS MILLISECONDS EVICT_BYTES MODULE...\n", stderr);
+        return 2;
+    }
+    const CaseFile cases = readCases(argv[1]);
+    if (!cases.error.empty()) {
+        std::fprintf(stderr, "%s\n", cases.error.c_str());
+        return 3;
+    }
+    RunOptions options;
+    options.threads = std::atoi(argv[2]);
+    options.time = true;
+    options.timeMs = std::atof(argv[3]);
+    options.evictBytes = std::atoll(argv[4]);
+    std::vector<std::unique_ptr<LoadedModule>> modules;
+    for (int i = 5; i < argc; ++i) {
+        std::string error;
+        modules.push_back(LoadedModule::open(argv[i], error));
+        if (!modules.back()) {
+            std::fprintf(stderr, "%s: %s\n", argv[i], error.c_str());
+            return 4;
+        }
+    }
+    for (const Case& one : cases.cases) {
+        for (const auto& library : modules) {
+            if (!timeCase(one, *library, options)) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
