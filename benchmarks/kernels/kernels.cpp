@@ -1,6 +1,7 @@
 // Times every tactic that the host modules offer on the cases of a file, one JSON line each: benchmarks/run.py --kernels makes the table.
 //
-//   kernel_bench CASES THREADS MILLISECONDS EVICT_BYTES MODULE...
+//   kernel_bench CASES THREADS MILLISECONDS COLD MODULE...
+#include "core/support/cache_flush.h"
 #include "tests/conformance/task_runner.h"
 
 #include <cstdio>
@@ -48,8 +49,8 @@ bool timeCase(const Case& one, const LoadedModule& library, const RunOptions& op
             return false;
         }
         std::printf("{\"case\": \"%s\", \"tactic\": \"%s/%s\", \"layout\": \"%s\", \"us\": %.2f, \"bytes\": %lld}\n",
-                    one.line.c_str(), library.tables().name.c_str(), tactic.name.c_str(),
-                    describePorts(tactic).c_str(), result.microseconds, static_cast<long long>(bytes));
+                    one.line.c_str(), library.tables().name.c_str(), tactic.name.c_str(), describePorts(tactic).c_str(),
+                    result.microseconds, static_cast<long long>(bytes));
         std::fflush(stdout);
     }
     return true;
@@ -59,7 +60,7 @@ bool timeCase(const Case& one, const LoadedModule& library, const RunOptions& op
 
 int main(int argc, char** argv) {
     if (argc < 6) {
-        std::fputs("usage: kernel_bench CASES THREADS MILLISECONDS EVICT_BYTES MODULE...\n", stderr);
+        std::fputs("usage: kernel_bench CASES THREADS MILLISECONDS COLD MODULE...\n", stderr);
         return 2;
     }
     const CaseFile cases = readCases(argv[1]);
@@ -71,7 +72,9 @@ int main(int argc, char** argv) {
     options.threads = std::atoi(argv[2]);
     options.time = true;
     options.timeMs = std::atof(argv[3]);
-    options.evictBytes = std::atoll(argv[4]);
+    if (std::atoi(argv[4]) != 0) {
+        options.beforeTimed = [](void* data, size_t bytes) { support::flushFromCaches(data, bytes); };
+    }
     std::vector<std::unique_ptr<LoadedModule>> modules;
     for (int i = 5; i < argc; ++i) {
         std::string error;

@@ -3,7 +3,8 @@
 //
 // Protocol: prepare and one untimed launch at the optimal extents; then the candidates of a task take turns, one launch each, so that a busy
 // moment of the machine falls on all alike, until the standard error of a candidate's lower quartile is below 1 % or its budget is spent. One
-// that is three times slower than the fastest sample so far is left. On the host, launches during which other work took a processor from a thread
+// that is three times slower than the fastest sample so far is left. Large constants are not in the host's caches when a launch begins: in a network
+// that has more of them than caches hold each run fetches them from memory, and a tactic with larger weights pays for that. On the host, launches during which other work took a processor from a thread
 // of ours do not count, unless there are hardly any others. Inputs are seeded test data (constants are the real ones) in the tactic's formats;
 // large inputs on a device repeat a piece of such data in whatever order the format has, since only values matter there, not their places.
 // Outputs and workspace stand between canaries; a tactic that writes outside, or whose prepare or launch fails, is dropped with the reason.

@@ -1,7 +1,6 @@
 #include "tests/conformance/task_runner.h"
 
 #include "backends/common/elements.h"
-#include "backends/common/parallel.h"
 #include "tenon/module/capture.h"
 #include "tests/conformance/thread_team.h"
 
@@ -9,7 +8,6 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
-#include <numeric>
 
 namespace tenon::conformance {
 
@@ -345,14 +343,6 @@ std::string layOut(const ModuleTables& tables, const Case& from, const TnPortFor
     return {};
 }
 
-// Reads all of it on every thread of the team.
-void evict(const std::vector<int64_t>& other, int threads) {
-    kernels::parallelTeam(other.empty() ? 1 : threads, threads, [&](int64_t, int64_t, int64_t) {
-        volatile int64_t sink = std::accumulate(other.begin(), other.end(), int64_t{0});
-        static_cast<void>(sink);
-    });
-}
-
 } // namespace
 
 std::string compileAndRead(const ModuleTables& tables, const TnTask& task, const KeptTactic& tactic) {
@@ -588,9 +578,12 @@ RunResult runTactic(const ModuleTables& tables, const Case& from, const BuiltTas
         using Clock = std::chrono::steady_clock;
         const Clock::time_point begin = Clock::now();
         double best = 1e30;
-        const std::vector<int64_t> other(static_cast<size_t>(options.evictBytes) / sizeof(int64_t), 1);
         while (std::chrono::duration<double, std::milli>(Clock::now() - begin).count() < options.timeMs) {
-            evict(other, options.threads);
+            for (size_t i = 0; i < inputBuffers.size() && options.beforeTimed; ++i) {
+                if (from.inputs[static_cast<size_t>(task.inputPorts[i])].isConstant) {
+                    options.beforeTimed(inputBuffers[i]->data(), inputBuffers[i]->size());
+                }
+            }
             const Clock::time_point before = Clock::now();
             runtime.launch(running.state, &launch);
             best = std::min(best, std::chrono::duration<double, std::micro>(Clock::now() - before).count());

@@ -6,6 +6,7 @@
 #include "tests/conformance/task_builder.h"
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -52,8 +53,9 @@ struct RunOptions {
     int threads = 1;
     bool inPlace = false; // outputs take over the inputs that the tactic names
     bool time = false;
-    int64_t evictBytes = 0; // host: before each timed launch so many bytes are read, so that caches hold something else
-    double timeMs = 20;     // for how long it is timed
+    double timeMs = 20; // for how long it is timed
+    std::function<void(void* data, size_t bytes)>
+        beforeTimed; // called with each constant before a launch that is timed
     bool record =
         false; // on a device that records streams, where the tactic allows it: the launch is recorded, then replayed
     CompiledBlob* kept = nullptr; // taken instead of compiling where it is not empty, else filled
