@@ -2,11 +2,13 @@
 // with packed weights and what follows it, squeeze-and-excite, else a single op with a row in the table. Ops in which nothing is to be gained run the reference's plain loops.
 #include "tenon/module/module.hpp"
 #include "backends/common/task_kernel.h"
+#include "backends/cpu/concat.h"
 #include "backends/cpu/depthwise.h"
 #include "backends/cpu/ops.h"
 #include "backends/cpu/packed_product.h"
 #include "backends/cpu/program.h"
 #include "backends/cpu/simd/steps.h"
+#include "backends/cpu/spread.h"
 #include "backends/cpu/squeeze_excite.h"
 #include "backends/cpu/trailing_norm.h"
 #include "backends/cpu/winograd.h"
@@ -27,6 +29,8 @@ enum : uint64_t {
     kDepthwiseTactic = 5,
     kWinogradTactic = 6,
     kWinogradWeightsTactic = 7,
+    kSpreadTactic = 8,
+    kConcatTactic = 9,
     kExciteTactic = 16
 };
 
@@ -96,6 +100,16 @@ public:
             checkWinograd(task);
             return;
         }
+        if (task.tactic == kSpreadTactic && isSpread(task.body)) {
+            checkPorts(task);
+            checkSpread(task);
+            return;
+        }
+        if (task.tactic == kConcatTactic) {
+            checkPorts(task);
+            checkConcat(task);
+            return;
+        }
         if (task.tactic == kWinogradWeightsTactic && isWinogradConversion(task)) {
             checkPorts(task);
             checkWinogradConversion(task);
@@ -125,6 +139,10 @@ public:
             return planWinograd(task, shapes);
         case kWinogradWeightsTactic:
             return planWinogradConversion(task, shapes);
+        case kSpreadTactic:
+            return planSpread(task, shapes);
+        case kConcatTactic:
+            return planConcat(task, shapes);
         default:
             return planNode(mTable, task, shapes);
         }
@@ -187,7 +205,7 @@ public:
         if (isExcite(task.body())) {
             return explained(reason, [&] { mPlanner->check(chosen(task, exciteTactic(task, nullptr))); });
         }
-        if (!task.isSingleNode() && isPackable(task)) {
+        if (isPackable(task) && (!task.isSingleNode() || !mPlanner->knows(task.op()))) {
             return explained(reason, [&] { packedTactics(task); });
         }
         if (!task.isSingleNode()) {
@@ -226,13 +244,17 @@ public:
                     tactics.add(tactic);
                 }
             });
-            if (task.isSingleNode()) {
+            const bool hasOther = task.isSingleNode() && mPlanner->knows(task.op());
+            if (hasOther) {
                 tactics.add(nodeTactic(task));
             }
-            return task.isSingleNode() ? Code::kOk : code;
+            return hasOther ? Code::kOk : code;
         }
         if (!isProgram(task.body())) {
             tactics.add(nodeTactic(task));
+            if (task.op() == "concat") {
+                addConcatTactics(task, tactics, reason);
+            }
             return Code::kOk;
         }
         tactics.add(programTactic(task, nullptr));
@@ -305,7 +327,8 @@ private:
 
     // A product or convolution with constant weights in a layout of their own, and what follows it.
     static bool isPackable(const module::TaskView& task) {
-        return beginsWithProduct(task.body()) || beginsWithDepthwise(task.body()) || beginsWithWinograd(task.body());
+        return beginsWithProduct(task.body()) || beginsWithDepthwise(task.body()) || beginsWithWinograd(task.body()) ||
+               isSpread(task.body());
     }
     static std::vector<module::Tactic> packedTactics(const module::TaskView& task) {
         const auto tacticOf = [&](uint64_t id, const std::string& name, const std::vector<TnFormat>& layouts) {
@@ -323,11 +346,40 @@ private:
             return {tacticOf(kDepthwiseTactic, "depthwise", depthwiseLayouts(task.body()))};
         }
         std::vector<module::Tactic> tactics;
+        if (isSpread(task.body())) {
+            for (const std::vector<TnFormat>& layouts : spreadLayouts(task.body())) {
+                tactics.push_back(tacticOf(kSpreadTactic, "spread", layouts));
+            }
+            return tactics;
+        }
         for (const WinogradVariant& variant : winogradVariants(task.body())) {
             tactics.push_back(tacticOf(
                 kWinogradTactic, module::text("winograd ", variant.results, "x", variant.results), variant.layouts));
         }
         return tactics;
+    }
+
+    // In each layout that a neighbour offers.
+    void addConcatTactics(const module::TaskView& task, module::TacticList& tactics, module::Reason& reason) const {
+        std::vector<TnFormat> known{module::linearFormat(task.output(0).rank())};
+        for (int32_t port = 0; port < task.inputCount(); ++port) {
+            for (const TnPortFormat& offered : task.offered(port)) {
+                const auto same = [&](const TnFormat& other) { return module::equal(other, offered.format); };
+                if (offered.format.rank != known[0].rank || std::any_of(known.begin(), known.end(), same)) {
+                    continue;
+                }
+                known.push_back(offered.format);
+                module::Tactic tactic = module::linearTactic(task, kConcatTactic, "concat", kTraits | sizeTrait(task));
+                for (TnPortFormat& input : tactic.inputs) {
+                    input.format = offered.format;
+                }
+                tactic.outputs[0].format = offered.format;
+                const Code code = explained(reason, [&] { mPlanner->check(chosen(task, tactic)); });
+                if (code == Code::kOk) {
+                    tactics.add(tactic);
+                }
+            }
+        }
     }
 
     static module::Tactic programTactic(const module::TaskView& task, const TnFormat* format) {

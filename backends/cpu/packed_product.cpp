@@ -182,17 +182,17 @@ private:
                 // A panel that is not whole is summed aside, all of its depth at once.
                 float* const to = isWhole ? b.out<float>() + row * mHead.columns + column : edge;
                 const int64_t toRow = isWhole ? mHead.columns : tile.columns;
-                PackedProduct product{b.in<float>(kX) + row * depth + k,
-                                      depth,
-                                      at,
-                                      mTile.columns,
-                                      blockDepth,
-                                      to,
-                                      toRow,
-                                      d > 0,
-                                      starts != nullptr ? starts + column : nullptr,
-                                      next + part * share,
-                                      isNew ? lines : 0};
+                PackedProduct product{.a = b.in<float>(kX) + row * depth + k,
+                                      .aRow = depth,
+                                      .b = at,
+                                      .bRow = mTile.columns,
+                                      .depth = blockDepth,
+                                      .c = to,
+                                      .cRow = toRow,
+                                      .continues = d > 0,
+                                      .start = starts != nullptr ? starts + column : nullptr,
+                                      .next = next + part * share,
+                                      .lines = isNew ? lines : 0};
                 if (!isWhole) {
                     product.depth = depth;
                 }

@@ -4,6 +4,7 @@
 #include "backends/common/ports.h"
 #include "backends/common/window.h"
 #include "backends/cpu/followers.h"
+#include "backends/cpu/image_layout.h"
 #include "backends/cpu/simd/packed_tile.h"
 #include "backends/cpu/simd/winograd_tile.h"
 
@@ -55,24 +56,6 @@ Head headOf(const module::GraphView& body) {
     }
     return head;
 }
-
-// Where the elements of an image lie: channels in blocks, or all of them last.
-struct ImageLayout {
-    int64_t block = 0; // 0: channels are last
-    int64_t channels = 0;
-    int64_t height = 0;
-    int64_t width = 0;
-
-    int64_t pixel() const { return block == 0 ? channels : block; }
-    int64_t line() const { return width * pixel(); }
-    int64_t image() const { return channels * height * width; }
-    // Of the first pixel of a channel.
-    int64_t at(int64_t channel) const {
-        return block == 0 ? channel : channel / block * block * height * width + channel % block;
-    }
-};
-
-int64_t blockOf(const TnFormat& format) { return module::blockOf(format, 1) == 1 ? 0 : module::blockOf(format, 1); }
 
 // Floats of the transformed image that a thread works on at a time: a part of its second-level cache.
 constexpr int64_t kBlockFloats = 192 * 1024;
@@ -245,17 +228,16 @@ private:
                 reinterpret_cast<const char*>(isLast ? weightsOf(nextPanel, 0) : weightsOf(panel, e + 1));
             for (int64_t group = 0; group < groups; ++group) {
                 const int64_t tile = part.tiles * group / groups;
-                const PackedProduct product{part.image + e * imageElement(part.tiles) + tile * mDepth,
-                                            mDepth,
-                                            weights,
-                                            mWeights.columns,
-                                            mHead.inputs,
-                                            part.products + e * productElement(part.tiles) + tile * mWeights.columns,
-                                            mWeights.columns,
-                                            false,
-                                            nullptr,
-                                            next + group * share,
-                                            isLast && nextPanel == panel ? 0 : lines};
+                const PackedProduct product{.a = part.image + e * imageElement(part.tiles) + tile * mDepth,
+                                            .aRow = mDepth,
+                                            .b = weights,
+                                            .bRow = mWeights.columns,
+                                            .depth = mHead.inputs,
+                                            .c = part.products + e * productElement(part.tiles) +
+                                                 tile * mWeights.columns,
+                                            .cRow = mWeights.columns,
+                                            .next = next + group * share,
+                                            .lines = isLast && nextPanel == panel ? 0 : lines};
                 mProduct.run(part.tiles * (group + 1) / groups - tile, product);
             }
         }
@@ -409,7 +391,7 @@ TaskPlan planWinograd(const Task& task, const PortShapes& shapes) {
                     shapes.threads);
     const Window window = windowOf(call, {3, 3});
     const WinogradWeights weights = winogradWeightsOf(task.inputs[port(kWeights)].format).value();
-    const int64_t block = blockOf(task.outputs[0].format);
+    const int64_t block = channelBlock(task.outputs[0].format);
     TaskPlan result;
     result.inputPorts = head.chain.ports;
     result.outputPorts = {0};

@@ -7,6 +7,8 @@
 
 #include "backends/cpu/simd/packed_tile.h"
 
+#include <algorithm>
+
 HWY_BEFORE_NAMESPACE();
 namespace tenon::cpu {
 namespace HWY_NAMESPACE {
@@ -49,39 +51,44 @@ void RunPackedOf(const PackedProduct& p) {
     const Tag d;
     const size_t lanes = hn::Lanes(d);
     const int64_t columns = p.bRow;
+    const int64_t cVector = p.cVector != 0 ? p.cVector : static_cast<int64_t>(lanes);
     Vec sums[kRows][kVectors];
     for (int v = 0; v < kVectors; ++v) {
         const size_t at = static_cast<size_t>(v) * lanes;
         const Vec start = !p.continues && p.start != nullptr ? hn::LoadU(d, p.start + at) : hn::Zero(d);
         for (int r = 0; r < kRows; ++r) {
-            sums[r][v] = p.continues ? hn::LoadU(d, p.c + r * p.cRow + static_cast<int64_t>(at)) : start;
+            sums[r][v] = p.continues ? hn::LoadU(d, p.c + r * p.cRow + v * cVector) : start;
         }
     }
-    const float* a = p.a;
     const float* b = p.b;
     const char* next = p.next;
-    int64_t k = 0;
-    for (; k + 4 <= p.depth; k += 4) {
-        for (int64_t line = 0; line < p.lines; ++line) {
-            // Into the second-level cache: the first has no room.
-            __builtin_prefetch(next, 0, 2);
-            next += 64;
+    const int64_t depth = p.aDepth != 0 ? p.aDepth : p.depth;
+    for (int64_t done = 0; done < p.depth; done += depth) {
+        const float* a = p.a + (p.aDepth != 0 ? done / depth * p.aBlock : 0);
+        const int64_t some = std::min(depth, p.depth - done);
+        int64_t k = 0;
+        for (; k + 4 <= some; k += 4) {
+            for (int64_t line = 0; line < p.lines; ++line) {
+                // Into the second-level cache: the first has no room.
+                __builtin_prefetch(next, 0, 2);
+                next += 64;
+            }
+            HWY_UNROLL(4)
+            for (int i = 0; i < 4; ++i) {
+                AddOuterProduct<kRows, kVectors>(d, a + i, p.aRow, b + i * columns, sums);
+            }
+            a += 4;
+            b += 4 * columns;
         }
-        HWY_UNROLL(4)
-        for (int i = 0; i < 4; ++i) {
-            AddOuterProduct<kRows, kVectors>(d, a + i, p.aRow, b + i * columns, sums);
+        for (; k < some; ++k) {
+            AddOuterProduct<kRows, kVectors>(d, a, p.aRow, b, sums);
+            ++a;
+            b += columns;
         }
-        a += 4;
-        b += 4 * columns;
-    }
-    for (; k < p.depth; ++k) {
-        AddOuterProduct<kRows, kVectors>(d, a, p.aRow, b, sums);
-        ++a;
-        b += columns;
     }
     for (int r = 0; r < kRows; ++r) {
         for (int v = 0; v < kVectors; ++v) {
-            hn::StoreU(sums[r][v], d, p.c + r * p.cRow + static_cast<int64_t>(static_cast<size_t>(v) * lanes));
+            hn::StoreU(sums[r][v], d, p.c + r * p.cRow + v * cVector);
         }
     }
 }

@@ -7,7 +7,8 @@
 
 namespace tenon::cpu {
 
-// c[r * cRow + n] = start + sum over k of a[r * aRow + k] * b[k * bRow + n], n over the columns of the tile.
+// c[r * cRow + n] = start + sum over k of a[r * aRow + k] * b[k * bRow + n], n over the columns of the tile. Where a and c are images with channels
+// in blocks, k / aDepth * aBlock + k % aDepth takes the place of k in a, and the tile's vectors of columns lie cVector apart in c.
 struct PackedProduct {
     const float* a;
     int64_t aRow;
@@ -16,10 +17,13 @@ struct PackedProduct {
     int64_t depth;
     float* c;
     int64_t cRow;
-    bool continues;     // start with what is in c
-    const float* start; // else with these, one for each column; null: zero
-    const char* next;   // what to fetch meanwhile, `lines` lines of 64 bytes for each four of the depth
-    int64_t lines;
+    bool continues = false;       // start with what is in c
+    const float* start = nullptr; // else with these, one for each column; null: zero
+    const char* next = nullptr;   // what to fetch meanwhile, `lines` lines of 64 bytes for each four of the depth
+    int64_t lines = 0;
+    int64_t aDepth = 0; // 0: all of the depth
+    int64_t aBlock = 0;
+    int64_t cVector = 0; // 0: one behind the other
 };
 
 struct PackedTile {
