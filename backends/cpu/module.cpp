@@ -8,6 +8,7 @@
 #include "backends/cpu/packed_product.h"
 #include "backends/cpu/program.h"
 #include "backends/cpu/simd/steps.h"
+#include "backends/cpu/spatial_mean.h"
 #include "backends/cpu/spread.h"
 #include "backends/cpu/squeeze_excite.h"
 #include "backends/cpu/trailing_norm.h"
@@ -31,6 +32,7 @@ enum : uint64_t {
     kWinogradWeightsTactic = 7,
     kSpreadTactic = 8,
     kConcatTactic = 9,
+    kSpatialMeanTactic = 10,
     kExciteTactic = 16
 };
 
@@ -105,6 +107,11 @@ public:
             checkSpread(task);
             return;
         }
+        if (task.tactic == kSpatialMeanTactic) {
+            checkPorts(task);
+            checkSpatialMean(task);
+            return;
+        }
         if (task.tactic == kConcatTactic) {
             checkPorts(task);
             checkConcat(task);
@@ -143,6 +150,8 @@ public:
             return planSpread(task, shapes);
         case kConcatTactic:
             return planConcat(task, shapes);
+        case kSpatialMeanTactic:
+            return planSpatialMean(task, shapes);
         default:
             return planNode(mTable, task, shapes);
         }
@@ -252,8 +261,8 @@ public:
         }
         if (!isProgram(task.body())) {
             tactics.add(nodeTactic(task));
-            if (task.op() == "concat") {
-                addConcatTactics(task, tactics, reason);
+            if (task.op() == "concat" || isSpatialMean(task.body())) {
+                addOfferedLayouts(task, tactics, reason);
             }
             return Code::kOk;
         }
@@ -359,9 +368,22 @@ private:
         return tactics;
     }
 
-    // In each layout that a neighbour offers.
-    void addConcatTactics(const module::TaskView& task, module::TacticList& tactics, module::Reason& reason) const {
-        std::vector<TnFormat> known{module::linearFormat(task.output(0).rank())};
+    // Of concatenations and means over pixels: one for each layout that a neighbour offers.
+    void addOfferedLayouts(const module::TaskView& task, module::TacticList& tactics, module::Reason& reason) const {
+        const bool isConcat = task.op() == "concat";
+        std::vector<TnFormat> known{module::linearFormat(task.input(0).rank())};
+        const auto add = [&](const TnFormat& from, const TnFormat& to) {
+            module::Tactic tactic =
+                module::linearTactic(task, isConcat ? kConcatTactic : kSpatialMeanTactic,
+                                     isConcat ? "concat" : "mean over pixels", kTraits | sizeTrait(task));
+            for (TnPortFormat& input : tactic.inputs) {
+                input.format = from;
+            }
+            tactic.outputs[0].format = to;
+            if (explained(reason, [&] { mPlanner->check(chosen(task, tactic)); }) == Code::kOk) {
+                tactics.add(tactic);
+            }
+        };
         for (int32_t port = 0; port < task.inputCount(); ++port) {
             for (const TnPortFormat& offered : task.offered(port)) {
                 const auto same = [&](const TnFormat& other) { return module::equal(other, offered.format); };
@@ -369,14 +391,11 @@ private:
                     continue;
                 }
                 known.push_back(offered.format);
-                module::Tactic tactic = module::linearTactic(task, kConcatTactic, "concat", kTraits | sizeTrait(task));
-                for (TnPortFormat& input : tactic.inputs) {
-                    input.format = offered.format;
+                if (!isConcat) {
+                    add(offered.format, module::linearFormat(task.output(0).rank()));
                 }
-                tactic.outputs[0].format = offered.format;
-                const Code code = explained(reason, [&] { mPlanner->check(chosen(task, tactic)); });
-                if (code == Code::kOk) {
-                    tactics.add(tactic);
+                if (task.output(0).rank() == known[0].rank) {
+                    add(offered.format, offered.format);
                 }
             }
         }
