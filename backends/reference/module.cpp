@@ -35,6 +35,7 @@ KernelTable makeTable() {
     addResize(table);
     addEinsum(table);
     addQuantize(table);
+    addIntegerProducts(table);
     addConvert(table);
     return table;
 }

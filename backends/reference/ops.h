@@ -33,6 +33,7 @@ void addGenerate(KernelTable& table);
 void addResize(KernelTable& table);
 void addEinsum(KernelTable& table);
 void addQuantize(KernelTable& table);
+void addIntegerProducts(KernelTable& table);
 void addConvert(KernelTable& table);
 
 } // namespace tenon::reference

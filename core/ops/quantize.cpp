@@ -1,7 +1,9 @@
-// quantize, dequantize: between real numbers and integers (or narrow floats) with a scale and a zero point.
+// quantize, dequantize: between real numbers and integers (or narrow floats) with a scale and a zero point; products of such integers.
 #include "core/ops/infer_rules.h"
 #include "core/ops/op_builder.h"
 #include "core/ops/op_families.h"
+#include "core/ops/op_registry.h"
+#include "core/ops/spatial_window.h"
 
 namespace tenon::ops {
 
@@ -81,6 +83,53 @@ Status inferDequantize(InferContext& context) {
     return support::okStatus();
 }
 
+Status inferDynamicQuantize(InferContext& context) {
+    const TensorType& x = context.input(0).type;
+    if (x.dtype != DataType::kF32) {
+        return invalidArgument("operand 0 must be f32, but is ", ir::nameOf(x.dtype));
+    }
+    TensorType type = x;
+    type.dtype = DataType::kU8;
+    context.setOutput(0, type);
+    context.setOutput(1, tensorOf(DataType::kF32, {}));
+    context.setOutput(2, tensorOf(DataType::kU8, {}));
+    return support::okStatus();
+}
+
+// Two operands of 8 bits, each with a zero point of its type that has at most one dimension.
+Status checkBytes(const InferContext& context) {
+    for (const size_t i : {0, 1}) {
+        const TensorType& type = context.input(i).type;
+        if (type.dtype != DataType::kI8 && type.dtype != DataType::kU8) {
+            return invalidArgument("operand ", i, " must be i8 or u8, but is ", ir::nameOf(type.dtype));
+        }
+        TN_RETURN_IF_ERROR(needSameType(context, i, i + 2));
+        if (context.hasInput(i + 2) && context.input(i + 2).type.rank() > 1) {
+            return support::unsupported("operand ", i + 2, ", a zero point, must have at most 1 dimension, but has ",
+                                        context.input(i + 2).type.rank());
+        }
+    }
+    return support::okStatus();
+}
+
+// What the op on real numbers says of the shapes, of operands that count as i32.
+Status inferAs(InferContext& context, std::string_view op) {
+    TN_RETURN_IF_ERROR(checkBytes(context));
+    std::vector<InferInput> inputs{context.input(0), context.input(1)};
+    for (InferInput& input : inputs) {
+        input.type.dtype = DataType::kI32;
+        input.constant = nullptr;
+    }
+    const OpRegistry& registry = OpRegistry::builtin();
+    InferContext real(context.attributes(), std::move(inputs), 1, context.pool());
+    TN_RETURN_IF_ERROR(registry.infer(*registry.find(op), real));
+    context.setOutput(0, real.outputs()[0].type);
+    return support::okStatus();
+}
+
+Status inferMatmulInteger(InferContext& context) { return inferAs(context, "matmul"); }
+Status inferConvInteger(InferContext& context) { return inferAs(context, "conv"); }
+
 } // namespace
 
 std::vector<OpDef> quantizeOps() {
@@ -101,6 +150,25 @@ std::vector<OpDef> quantizeOps() {
             .integer("axis", 1, "of scale and zero point with several elements")
             .dtype("to", std::nullopt, "absent: the type of zero_point, or u8 without one")
             .build(inferQuantize));
+    ops.push_back(OpBuilder("dynamic_quantize",
+                            "Quantises to u8 with the scale and zero point that the range of x, which is made to hold "
+                            "0, asks for: scale = (max - min) / 255, zero_point = -min / scale rounded and clamped.")
+                      .input("x")
+                      .outputs(3, 3)
+                      .build(inferDynamicQuantize));
+    ops.push_back(OpBuilder("matmul_integer", "matmul of a - a_zero and b - b_zero, in i32.")
+                      .input("a", "i8 or u8")
+                      .input("b", "i8 or u8")
+                      .optionalInput("a_zero", "one element, or one per row of a; absent: 0")
+                      .optionalInput("b_zero", "one element, or one per column of b; absent: 0")
+                      .build(inferMatmulInteger));
+    OpBuilder conv("conv_integer", "conv of x - x_zero and w - w_zero, in i32.");
+    conv.input("x", "i8 or u8")
+        .input("w", "i8 or u8")
+        .optionalInput("x_zero", "one element; absent: 0")
+        .optionalInput("w_zero", "one element, or one per output channel; absent: 0")
+        .integer("group", 1, "as of conv", kPositive);
+    ops.push_back(addWindowAttributes(conv).build(inferConvInteger));
     return ops;
 }
 

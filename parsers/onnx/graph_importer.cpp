@@ -312,11 +312,12 @@ GraphImporter::Route GraphImporter::routeOf(const NodeProto& proto) const {
         route.plugin = creator;
         return route;
     }
-    if (isStandard(proto.domain())) {
-        route.builtin = builtinImporters().find(proto.op_type(), mContext.opset(proto.domain()), route.known);
-        if (route.builtin) {
-            return route;
-        }
+    const int64_t opset = mContext.opset(proto.domain());
+    route.builtin = isStandard(proto.domain()) ? builtinImporters().find(proto.op_type(), opset, route.known)
+                                               : builtinImporters().find(cat(proto.domain(), "::", proto.op_type()),
+                                                                         std::max<int64_t>(opset, 1), route.known);
+    if (route.builtin) {
+        return route;
     }
     if ((route.foreign = foreign(mOptions.moduleImporters, proto, false)) != nullptr) {
         return route;

@@ -34,6 +34,8 @@ const ImporterTable& builtinImporters() {
         addGenerateImporters(made);
         addResizeImporters(made);
         addQuantizeImporters(made);
+        addQuantizedImporters(made);
+        addMicrosoftImporters(made);
         return made;
     }();
     return table;

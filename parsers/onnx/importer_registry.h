@@ -26,7 +26,7 @@ private:
     std::map<std::string, std::map<int64_t, Importer>> mImporters;
 };
 
-// The importers of the standard domain. Made on first use, then constant.
+// The importers of the standard domain, and of others as "com.microsoft::QGemm". Made on first use, then constant.
 const ImporterTable& builtinImporters();
 
 // One function per family file in ops/.
@@ -41,5 +41,7 @@ void addIndexImporters(ImporterTable& table);
 void addGenerateImporters(ImporterTable& table);
 void addResizeImporters(ImporterTable& table);
 void addQuantizeImporters(ImporterTable& table);
+void addQuantizedImporters(ImporterTable& table);
+void addMicrosoftImporters(ImporterTable& table);
 
 } // namespace tenon::onnx

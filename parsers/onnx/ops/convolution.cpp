@@ -1,14 +1,12 @@
 // Convolutions and pooling.
 #include "parsers/onnx/importer_registry.h"
+#include "parsers/onnx/ops/window.h"
 #include "parsers/onnx/text.h"
 
 namespace tenon::onnx {
 
-namespace {
-
 using nvonnxparser::ErrorCode;
 
-// Number of spatial dimensions, or -1 with the reason set.
 int32_t spatialRank(NodeImport& node, ITensor* x) {
     int32_t rank = node.rank(x);
     if (x && rank < 3) {
@@ -19,7 +17,6 @@ int32_t spatialRank(NodeImport& node, ITensor* x) {
     return rank - 2;
 }
 
-// Attributes that windows share. Every list is checked for its length here, so that the message can name the attribute.
 bool addWindow(NodeImport& node, Attributes& attributes, int32_t spatial, bool dilations) {
     auto list = [&](const char* onnx, const char* name, size_t length) {
         if (!node.has(onnx)) {
@@ -50,6 +47,35 @@ bool addWindow(NodeImport& node, Attributes& attributes, int32_t spatial, bool d
     }
     return list("pads", "pads", 2 * count);
 }
+
+bool addKernel(NodeImport& node, Attributes& attributes, int32_t spatial) {
+    std::vector<int64_t> kernel = node.integers("kernel_shape");
+    if (kernel.size() != static_cast<size_t>(spatial)) {
+        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR,
+                         cat("attribute 'kernel_shape' has ", kernel.size(), " entries, ", spatial, " are needed"));
+    }
+    attributes.with("kernel", kernel);
+    return true;
+}
+
+ITensor* channelsFirst(NodeImport& node, ITensor* x, int32_t spatial) {
+    std::vector<int64_t> order{0, spatial + 1};
+    for (int32_t d = 1; d <= spatial; ++d) {
+        order.push_back(d);
+    }
+    return node.add("transpose", {x}, Attributes().with("perm", order));
+}
+
+ITensor* channelsLast(NodeImport& node, ITensor* x, int32_t spatial) {
+    std::vector<int64_t> order{0};
+    for (int32_t d = 2; d <= spatial + 1; ++d) {
+        order.push_back(d);
+    }
+    order.push_back(1);
+    return node.add("transpose", {x}, Attributes().with("perm", order));
+}
+
+namespace {
 
 bool conv(NodeImport& node) {
     ITensor* x = node.input(0);
@@ -89,15 +115,9 @@ bool convTranspose(NodeImport& node) {
 bool pool(NodeImport& node, const char* op, Attributes attributes, bool indices) {
     ITensor* x = node.input(0);
     int32_t spatial = spatialRank(node, x);
-    if (spatial < 0 || !addWindow(node, attributes, spatial, true)) {
+    if (spatial < 0 || !addWindow(node, attributes, spatial, true) || !addKernel(node, attributes, spatial)) {
         return false;
     }
-    std::vector<int64_t> kernel = node.integers("kernel_shape");
-    if (kernel.size() != static_cast<size_t>(spatial)) {
-        return node.fail(ErrorCode::kUNSUPPORTED_NODE_ATTR,
-                         cat("attribute 'kernel_shape' has ", kernel.size(), " entries, ", spatial, " are needed"));
-    }
-    attributes.with("kernel", kernel);
     std::vector<ITensor*> outputs = node.addMany(op, {x}, attributes, indices ? 2 : 1);
     if (outputs.empty() || !node.output(0, outputs[0])) {
         return false;

@@ -47,6 +47,9 @@ bool dequantizeLinear(NodeImport& node) {
 void addQuantizeImporters(ImporterTable& table) {
     table.add("QuantizeLinear", 10, quantizeLinear);
     table.add("DequantizeLinear", 10, dequantizeLinear);
+    // As the standard's, for element types that its older opsets lack.
+    table.add("com.microsoft::QuantizeLinear", 1, quantizeLinear);
+    table.add("com.microsoft::DequantizeLinear", 1, dequantizeLinear);
 }
 
 } // namespace tenon::onnx
