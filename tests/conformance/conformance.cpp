@@ -188,8 +188,8 @@ std::string tryTactic(const ModuleTables& tables, const Case& from, const BuiltT
     if (std::string wrong = compare(from, task, single, expected); !wrong.empty()) {
         return wrong;
     }
-    const RunResult team =
-        runTactic(tables, from, task, tactic, inputs, {options.threads, false, options.time, true, kept});
+    const RunResult team = runTactic(tables, from, task, tactic, inputs,
+                                     {.threads = options.threads, .time = options.time, .record = true, .kept = kept});
     if (!team.error.empty()) {
         return module::text("with ", options.threads, " threads: ", team.error);
     }
@@ -207,7 +207,7 @@ std::string tryTactic(const ModuleTables& tables, const Case& from, const BuiltT
     }
     if (aliases) {
         const RunResult inPlace =
-            runTactic(tables, from, task, tactic, inputs, {options.threads, true, false, false, kept});
+            runTactic(tables, from, task, tactic, inputs, {.threads = options.threads, .inPlace = true, .kept = kept});
         if (!inPlace.error.empty()) {
             return "in place: " + inPlace.error;
         }
