@@ -10,7 +10,8 @@ HostEvaluator::make(std::shared_ptr<const registry::RegistrySnapshot> snapshot) 
     evaluator->mContext.options = &evaluator->mOptions;
     TN_ASSIGN_OR_RETURN(evaluator->mContext.targets,
                         describeTargets(*evaluator->mContext.snapshot, evaluator->mOptions));
-    evaluator->mOracle.stayOnHost();
+    evaluator->mOracle.emplace(evaluator->mContext);
+    evaluator->mOracle->stayOnHost();
     return evaluator;
 }
 

@@ -6,6 +6,7 @@
 #include "core/schedule/oracle.h"
 
 #include <memory>
+#include <optional>
 
 namespace tenon::schedule {
 
@@ -16,15 +17,15 @@ public:
     make(std::shared_ptr<const registry::RegistrySnapshot> snapshot);
 
     support::Result<std::vector<ir::ConstantPtr>> evaluate(const ir::Node& node) override {
-        return mOracle.evaluate(node);
+        return mOracle->evaluate(node);
     }
 
 private:
-    HostEvaluator() : mOracle(mContext) {}
+    HostEvaluator() = default;
 
     BuildOptions mOptions;
     BuildContext mContext;
-    Oracle mOracle;
+    std::optional<Oracle> mOracle; // of the context as it is when complete
 };
 
 } // namespace tenon::schedule
