@@ -4,6 +4,7 @@
 #include "backends/common/task_kernel.h"
 #include "backends/cpu/concat.h"
 #include "backends/cpu/depthwise.h"
+#include "backends/cpu/embedding.h"
 #include "backends/cpu/ops.h"
 #include "backends/cpu/packed_product.h"
 #include "backends/cpu/program.h"
@@ -33,7 +34,8 @@ enum : uint64_t {
     kSpreadTactic = 8,
     kConcatTactic = 9,
     kSpatialMeanTactic = 10,
-    kExciteTactic = 16
+    kExciteTactic = 16,
+    kEmbeddingTactic = 17
 };
 
 KernelTable makeTable() {
@@ -97,6 +99,12 @@ public:
             checkExcite(task);
             return;
         }
+        if (task.tactic == kEmbeddingTactic && isEmbedding(task.body)) {
+            checkPorts(task);
+            checkLinear(task);
+            checkEmbedding(task);
+            return;
+        }
         if (task.tactic == kWinogradTactic && beginsWithWinograd(task.body)) {
             checkPorts(task);
             checkWinograd(task);
@@ -142,6 +150,8 @@ public:
             return planDepthwise(task, shapes);
         case kExciteTactic:
             return planExcite(task, shapes);
+        case kEmbeddingTactic:
+            return planEmbedding(task, shapes);
         case kWinogradTactic:
             return planWinograd(task, shapes);
         case kWinogradWeightsTactic:
@@ -214,6 +224,9 @@ public:
         if (isExcite(task.body())) {
             return explained(reason, [&] { mPlanner->check(chosen(task, exciteTactic(task, nullptr))); });
         }
+        if (isEmbedding(task.body())) {
+            return explained(reason, [&] { mPlanner->check(chosen(task, embeddingTactic(task))); });
+        }
         if (isPackable(task) && (!task.isSingleNode() || !mPlanner->knows(task.op()))) {
             return explained(reason, [&] { packedTactics(task); });
         }
@@ -221,7 +234,7 @@ public:
             for (size_t n = 0; n < task.body().nodeCount(); ++n) {
                 if (!isPointwise(task.body().node(n).op())) {
                     return reason.unsupported("a region of several ops must be pointwise, a sum and its norm, "
-                                              "squeeze-and-excite, or a product "
+                                              "an embedding, squeeze-and-excite, or a product "
                                               "with constant weights and what follows it; ",
                                               task.body().node(n).op(), " fits none");
                 }
@@ -244,6 +257,10 @@ public:
             for (const TnFormat& format : exciteLayouts(task)) {
                 tactics.add(exciteTactic(task, &format));
             }
+            return Code::kOk;
+        }
+        if (isEmbedding(task.body())) {
+            tactics.add(embeddingTactic(task));
             return Code::kOk;
         }
         if (isPackable(task)) {
@@ -323,6 +340,10 @@ private:
 
     static module::Tactic sumAndNormTactic(const module::TaskView& task) {
         return module::linearTactic(task, kSumAndNormTactic, "sum and norm", kTraits | sizeTrait(task));
+    }
+
+    static module::Tactic embeddingTactic(const module::TaskView& task) {
+        return module::linearTactic(task, kEmbeddingTactic, "embedding", kTraits | sizeTrait(task));
     }
 
     static module::Tactic exciteTactic(const module::TaskView& task, const TnFormat* format) {

@@ -2,6 +2,7 @@
 
 #include "backends/common/task_kernel.h"
 #include "backends/cuda/cubin_cache.h"
+#include "backends/cuda/embedding_region.h"
 #include "backends/cuda/excite_region.h"
 #include "backends/cuda/op_table.h"
 #include "backends/cuda/pointwise.h"
@@ -63,21 +64,21 @@ public:
             return reason.invalidArgument("convert without its two formats");
         }
         return explained(reason, [&] {
-            const module::Tactic tactic = isExciteRegion(task.body())
-                                              ? exciteTactic(target, task, kOwnTypes, kLinearLayout)
-                                              : tacticOf(target, task, kOwnTypes, kLinearLayout);
+            const module::Tactic tactic = tacticOf(target, task, kOwnTypes, kLinearLayout);
             checkTask({task.body(), tactic.id, tactic.inputs, tactic.outputs});
         });
     }
 
     module::Code enumerate(const module::TargetView& target, const module::TaskView& task, module::TacticList& tactics,
                            module::Reason&) const override {
-        if (isExciteRegion(task.body())) {
+        if (isExciteRegion(task.body()) || isEmbeddingRegion(task.body())) {
             for (const uint64_t types : {kOwnTypes, kHalfTypes, kBrainTypes}) {
                 if (types == kOwnTypes ||
                     (task.output(0).dtype() == TN_F32 && task.mayComputeIn(types == kHalfTypes ? TN_F16 : TN_BF16))) {
-                    tactics.add(exciteTactic(target, task, types, kLinearLayout));
-                    tactics.add(exciteTactic(target, task, types, kChannelsLastLayout));
+                    tactics.add(tacticOf(target, task, types, kLinearLayout));
+                    if (isExciteRegion(task.body())) {
+                        tactics.add(exciteTactic(target, task, types, kChannelsLastLayout));
+                    }
                 }
             }
             return module::Code::kOk;

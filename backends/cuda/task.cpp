@@ -1,6 +1,7 @@
 #include "backends/cuda/task.h"
 
 #include "backends/common/ports.h"
+#include "backends/cuda/embedding_region.h"
 #include "backends/cuda/excite_region.h"
 #include "backends/cuda/norm_region.h"
 #include "backends/cuda/op_table.h"
@@ -15,7 +16,8 @@ using module::NodeView;
 
 // Of pointwise ops.
 bool isRegion(const GraphView& body) {
-    return !isNormRegion(body) && !isExciteRegion(body) && (body.nodeCount() != 1 || isPointwise(body.node(0).op()));
+    return !isNormRegion(body) && !isExciteRegion(body) && !isEmbeddingRegion(body) &&
+           (body.nodeCount() != 1 || isPointwise(body.node(0).op()));
 }
 
 // A port's layout: linear, or channels innermost where the op follows that.
@@ -87,6 +89,10 @@ void checkTask(const Task& task) {
         checkExciteRegion(task);
         return;
     }
+    if (isEmbeddingRegion(body)) {
+        checkEmbeddingRegion(task);
+        return;
+    }
     const bool region = isRegion(body);
     const OpEntry* first = nullptr;
     bool reducible = true;
@@ -95,8 +101,9 @@ void checkTask(const Task& task) {
         const NodeView node = body.node(n);
         const OpEntry& entry = OpTable::instance().require(node);
         if (region && !isPointwise(node.op())) {
-            refuse("a region with ", node.op(),
-                   "; regions of pointwise ops, of a sum and its norm, or of squeeze-and-excite, only");
+            refuse(
+                "a region with ", node.op(),
+                "; regions of pointwise ops, of a sum and its norm, of an embedding, or of squeeze-and-excite, only");
         }
         reducible = reducible && entry.reducible;
         channelsLast = channelsLast && entry.channelsLast;
@@ -164,6 +171,9 @@ std::string sourceOfTask(const Task& task) {
     if (isExciteRegion(task.body)) {
         return printExciteRegion(task, needsWideIndex(task.body));
     }
+    if (isEmbeddingRegion(task.body)) {
+        return printEmbeddingRegion(task, needsWideIndex(task.body));
+    }
     const NodeView node = task.body.node(0);
     return OpTable::instance().find(node.op())->print(typesOf(task, node));
 }
@@ -219,6 +229,10 @@ DevicePlan planTask(const Task& task, const PortShapes& shapes) {
     }
     if (isExciteRegion(task.body)) {
         planExciteRegion(task, shapes, plan);
+        return plan;
+    }
+    if (isEmbeddingRegion(task.body)) {
+        planEmbeddingRegion(task, shapes, plan);
         return plan;
     }
     const NodeView node = task.body.node(0);

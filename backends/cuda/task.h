@@ -1,4 +1,4 @@
-// A task of this module: single nodes, pointwise regions, a sum with its norm, squeeze-and-excite; its checks, its source and its plan.
+// A task of this module: single nodes, pointwise regions, a sum with its norm, embeddings, squeeze-and-excite; its checks, its source and its plan.
 //
 // Who uses it: the provider (checks, source) and the kernel runtime (checks, plan). What it must not know: NVRTC, CUDA.
 #pragma once

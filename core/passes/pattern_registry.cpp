@@ -13,6 +13,7 @@ const std::vector<Pattern>& allPatterns() {
          findNormalizations},
         {"pattern_attention", "scaled dot-product attention in primitives, with the transposes around", findAttentions},
         {"pattern_sibling_products", "products of one value with several weights of one shape", findSiblingProducts},
+        {"pattern_embedding", "rows of tables added up, with the norm of the sum", findEmbeddings},
         {"pattern_squeeze_excite", "channels weighed by two products of their means", findSqueezeExcites},
     };
     return kPatterns;

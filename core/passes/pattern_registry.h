@@ -23,6 +23,7 @@ void findNormalizations(const ir::Graph& graph, const ops::OpRegistry& ops, std:
 void findAttentions(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 void findSiblingProducts(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 void findSqueezeExcites(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
+void findEmbeddings(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 void findEpilogues(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 
 // What patterns ask of nodes.

@@ -121,6 +121,20 @@ struct AxisArgs {
     int p; // lp_norm
 };
 
+// Operands: data and indices of each addend in turn, then scale and bias; results: the sum, its norm.
+constexpr int kMostAddends = 4;
+constexpr int kEmbeddingScale = 2 * kMostAddends;
+constexpr int kEmbeddingBias = kEmbeddingScale + 1;
+struct EmbeddingArgs {
+    Operands operands;
+    I64 rows;
+    int rank; // of the rows
+    I64 dims[kTensorDims];
+    I64 strides[kMostAddends][kTensorDims];
+    I64 extents[kMostAddends]; // rows of each table
+    double epsilon;
+};
+
 struct ExciteArgs {
     Operands operands;
     I64 batch;
