@@ -4,7 +4,7 @@
 //   flatten, squeeze, unsqueeze and reshape are reshapes to explicit extents
 //   constants are the right operand of commutative ops and comparisons
 //   auto_pad is explicit padding where the extents that decide it are known (canonicalize_window.h)
-//   x - c is x + (-c), x / c is x * (1 / c) where that is exact; x^2 is x * x
+//   x - c is x + (-c), x / c is x * (1 / c) where that is exact, 1 / x is the reciprocal; x^2 is x * x
 //   identity and what amounts to it disappears: x * 1, x / 1, x - 0, x^1, concat of one, a clip without bounds
 #include "core/passes/canonicalize_window.h"
 #include "core/passes/rewriter.h"
@@ -256,7 +256,22 @@ private:
 
     // --- Arithmetic ------------------------------------------------------------------------------------------------------
 
+    // 1 / x
+    bool asReciprocal(Node& node) {
+        Value* const x = node.op() == "binary.div" ? node.input(1) : nullptr;
+        const auto one = x != nullptr ? splatOf(node.input(0)) : std::nullopt;
+        if (!one || *one != 1 || x->constant() != nullptr || !ir::isFloat(x->type().dtype) ||
+            !sameShape(mRewriter.pool(), x->type(), node.output(0)->type())) {
+            return false;
+        }
+        mRewriter.replace(node, mRewriter.makeInstead(node, "unary.recip", {x}));
+        return true;
+    }
+
     bool simplerArithmetic(Node& node) {
+        if (asReciprocal(node)) {
+            return true;
+        }
         if (node.inputs().size() != 2 || node.input(0) == nullptr || node.input(1) == nullptr ||
             node.input(1)->constant() == nullptr || node.input(0)->constant() != nullptr) {
             return false;

@@ -57,6 +57,7 @@ support::Result<bool> shapeSimplify(PassContext& context);
 support::Result<bool> commonSubexpressions(PassContext& context);
 support::Result<bool> deadCode(PassContext& context);
 support::Result<bool> recogniseActivations(PassContext& context);
+support::Result<bool> recogniseNorms(PassContext& context);
 support::Result<bool> foldPadding(PassContext& context);
 support::Result<bool> foldBatchNorm(PassContext& context);
 support::Result<bool> splitProducts(PassContext& context);

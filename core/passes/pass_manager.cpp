@@ -28,6 +28,7 @@ const std::vector<Pass>& allPasses() {
         {"shape_simplify", "casts, expansions, slices and the like that change nothing disappear", shapeSimplify},
         {"recognise_activations", "activations written out in arithmetic become the op that they are",
          recogniseActivations},
+        {"recognise_norms", "group normalisation written as instance normalisation becomes the op", recogniseNorms},
         {"fold_padding", "zeros around an image become the padding of the convolution that reads it", foldPadding},
         {"fold_batch_norm", "per-channel scales and shifts by constants move into weights", foldBatchNorm, true},
         {"split_products", "products whose columns are cut apart become several with a share of the weights",

@@ -247,16 +247,20 @@ private:
     // Of a value that is another times a number: takes the node in.
     bool scaledValue(const Value& value, std::vector<Node*>& nodes, double& scale) const {
         Node* const node = value.producer();
-        if (node == nullptr || (node->op() != "binary.mul" && node->op() != "binary.div") ||
+        const bool isSum = node != nullptr && node->op() == "binary.add"; // Paddle adds a zero to what it scales
+        if (node == nullptr || (node->op() != "binary.mul" && node->op() != "binary.div" && !isSum) ||
             readerOf(value) == nullptr) {
             return false;
         }
         const auto scaled = withNumber(*node);
+        if (isSum && (!scaled || scaled->number != 0)) {
+            return false;
+        }
         if (!scaled || (node->op() == "binary.div" && (node->input(0) != scaled->value || scaled->number == 0)) ||
             !passes::sameShape(mGraph.pool(), scaled->value->type(), value.type())) {
             return false;
         }
-        scale *= node->op() == "binary.mul" ? scaled->number : 1 / scaled->number;
+        scale *= isSum ? 1 : node->op() == "binary.mul" ? scaled->number : 1 / scaled->number;
         nodes.push_back(node);
         return true;
     }

@@ -31,7 +31,12 @@ public:
 private:
     bool isLink(const Node& node) const {
         return isMovement(mRewriter.pool(), node) && !node.output(0)->quantization() &&
-               node.input(0)->constant() == nullptr;
+               node.input(0)->constant() == nullptr && !leadsToExpand(node);
+    }
+    // What gives a tensor dimensions to be repeated along stays with the repetition: patterns know the two together.
+    static bool leadsToExpand(const Node& node) {
+        const Value& value = *node.output(0);
+        return node.op() == "reshape" && value.uses().size() == 1 && value.uses()[0].node->op() == "expand";
     }
     bool goesOn(const Node& node) const {
         const Value& value = *node.output(0);

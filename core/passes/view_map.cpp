@@ -278,8 +278,8 @@ Movement ViewMap::movement() const {
         movement.transposes = true;
         movement.reshapesBefore = !same(movement.before, sourceDims);
         movement.reshapesAfter = !same(extents(to), viewDims);
-        if (!best.transposes ||
-            std::make_tuple(movement.nodes(), movement.moved()) < std::make_tuple(best.nodes(), best.moved())) {
+        if (!best.transposes || std::make_tuple(movement.nodes(), movement.moved(), movement.perm.size()) <
+                                    std::make_tuple(best.nodes(), best.moved(), best.perm.size())) {
             best = std::move(movement);
         }
     };

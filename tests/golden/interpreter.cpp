@@ -1,12 +1,12 @@
 #include "tests/golden/interpreter.h"
 
 #include "core/ir/half.h"
+#include "tests/golden/interpreter_movement.h"
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <numbers>
-#include <numeric>
 
 namespace tenon::golden {
 
@@ -15,27 +15,6 @@ using support::Result;
 
 namespace {
 
-using Dims = std::vector<int64_t>;
-
-int64_t countOf(const Dims& dims) { return std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>()); }
-
-Dims coordinateOf(int64_t index, const Dims& dims) {
-    Dims at(dims.size());
-    for (size_t i = dims.size(); i-- > 0;) {
-        at[i] = index % dims[i];
-        index /= dims[i];
-    }
-    return at;
-}
-
-int64_t indexOf(const Dims& at, const Dims& dims) {
-    int64_t index = 0;
-    for (size_t i = 0; i < dims.size(); ++i) {
-        index = index * dims[i] + at[i];
-    }
-    return index;
-}
-
 // The element that broadcasts to a coordinate of a larger shape.
 double broadcastAt(const Tensor& tensor, const Dims& at) {
     Dims own(at.end() - static_cast<std::ptrdiff_t>(tensor.dims.size()), at.end());
@@ -43,16 +22,6 @@ double broadcastAt(const Tensor& tensor, const Dims& at) {
         own[i] = tensor.dims[i] == 1 ? 0 : own[i];
     }
     return tensor.values[static_cast<size_t>(indexOf(own, tensor.dims))];
-}
-
-Tensor generate(Dims dims, const std::function<double(const Dims&)>& element) {
-    Tensor result;
-    const int64_t count = countOf(dims);
-    for (int64_t i = 0; i < count; ++i) {
-        result.values.push_back(element(coordinateOf(i, dims)));
-    }
-    result.dims = std::move(dims);
-    return result;
 }
 
 using Pointwise = double (*)(double, double, double);
@@ -175,65 +144,6 @@ Tensor concat(const Node& node, const std::vector<const Tensor*>& inputs, const 
     });
 }
 
-// The elements of x at starts, starts + steps, ...
-Tensor cutOut(const Tensor& x, const Dims& starts, const Dims& steps, const Dims& dims) {
-    return generate(dims, [&](Dims at) {
-        for (size_t i = 0; i < at.size(); ++i) {
-            at[i] = starts[i] + at[i] * steps[i];
-        }
-        return x.values[static_cast<size_t>(indexOf(at, x.dims))];
-    });
-}
-
-std::vector<Tensor> split(const Node& node, const Tensor& x, const std::vector<int64_t>& symbols) {
-    int64_t axis = node.attributes().intOr("axis", 0);
-    axis += axis < 0 ? static_cast<int64_t>(x.dims.size()) : 0;
-    std::vector<Tensor> parts;
-    Dims starts(x.dims.size(), 0);
-    for (const ir::Value* output : node.outputs()) {
-        parts.push_back(
-            cutOut(x, starts, Dims(x.dims.size(), 1), extentsOf(node.graph()->pool(), output->type(), symbols)));
-        starts[static_cast<size_t>(axis)] += parts.back().dims[static_cast<size_t>(axis)];
-    }
-    return parts;
-}
-
-Result<Tensor> slice(const Node& node, const Tensor& x, const Dims& dims, const std::vector<int64_t>& symbols) {
-    const auto* const starts = node.attributes().get<ir::DimList>("starts");
-    Dims axes = node.attributes().intsOr("axes", {});
-    if (starts == nullptr) {
-        return support::unsupported("the interpreter does not know slices whose starts are an operand");
-    }
-    const Dims steps = node.attributes().intsOr("steps", Dims(starts->dims.size(), 1));
-    for (size_t i = axes.size(); i < starts->dims.size(); ++i) {
-        axes.push_back(static_cast<int64_t>(i));
-    }
-    Dims from(x.dims.size(), 0);
-    Dims by(x.dims.size(), 1);
-    for (size_t i = 0; i < axes.size(); ++i) {
-        const auto axis = static_cast<size_t>(axes[i] < 0 ? axes[i] + static_cast<int64_t>(x.dims.size()) : axes[i]);
-        const int64_t start = node.graph()->pool().evaluate(starts->dims[i], symbols);
-        by[axis] = steps[i];
-        from[axis] =
-            std::clamp<int64_t>(start < 0 ? start + x.dims[axis] : start, 0, x.dims[axis] - (steps[i] < 0 ? 1 : 0));
-    }
-    return cutOut(x, from, by, dims);
-}
-
-Tensor gather(const Node& node, const Tensor& x, const Tensor& indices, const Dims& dims) {
-    int64_t axis = node.attributes().intOr("axis", 0);
-    axis += axis < 0 ? static_cast<int64_t>(x.dims.size()) : 0;
-    return generate(dims, [&](const Dims& at) {
-        const auto begin = at.begin() + axis;
-        const auto end = begin + static_cast<std::ptrdiff_t>(indices.dims.size());
-        const double index = indices.values[static_cast<size_t>(indexOf(Dims(begin, end), indices.dims))];
-        Dims from(at.begin(), begin);
-        from.push_back(static_cast<int64_t>(index) + (index < 0 ? x.dims[static_cast<size_t>(axis)] : 0));
-        from.insert(from.end(), end, at.end());
-        return x.values[static_cast<size_t>(indexOf(from, x.dims))];
-    });
-}
-
 Tensor matmul(const Node& node, const Tensor& a, const Tensor& b, const Dims& dims) {
     const bool transA = node.attributes().intOr("trans_a", 0) != 0;
     const bool transB = node.attributes().intOr("trans_b", 0) != 0;
@@ -328,6 +238,33 @@ Tensor normalize(const Node& node, const std::vector<const Tensor*>& in) {
         y *= in.size() > 1 && in[1] != nullptr ? broadcastAt(*in[1], at) : 1.0;
         return y + (in.size() > 2 && in[2] != nullptr ? broadcastAt(*in[2], at) : 0.0);
     });
+}
+
+// Over blocks of neighbouring channels and all that is behind them.
+Tensor normalizeGroups(const Node& node, const std::vector<const Tensor*>& inputs) {
+    const Tensor& x = *inputs[0];
+    const int64_t groups = node.attributes().intOr("groups", x.dims[1]);
+    const int64_t block = countOf(x.dims) / x.dims[0] / groups;
+    const int64_t perChannel = countOf(x.dims) / x.dims[0] / x.dims[1];
+    Tensor result = x;
+    for (int64_t begin = 0; begin < countOf(x.dims); begin += block) {
+        double mean = 0;
+        double variance = 0;
+        for (int64_t i = begin; i < begin + block; ++i) {
+            mean += x.values[static_cast<size_t>(i)] / static_cast<double>(block);
+        }
+        for (int64_t i = begin; i < begin + block; ++i) {
+            variance += std::pow(x.values[static_cast<size_t>(i)] - mean, 2) / static_cast<double>(block);
+        }
+        for (int64_t i = begin; i < begin + block; ++i) {
+            const auto channel = static_cast<size_t>(i / perChannel % x.dims[1]);
+            double& y = result.values[static_cast<size_t>(i)];
+            y = (y - mean) / std::sqrt(variance + node.attributes().floatOr("epsilon", 1e-5)) *
+                    inputs[1]->values[channel] +
+                inputs[2]->values[channel];
+        }
+    }
+    return result;
 }
 
 // One element of the output at a time.
@@ -469,6 +406,9 @@ Result<std::vector<Tensor>> computeNode(const Node& node, const std::vector<cons
     }
     if (op == "layer_norm" || op == "rms_norm") {
         return std::vector<Tensor>{normalize(node, inputs)};
+    }
+    if (op == "instance_norm" || op == "group_norm") {
+        return std::vector<Tensor>{normalizeGroups(node, inputs)};
     }
     if (op == "attention") {
         return std::vector<Tensor>{attention(node, inputs, dims)};
