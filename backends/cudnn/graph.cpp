@@ -66,42 +66,6 @@ void addConvolution(Builder& builder, const CudnnApi& api, const Operation& oper
     builder.add(std::move(made));
 }
 
-void addPool(Builder& builder, const CudnnApi& api, const Operation& operation, const Geometry& geometry,
-             const Descriptor* x, const Descriptor* y) {
-    Descriptor& how = *builder.keep(std::make_unique<Descriptor>(api, CUDNN_BACKEND_RESAMPLE_DESCRIPTOR));
-    const cudnnDataType_t math = CUDNN_DATA_FLOAT;
-    const bool max = operation.kind == Kind::kMaxPool;
-    const cudnnResampleMode_t mode = max                      ? CUDNN_RESAMPLE_MAXPOOL
-                                     : operation.countPadding ? CUDNN_RESAMPLE_AVGPOOL_INCLUDE_PADDING
-                                                              : CUDNN_RESAMPLE_AVGPOOL_EXCLUDE_PADDING;
-    const cudnnPaddingMode_t padding = max ? CUDNN_NEG_INF_PAD : CUDNN_ZERO_PAD;
-    const kernels::Window& window = geometry.window;
-    const auto rank = static_cast<int64_t>(window.rank());
-    // The library takes these as fractions.
-    const auto fractions = [&](cudnnBackendAttributeName_t name, const Dims& values) {
-        std::vector<cudnnFraction_t> list;
-        for (const int64_t value : values) {
-            list.push_back({value, 1});
-        }
-        how.set(name, CUDNN_TYPE_FRACTION, list.data(), rank);
-    };
-    how.set(CUDNN_ATTR_RESAMPLE_MODE, CUDNN_TYPE_RESAMPLE_MODE, &mode);
-    how.set(CUDNN_ATTR_RESAMPLE_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, &math);
-    how.set(CUDNN_ATTR_RESAMPLE_PADDING_MODE, CUDNN_TYPE_PADDING_MODE, &padding);
-    how.setInt(CUDNN_ATTR_RESAMPLE_SPATIAL_DIMS, rank);
-    fractions(CUDNN_ATTR_RESAMPLE_PRE_PADDINGS, window.padBegin);
-    fractions(CUDNN_ATTR_RESAMPLE_POST_PADDINGS, window.padEnd);
-    fractions(CUDNN_ATTR_RESAMPLE_STRIDES, window.strides);
-    fractions(CUDNN_ATTR_RESAMPLE_WINDOW_DIMS, window.kernel);
-    how.finalize();
-    auto made = std::make_unique<Descriptor>(api, CUDNN_BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR);
-    made->setDescriptor(CUDNN_ATTR_OPERATION_RESAMPLE_FWD_DESC, how);
-    made->setDescriptor(CUDNN_ATTR_OPERATION_RESAMPLE_FWD_XDESC, *x);
-    made->setDescriptor(CUDNN_ATTR_OPERATION_RESAMPLE_FWD_YDESC, *y);
-    made->finalize();
-    builder.add(std::move(made));
-}
-
 // Number of operations that a step is; hard swish and its kind are several.
 struct Activation {
     cudnnPointwiseMode_t mode = CUDNN_POINTWISE_RELU_FWD;
@@ -205,11 +169,7 @@ Graph buildGraph(const Place& place, const Operation& operation, const std::vect
     const Descriptor* result = builder.tensor(kOutputUid, cudnnTypeOf(ports.output.dtype), geometry.y, strides);
     const Descriptor* value = steps.empty() ? result : between();
     const Descriptor* x = input(operation.x, geometry.x);
-    if (operation.isPool()) {
-        addPool(builder, *place.api, operation, geometry, x, value);
-    } else {
-        addConvolution(builder, *place.api, operation, geometry, x, input(operation.w, geometry.w), value);
-    }
+    addConvolution(builder, *place.api, operation, geometry, x, input(operation.w, geometry.w), value);
     for (size_t i = 0; i < steps.size(); ++i) {
         const Step& step = steps[i];
         const Descriptor* made = i + 1 == steps.size() ? result : between();

@@ -1,4 +1,4 @@
-// The module "cudnn": a provider for convolutions, deconvolutions and pooling with what follows them, and the kernel runtime that runs plans.
+// The module "cudnn": a provider for convolutions and deconvolutions with what follows them, and for attention, and the kernel runtime that runs plans.
 #include "backends/common/task_kernel.h"
 #include "backends/cudnn/kernel.h"
 #include "backends/nvidia/driver.h"
@@ -123,16 +123,6 @@ std::vector<Precision> precisionsOf(const module::TaskView& task, const Operatio
         return attentionPrecisions(task, type);
     }
     std::vector<Precision> precisions{{type, true}};
-    if (operation.isPool()) {
-        // Engines compile for a second each, and all of them wait for memory.
-        precisions[0].most = 2;
-        for (const TnDataType narrow : {TN_F16, TN_BF16}) {
-            if (type == TN_F32 && task.mayComputeIn(narrow)) {
-                precisions.push_back({narrow, true, 2});
-            }
-        }
-        return precisions;
-    }
     if (type == TN_F32) {
         precisions.push_back({type, false});
         for (const TnDataType narrow : {TN_F16, TN_BF16}) {
@@ -245,9 +235,6 @@ public:
                     refuse("cudnn's attention is of f16 and bf16, not ", module::nameOf(x.dtype()));
                 }
                 return;
-            }
-            if (operation.isPool() && x.rank() >= 3 && x.dim(1).opt % 8 != 0) {
-                refuse("pooling needs channels in eights: engines write them whole, also what lies behind the tensor");
             }
             if (x.rank() < 3 || x.rank() > 5 || task.output(0).dtype() != x.dtype()) {
                 refuse("cudnn slides windows over 1 to 3 dimensions and keeps the element type");

@@ -41,12 +41,9 @@ Operation readOperation(const module::GraphView& body) {
         operation.kind = Kind::kConvolution;
     } else if (op == "deconv") {
         operation.kind = Kind::kDeconvolution;
-    } else if (op == "pool.max") {
-        operation.kind = Kind::kMaxPool;
-    } else if (op == "pool.avg") {
-        operation.kind = Kind::kAveragePool;
     } else {
-        refuse("cudnn computes attention, and conv, deconv, pool.max and pool.avg with what follows them, not ", op);
+        // Pooling too: engine 3 of 9.19 writes behind its output or its workspace, in every layout and element type.
+        refuse("cudnn computes attention, and conv and deconv with what follows them, not ", op);
     }
     if (body.node(0).outputCount() > 1 && body.outputs().size() > 1) {
         refuse(op, " with a second output");
@@ -54,20 +51,15 @@ Operation readOperation(const module::GraphView& body) {
     const nvidia::Chain chain = nvidia::readChain(body, 1);
     operation.head = chain.head;
     operation.x = chain.operand(0);
-    operation.countPadding = chain.head.intOr("count_include_pad", 0) != 0;
-    if (!operation.isPool()) {
-        operation.w = chain.operand(1);
-        if (chain.operand(2) >= 0) {
-            Step bias;
-            bias.kind = StepKind::kBias;
-            bias.port = chain.operand(2);
-            operation.steps.push_back(bias);
-        }
-    } else if (!chain.steps.empty()) {
-        refuse("cudnn fuses nothing onto pooling here");
+    operation.w = chain.operand(1);
+    if (chain.operand(2) >= 0) {
+        Step bias;
+        bias.kind = StepKind::kBias;
+        bias.port = chain.operand(2);
+        operation.steps.push_back(bias);
     }
     operation.steps.insert(operation.steps.end(), chain.steps.begin(), chain.steps.end());
-    if (operation.x < 0 || (!operation.isPool() && (operation.w < 0 || operation.w == operation.x))) {
+    if (operation.x < 0 || operation.w < 0 || operation.w == operation.x) {
         refuse(op, " without its operands, or with one in two places");
     }
     for (const Step& step : operation.steps) {
@@ -105,18 +97,12 @@ Geometry geometryOf(const Operation& operation, const std::vector<Dims>& inputs,
         refuse("cuDNN slides windows over 1 to 3 dimensions, not over a tensor of rank ", x.size());
     }
     Geometry geometry;
-    Dims kernel;
-    if (operation.isPool()) {
-        const auto listed = operation.head.ints("kernel");
-        kernel.assign(listed.begin(), listed.end());
-    } else {
-        const Dims& w = inputs[static_cast<size_t>(operation.w)];
-        if (w.size() != x.size()) {
-            refuse("weights of rank ", w.size(), " for a tensor of rank ", x.size());
-        }
-        kernel.assign(w.begin() + 2, w.end());
-        geometry.w = asPlanes(w);
+    const Dims& w = inputs[static_cast<size_t>(operation.w)];
+    if (w.size() != x.size()) {
+        refuse("weights of rank ", w.size(), " for a tensor of rank ", x.size());
     }
+    const Dims kernel(w.begin() + 2, w.end());
+    geometry.w = asPlanes(w);
     const kernels::Call call(operation.head, {}, {shape(x)}, {shape(output)}, 1);
     const bool deconv = operation.kind == Kind::kDeconvolution;
     kernels::Window window = deconv ? kernels::deconvWindowOf(call, kernel) : kernels::windowOf(call, kernel);
@@ -126,17 +112,10 @@ Geometry geometryOf(const Operation& operation, const std::vector<Dims>& inputs,
         const int64_t large = deconv ? window.output[d] : window.input[d];
         const int64_t small = deconv ? window.input[d] : window.output[d];
         const int64_t needed = (small - 1) * window.strides[d] + reach - large - window.padBegin[d];
-        if (operation.kind == Kind::kAveragePool && operation.countPadding && needed > window.padEnd[d]) {
-            refuse("an average that counts some of the padding");
-        }
         window.padEnd[d] = std::max<int64_t>(needed, 0);
         const int64_t windows = (large + window.padBegin[d] + window.padEnd[d] - reach) / window.strides[d] + 1;
         if (window.padBegin[d] < 0 || windows != small || large + window.padBegin[d] + window.padEnd[d] < reach) {
             refuse("cuDNN pads with zeros or more, and windows must end where the result does");
-        }
-        if (operation.isPool() &&
-            (window.dilations[d] != 1 || window.padBegin[d] >= reach || window.padEnd[d] >= reach)) {
-            refuse("dilated pooling, or windows that lie in the padding");
         }
     }
     if (window.rank() == 1) {

@@ -1,4 +1,4 @@
-// A task as cuDNN computes it: a convolution, deconvolution or pooling and what follows it, or attention; and the geometry of windows for real
+// A task as cuDNN computes it: a convolution or deconvolution and what follows it, or attention; and the geometry of windows for real
 // extents.
 //
 // Who uses it: module.cpp to accept or refuse, graph.cpp to build operation graphs. What it must not know: the library.
@@ -12,7 +12,7 @@
 
 namespace tenon::cudnn {
 
-enum class Kind : uint8_t { kConvolution, kDeconvolution, kMaxPool, kAveragePool, kAttention };
+enum class Kind : uint8_t { kConvolution, kDeconvolution, kAttention };
 
 // What does not depend on extents. Views into the task's body.
 struct Operation {
@@ -22,9 +22,6 @@ struct Operation {
     int32_t w = -1;
     std::vector<int32_t> operands;   // of attention: the ports of q, k, v and the mask
     std::vector<nvidia::Step> steps; // the bias of the head is the first
-    bool countPadding = false;       // of an average
-
-    bool isPool() const { return kind == Kind::kMaxPool || kind == Kind::kAveragePool; }
 };
 
 // Throws Failure, a refusal that says what cuDNN does not compute at once.
