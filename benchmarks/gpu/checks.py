@@ -133,6 +133,8 @@ def check_model(tenon, folder, flags, seconds, environment=None):
     return result
 
 
+# Activations of these models leave f16's range, which ends at 65504, on their own test data; ONNX Runtime's values in f32 say so.
+BEYOND_F16 = {"sinet_portrait_op12": "activations reach 3e10"}
 # TF32 keeps ten bits of each factor, as f16 does: the same tolerance.
 REDUCED = ["--rtol", "2e-2", "--atol", "2e-2"]
 FORMS = (("f32", ["--no-tf32"]), ("tf32", REDUCED), ("f16", ["--fp16", *REDUCED]))
@@ -149,6 +151,8 @@ def models(package, folder, seconds, level):
     def one(job):
         model, label, flags = job
         left = end - time.monotonic()
+        if label == "f16" and model.name in BEYOND_F16:
+            return model.name, label, {"outcome": "beyond f16", "reason": BEYOND_F16[model.name]}
         return model.name, label, check_model(tenon, model, [*flags, *extra], min(left, 240)) if left > 5 else {"outcome": "not run", "reason": "no time left"}
 
     results = {}

@@ -2,7 +2,7 @@
 """Everything that a machine with a GPU can say of a package, in one call: conformance, models, sanitizer and speed beside PyTorch.
 
     run.py --package dist/tenon-0.1.0-linux-x86_64 --output FOLDER [--only speed,models] [--budget speed=400] [--models resnet50:1,bert_base_128:1]
-           [--model-folders FOLDER] [--rounds N] [--seconds S] [--no-compile]
+           [--model-folders FOLDER] [--rounds N] [--seconds S] [--no-compile] [--prepared FOLDER]
 
 Nothing of Tenon's needs to be installed; PyTorch, torchvision, onnx and NumPy must be. cuDNN, cuBLASLt and NVRTC are found beside PyTorch. Results
 are FOLDER/gpu.json and FOLDER/gpu.md, written again after each part and each model, so that an interrupted run keeps what it has.
@@ -100,6 +100,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.4, help="of one engine's turn in a round")
     parser.add_argument("--no-compile", action="store_true")
+    parser.add_argument("--prepared", type=pathlib.Path, help="where prepare.py put models")
     arguments = parser.parse_args()
     parts = arguments.only.split(",")
     if unknown := [part for part in parts if part not in PARTS]:

@@ -1,5 +1,6 @@
 """Latency beside PyTorch on one GPU, in half precision with the same weights; outputs are compared first, rounds take turns."""
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -129,7 +130,11 @@ class Ours:
 def compare(name, batch, package, work, arguments):
     model, x = networks.make(name, batch)
     onnx_file = work / f"{name}_{batch}.onnx"
-    networks.export(model, x, onnx_file)
+    prepared = arguments.prepared / onnx_file.name if arguments.prepared else None
+    if prepared and prepared.exists():
+        shutil.move(prepared, onnx_file)
+    else:
+        networks.export(model, x, onnx_file)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     reference = model.cuda()
     with torch.inference_mode():
