@@ -6,6 +6,8 @@
 #include "backends/nvidia/handle_session.h"
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 
 namespace tenon::cudnn {
 
@@ -24,10 +26,29 @@ using CudnnSession = nvidia::HandleSession<Handle>;
 // A plan for real extents, and what it is bound to.
 struct Planned {
     Graph graph; // empty for a plan that was loaded
-    Descriptor plan;
+    std::shared_ptr<const Descriptor> plan;
     int64_t workspace = 0;
     std::vector<int32_t> ports;
     std::vector<float> scalars;
+};
+
+// Plans of a kernel that were loaded, by handle: loading takes milliseconds, and a network has many steps of one kernel. Thread-safe.
+class LoadedPlans {
+public:
+    std::shared_ptr<const Descriptor> get(const Handle& handle, const std::string& json) {
+        const std::lock_guard<std::mutex> lock(mMutex);
+        std::weak_ptr<const Descriptor>& known = mPlans[&handle];
+        std::shared_ptr<const Descriptor> plan = known.lock();
+        if (plan == nullptr) {
+            plan = std::make_shared<const Descriptor>(loadPlan(handle, json));
+            known = plan;
+        }
+        return plan;
+    }
+
+private:
+    std::mutex mMutex;
+    std::map<const Handle*, std::weak_ptr<const Descriptor>> mPlans;
 };
 
 Dims dimsOf(const TnTensor& tensor) {
@@ -37,7 +58,7 @@ Dims dimsOf(const TnTensor& tensor) {
     return {&tensor.dims[0], &tensor.dims[0] + tensor.rank};
 }
 
-Planned planFor(const Handle& handle, const Compiled& compiled, const module::PrepareArgs& args) {
+Planned planFor(const Handle& handle, const Compiled& compiled, LoadedPlans& loaded, const module::PrepareArgs& args) {
     if (args.inputCount() != static_cast<int32_t>(compiled.ports.inputs.size()) || args.outputCount() != 1) {
         invalid("prepare with ", args.inputCount(), " inputs and ", args.outputCount(), " outputs for a kernel of ",
                 compiled.ports.inputs.size(), " and 1");
@@ -54,7 +75,7 @@ Planned planFor(const Handle& handle, const Compiled& compiled, const module::Pr
     const bool atOptimum = inputs == compiled.optInputs() && output == compiled.optOutput();
     if (atOptimum && !compiled.plan.empty() && compiled.libraryVersion == handle.api().cudnnGetVersion()) {
         try {
-            planned.plan = loadPlan(handle, compiled.plan);
+            planned.plan = loaded.get(handle, compiled.plan);
             planned.workspace = compiled.workspace;
             for (const int64_t port : compiled.boundPorts) {
                 planned.ports.push_back(static_cast<int32_t>(port));
@@ -74,8 +95,9 @@ Planned planFor(const Handle& handle, const Compiled& compiled, const module::Pr
     std::string why;
     const auto attempt = [&](const EngineChoice& choice) {
         try {
-            planned.plan = buildPlan(place, planned.graph, choice);
-            planned.workspace = planned.plan.getInt(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
+            Descriptor plan = buildPlan(place, planned.graph, choice);
+            planned.workspace = plan.getInt(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
+            planned.plan = std::make_shared<const Descriptor>(std::move(plan));
             return planned.workspace <= compiled.workspaceLimit;
         } catch (const Failure& failure) {
             why = failure.what();
@@ -98,13 +120,14 @@ Planned planFor(const Handle& handle, const Compiled& compiled, const module::Pr
 
 class CudnnState final : public module::State {
 public:
-    CudnnState(const Compiled& compiled, const CudnnSession& session) : mCompiled(compiled), mSession(session) {}
+    CudnnState(const Compiled& compiled, LoadedPlans& loaded, const CudnnSession& session)
+        : mCompiled(compiled), mLoaded(loaded), mSession(session) {}
 
     module::Code prepare(const module::PrepareArgs& args, module::Reason& reason) override {
         mPrepared = false;
         mPack = {};
         return explained(reason, [&] {
-            mPlanned = planFor(mSession.handle(), mCompiled, args);
+            mPlanned = planFor(mSession.handle(), mCompiled, mLoaded, args);
             mUids.clear();
             for (const int32_t port : mPlanned.ports) {
                 mUids.push_back(inputUid(port));
@@ -124,7 +147,7 @@ public:
         if (!mPrepared || args.stream() == nullptr) {
             return reason.invalidArgument(mPrepared ? "launch without a CUDA stream" : "launch before prepare");
         }
-        if (!mPlanned.plan) {
+        if (mPlanned.plan == nullptr) {
             return module::Code::kOk;
         }
         return explained(reason, [&] {
@@ -133,7 +156,7 @@ public:
             const cudnnHandle_t handle = mSession.handle().get();
             cudnnStatus_t status = api.cudnnSetStream(handle, args.stream()->stream);
             if (status == CUDNN_STATUS_SUCCESS) {
-                status = api.cudnnBackendExecute(handle, mPlanned.plan.get(), mPack.get());
+                status = api.cudnnBackendExecute(handle, mPlanned.plan->get(), mPack.get());
             }
             if (status != CUDNN_STATUS_SUCCESS) {
                 throw Failure(module::Code::kInternal, "cuDNN could not run a plan: " + api.lastError(status));
@@ -171,6 +194,7 @@ private:
     }
 
     const Compiled& mCompiled;
+    LoadedPlans& mLoaded; // the kernel's
     const CudnnSession& mSession;
     Planned mPlanned;
     std::vector<int64_t> mUids;
@@ -198,16 +222,17 @@ public:
             return mCompiled.workspace;
         }
         int64_t bytes = -1;
-        explained(reason, [&] { bytes = planFor(handle, mCompiled, args).workspace; });
+        explained(reason, [&] { bytes = planFor(handle, mCompiled, mLoaded, args).workspace; });
         return bytes;
     }
     std::unique_ptr<module::State> makeState(module::Session& session, module::Reason&) const override {
-        return std::make_unique<CudnnState>(mCompiled, static_cast<CudnnSession&>(session));
+        return std::make_unique<CudnnState>(mCompiled, mLoaded, static_cast<CudnnSession&>(session));
     }
 
 private:
     module::OwnedGraph mGraph;
     Compiled mCompiled;
+    mutable LoadedPlans mLoaded;
 };
 
 class CudnnRuntime final : public module::KernelRuntime {
