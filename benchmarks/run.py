@@ -7,9 +7,12 @@ from a plan (or model file) to the first answer and the memory of a process that
 (benchmarks/onednn) take part as well.
 
     ./dev bench [--models NAME,...] [--rounds N] [--seconds S] [--threads N] [--output FILE.json]
+    ./dev bench --kernels [--threads N] [--output FILE.md]
 
 Names: those of benchmarks/models.py, made here with random weights (NAME_int8: quantized), `float` or `int8` for all of a kind, or paths of ONNX
 models with one float or integer input x of fixed shape. --output writes FILE.md and FILE.svg beside the JSON.
+
+--kernels times single kernels instead (benchmarks/kernels/kernels.cases), ours and those of oneDNN, each in its best layout, beside the machine's limits.
 """
 import argparse
 import json
@@ -23,6 +26,7 @@ import tempfile
 import numpy as np
 import onnx
 
+import kernel_table
 import models
 import peers
 import report
@@ -99,7 +103,14 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--level", type=int, default=3, choices=(0, 3, 5))
     parser.add_argument("--output", type=pathlib.Path, help="results as JSON; Markdown and SVG beside it")
+    parser.add_argument("--kernels", action="store_true", help="single kernels beside the machine's limits")
     arguments = parser.parse_args()
+    if arguments.kernels:
+        text = kernel_table.markdown(*kernel_table.measure((ROOT / arguments.build_dir).resolve(), arguments.threads, 50))
+        print(text, end="")
+        if arguments.output:
+            arguments.output.write_text(text)
+        return 0
     arguments.peers = [name for name in arguments.peers.split(",") if name]
     if unknown := [name for name in arguments.peers if name not in peers.PEERS]:
         parser.error(f"there is no peer {unknown[0]}; there are {', '.join(peers.PEERS)}")

@@ -1,6 +1,10 @@
-// Times every tactic that the host modules offer on the cases of a file, one JSON line each: benchmarks/run.py --kernels makes the table.
+// Times every tactic that host modules offer on the cases of a file, one JSON line each, beside what the machine gives at most: the peak of its
+// vector units, and copies of as many bytes. benchmarks/run.py --kernels makes the table.
 //
 //   kernel_bench CASES THREADS MILLISECONDS COLD MODULE...
+//
+// COLD 1: constants come from memory at every launch, 0: from wherever the launch before left them.
+#include "benchmarks/kernels/peak.h"
 #include "core/support/cache_flush.h"
 #include "tests/conformance/task_runner.h"
 
@@ -20,6 +24,28 @@ int64_t elementsOf(const TensorText& tensor) {
         elements *= dim;
     }
     return elements;
+}
+
+// Multiplications and additions as the op defines them; 0 where moving the data is the work.
+int64_t flopsOf(const Case& one) {
+    const std::string& op = one.statements[0].op;
+    const std::vector<InputText>& in = one.inputs;
+    const int64_t results = elementsOf(one.outputs[0].type);
+    if (op == "conv") {
+        return 2 * results * (elementsOf(in[1].type) / in[1].type.dims[0]);
+    }
+    if (op == "deconv") {
+        return 2 * elementsOf(in[0].type) * (elementsOf(in[1].type) / in[1].type.dims[0]);
+    }
+    if (op == "matmul") {
+        return 2 * results * in[0].type.dims.back();
+    }
+    if (op == "attention") {
+        const std::vector<int64_t>& keys = in[1].type.dims;
+        const int64_t positions = elementsOf(in[0].type) / in[0].type.dims.back();
+        return 2 * positions * keys[keys.size() - 2] * (keys.back() + in[2].type.dims.back());
+    }
+    return 0;
 }
 
 std::string describePorts(const KeptTactic& tactic) {
@@ -42,15 +68,18 @@ bool timeCase(const Case& one, const LoadedModule& library, const RunOptions& op
     for (const InputText& input : one.inputs) {
         bytes += input.present ? elementsOf(input.type) * 4 : 0;
     }
+    const double bandwidth = bench::copyBandwidth(options.threads, bytes);
     for (const KeptTactic& tactic : tacticsOf(library.tables(), task.task, options.threads, refusal)) {
         const RunResult result = runTactic(library.tables(), one, task, tactic, inputs, options);
         if (!result.error.empty()) {
             std::fprintf(stderr, "%s: %s: %s\n", one.line.c_str(), tactic.name.c_str(), result.error.c_str());
             return false;
         }
-        std::printf("{\"case\": \"%s\", \"tactic\": \"%s/%s\", \"layout\": \"%s\", \"us\": %.2f, \"bytes\": %lld}\n",
+        std::printf("{\"case\": \"%s\", \"module\": \"%s\", \"tactic\": \"%s\", \"layout\": \"%s\", \"us\": %.2f, "
+                    "\"flops\": %lld, \"bytes\": %lld, \"copy_gbs\": %.1f}\n",
                     one.line.c_str(), library.tables().name.c_str(), tactic.name.c_str(), describePorts(tactic).c_str(),
-                    result.microseconds, static_cast<long long>(bytes));
+                    result.microseconds, static_cast<long long>(flopsOf(one)), static_cast<long long>(bytes),
+                    bandwidth);
         std::fflush(stdout);
     }
     return true;
@@ -84,6 +113,8 @@ int main(int argc, char** argv) {
             return 4;
         }
     }
+    std::printf("{\"peak_gflops\": %.1f, \"memory_gbs\": %.1f}\n", bench::peakFlops(options.threads),
+                bench::copyBandwidth(options.threads, int64_t{1} << 28));
     for (const Case& one : cases.cases) {
         for (const auto& library : modules) {
             if (!timeCase(one, *library, options)) {
