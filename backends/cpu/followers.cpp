@@ -53,16 +53,16 @@ Follower followerOf(const module::NodeView& node, int32_t value, const Chain& ch
 } // namespace
 
 Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, int32_t bias, int32_t channelAxis,
-                int64_t channels) {
+                int64_t channels, size_t headNode) {
     Chain chain;
     chain.channelAxis = channelAxis;
     chain.channels = channels;
     chain.bias = bias;
     chain.ports = std::move(headPorts);
     chain.isTensor.assign(chain.ports.size(), false);
-    const module::NodeView head = body.node(0);
+    const module::NodeView head = body.node(headNode);
     int32_t value = head.outputIndex(0);
-    for (size_t n = 1; n < body.nodeCount(); ++n) {
+    for (size_t n = headNode + 1; n < body.nodeCount(); ++n) {
         const module::NodeView node = body.node(n);
         Follower follower = followerOf(node, value, chain, body);
         if (!isFullShape(node.output(0), head.output(0))) {
@@ -75,7 +75,7 @@ Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, i
         }
         follower.function = stepTable().of(follower.step.step, ElementClass::kFloat);
         value = node.outputIndex(0);
-        if (n == 1 && chain.bias < 0 && follower.kind == Follower::Kind::kPerChannel &&
+        if (n == headNode + 1 && chain.bias < 0 && follower.kind == Follower::Kind::kPerChannel &&
             follower.step.step == Step::kAdd) {
             chain.bias = follower.operand;
             continue;

@@ -29,9 +29,10 @@ struct Chain {
     std::vector<bool> isTensor; // operands of the result's shape, which are laid out as it is
 };
 
-// Of a body whose first node is the head, with the ports that the head reads. Throws a refusal for anything else than a chain.
+// Of a body in which what follows the node `head` are the followers, with the ports that are read up to the head. Throws a refusal for anything else
+// than a chain.
 Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, int32_t bias, int32_t channelAxis,
-                int64_t channels);
+                int64_t channels, size_t head = 0);
 
 // The followers' numbers, each repeated over `width` elements; `to` has chain.followers.size() * width floats.
 void repeatNumbers(const Chain& chain, const Buffers& b, int64_t width, float* to);

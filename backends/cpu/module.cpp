@@ -296,6 +296,19 @@ public:
         return Code::kOk;
     }
 
+    bool proposes() const override { return true; }
+    Code propose(const module::TargetView& target, const module::GraphView& graph, module::ProposalList& proposals,
+                 module::Reason&) const override {
+        for (const std::vector<int32_t>& nodes :
+             target.isHost() ? gatedProducts(graph) : std::vector<std::vector<int32_t>>()) {
+            module::Proposal proposal;
+            proposal.label = "gate and product";
+            proposal.nodes = nodes;
+            proposals.add(proposal);
+        }
+        return Code::kOk;
+    }
+
     Code compile(const module::TargetView&, const module::TaskView& task, const module::TacticView& tactic,
                  const module::Cancel&, module::BlobOutput& blob, module::Reason& reason) const override {
         const Task compiled = taskOf(task, tactic);

@@ -6,6 +6,7 @@
 #include "backends/cpu/simd/packed_tile.h"
 
 #include <algorithm>
+#include <map>
 
 namespace tenon::cpu {
 
@@ -18,6 +19,7 @@ constexpr size_t kWeights = 1;
 struct Head {
     int64_t depth = 0;
     int64_t columns = 0;
+    size_t gate = 0; // operand that each channel of x is multiplied with first; 0: none
     Chain chain;
 };
 
@@ -40,12 +42,43 @@ bool isOneByOne(const module::NodeView& conv) {
     return true;
 }
 
+// One number for each channel of each image.
+bool isGate(const module::ValueView& gate, const module::ValueView& image) {
+    return gate.rank() == 4 && image.rank() == 4 && gate.isStatic(1) && image.isStatic(1) && gate.isStatic(2) &&
+           gate.isStatic(3) && gate.dim(1).opt == image.dim(1).opt && gate.dim(2).opt == 1 && gate.dim(3).opt == 1 &&
+           gate.dim(0).expr == image.dim(0).expr && gate.dtype() == TN_F32;
+}
+
+// Which input of a multiplication is the image, if the other one is a gate; else -1.
+int32_t gatedInput(const module::NodeView& node) {
+    if (node.op() != "binary.mul" || !node.hasInput(0) || !node.hasInput(1)) {
+        return -1;
+    }
+    for (const int32_t image : {0, 1}) {
+        if (isGate(node.input(1 - image), node.input(image)) && isFullShape(node.input(image), node.output(0)) &&
+            !isGate(node.input(image), node.output(0))) {
+            return image;
+        }
+    }
+    return -1;
+}
+
+// A gate and the convolution of what it lets through: the squeeze-and-excite block's end.
+bool beginsWithGate(const module::GraphView& body) {
+    return body.nodeCount() >= 2 && gatedInput(body.node(0)) >= 0 && body.node(1).op() == "conv" &&
+           body.node(1).inputIndex(0) == body.node(0).outputIndex(0);
+}
+
+size_t headNode(const module::GraphView& body) { return beginsWithGate(body) ? 1 : 0; }
+
 Head headOf(const module::GraphView& body) {
     Head head;
-    const module::NodeView node = body.node(0);
+    const module::NodeView node = body.node(headNode(body));
+    const bool isGated = headNode(body) == 1;
     const bool isConv = node.op() == "conv";
     const module::ValueView weights = node.input(1);
-    const int32_t x = kernels::portOf(body.inputs(), node.inputIndex(0));
+    const int32_t image = isGated ? gatedInput(body.node(0)) : 0;
+    const int32_t x = kernels::portOf(body.inputs(), body.node(0).inputIndex(image));
     const int32_t w = kernels::portOf(body.inputs(), node.inputIndex(1));
     const bool hasWeights = x >= 0 && w >= 0 && x != w && weights.isConstant() && weights.isStatic() &&
                             weights.optElements() > 0 && node.input(0).rank() >= 2;
@@ -62,8 +95,15 @@ Head headOf(const module::GraphView& body) {
         bias = static_cast<int32_t>(ports.size());
         ports.push_back(kernels::portOf(body.inputs(), node.inputIndex(2)));
     }
+    if (isGated) {
+        head.gate = ports.size();
+        ports.push_back(kernels::portOf(body.inputs(), body.node(0).inputIndex(1 - image)));
+        if (ports.back() < 0 || ports.back() == x) {
+            refuse("a gate that is no input of the task");
+        }
+    }
     const int32_t axis = isConv ? 1 : node.output(0).rank() - 1;
-    head.chain = readChain(body, std::move(ports), bias, axis, head.columns);
+    head.chain = readChain(body, std::move(ports), bias, axis, head.columns, headNode(body));
     return head;
 }
 
@@ -77,9 +117,9 @@ constexpr int64_t kSmallBlock = 16 * 1024;
 
 class Product {
 public:
-    Product(Head head, int64_t rows, int threads)
+    Product(Head head, int64_t rows, int64_t imageRows, int threads)
         : mHead(std::move(head)), mChain(mHead.chain), mTiles(packedTiles()), mTile(mTiles.wide), mRows(rows),
-          mThreads(threads) {
+          mImageRows(imageRows), mThreads(threads) {
         mPanels = (mHead.columns + mTile.columns - 1) / mTile.columns;
         const int64_t team = teamFor(mThreads, mPanels * mRows, mHead.depth * mTile.columns / 16 + 1);
         mTeam = std::max<int64_t>(1, std::min<int64_t>(team, mPanels * ((mRows + mTile.rows - 1) / mTile.rows)));
@@ -101,12 +141,14 @@ public:
     // Elements that followers are applied to at once.
     int64_t followerWidth() const { return mFinishesBlocks ? mBlockRows * mHead.columns : mTile.columns; }
 
-    // The bias filled up to whole panels, for each follower its number repeated, then for each thread the rows of a panel that is not whole.
+    // The bias filled up to whole panels, for each follower its number repeated, then for each thread the rows of a panel that is not whole, and the
+    // rows of a block that passed the gate.
     int64_t workspace() const {
         const auto followers = static_cast<int64_t>(mChain.followers.size());
         // The width is bounded by its value for many rows, so that it does not fall when rows are cut otherwise.
         const int64_t width = mIsSmall ? std::max(mTile.columns, mMostRows * mHead.columns) : mTile.columns;
-        return ((mPanels + mThreads * mTiles.narrow.rows) * mTile.columns + followers * width) *
+        const int64_t gated = mHead.gate != 0 ? mThreads * std::min(mRows, mMostRows) * mHead.depth : 0;
+        return ((mPanels + mThreads * mTiles.narrow.rows) * mTile.columns + followers * width + gated) *
                static_cast<int64_t>(sizeof(float));
     }
 
@@ -124,6 +166,7 @@ public:
         float* const edges = numbers + static_cast<int64_t>(mChain.followers.size()) * followerWidth();
         repeatNumbers(mChain, b, followerWidth(), numbers);
         const float* const begins = mChain.bias >= 0 ? starts : nullptr;
+        float* const gated = edges + mThreads * mTiles.narrow.rows * mTile.columns;
         if (mFinishesBlocks) {
             // All columns of a block of rows, then what follows on all of them at once.
             parallelTeam(mTeam, mRowBlocks, [&](int64_t member, int64_t begin, int64_t end) {
@@ -131,8 +174,9 @@ public:
                     const int64_t first = mRows * block / mRowBlocks;
                     const int64_t count = mRows * (block + 1) / mRowBlocks - first;
                     float* const edge = edges + member * mTiles.narrow.rows * mTile.columns;
+                    const float* const x = rowsOf(b, gated + member * mBlockRows * mHead.depth, first, count);
                     for (int64_t panel = 0; panel < mPanels; ++panel) {
-                        runPanel(b, begins, numbers, edge, panel, panel, first, count);
+                        runPanel(b, x, begins, numbers, edge, panel, panel, first, count);
                     }
                     const int64_t at = first * mHead.columns;
                     applyFollowers(mChain, b, numbers, followerWidth(), b.out<float>() + at, count * mHead.columns, at,
@@ -143,20 +187,43 @@ public:
         }
         // Panels of one block of rows after another: the rows stay in the second-level cache.
         parallelTeam(mTeam, mPanels * mRowBlocks, [&](int64_t member, int64_t begin, int64_t end) {
+            const float* x = nullptr;
             for (int64_t item = begin; item < end; ++item) {
                 const int64_t panel = item % mPanels;
                 const int64_t block = item / mPanels;
                 const int64_t first = mRows * block / mRowBlocks;
                 const int64_t count = mRows * (block + 1) / mRowBlocks - first;
-                runPanel(b, begins, numbers, edges + member * mTiles.narrow.rows * mTile.columns, panel,
+                if (item == begin || panel == 0) {
+                    x = rowsOf(b, gated + member * mBlockRows * mHead.depth, first, count);
+                }
+                runPanel(b, x, begins, numbers, edges + member * mTiles.narrow.rows * mTile.columns, panel,
                          item + 1 < end ? (panel + 1) % mPanels : panel, first, count);
             }
         });
     }
 
 private:
-    void runPanel(const Buffers& b, const float* starts, const float* numbers, float* edge, int64_t panel,
-                  int64_t nextPanel, int64_t first, int64_t count) const {
+    // Rows first .. first + count of x at [row * depth]: of x itself, or through the gate.
+    const float* rowsOf(const Buffers& b, float* gated, int64_t first, int64_t count) const {
+        const auto* const x = b.in<float>(kX);
+        if (mHead.gate == 0) {
+            return x;
+        }
+        const StepFunction multiply = stepTable().of(Step::kMul, ElementClass::kFloat);
+        const int64_t depth = mHead.depth;
+        for (int64_t r = first; r < first + count; ++r) {
+            StepArgs args{};
+            args.to = gated + (r - first) * depth;
+            args.a = x + r * depth;
+            args.b = b.in<float>(mHead.gate) + r / mImageRows * depth;
+            args.count = depth;
+            multiply(args);
+        }
+        return gated - first * depth;
+    }
+
+    void runPanel(const Buffers& b, const float* x, const float* starts, const float* numbers, float* edge,
+                  int64_t panel, int64_t nextPanel, int64_t first, int64_t count) const {
         const int64_t depth = mHead.depth;
         const int64_t column = panel * mTile.columns;
         const int64_t width = std::min(mTile.columns, mHead.columns - column);
@@ -182,7 +249,7 @@ private:
                 // A panel that is not whole is summed aside, all of its depth at once.
                 float* const to = isWhole ? b.out<float>() + row * mHead.columns + column : edge;
                 const int64_t toRow = isWhole ? mHead.columns : tile.columns;
-                PackedProduct product{.a = b.in<float>(kX) + row * depth + k,
+                PackedProduct product{.a = x + row * depth + k,
                                       .aRow = depth,
                                       .b = at,
                                       .bRow = mTile.columns,
@@ -228,6 +295,7 @@ private:
     const PackedTiles& mTiles;
     const PackedTile& mTile; // of a whole panel
     int64_t mRows;
+    int64_t mImageRows; // of one image
     int mThreads;
     int64_t mPanels = 0;
     int64_t mRowBlocks = 1;
@@ -244,13 +312,47 @@ bool beginsWithProduct(const module::GraphView& body) {
     if (body.nodeCount() == 0) {
         return false;
     }
-    const module::NodeView head = body.node(0);
+    const module::NodeView head = body.node(headNode(body));
     const bool isConv = head.op() == "conv" && head.hasInput(1) && isOneByOne(head);
     return (isConv || head.op() == "matmul") && head.hasInput(1) && head.input(1).isConstant();
 }
 
+std::vector<std::vector<int32_t>> gatedProducts(const module::GraphView& graph) {
+    std::map<int32_t, int32_t> makers; // value -> node
+    std::map<int32_t, std::vector<int32_t>> readers;
+    for (size_t n = 0; n < graph.nodeCount(); ++n) {
+        const module::NodeView node = graph.node(n);
+        for (int32_t o = 0; o < node.outputCount(); ++o) {
+            makers[node.outputIndex(o)] = static_cast<int32_t>(n);
+        }
+        for (int32_t i = 0; i < node.inputCount(); ++i) {
+            readers[node.inputIndex(i)].push_back(static_cast<int32_t>(n));
+        }
+    }
+    std::vector<std::vector<int32_t>> found;
+    for (size_t n = 0; n < graph.nodeCount(); ++n) {
+        const module::NodeView conv = graph.node(n);
+        if (conv.op() != "conv" || !conv.hasInput(1) || !conv.input(1).isConstant() || !isOneByOne(conv)) {
+            continue;
+        }
+        const auto maker = makers.find(conv.inputIndex(0));
+        if (maker == makers.end() || gatedInput(graph.node(static_cast<size_t>(maker->second))) < 0 ||
+            readers[conv.inputIndex(0)].size() != 1) {
+            continue;
+        }
+        std::vector<int32_t> nodes{maker->second, static_cast<int32_t>(n)};
+        found.push_back(nodes);
+        const std::vector<int32_t>& next = readers[conv.outputIndex(0)];
+        if (next.size() == 1 && graph.node(static_cast<size_t>(next[0])).op() == "binary.add") {
+            nodes.push_back(next[0]);
+            found.push_back(nodes);
+        }
+    }
+    return found;
+}
+
 TnFormat packedWeights(const module::GraphView& body) {
-    const module::NodeView head = body.node(0);
+    const module::NodeView head = body.node(headNode(body));
     const bool isConv = head.op() == "conv";
     const int32_t across = isConv || head.intOr("trans_b", 0) != 0 ? 0 : 1;
     TnFormat format =
@@ -267,9 +369,9 @@ std::vector<TnFormat> packedProductLayouts(const module::GraphView& body) {
     for (const int32_t value : body.inputs()) {
         layouts.push_back(module::linearFormat(body.value(value).rank()));
     }
-    const bool isConv = body.node(0).op() == "conv";
-    const TnFormat results = isConv ? module::channelsLastFormat(body.node(0).output(0).rank())
-                                    : module::linearFormat(body.node(0).output(0).rank());
+    const module::NodeView node = body.node(headNode(body));
+    const TnFormat results = node.op() == "conv" ? module::channelsLastFormat(node.output(0).rank())
+                                                 : module::linearFormat(node.output(0).rank());
     for (size_t i = 0; i < head.chain.ports.size(); ++i) {
         if (i == kX || head.chain.isTensor[i]) {
             layouts[static_cast<size_t>(head.chain.ports[i])] = results;
@@ -301,7 +403,8 @@ TaskPlan planPackedProduct(const Task& task, const PortShapes& shapes) {
     TaskPlan result;
     result.inputPorts = head.chain.ports;
     result.outputPorts = {0};
-    const Product kernel(std::move(head), rows, shapes.threads);
+    const int64_t imageRows = x.dims.empty() || x.dims[0] == 0 ? 1 : std::max<int64_t>(1, rows / x.dims[0]);
+    const Product kernel(std::move(head), rows, imageRows, shapes.threads);
     result.plan.workspace = kernel.workspace();
     result.plan.run = [kernel](const Buffers& b) {
         kernel.run(b);

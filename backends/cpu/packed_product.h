@@ -12,8 +12,11 @@ namespace tenon::cpu {
 
 using namespace tenon::kernels;
 
-// A matmul or a convolution of windows of one, alone or the first of a region's nodes, with weights that are constant.
+// A matmul or a convolution of windows of one, alone or the first of a region's nodes, with weights that are constant. Before a convolution there may
+// be a gate: a multiplication of each channel of each image with a number.
 bool beginsWithProduct(const module::GraphView& body);
+// The nodes of gates with the convolution behind them, and of those with the sum behind that.
+std::vector<std::vector<int32_t>> gatedProducts(const module::GraphView& graph);
 // The layouts of the inputs and then of the output. Weights are packed for the instruction set, images have their channels last. Throws a refusal.
 std::vector<TnFormat> packedProductLayouts(const module::GraphView& body);
 // Throws a refusal for what cannot be computed so: other types, other followers than constant factors, sums and activations.
