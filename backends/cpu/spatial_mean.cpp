@@ -41,30 +41,64 @@ void checkSpatialMean(const Task& task) {
     }
 }
 
+namespace {
+
+// Parts that pixels are cut into where channels are last, whatever the number of threads is.
+constexpr int64_t kParts = 16;
+
+// A channel block is summed by one thread, since it lies together.
+Plan planBlocks(const ImageLayout& image, int64_t images, int threads) {
+    const int64_t groups = image.channels / image.block;
+    const int64_t pixels = image.height * image.width;
+    const int64_t team = teamFor(threads, images * groups, pixels * image.block / 8 + 1);
+    return {[=](const Buffers& b) {
+                const float factor = 1.0F / static_cast<float>(pixels);
+                parallelTeam(team, images * groups, [&](int64_t, int64_t begin, int64_t end) {
+                    for (int64_t item = begin; item < end; ++item) {
+                        channelSums(b.in<float>(0) + item * pixels * image.block, image.block, pixels, image.block,
+                                    factor, b.out<float>() + item * image.block);
+                    }
+                });
+                return Code::kOk;
+            },
+            0};
+}
+
+// Pixels are shared out as those who wrote them share them, so that each thread finds its own in its cache; then the parts are summed.
+Plan planLast(const ImageLayout& image, int64_t images, int threads) {
+    const int64_t pixels = image.height * image.width;
+    const int64_t parts = std::clamp<int64_t>(pixels, 1, kParts);
+    const int64_t channels = image.channels;
+    const int64_t team = teamFor(threads, images * parts, pixels / parts * channels / 8 + 1);
+    return {[=](const Buffers& b) {
+                auto* const sums = static_cast<float*>(b.workspace);
+                parallelTeam(team, images * parts, [&](int64_t, int64_t begin, int64_t end) {
+                    for (int64_t item = begin; item < end; ++item) {
+                        const int64_t first = pixels * (item % parts) / parts;
+                        const int64_t count = pixels * (item % parts + 1) / parts - first;
+                        channelSums(b.in<float>(0) + item / parts * image.image() + first * channels, channels, count,
+                                    channels, 1, sums + item * channels);
+                    }
+                });
+                for (int64_t n = 0; n < images; ++n) {
+                    channelSums(sums + n * parts * channels, channels, parts, channels,
+                                1.0F / static_cast<float>(pixels), b.out<float>() + n * channels);
+                }
+                return Code::kOk;
+            },
+            images * parts * channels * static_cast<int64_t>(sizeof(float))};
+}
+
+} // namespace
+
 TaskPlan planSpatialMean(const Task& task, const PortShapes& shapes) {
     const Dims& dims = shapes.inputs[0].dims;
     const ImageLayout image{channelBlock(task.inputs[0].format), dims[1], dims[2], dims[3]};
-    const int64_t width = image.block == 0 ? std::min(channelSumsWidth(), std::max<int64_t>(image.channels, 1))
-                                           : image.block; // channels of an item
-    const int64_t groups = (image.channels + width - 1) / width;
-    const int64_t pixels = image.height * image.width;
-    const int64_t team = teamFor(shapes.threads, dims[0] * groups, pixels * width / 8 + 1);
     TaskPlan plan;
     plan.inputPorts = {0};
     plan.outputPorts = {0};
-    plan.plan.run = [image, width, groups, pixels, team, images = dims[0]](const Buffers& b) {
-        const float factor = 1.0F / static_cast<float>(pixels);
-        parallelTeam(team, images * groups, [&](int64_t, int64_t begin, int64_t end) {
-            for (int64_t item = begin; item < end; ++item) {
-                const int64_t channel = item % groups * width;
-                const int64_t n = item / groups;
-                channelSums(b.in<float>(0) + n * image.image() + image.at(channel), image.pixel(), pixels,
-                            std::min(width, image.channels - channel), factor,
-                            b.out<float>() + n * image.channels + channel);
-            }
-        });
-        return Code::kOk;
-    };
+    plan.plan =
+        image.block == 0 ? planLast(image, dims[0], shapes.threads) : planBlocks(image, dims[0], shapes.threads);
     return plan;
 }
 

@@ -76,8 +76,6 @@ void Sums(const float* x, int64_t pixel, int64_t pixels, int64_t channels, float
     }
 }
 
-int64_t WidthOfSums() { return static_cast<int64_t>(kSumVectors * hn::Lanes(SumTag())); }
-
 } // namespace HWY_NAMESPACE
 } // namespace tenon::cpu
 HWY_AFTER_NAMESPACE();
@@ -86,11 +84,9 @@ HWY_AFTER_NAMESPACE();
 namespace tenon::cpu {
 
 HWY_EXPORT(Sums);
-HWY_EXPORT(WidthOfSums);
 void channelSums(const float* x, int64_t pixel, int64_t pixels, int64_t channels, float factor, float* to) {
     HWY_DYNAMIC_DISPATCH(Sums)(x, pixel, pixels, channels, factor, to);
 }
-int64_t channelSumsWidth() { return HWY_DYNAMIC_DISPATCH(WidthOfSums)(); }
 
 } // namespace tenon::cpu
 #endif

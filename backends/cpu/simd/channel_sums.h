@@ -9,7 +9,5 @@ namespace tenon::cpu {
 
 // to[c] = factor * sum over p < pixels of x[p * pixel + c], c < channels. Sums of 64 pixels are summed, so that errors grow with their number alone.
 void channelSums(const float* x, int64_t pixel, int64_t pixels, int64_t channels, float factor, float* to);
-// Channels that are summed together where there are as many.
-int64_t channelSumsWidth();
 
 } // namespace tenon::cpu
