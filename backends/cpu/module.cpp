@@ -335,8 +335,10 @@ private:
     }
 
     static module::Tactic nodeTactic(const module::TaskView& task) {
-        if (task.op() == "convert" && winogradWeightsOf(task.convertTo()->format)) {
+        if (task.op() == "convert" &&
+            (winogradWeightsOf(task.convertTo()->format) || winogradWeightsOf(task.offered(0)[0].format))) {
             module::Tactic tactic = module::linearTactic(task, kWinogradWeightsTactic, "winograd weights", kTraits);
+            tactic.inputs[0] = task.offered(0)[0];
             tactic.outputs[0] = *task.convertTo();
             return tactic;
         }

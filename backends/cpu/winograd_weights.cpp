@@ -64,6 +64,31 @@ void transform(const Matrix& matrix, int64_t size, const float* window, float* t
     }
 }
 
+// One dimension of the way back: the points 0, the next one, and infinity say what the three weights were.
+template <class Element>
+void restore(const Matrix& matrix, int64_t size, const Element& element, double* to, int64_t step) {
+    const double first = element(0) / matrix[0][0];
+    const double last = element(size - 1);
+    to[0] = first;
+    to[step] = (element(1) - matrix[1][0] * first - matrix[1][2] * last) / matrix[1][1];
+    to[2 * step] = last;
+}
+
+// The window that became the elements from[e * step].
+void restoreWindow(const Matrix& matrix, int64_t size, const float* from, int64_t step, float* window) {
+    double half[kTaps * 6]; // a line of three for each element of the first dimension
+    for (int64_t i = 0; i < size; ++i) {
+        const auto element = [&](int64_t j) { return static_cast<double>(from[(i * size + j) * step]); };
+        restore(matrix, size, element, half + i * kTaps, 1);
+    }
+    double whole[kTaps * kTaps];
+    for (int64_t c = 0; c < kTaps; ++c) {
+        restore(
+            matrix, size, [&](int64_t i) { return half[i * kTaps + c]; }, whole + c, kTaps);
+    }
+    std::copy(whole, whole + kTaps * kTaps, window);
+}
+
 } // namespace
 
 TnFormat winogradFormat(const WinogradWeights& weights, int64_t outputs, int64_t inputs) {
@@ -83,34 +108,39 @@ std::optional<WinogradWeights> winogradWeightsOf(const TnFormat& format) {
 }
 
 bool isWinogradConversion(const Task& task) {
-    return task.body.nodeCount() == 1 && task.body.node(0).op() == "convert" && task.outputs.size() == 1 &&
-           winogradWeightsOf(task.outputs[0].format).has_value();
+    return task.body.nodeCount() == 1 && task.body.node(0).op() == "convert" && task.inputs.size() == 1 &&
+           task.outputs.size() == 1 &&
+           (winogradWeightsOf(task.inputs[0].format).has_value() ||
+            winogradWeightsOf(task.outputs[0].format).has_value());
 }
 
 void checkWinogradConversion(const Task& task) {
-    if (!isWinogradConversion(task) || task.inputs.size() != 1 || task.inputs[0].dtype != TN_F32 ||
-        task.outputs[0].dtype != TN_F32 || !module::isLinear(task.inputs[0].format) ||
-        task.inputs[0].format.rank != 4) {
+    const auto isPlain = [](const TnPortFormat& port) {
+        return module::isLinear(port.format) && port.format.rank == 4;
+    };
+    if (!isWinogradConversion(task) || task.inputs[0].dtype != TN_F32 || task.outputs[0].dtype != TN_F32 ||
+        (!isPlain(task.inputs[0]) && !isPlain(task.outputs[0]))) {
         refuse("a transform of weights that are not f32, of four dimensions and in the linear layout");
     }
 }
 
 TaskPlan planWinogradConversion(const Task& task, const PortShapes& shapes) {
-    const WinogradWeights weights = winogradWeightsOf(task.outputs[0].format).value();
+    const bool isBack = winogradWeightsOf(task.inputs[0].format).has_value();
+    const TnFormat& format = isBack ? task.inputs[0].format : task.outputs[0].format;
+    const WinogradWeights weights = winogradWeightsOf(format).value();
     const Dims& dims = shapes.inputs[0].dims;
     const int64_t outputs = dims[0];
     const int64_t inputs = dims[1];
-    if (dims[2] != kTaps || dims[3] != kTaps ||
-        task.outputs[0].format.opaque_bytes != bytesOf(weights, outputs, inputs)) {
-        invalid("transformed weights of shape ", shapeText(dims), " in ", task.outputs[0].format.opaque_bytes,
-                " bytes");
+    if (dims[2] != kTaps || dims[3] != kTaps || format.opaque_bytes != bytesOf(weights, outputs, inputs)) {
+        invalid("transformed weights of shape ", shapeText(dims), " in ", format.opaque_bytes, " bytes");
     }
     const int threads = shapes.threads;
     TaskPlan result;
     result.inputPorts = {0};
     result.outputPorts = {0};
-    result.plan.run = [weights, outputs, inputs, threads](const Buffers& b) {
+    result.plan.run = [weights, outputs, inputs, threads, isBack](const Buffers& b) {
         const Matrix matrix = matrixFor(weights.results);
+        const int64_t size = weights.results + 2;
         const int64_t step = inputs * weights.columns; // from one element of a tile to the next
         const int64_t panel = weights.elements() * step;
         const auto* const from = b.in<float>(0);
@@ -118,12 +148,19 @@ TaskPlan planWinogradConversion(const Task& task, const PortShapes& shapes) {
         const int64_t panels = (outputs + weights.columns - 1) / weights.columns;
         parallelFor(threads, panels, 1, [&](int64_t begin, int64_t end) {
             for (int64_t p = begin; p < end; ++p) {
-                std::fill(to + p * panel, to + (p + 1) * panel, 0.0F);
+                if (!isBack) {
+                    std::fill(to + p * panel, to + (p + 1) * panel, 0.0F);
+                }
                 const int64_t last = std::min(outputs, (p + 1) * weights.columns);
                 for (int64_t k = p * weights.columns; k < last; ++k) {
                     for (int64_t c = 0; c < inputs; ++c) {
-                        transform(matrix, weights.results + 2, from + (k * inputs + c) * kTaps * kTaps,
-                                  to + p * panel + c * weights.columns + k % weights.columns, step);
+                        const int64_t window = (k * inputs + c) * kTaps * kTaps;
+                        const int64_t tile = p * panel + c * weights.columns + k % weights.columns;
+                        if (isBack) {
+                            restoreWindow(matrix, size, from + tile, step, to + window);
+                        } else {
+                            transform(matrix, size, from + window, to + tile, step);
+                        }
                     }
                 }
             }

@@ -24,7 +24,7 @@ TnFormat winogradFormat(const WinogradWeights& weights, int64_t outputs, int64_t
 // Nothing for other layouts.
 std::optional<WinogradWeights> winogradWeightsOf(const TnFormat& format);
 
-// A conversion from the linear layout. Throws a refusal for other ones.
+// A conversion from the linear layout, or back to it. Throws a refusal for other ones.
 bool isWinogradConversion(const Task& task);
 void checkWinogradConversion(const Task& task);
 TaskPlan planWinogradConversion(const Task& task, const PortShapes& shapes);
