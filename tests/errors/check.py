@@ -185,6 +185,8 @@ def main():
         expect("streams that would share processors", run(tenon, "bench", plan, "--streams", 2, "--threads", 2, "--affinity", sorted(os.sched_getaffinity(0))[0]), USAGE, "--threads 1")
         expect("several streams", run(tenon, "bench", plan, "--streams", 3, "--iterations", 5, "--duration", 0), OK, "15 runs")
         expect("extents left open", run(tenon, "build", onnx_file, "-o", work / "p", "--level", 0), OK, "1x3x16x16 only")
+        expect("trtexec's flags without effect", run(arguments.trtexec, f"--onnx={onnx_file}", "--optShapes=x:1x3x16x16", "--useSpinWait", "--memPoolSize=workspace:512", "--buildOnly"), OK, "--useSpinWait has no effect", "PASSED")
+        expect("trtexec's flags with an effect", run(arguments.trtexec, f"--onnx={onnx_file}", "--int8"), USAGE, "--int8")
         expect("trtexec without a model", run(arguments.trtexec), USAGE, "FAILED")
         expect("check without references", run(tenon, "run", plan, "--check", work), BAD_INPUT, "output_0.pb")
 

@@ -35,6 +35,23 @@ struct Options {
     bool graph = false;
     bool skipInference = false;
     bool verbose = false;
+    std::string needless; // values of flags that have no effect
+};
+
+// What TensorRT's tool is told and Tenon need not be. A flag whose absence would change a result is not among them.
+struct NeedlessFlag {
+    const char* name;
+    const char* why;
+};
+constexpr NeedlessFlag kNeedlessFlags[] = {
+    {"memPoolSize", "Tenon takes the memory that the chosen kernels need"},
+    {"workspace", "Tenon takes the memory that the chosen kernels need"},
+    {"explicitBatch", "every network is one"},
+    {"noDataTransfers", "inputs are copied once, before measuring"},
+    {"useSpinWait", "threads that wait look before they sleep"},
+    {"threads", "every stream has a thread of its own"},
+    {"avgRuns", "every run is measured"},
+    {"separateProfileRun", "profiles are always runs of their own"},
 };
 
 // min, opt and max from the flags; an input that only some of them name takes those for all.
@@ -146,8 +163,14 @@ int main(int argc, char** argv) {
     tool.add_flag("--bf16", options.bf16, "Let measured time choose bfloat16 kernels");
     tool.add_flag("--useCudaGraph", options.graph, "Record the run on the device and replay it");
     tool.add_flag("--noTF32", options.noTf32, "Keep products of f32 exact on devices that would round to TF32");
-    tool.add_flag("--skipInference", options.skipInference, "Build or load only");
+    tool.add_flag("--skipInference,--buildOnly", options.skipInference, "Build or load only");
     tool.add_flag("--verbose", options.verbose, "Log everything");
+    for (const NeedlessFlag& flag : kNeedlessFlags) {
+        tool.add_option(std::string("--") + flag.name, options.needless, "No effect: " + std::string(flag.why))
+            ->expected(0, 1)
+            ->allow_extra_args(false)
+            ->group("Accepted for scripts written for TensorRT");
+    }
     tool.footer(std::string("The other flags of TensorRT's trtexec are not supported yet and are refused.\n") +
                 kExitCodesHelp);
 
@@ -165,6 +188,11 @@ int main(int argc, char** argv) {
         tool.parse(argc, argv);
         if (options.onnx.empty() == options.loadEngine.empty()) {
             throw ToolError(ExitCode::kUsage, "give a model with --onnx or a plan with --loadEngine");
+        }
+        for (const NeedlessFlag& flag : kNeedlessFlags) {
+            if (tool.count(std::string("--") + flag.name) > 0) {
+                std::fprintf(stderr, "[W] --%s has no effect: %s\n", flag.name, flag.why);
+            }
         }
         run(options);
         return finish(ExitCode::kOk);
