@@ -184,9 +184,11 @@ def main():
         expect("a processor that is not there", run(tenon, "bench", plan, "--affinity", 1023), USAGE, "--affinity", "1023")
         expect("streams that would share processors", run(tenon, "bench", plan, "--streams", 2, "--threads", 2, "--affinity", sorted(os.sched_getaffinity(0))[0]), USAGE, "--threads 1")
         expect("several streams", run(tenon, "bench", plan, "--streams", 3, "--iterations", 5, "--duration", 0), OK, "15 runs")
-        expect("extents left open", run(tenon, "build", onnx_file, "-o", work / "p", "--level", 0), OK, "1x3x16x16 only")
+        expect("extents left open", run(tenon, "build", onnx_file, "-o", work / "p", "--level", 0), OK, "takes 1 for them, 1x3x16x16")
         expect("trtexec's flags without effect", run(arguments.trtexec, f"--onnx={onnx_file}", "--optShapes=x:1x3x16x16", "--useSpinWait", "--memPoolSize=workspace:512", "--buildOnly"), OK, "--useSpinWait has no effect", "PASSED")
         expect("trtexec's flags with an effect", run(arguments.trtexec, f"--onnx={onnx_file}", "--int8"), USAGE, "--int8")
+        pair = model([helper.make_node("Add", ["p", "q"], ["y"])], [tensor("p", ["N", 3]), tensor("q", ["N", 3])], [tensor("y", None)])
+        expect("an extent with a name, given once", run(tenon, "bench", save("pair.onnx", pair), "--shapes", "p=1..4..8x3", "--iterations", 1, "--duration", 0), OK, "p 4x3", "q 4x3")
         expect("trtexec without a model", run(arguments.trtexec), USAGE, "FAILED")
         expect("check without references", run(tenon, "run", plan, "--check", work), BAD_INPUT, "output_0.pb")
 

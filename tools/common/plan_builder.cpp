@@ -86,8 +86,32 @@ void loadExtensions(const std::vector<std::string>& modules, const std::vector<s
 
 namespace {
 
-// Range of one dynamic input: what was asked for, else what the data sets have, else 1.
-ShapeRange rangeOf(const nvinfer1::ITensor& input, size_t position, const BuildSettings& settings) {
+// What --shapes says of extents that have a name in the model: they are the same at every input.
+std::map<std::string, ShapeRange> rangesByName(const nvinfer1::INetworkDefinition& network,
+                                               const BuildSettings& settings) {
+    std::map<std::string, ShapeRange> ranges;
+    for (int32_t i = 0; i < network.getNbInputs(); ++i) {
+        const nvinfer1::ITensor& input = *network.getInput(i);
+        const auto asked = settings.shapes.find(input.getName());
+        const int32_t rank = input.getDimensions().nbDims;
+        if (asked == settings.shapes.end() || static_cast<int32_t>(asked->second.min.size()) != rank) {
+            continue;
+        }
+        for (int32_t d = 0; d < rank; ++d) {
+            const char* name = input.getDimensionName(d);
+            if (name != nullptr && *name != '\0') {
+                const auto at = static_cast<size_t>(d);
+                const ShapeRange& range = asked->second;
+                ranges.emplace(name, ShapeRange{{range.min[at]}, {range.opt[at]}, {range.max[at]}});
+            }
+        }
+    }
+    return ranges;
+}
+
+// Range of one dynamic input: what was asked for, else what the data sets have, else what was asked for extents of the same names, else 1.
+ShapeRange rangeOf(const nvinfer1::ITensor& input, size_t position, const BuildSettings& settings,
+                   const std::map<std::string, ShapeRange>& named) {
     std::string name = input.getName();
     auto asked = settings.shapes.find(name);
     nvinfer1::Dims dims = input.getDimensions();
@@ -114,14 +138,23 @@ ShapeRange rangeOf(const nvinfer1::ITensor& input, size_t position, const BuildS
         }
     }
     if (range.opt.empty()) {
+        bool guessed = false;
         for (int32_t i = 0; i < dims.nbDims; ++i) {
-            range.opt.push_back(dims.d[i] < 0 ? 1 : dims.d[i]);
+            const char* extent = input.getDimensionName(i);
+            const auto known = named.find(extent != nullptr ? extent : "");
+            const int64_t alone = std::max<int64_t>(dims.d[i], 1);
+            guessed = guessed || (dims.d[i] < 0 && known == named.end());
+            const bool takes = dims.d[i] < 0 && known != named.end();
+            range.min.push_back(takes ? known->second.min[0] : alone);
+            range.opt.push_back(takes ? known->second.opt[0] : alone);
+            range.max.push_back(takes ? known->second.max[0] : alone);
         }
-        range.min = range.max = range.opt;
-        std::fprintf(
-            stderr,
-            "warning: input '%s' has extents that the model leaves open, and no --shapes: the plan is for %s only\n",
-            name.c_str(), shapeText(range.opt).c_str());
+        if (guessed) {
+            std::fprintf(stderr,
+                         "warning: input '%s' has extents that the model leaves open and no --shapes gives: the plan "
+                         "takes 1 for them, %s\n",
+                         name.c_str(), shapeText(range.opt).c_str());
+        }
     }
     return range;
 }
@@ -255,6 +288,7 @@ void addProfile(const Model& model, const BuildSettings& settings, ConsoleLogger
                                                   "', which is no input of the model; its inputs are: ", names));
         }
     }
+    const std::map<std::string, ShapeRange> named = rangesByName(*model.network, settings);
     nvinfer1::IOptimizationProfile* profile = nullptr;
     for (int32_t i = 0; i < model.network->getNbInputs(); ++i) {
         nvinfer1::ITensor& input = *model.network->getInput(i);
@@ -277,7 +311,7 @@ void addProfile(const Model& model, const BuildSettings& settings, ConsoleLogger
                 continue;
             }
         }
-        ShapeRange range = rangeOf(input, static_cast<size_t>(i), settings);
+        ShapeRange range = rangeOf(input, static_cast<size_t>(i), settings, named);
         bool set = profile->setDimensions(input.getName(), nvinfer1::OptProfileSelector::kMIN, toDims(range.min)) &&
                    profile->setDimensions(input.getName(), nvinfer1::OptProfileSelector::kOPT, toDims(range.opt)) &&
                    profile->setDimensions(input.getName(), nvinfer1::OptProfileSelector::kMAX, toDims(range.max));
