@@ -75,6 +75,14 @@ void loadRow(const Operand& operand, const std::byte* from, int64_t count, std::
     }
 }
 
+// `rows` times what is there once, by copies of what has been copied: rows may be as short as a vector.
+void repeatRow(std::byte* to, int64_t bytes, int64_t rows) {
+    const int64_t all = bytes * rows;
+    for (int64_t done = bytes; done < all; done *= 2) {
+        std::memcpy(to + done, to, static_cast<size_t>(std::min(done, all - done)));
+    }
+}
+
 } // namespace
 
 bool isNatural(TnDataType dtype) { return loaderOf(dtype) == nullptr; }
@@ -132,9 +140,14 @@ void Runner::run(const Buffers& b, std::byte* scratch, int64_t firstTile, int64_
                     convertRun(operand.dtype, operand.type, from, count, to);
                     break;
                 }
+                const int64_t rowBytes = width * bytesOfClass(operand.type);
+                if (operand.rowStride == 0 && operand.columnStride != 0) {
+                    loadRow(operand, from, width, to);
+                    repeatRow(to, rowBytes, height);
+                    break;
+                }
                 for (int64_t r = 0; r < height; ++r) {
-                    loadRow(operand, from + r * operand.rowStride * size, width,
-                            to + r * width * bytesOfClass(operand.type));
+                    loadRow(operand, from + r * operand.rowStride * size, width, to + r * rowBytes);
                 }
                 break;
             }
