@@ -53,11 +53,22 @@ void RunPackedOf(const PackedProduct& p) {
     const int64_t columns = p.bRow;
     const int64_t cVector = p.cVector != 0 ? p.cVector : static_cast<int64_t>(lanes);
     Vec sums[kRows][kVectors];
+    // Unrolled, so that sums never are in memory.
+    HWY_UNROLL(4)
     for (int v = 0; v < kVectors; ++v) {
         const size_t at = static_cast<size_t>(v) * lanes;
         const Vec start = !p.continues && p.start != nullptr ? hn::LoadU(d, p.start + at) : hn::Zero(d);
+        HWY_UNROLL(16)
         for (int r = 0; r < kRows; ++r) {
             sums[r][v] = p.continues ? hn::LoadU(d, p.c + r * p.cRow + v * cVector) : start;
+        }
+    }
+    if (!p.continues) {
+        // What is written is fetched while sums are made, instead of stopping the next tile.
+        for (int r = 0; r < kRows; ++r) {
+            for (int v = 0; v < kVectors; ++v) {
+                __builtin_prefetch(p.c + r * p.cRow + v * cVector, 1, 3);
+            }
         }
     }
     const float* b = p.b;
@@ -86,7 +97,9 @@ void RunPackedOf(const PackedProduct& p) {
             b += columns;
         }
     }
+    HWY_UNROLL(16)
     for (int r = 0; r < kRows; ++r) {
+        HWY_UNROLL(4)
         for (int v = 0; v < kVectors; ++v) {
             hn::StoreU(sums[r][v], d, p.c + r * p.cRow + v * cVector);
         }
