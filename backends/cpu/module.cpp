@@ -35,7 +35,8 @@ enum : uint64_t {
     kConcatTactic = 9,
     kSpatialMeanTactic = 10,
     kExciteTactic = 16,
-    kEmbeddingTactic = 17
+    kEmbeddingTactic = 17,
+    kSiblingsTactic = 18
 };
 
 KernelTable makeTable() {
@@ -99,6 +100,11 @@ public:
             checkExcite(task);
             return;
         }
+        if (task.tactic == kSiblingsTactic && isSiblingProducts(task.body)) {
+            checkPorts(task);
+            checkSiblings(task);
+            return;
+        }
         if (task.tactic == kEmbeddingTactic && isEmbedding(task.body)) {
             checkPorts(task);
             checkLinear(task);
@@ -152,6 +158,8 @@ public:
             return planExcite(task, shapes);
         case kEmbeddingTactic:
             return planEmbedding(task, shapes);
+        case kSiblingsTactic:
+            return planSiblings(task, shapes);
         case kWinogradTactic:
             return planWinograd(task, shapes);
         case kWinogradWeightsTactic:
@@ -224,6 +232,9 @@ public:
         if (isExcite(task.body())) {
             return explained(reason, [&] { mPlanner->check(chosen(task, exciteTactic(task, nullptr))); });
         }
+        if (isSiblingProducts(task.body())) {
+            return explained(reason, [&] { mPlanner->check(chosen(task, siblingsTactic(task))); });
+        }
         if (isEmbedding(task.body())) {
             return explained(reason, [&] { mPlanner->check(chosen(task, embeddingTactic(task))); });
         }
@@ -234,7 +245,7 @@ public:
             for (size_t n = 0; n < task.body().nodeCount(); ++n) {
                 if (!isPointwise(task.body().node(n).op())) {
                     return reason.unsupported("a region of several ops must be pointwise, a sum and its norm, "
-                                              "an embedding, squeeze-and-excite, or a product "
+                                              "an embedding, squeeze-and-excite, products of one value, or a product "
                                               "with constant weights and what follows it; ",
                                               task.body().node(n).op(), " fits none");
                 }
@@ -258,6 +269,9 @@ public:
                 tactics.add(exciteTactic(task, &format));
             }
             return Code::kOk;
+        }
+        if (isSiblingProducts(task.body())) {
+            return explained(reason, [&] { tactics.add(siblingsTactic(task)); });
         }
         if (isEmbedding(task.body())) {
             tactics.add(embeddingTactic(task));
@@ -355,6 +369,16 @@ private:
 
     static module::Tactic sumAndNormTactic(const module::TaskView& task) {
         return module::linearTactic(task, kSumAndNormTactic, "sum and norm", kTraits | sizeTrait(task));
+    }
+
+    static module::Tactic siblingsTactic(const module::TaskView& task) {
+        const std::vector<TnFormat> layouts = siblingLayouts(task.body());
+        module::Tactic tactic =
+            module::linearTactic(task, kSiblingsTactic, "packed products", kTraits | sizeTrait(task));
+        for (size_t i = 0; i < tactic.inputs.size(); ++i) {
+            tactic.inputs[i].format = layouts[i];
+        }
+        return tactic;
     }
 
     static module::Tactic embeddingTactic(const module::TaskView& task) {

@@ -153,53 +153,55 @@ public:
     }
 
     void run(const Buffers& b) const {
-        if (mRows == 0) {
-            return;
-        }
+        start(b);
+        parallelTeam(mTeam, pieces(), [&](int64_t member, int64_t begin, int64_t end) { run(b, member, begin, end); });
+    }
+
+    // Pieces of work, and how many threads they deserve.
+    int64_t pieces() const { return mRows == 0 ? 0 : mFinishesBlocks ? mRowBlocks : mPanels * mRowBlocks; }
+    int64_t team() const { return mTeam; }
+
+    // What all pieces read: by one thread, before them.
+    void start(const Buffers& b) const {
         auto* const starts = static_cast<float*>(b.workspace);
         if (mChain.bias >= 0) {
             const float* const bias = b.in<float>(static_cast<size_t>(mChain.bias));
             std::copy(bias, bias + mHead.columns, starts);
             std::fill(starts + mHead.columns, starts + mPanels * mTile.columns, 0.0F);
         }
+        repeatNumbers(mChain, b, followerWidth(), starts + mPanels * mTile.columns);
+    }
+
+    // Pieces [begin, end) as a member of the team.
+    void run(const Buffers& b, int64_t member, int64_t begin, int64_t end) const {
+        auto* const starts = static_cast<float*>(b.workspace);
         float* const numbers = starts + mPanels * mTile.columns;
         float* const edges = numbers + static_cast<int64_t>(mChain.followers.size()) * followerWidth();
-        repeatNumbers(mChain, b, followerWidth(), numbers);
+        float* const edge = edges + member * mTiles.narrow.rows * mTile.columns;
+        float* const gated = edges + mThreads * mTiles.narrow.rows * mTile.columns + member * mBlockRows * mHead.depth;
         const float* const begins = mChain.bias >= 0 ? starts : nullptr;
-        float* const gated = edges + mThreads * mTiles.narrow.rows * mTile.columns;
-        if (mFinishesBlocks) {
-            // All columns of a block of rows, then what follows on all of them at once.
-            parallelTeam(mTeam, mRowBlocks, [&](int64_t member, int64_t begin, int64_t end) {
-                for (int64_t block = begin; block < end; ++block) {
-                    const int64_t first = mRows * block / mRowBlocks;
-                    const int64_t count = mRows * (block + 1) / mRowBlocks - first;
-                    float* const edge = edges + member * mTiles.narrow.rows * mTile.columns;
-                    const float* const x = rowsOf(b, gated + member * mBlockRows * mHead.depth, first, count);
-                    for (int64_t panel = 0; panel < mPanels; ++panel) {
-                        runPanel(b, x, begins, numbers, edge, panel, panel, first, count);
-                    }
-                    const int64_t at = first * mHead.columns;
-                    applyFollowers(mChain, b, numbers, followerWidth(), b.out<float>() + at, count * mHead.columns, at,
-                                   0);
+        const float* x = nullptr;
+        for (int64_t piece = begin; piece < end; ++piece) {
+            const int64_t block = mFinishesBlocks ? piece : piece / mPanels;
+            const int64_t first = mRows * block / mRowBlocks;
+            const int64_t count = mRows * (block + 1) / mRowBlocks - first;
+            if (mFinishesBlocks) {
+                // All columns of a block of rows, then what follows on all of them at once.
+                x = rowsOf(b, gated, first, count);
+                for (int64_t panel = 0; panel < mPanels; ++panel) {
+                    runPanel(b, x, begins, numbers, edge, panel, panel, first, count);
                 }
-            });
-            return;
-        }
-        // Panels of one block of rows after another: the rows stay in the second-level cache.
-        parallelTeam(mTeam, mPanels * mRowBlocks, [&](int64_t member, int64_t begin, int64_t end) {
-            const float* x = nullptr;
-            for (int64_t item = begin; item < end; ++item) {
-                const int64_t panel = item % mPanels;
-                const int64_t block = item / mPanels;
-                const int64_t first = mRows * block / mRowBlocks;
-                const int64_t count = mRows * (block + 1) / mRowBlocks - first;
-                if (item == begin || panel == 0) {
-                    x = rowsOf(b, gated + member * mBlockRows * mHead.depth, first, count);
-                }
-                runPanel(b, x, begins, numbers, edges + member * mTiles.narrow.rows * mTile.columns, panel,
-                         item + 1 < end ? (panel + 1) % mPanels : panel, first, count);
+                const int64_t at = first * mHead.columns;
+                applyFollowers(mChain, b, numbers, followerWidth(), b.out<float>() + at, count * mHead.columns, at, 0);
+                continue;
             }
-        });
+            // Panels of one block of rows after another: the rows stay in the second-level cache.
+            const int64_t panel = piece % mPanels;
+            if (piece == begin || panel == 0) {
+                x = rowsOf(b, gated, first, count);
+            }
+            runPanel(b, x, begins, numbers, edge, panel, piece + 1 < end ? (panel + 1) % mPanels : panel, first, count);
+        }
     }
 
 private:
@@ -306,10 +308,73 @@ private:
     int64_t mBlockRows = 1; // of the largest one
 };
 
+// Of products of one value, each perhaps with a bias: their heads, with the port of each result.
+struct Siblings {
+    std::vector<Head> heads;
+    std::vector<size_t> nodes; // the products
+    std::vector<int32_t> outputs;
+};
+
+Siblings siblingsOf(const module::GraphView& body) {
+    Siblings siblings;
+    std::vector<int32_t> values;
+    for (size_t n = 0; n < body.nodeCount(); ++n) {
+        const module::NodeView node = body.node(n);
+        if (node.op() == "matmul") {
+            const module::ValueView weights = node.input(1);
+            const int32_t x = kernels::portOf(body.inputs(), node.inputIndex(0));
+            const int32_t w = kernels::portOf(body.inputs(), node.inputIndex(1));
+            if (x < 0 || w < 0 || node.inputIndex(0) != body.node(0).inputIndex(0) || !weights.isConstant() ||
+                !weights.isStatic() || weights.rank() != 2 || weights.optElements() < 1 ||
+                node.intOr("trans_a", 0) != 0 || node.input(0).rank() < 2) {
+                refuse("products of several values, or with weights that are no constant matrices");
+            }
+            const bool transposed = node.intOr("trans_b", 0) != 0;
+            Head head;
+            head.depth = weights.dim(transposed ? 1 : 0).opt;
+            head.columns = weights.dim(transposed ? 0 : 1).opt;
+            head.chain.channelAxis = node.output(0).rank() - 1;
+            head.chain.channels = head.columns;
+            head.chain.ports = {x, w};
+            siblings.heads.push_back(std::move(head));
+            siblings.nodes.push_back(n);
+            values.push_back(node.outputIndex(0));
+            continue;
+        }
+        const auto first = std::find(values.begin(), values.end(), node.inputIndex(0));
+        const bool isFirst = first != values.end();
+        const auto found =
+            isFirst || node.inputCount() < 2 ? first : std::find(values.begin(), values.end(), node.inputIndex(1));
+        if (node.op() != "binary.add" || found == values.end()) {
+            refuse("products of one value followed by ", node.op());
+        }
+        Head& head = siblings.heads[static_cast<size_t>(found - values.begin())];
+        const int32_t other = node.inputIndex(isFirst ? 1 : 0);
+        const module::ValueView bias = body.value(other);
+        const int32_t port = kernels::portOf(body.inputs(), other);
+        if (port < 0 || head.chain.bias >= 0 || !bias.isStatic() || bias.optElements() != head.columns ||
+            bias.rank() < 1 || bias.dim(bias.rank() - 1).opt != head.columns) {
+            refuse("products of one value with something else than a bias each");
+        }
+        head.chain.bias = static_cast<int32_t>(head.chain.ports.size());
+        head.chain.ports.push_back(port);
+        *found = node.outputIndex(0);
+    }
+    for (const int32_t value : values) {
+        siblings.outputs.push_back(kernels::portOf(body.outputs(), value));
+    }
+    const bool all =
+        std::none_of(siblings.outputs.begin(), siblings.outputs.end(), [](int32_t port) { return port < 0; });
+    if (!all || siblings.outputs.size() != body.outputs().size() || siblings.outputs.size() < 2) {
+        refuse("products of one value whose results are not those of the region");
+    }
+    return siblings;
+}
+
 } // namespace
 
 bool beginsWithProduct(const module::GraphView& body) {
-    if (body.nodeCount() == 0) {
+    if (body.nodeCount() == 0 || body.outputs().size() != 1) {
         return false;
     }
     const module::NodeView head = body.node(headNode(body));
@@ -351,8 +416,7 @@ std::vector<std::vector<int32_t>> gatedProducts(const module::GraphView& graph) 
     return found;
 }
 
-TnFormat packedWeights(const module::GraphView& body) {
-    const module::NodeView head = body.node(headNode(body));
+TnFormat packedWeights(const module::NodeView& head) {
     const bool isConv = head.op() == "conv";
     const int32_t across = isConv || head.intOr("trans_b", 0) != 0 ? 0 : 1;
     TnFormat format =
@@ -377,7 +441,7 @@ std::vector<TnFormat> packedProductLayouts(const module::GraphView& body) {
             layouts[static_cast<size_t>(head.chain.ports[i])] = results;
         }
     }
-    layouts[static_cast<size_t>(head.chain.ports[kWeights])] = packedWeights(body);
+    layouts[static_cast<size_t>(head.chain.ports[kWeights])] = packedWeights(body.node(headNode(body)));
     layouts.push_back(results);
     return layouts;
 }
@@ -394,6 +458,92 @@ void checkPackedProduct(const Task& task) {
         check(task.inputs[i], layouts[i]);
     }
     check(task.outputs[0], layouts.back());
+}
+
+bool isSiblingProducts(const module::GraphView& body) {
+    return body.nodeCount() > 1 && body.outputs().size() > 1 && body.node(0).op() == "matmul" &&
+           body.node(0).hasInput(1) && body.node(0).input(1).isConstant();
+}
+
+std::vector<TnFormat> siblingLayouts(const module::GraphView& body) {
+    const Siblings siblings = siblingsOf(body);
+    std::vector<TnFormat> layouts;
+    for (const int32_t value : body.inputs()) {
+        layouts.push_back(module::linearFormat(body.value(value).rank()));
+    }
+    for (size_t i = 0; i < siblings.heads.size(); ++i) {
+        layouts[static_cast<size_t>(siblings.heads[i].chain.ports[kWeights])] =
+            packedWeights(body.node(siblings.nodes[i]));
+    }
+    return layouts;
+}
+
+void checkSiblings(const Task& task) {
+    const std::vector<TnFormat> layouts = siblingLayouts(task.body);
+    for (size_t i = 0; i < task.inputs.size(); ++i) {
+        if (task.inputs[i].dtype != TN_F32 || !module::equal(task.inputs[i].format, layouts[i])) {
+            refuse("products of one value with a port of ", nameOf(task.inputs[i].dtype), " in the layout ",
+                   module::describe(task.inputs[i].format), " instead of ", module::describe(layouts[i]));
+        }
+    }
+    for (const TnPortFormat& port : task.outputs) {
+        if (port.dtype != TN_F32 || !module::isLinear(port.format)) {
+            refuse("products of one value as ", nameOf(port.dtype), " in the layout ", module::describe(port.format));
+        }
+    }
+}
+
+TaskPlan planSiblings(const Task& task, const PortShapes& shapes) {
+    struct Member {
+        Product product;
+        size_t input;      // the first of its operands
+        int64_t workspace; // where its own begins
+        int64_t items;     // of those before it
+    };
+    const Siblings siblings = siblingsOf(task.body);
+    TaskPlan result;
+    std::vector<Member> members;
+    int64_t workspace = 0;
+    int64_t items = 0;
+    int64_t team = 1;
+    for (const Head& head : siblings.heads) {
+        const Shape& x = shapes.inputs[static_cast<size_t>(head.chain.ports[kX])];
+        const int64_t rows = head.depth == 0 ? 0 : x.elements / head.depth;
+        Product product(head, rows, rows, shapes.threads);
+        const int64_t bytes = (product.workspace() + 63) / 64 * 64;
+        const int64_t own = product.pieces();
+        team = std::max(team, product.team());
+        members.push_back({std::move(product), result.inputPorts.size(), workspace, items});
+        result.inputPorts.insert(result.inputPorts.end(), head.chain.ports.begin(), head.chain.ports.end());
+        workspace += bytes;
+        items += own;
+    }
+    result.outputPorts = siblings.outputs;
+    result.plan.workspace = workspace;
+    result.plan.run = [members, items, team](const Buffers& b) {
+        const auto buffersOf = [&](size_t m) {
+            Buffers own = b;
+            own.inputs = b.inputs + members[m].input;
+            own.outputs = b.outputs + m;
+            own.workspace = static_cast<char*>(b.workspace) + members[m].workspace;
+            return own;
+        };
+        for (size_t m = 0; m < members.size(); ++m) {
+            members[m].product.start(buffersOf(m));
+        }
+        // The pieces of all, one product after another.
+        parallelTeam(team, items, [&](int64_t member, int64_t begin, int64_t end) {
+            for (size_t m = 0; m < members.size(); ++m) {
+                const int64_t first = std::max(begin, members[m].items) - members[m].items;
+                const int64_t last = std::min(end - members[m].items, members[m].product.pieces());
+                if (first < last) {
+                    members[m].product.run(buffersOf(m), member, first, last);
+                }
+            }
+        });
+        return Code::kOk;
+    };
+    return result;
 }
 
 TaskPlan planPackedProduct(const Task& task, const PortShapes& shapes) {

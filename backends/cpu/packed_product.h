@@ -23,4 +23,11 @@ std::vector<TnFormat> packedProductLayouts(const module::GraphView& body);
 void checkPackedProduct(const Task& task);
 TaskPlan planPackedProduct(const Task& task, const PortShapes& shapes);
 
+// Products of one value, each perhaps with a bias: their panels are shared out among the threads together.
+bool isSiblingProducts(const module::GraphView& body);
+// The layouts of the inputs; results are linear. Throws a refusal.
+std::vector<TnFormat> siblingLayouts(const module::GraphView& body);
+void checkSiblings(const Task& task);
+TaskPlan planSiblings(const Task& task, const PortShapes& shapes);
+
 } // namespace tenon::cpu
