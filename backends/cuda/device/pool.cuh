@@ -1,4 +1,4 @@
-// Pooling: one thread an output. Device code, after prelude.cuh.
+// Pooling: one thread an output, or four neighbouring channels. Device code, after prelude.cuh.
 
 extern "C" __global__ void pool(const __grid_constant__ WindowArgs a, const __grid_constant__ Ports ports) {
     using Wide = typename Of<Element>::Wide;
@@ -108,3 +108,82 @@ extern "C" __global__ void pool(const __grid_constant__ WindowArgs a, const __gr
 #endif
     }
 }
+
+#if SPATIAL == 2 && !defined(POOL_LP)
+// Planes with channels innermost, in fours, and no indices: a thread takes four channels of an output pixel. Offsets fit 31 bits.
+struct alignas(4 * sizeof(Element)) FourElements {
+    Element each[4];
+};
+struct alignas(4 * sizeof(Result)) FourResults {
+    Result each[4];
+};
+extern "C" __global__ void pool_quads(const __grid_constant__ WindowArgs a, const __grid_constant__ Ports ports) {
+    using Wide = typename Of<Element>::Wide;
+    const unsigned quads = (unsigned)a.outputs / 4;
+    const unsigned height = (unsigned)a.output[0];
+    const unsigned width = (unsigned)a.output[1];
+    const unsigned count = (unsigned)a.batch * height * width * quads;
+    const int step[2] = {(int)a.step[0], (int)a.step[1]};
+    const int dilation[2] = {(int)a.dilation[0], (int)a.dilation[1]};
+    const int kernel[2] = {(int)a.kernel[0], (int)a.kernel[1]};
+    const int input0 = (int)a.input[0];
+    const int input1 = (int)a.input[1];
+    for (unsigned i = (unsigned)threadIndex(); i < count; i += (unsigned)threadCount()) {
+        const unsigned quad = i % quads;
+        unsigned rest = i / quads;
+        const unsigned column = rest % width;
+        rest /= width;
+        const unsigned row = rest % height;
+        const unsigned item = rest / height;
+        const Element* x = input<Element>(ports, a.operands, 0) + (int)(item * (unsigned)a.xBatch + quad * 4);
+        const int top = (int)row * step[0] - (int)a.padBegin[0];
+        const int left = (int)column * step[1] - (int)a.padBegin[1];
+#ifdef POOL_MAX
+        bool any = false;
+        Wide best[4] = {0, 0, 0, 0};
+#else
+        Sum<Wide>::Type sum[4] = {0, 0, 0, 0};
+        int inPads = 0;
+        int inInput = 0;
+#endif
+        for (int r = 0; r < kernel[0]; ++r) {
+            const int y = top + r * dilation[0];
+            for (int c = 0; c < kernel[1]; ++c) {
+                const int z = left + c * dilation[1];
+                const bool inside = y >= 0 && y < input0 && z >= 0 && z < input1;
+#ifndef POOL_MAX
+                inPads += y < input0 + (int)a.padEnd[0] && z < input1 + (int)a.padEnd[1] ? 1 : 0;
+                inInput += inside ? 1 : 0;
+#endif
+                if (inside) {
+                    const FourElements here = *reinterpret_cast<const FourElements*>(x + (y * (int)a.x[0] + z * (int)a.x[1]));
+#pragma unroll
+                    for (int k = 0; k < 4; ++k) {
+                        const Wide value = widen(here.each[k]);
+#ifdef POOL_MAX
+                        best[k] = !any || value > best[k] || (value != value && best[k] == best[k]) ? value : best[k];
+#else
+                        sum[k] += value;
+#endif
+                    }
+#ifdef POOL_MAX
+                    any = true;
+#endif
+                }
+            }
+        }
+        FourResults result;
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+#ifdef POOL_MAX
+            result.each[k] = any ? narrowed<Result>(best[k]) : lowest();
+#else
+            const int divisor = a.countPads != 0 ? inPads : inInput;
+            result.each[k] = narrowed<Result>(divisor == 0 ? (Sum<Wide>::Type)0 : sum[k] / (Sum<Wide>::Type)divisor);
+#endif
+        }
+        Result* y = output<Result>(ports, a.operands, 0) + (int)(item * (unsigned)a.yBatch + quad * 4);
+        *reinterpret_cast<FourResults*>(y + (int)(row * (unsigned)a.y[0] + column * (unsigned)a.y[1])) = result;
+    }
+}
+#endif

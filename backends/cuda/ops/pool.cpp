@@ -34,7 +34,10 @@ void planPool(NodePlan& n) {
     args.countPads = static_cast<int>(n.call.intOr("count_include_pad", 0));
     args.storageOrder = static_cast<int>(n.call.intOr("storage_order", 0));
     args.p = static_cast<int>(n.call.intOr("p", 2));
-    n.plan.launch("pool", n.call.out().elements, args);
+    const int64_t largest = std::max(n.call.in(0).elements, n.call.out().elements);
+    const bool quads = kernel.size() == 2 && n.call.op() != "pool.lp" && !n.call.wants(1) && args.xChannel == 1 &&
+                       args.yChannel == 1 && args.outputs % 4 == 0 && largest < int64_t{1} << 30;
+    n.plan.launch(quads ? "pool_quads" : "pool", n.call.out().elements / (quads ? 4 : 1), args);
 }
 
 void checkPool(const module::NodeView& node) {
