@@ -63,9 +63,18 @@ public:
     std::vector<const ir::Value*> takeSources() { return std::move(mSources); }
 
 private:
-    bool isShown(const ir::Constant& constant) const {
-        return constant.data != nullptr && constant.bytes <= mOptions.maxShownBytes &&
-               (!mOptions.mayShow || mOptions.mayShow(constant));
+    // Scales and zero points, one per channel, are a part of what quantized kernels compute: they are shown up to a larger size.
+    static bool isQuantizationParameter(const ir::Value& value) {
+        return std::any_of(value.uses().begin(), value.uses().end(), [](const ir::Use& use) {
+            return use.index > 0 && (use.node->op() == "dequantize" || use.node->op() == "quantize");
+        });
+    }
+
+    bool isShown(const ir::Value& value, const ir::Constant& constant) const {
+        constexpr int64_t kMaxParameterBytes = 65536;
+        const int64_t limit = isQuantizationParameter(value) ? std::max(kMaxParameterBytes, mOptions.maxShownBytes)
+                                                             : mOptions.maxShownBytes;
+        return constant.data != nullptr && constant.bytes <= limit && (!mOptions.mayShow || mOptions.mayShow(constant));
     }
 
     int32_t number(const ir::Value& value, const ir::ConstantPtr& constant) {
@@ -76,7 +85,7 @@ private:
         TnValue picture = valueOf(value.type(), mDims);
         picture.name = mStorage.keep(value.name());
         if (constant != nullptr) {
-            const TnValue data = mStorage.constant(constant, {}, isShown(*constant));
+            const TnValue data = mStorage.constant(constant, {}, isShown(value, *constant));
             picture.is_constant = 1;
             picture.data = data.data;
             picture.data_bytes = data.data_bytes;

@@ -2,6 +2,7 @@
 //
 // How a constant was derived from constants with an identity (weights of a layer) is kept: the node moves to context.weights, so that the plan can
 // hold it as a step of its weight program and a refit can run it again. What derives from anonymous numbers, or from contents, leaves no trace.
+#include "core/passes/quantization.h"
 #include "core/passes/rewriter.h"
 
 #include "core/support/checked.h"
@@ -116,7 +117,8 @@ private:
     bool mayFold(const Node& node) const {
         const ops::OpDef* const def = mRewriter.def(node);
         return node.op() != "const" && def != nullptr && def->effect == ops::Effect::kPure && node.regions().empty() &&
-               !node.settings().debugOutput && !node.outputs().empty();
+               !node.settings().debugOutput && !node.outputs().empty() &&
+               (!isQuantizedWeight(node) || mContext.unwantedIntegers.count(node.id()) != 0);
     }
 
     static bool onConstants(const Node& node) {

@@ -1,5 +1,6 @@
 // cse: of nodes with equal ops, attributes and inputs the first one serves all. Only pure ops without regions. Constants merge if their bytes are
 // equal and they have no identity: a refit must find what belongs to each name, and derived constants follow their sources.
+#include "core/passes/quantization.h"
 #include "core/passes/rewriter.h"
 
 #include "core/ir/attribute_text.h"
@@ -79,7 +80,8 @@ support::Result<bool> commonSubexpressions(PassContext& context) {
     std::unordered_map<std::string, int32_t> first;
     rewriter.forEachNode([&](Node& node) {
         const std::string key = keys.keyOf(node);
-        if (key.empty()) {
+        // Each reader of a dequantize has its own, to take into its kernel.
+        if (key.empty() || isByteDequantize(&node)) {
             return;
         }
         const auto [found, isNew] = first.emplace(key, node.id());

@@ -36,6 +36,8 @@ struct PassContext {
     std::map<int32_t, ir::Value*> derivations = {};
     // Ids of nodes that the evaluator could not compute: it is not asked again.
     std::set<int32_t> unfoldable = {};
+    // Ids of nodes that dequantize weights which no kernel wants as integers: they are folded as others are.
+    std::set<int32_t> unwantedIntegers = {};
 };
 
 // True if the graph changed. An error is a bug of ours or a graph that inference refuses; the graph is then not to be used.
@@ -61,6 +63,7 @@ support::Result<bool> recogniseNorms(PassContext& context);
 support::Result<bool> foldPadding(PassContext& context);
 support::Result<bool> foldBatchNorm(PassContext& context);
 support::Result<bool> splitProducts(PassContext& context);
+support::Result<bool> moveQuantization(PassContext& context);
 support::Result<bool> transposeElimination(PassContext& context);
 support::Result<bool> reshapeElimination(PassContext& context);
 support::Result<bool> viewChains(PassContext& context);

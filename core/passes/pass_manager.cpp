@@ -33,6 +33,7 @@ const std::vector<Pass>& allPasses() {
         {"fold_batch_norm", "per-channel scales and shifts by constants move into weights", foldBatchNorm, true},
         {"split_products", "products whose columns are cut apart become several with a share of the weights",
          splitProducts, true},
+        {"move_quantization", "dequantize moves down and quantize up until they cancel", moveQuantization},
         {"transpose_elim", "transposes cancel, compose and move to where they do", transposeElimination},
         {"reshape_elim", "reshapes cancel and compose", reshapeElimination},
         {"view_chains", "reshapes and transposes in a row become as few as can be", viewChains},

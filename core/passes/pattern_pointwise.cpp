@@ -3,7 +3,7 @@
 // A cluster grows from its last node towards its inputs: a pointwise node joins when all readers of its value are in the cluster, so that only the
 // last node's value leaves. Such a set is convex. Every pointwise node falls into exactly one maximal cluster. Recorded are the maximal ones, and, for
 // the sake of neighbours that want a share (the epilogue of a convolution takes the first nodes, a reduction may want the last one), prefixes that
-// end earlier and suffixes that begin later.
+// end earlier and suffixes that begin later. A quantize ends a cluster: what it rounds is compared with real numbers when a kernel is verified.
 #include "core/passes/pattern_registry.h"
 
 #include <algorithm>
@@ -77,7 +77,7 @@ private:
         const auto addProducers = [&](const Node& node) {
             for (const Value* input : node.inputs()) {
                 Node* const producer = input != nullptr ? input->producer() : nullptr;
-                if (producer != nullptr && orderOf(*producer) >= 0 &&
+                if (producer != nullptr && orderOf(*producer) >= 0 && producer->op() != "quantize" &&
                     (bounds == nullptr || bounds->count(producer) != 0)) {
                     candidates.emplace(-orderOf(*producer), producer);
                 }

@@ -1,5 +1,7 @@
 #include "core/passes/pattern_registry.h"
 
+#include "core/passes/quantization.h"
+
 #include <algorithm>
 
 namespace tenon::passes {
@@ -15,6 +17,9 @@ const std::vector<Pattern>& allPatterns() {
         {"pattern_sibling_products", "products of one value with several weights of one shape", findSiblingProducts},
         {"pattern_embedding", "rows of tables added up, with the norm of the sum", findEmbeddings},
         {"pattern_squeeze_excite", "channels weighed by two products of their means", findSqueezeExcites},
+        {"pattern_integer_product", "products of integers with what makes real numbers of them", findIntegerProducts},
+        {"pattern_quantized", "products of dequantized operands with what follows, down to quantize",
+         findQuantizedProducts},
     };
     return kPatterns;
 }
@@ -38,8 +43,8 @@ std::vector<Region> collectRegions(const ir::Graph& graph, const ops::OpRegistry
 
 bool isPointwise(const ops::OpRegistry& ops, const ir::Node& node) {
     const ops::OpDef* const def = ops.find(node.op());
-    if (def == nullptr || !def->pointwise || def->effect != ops::Effect::kPure || node.outputs().size() != 1 ||
-        !node.regions().empty() || node.output(0)->contents()) {
+    if (def == nullptr || !isElementwise(*def, node) || def->effect != ops::Effect::kPure ||
+        node.outputs().size() != 1 || !node.regions().empty() || node.output(0)->contents()) {
         return false;
     }
     const auto isTensor = [](const ir::Value* value) {

@@ -24,6 +24,8 @@ void findAttentions(const ir::Graph& graph, const ops::OpRegistry& ops, std::vec
 void findSiblingProducts(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 void findSqueezeExcites(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 void findEmbeddings(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
+void findIntegerProducts(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
+void findQuantizedProducts(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 void findEpilogues(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 
 // What patterns ask of nodes.

@@ -5,6 +5,7 @@
 //   so do reshapes around a product with constant weights, with what is added to it, that regroup its rows only: one is left in front of it
 //   a squeeze-like reshape between a reduction that keeps dimensions and its readers is a reduction that drops them
 #include "core/passes/products.h"
+#include "core/passes/quantization.h"
 #include "core/passes/rewriter.h"
 
 #include <algorithm>
@@ -90,7 +91,7 @@ private:
     // A pointwise node with one operand that is a tensor of several elements.
     std::optional<size_t> chainOperand(const Node& node) const {
         const ops::OpDef* const def = mRewriter.def(node);
-        if (def == nullptr || !def->pointwise || node.outputs().size() != 1 || node.settings().debugOutput ||
+        if (def == nullptr || !isElementwise(*def, node) || node.outputs().size() != 1 || node.settings().debugOutput ||
             node.output(0)->quantization()) {
             return std::nullopt;
         }

@@ -9,6 +9,7 @@
 //   a transpose that keeps the rows of a product with constant weights together goes the same ways through the product and its bias, in front of it
 //   where the operand is a transpose reshaped, behind it where another transpose follows that takes it in (view_chains makes them one)
 #include "core/passes/products.h"
+#include "core/passes/quantization.h"
 #include "core/passes/rewriter.h"
 #include "core/passes/view_map.h"
 
@@ -157,7 +158,7 @@ private:
         if (hasAxis(node)) {
             return axisOf(node).has_value() && (node.op() != "cumsum" || node.inputs().size() == 1);
         }
-        return def->pointwise;
+        return isElementwise(*def, node);
     }
 
     static std::optional<int64_t> axisOf(const Node& node) {

@@ -8,6 +8,7 @@
 #include "core/schedule/graph_checks.h"
 #include "core/schedule/inspector_json.h"
 #include "core/schedule/layout_offers.h"
+#include "core/schedule/quantized_weights.h"
 #include "core/schedule/step_builder.h"
 #include "core/schedule/verification.h"
 #include "core/support/build_info.h"
@@ -127,12 +128,28 @@ private:
         passes::PassContext passContext{
             *mInput.graph, mContext.snapshot->ops(), mWeights.get(), &evaluator, mOptions.log, {}};
         TN_RETURN_IF_ERROR(passes::runPipeline(passContext));
+        if (!mInput.profiles.empty()) {
+            ir::SymbolBox box = mInput.profiles[0];
+            coverSymbols(box, mInput.graph->pool());
+            TN_ASSIGN_OR_RETURN(passContext.unwantedIntegers, unwantedQuantizedWeights(mContext, *mInput.graph, box));
+            if (!passContext.unwantedIntegers.empty()) {
+                TN_RETURN_IF_ERROR(passes::runPipeline(passContext));
+            }
+        }
         separateOutputs(*mInput.graph);
         TN_RETURN_IF_ERROR(refuseRunTimeOperands(*mInput.graph, mContext.snapshot->ops()));
         TN_RETURN_IF_ERROR(refuseUnbacked(*mInput.graph));
         mInput.graph->freeze();
         progress.step(1);
         return {};
+    }
+
+    // Symbols that passes added have no bounds of the user's.
+    static void coverSymbols(ir::SymbolBox& box, const ir::ExprPool& pool) {
+        while (box.bounds.size() < pool.symbols().size()) {
+            box.bounds.push_back({});
+            box.opt.push_back(1);
+        }
     }
 
     // An output that is an input, a constant, or the same value as another output gets a copy of its own to be written.
@@ -161,11 +178,7 @@ private:
         ProfileBuild& profile = mProfiles[index];
         ir::SymbolBox& box = mInput.profiles[index];
         const ir::Graph& graph = *mInput.graph;
-        // Symbols that passes added have no bounds of the user's.
-        while (box.bounds.size() < graph.pool().symbols().size()) {
-            box.bounds.push_back({});
-            box.opt.push_back(1);
-        }
+        coverSymbols(box, graph.pool());
         TN_RETURN_IF_ERROR(checkSizes(graph, box));
         profile.conversions = std::make_unique<Conversions>(mContext, box);
         if (mOptions.level > 0) {
@@ -224,7 +237,8 @@ private:
         size_t unverified = 0;
         std::string reason;
         for (const auto& [key, found] : mVerifier->results()) {
-            if (found.verdict == Verdict::kNotVerified && found.reason != Verifier::kIsReference) {
+            if (found.verdict == Verdict::kNotVerified && found.reason != Verifier::kIsReference &&
+                found.reason != Verifier::kIsPacked) {
                 reason = unverified++ == 0 ? found.reason : reason;
             }
         }

@@ -90,6 +90,8 @@ ir::ConstantPtr makeTestData(ir::DataType dtype, const std::vector<int64_t>& dim
             break;
         case ir::DataType::kI8:
         case ir::DataType::kU8:
+            store(to, i, static_cast<uint8_t>(random >> 56));
+            break;
         case ir::DataType::kBool:
             store(to, i, static_cast<int8_t>(bit));
             break;

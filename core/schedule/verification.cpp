@@ -169,11 +169,11 @@ std::string Verifier::compareBody(const RegionEntry& region, const Body& verbati
     return {};
 }
 
-support::Result<std::vector<ir::ConstantPtr>> Verifier::expectedOf(const Task& task, const Candidate& candidate,
-                                                                   const std::vector<ir::ConstantPtr>& inputs,
-                                                                   const std::vector<int64_t>& point) {
+support::Result<Verifier::Expected> Verifier::expectedOf(const Task& task, const Candidate& candidate,
+                                                         const std::vector<ir::ConstantPtr>& inputs,
+                                                         const std::vector<int64_t>& point) {
     if (task.convertFrom()) {
-        return inputs; // a conversion keeps the values
+        return Expected{inputs, {}}; // a conversion keeps the values
     }
     constexpr int64_t kMostKept = int64_t{1} << 31;
     const std::string key = support::cat(task.key(), "/", candidate.provider);
@@ -181,11 +181,16 @@ support::Result<std::vector<ir::ConstantPtr>> Verifier::expectedOf(const Task& t
     if (known != mExpected.end()) {
         return known->second;
     }
-    TN_ASSIGN_OR_RETURN(std::vector<ir::ConstantPtr> answer,
-                        mOracle.run(task.body(), inputs, point, {inHurry(), &candidate}));
+    Expected answer;
+    const StandIn standIn{inHurry(), &candidate};
+    TN_ASSIGN_OR_RETURN(answer.outputs, mOracle.run(task.body(), inputs, point, standIn));
+    answer.quantized = quantizedOutputs(mOracle, task.body(), inputs, point, standIn);
     int64_t bytes = 0;
-    for (const ir::ConstantPtr& each : answer) {
+    for (const ir::ConstantPtr& each : answer.outputs) {
         bytes += each ? each->bytes : 0;
+    }
+    for (const std::optional<QuantizedOutput>& each : answer.quantized) {
+        bytes += each ? static_cast<int64_t>(each->exact.size() * sizeof(double)) : 0;
     }
     if (mExpectedBytes + bytes > kMostKept) {
         mExpected.clear();
@@ -196,10 +201,10 @@ support::Result<std::vector<ir::ConstantPtr>> Verifier::expectedOf(const Task& t
     return answer;
 }
 
-support::Result<std::string> Verifier::difference(const Task& task, const Candidate& candidate,
-                                                  const std::vector<ir::ConstantPtr>& expected,
+support::Result<std::string> Verifier::difference(const Task& task, const Candidate& candidate, const Expected& answer,
                                                   const std::vector<std::shared_ptr<GuardedBuffer>>& written,
                                                   Verification& result) const {
+    const std::vector<ir::ConstantPtr>& expected = answer.outputs;
     const Tolerance tolerance = toleranceOf(computeTypeOf(task, candidate.tactic));
     for (size_t o = 0; o < written.size(); ++o) {
         if (!written[o]->canariesIntact()) {
@@ -216,7 +221,9 @@ support::Result<std::string> Verifier::difference(const Task& task, const Candid
         raw->bytes = written[o]->bytes();
         const PortLayout linear = linearPort(expected[o]->dtype, static_cast<int32_t>(expected[o]->dims.size()));
         TN_ASSIGN_OR_RETURN(const ir::ConstantPtr actual, laidOut(mContext, raw, candidate.tactic.outputs[o], linear));
-        const Difference difference = compare(*actual, *expected[o], tolerance.rtol, tolerance.atol);
+        const Difference difference = o < answer.quantized.size() && answer.quantized[o]
+                                          ? compareQuantized(*actual, *answer.quantized[o], tolerance)
+                                          : compare(*actual, *expected[o], tolerance.rtol, tolerance.atol);
         result.maxAbs = std::max(result.maxAbs, difference.maxAbs);
         result.maxRel = std::max(result.maxRel, difference.maxRel);
         if (difference.mismatched > 0) {
@@ -254,7 +261,7 @@ Verification Verifier::compareWithOracle(const Task& task, const Candidate& cand
     }
     const std::vector<int64_t> point = samplePoint(task);
     const std::vector<ir::ConstantPtr> inputs = TacticTimer::testInputs(task, point);
-    const support::Result<std::vector<ir::ConstantPtr>> expected = expectedOf(task, candidate, inputs, point);
+    const support::Result<Expected> expected = expectedOf(task, candidate, inputs, point);
     if (!expected.ok()) {
         return skip(expected.status().toString());
     }
@@ -324,7 +331,8 @@ Verification Verifier::compareWithOracle(const Task& task, const Candidate& cand
         }
     }
     if (!differs.ok()) {
-        return skip(differs.status().toString());
+        const bool isPacked = task.convertTo() && ir::isOpaque(task.convertTo()->format);
+        return skip(isPacked ? std::string(kIsPacked) : differs.status().toString());
     }
     if (!differs->empty()) {
         return wrong(*differs);

@@ -7,6 +7,7 @@
 #include "core/schedule/body.h"
 #include "core/schedule/ledger.h"
 #include "core/schedule/oracle.h"
+#include "core/schedule/quantized_outputs.h"
 #include "core/schedule/regions.h"
 #include "core/schedule/tactic_timer.h"
 
@@ -18,6 +19,8 @@ class Verifier {
 public:
     // Why a tactic of the reference backend is not compared.
     static constexpr const char* kIsReference = "is the reference";
+    // Why a conversion into a provider's own layout is not, where there is no way back: only that provider's kernels read it, and they are.
+    static constexpr const char* kIsPacked = "is compared with the kernels that read it";
     Verifier(const BuildContext& context, TacticTimer& timer) : mContext(context), mTimer(timer), mOracle(context) {}
 
     // Checks once per task and tactic. False: the tactic is wrong; candidate.state and reason say so and it must not be used.
@@ -32,13 +35,15 @@ private:
     // What an earlier build found, as the timing cache remembers it, or a comparison now.
     Verification verify(const Task& task, Candidate& candidate);
     Verification compareWithOracle(const Task& task, const Candidate& candidate);
+    struct Expected {
+        std::vector<ir::ConstantPtr> outputs;
+        std::vector<std::optional<QuantizedOutput>> quantized; // by output, where there is a choice of integers
+    };
     // The body's answer on test inputs.
-    support::Result<std::vector<ir::ConstantPtr>> expectedOf(const Task& task, const Candidate& candidate,
-                                                             const std::vector<ir::ConstantPtr>& inputs,
-                                                             const std::vector<int64_t>& point);
+    support::Result<Expected> expectedOf(const Task& task, const Candidate& candidate,
+                                         const std::vector<ir::ConstantPtr>& inputs, const std::vector<int64_t>& point);
     // How what a kernel wrote differs from that; empty: it does not, and `result` has the largest differences.
-    support::Result<std::string> difference(const Task& task, const Candidate& candidate,
-                                            const std::vector<ir::ConstantPtr>& expected,
+    support::Result<std::string> difference(const Task& task, const Candidate& candidate, const Expected& expected,
                                             const std::vector<std::shared_ptr<GuardedBuffer>>& written,
                                             Verification& result) const;
     bool inHurry() const { return mSpentSeconds > mContext.options->verifyBudgetSeconds; }
@@ -50,7 +55,7 @@ private:
     Oracle mOracle;
     double mSpentSeconds = 0;
     VerificationMap mResults;
-    std::map<std::string, std::vector<ir::ConstantPtr>> mExpected; // by task key and who must not have computed it
+    std::map<std::string, Expected> mExpected; // by task key and who must not have computed it
     int64_t mExpectedBytes = 0;
     std::map<int32_t, std::string> mModuleHashes;     // by provider
     std::map<std::string, std::string> mBodyProblems; // by the keys of the two tasks

@@ -48,8 +48,10 @@ Sample sampleFor(const ir::Graph& graph) {
         for (int64_t i = 0; i < count; ++i) {
             const double number = numbers(random);
             const bool isBool = input->type().dtype == ir::DataType::kBool;
+            const bool isUnsigned = input->type().dtype == ir::DataType::kU8;
             tensor.values.push_back(isBool                             ? (number > -1 ? 1.0 : 0.0)
                                     : ir::isFloat(input->type().dtype) ? number
+                                    : isUnsigned                       ? std::round(number + 2)
                                                                        : std::round(number));
         }
         sample.inputs.push_back(std::move(tensor));

@@ -24,6 +24,27 @@ double broadcastAt(const Tensor& tensor, const Dims& at) {
     return tensor.values[static_cast<size_t>(indexOf(own, tensor.dims))];
 }
 
+// quantize and dequantize; each operand of parameters has one element, or one per index of the axis.
+Tensor quantization(const Node& node, const std::vector<const Tensor*>& inputs) {
+    const Tensor& x = *inputs[0];
+    const auto rank = static_cast<int64_t>(x.dims.size());
+    int64_t axis = node.attributes().intOr("axis", 1);
+    axis += axis < 0 ? rank : 0;
+    const bool isSigned = node.output(0)->type().dtype == ir::DataType::kI8;
+    return generate(x.dims, [&](const Dims& at) {
+        const auto parameter = [&](const Tensor& tensor) {
+            return tensor.values[tensor.values.size() == 1 ? 0 : static_cast<size_t>(at[static_cast<size_t>(axis)])];
+        };
+        const double scale = parameter(*inputs[1]);
+        const double zero = inputs.size() > 2 && inputs[2] != nullptr ? parameter(*inputs[2]) : 0;
+        const double value = x.values[static_cast<size_t>(indexOf(at, x.dims))];
+        if (node.op() == "dequantize") {
+            return (value - zero) * scale;
+        }
+        return std::clamp(std::nearbyint(value / scale) + zero, isSigned ? -128.0 : 0.0, isSigned ? 127.0 : 255.0);
+    });
+}
+
 using Pointwise = double (*)(double, double, double);
 
 const std::map<std::string, Pointwise>& pointwiseOps() {
@@ -376,6 +397,9 @@ Result<std::vector<Tensor>> computeNode(const Node& node, const std::vector<cons
             };
             return found->second(operand(0), operand(1), operand(2));
         })};
+    }
+    if (op == "quantize" || op == "dequantize") {
+        return std::vector<Tensor>{quantization(node, inputs)};
     }
     if (op == "cast") {
         Tensor tensor = *inputs[0];

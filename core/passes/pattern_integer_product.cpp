@@ -1,0 +1,117 @@
+// pattern_integer_product: a product of integers with what makes real numbers of it, as dynamic quantization writes it.
+//
+//   matmul_integer(a, b, a_zero, b_zero)   b constant
+//   cast to f32
+//   * scale                                often itself the product of the two operands' scales
+//   + bias                                 a constant per column, or one number
+//   activation                             a pointwise op of one operand
+//
+// Every prefix from the scale on is a region of its own; each value between is read by the next node only.
+#include "core/passes/pattern_registry.h"
+#include "core/passes/rewriter.h"
+
+#include <algorithm>
+#include <map>
+
+namespace tenon::passes {
+
+namespace {
+
+using ir::Node;
+using ir::Value;
+
+class Finder {
+public:
+    Finder(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions)
+        : mGraph(graph), mOps(ops), mRegions(regions) {
+        for (size_t i = 0; i < graph.nodes().size(); ++i) {
+            mOrder.emplace(graph.nodes()[i], i);
+        }
+    }
+
+    void run() {
+        for (Node* node : mGraph.nodes()) {
+            if (node->op() == "matmul_integer" && node->input(1)->constant() != nullptr) {
+                follow(*node);
+            }
+        }
+    }
+
+private:
+    // The only reader of a value that nobody else sees; null otherwise.
+    static Node* readerOf(const Node& node) {
+        const Value& value = *node.output(0);
+        return isPrivate(value) && !value.quantization() ? value.uses()[0].node : nullptr;
+    }
+
+    static Value* otherOperand(const Node& node, const Value* one) {
+        return node.inputs().size() != 2 ? nullptr : node.input(0) == one ? node.input(1) : node.input(0);
+    }
+
+    // One number, or one per index of the last dimension.
+    bool isPerColumn(const Node& root, const Value& value) const {
+        const auto dims = staticDims(mGraph.pool(), value.type());
+        const auto& result = root.output(0)->type();
+        return dims && static_cast<int64_t>(dims->size()) <= result.rank() &&
+               std::all_of(dims->begin(), dims->end() - (dims->empty() ? 0 : 1),
+                           [](int64_t extent) { return extent == 1; });
+    }
+
+    void follow(Node& root) {
+        Node* const cast = readerOf(root);
+        if (cast == nullptr || cast->op() != "cast" || cast->output(0)->type().dtype != ir::DataType::kF32) {
+            return;
+        }
+        Node* const scaled = readerOf(*cast);
+        Value* const scale =
+            scaled != nullptr && scaled->op() == "binary.mul" ? otherOperand(*scaled, cast->output(0)) : nullptr;
+        if (scale == nullptr || scale == cast->output(0) || !isPerColumn(root, *scale)) {
+            return;
+        }
+        Region region{"integer product", {&root, cast, scaled}};
+        Node* const factors = scale->producer();
+        if (factors != nullptr && factors->op() == "binary.mul" && isPrivate(*scale) &&
+            std::all_of(factors->inputs().begin(), factors->inputs().end(),
+                        [&](const Value* each) { return isPerColumn(root, *each); })) {
+            region.nodes.push_back(factors);
+        }
+        record(region);
+        const Node* last = scaled;
+        Node* reader = readerOf(*last);
+        if (reader != nullptr && reader->op() == "binary.add") {
+            const Value* const bias = otherOperand(*reader, last->output(0));
+            if (bias != nullptr && bias->constant() != nullptr && isPerColumn(root, *bias)) {
+                region.nodes.push_back(reader);
+                region.label += "+bias";
+                record(region);
+                last = reader;
+                reader = readerOf(*last);
+            }
+        }
+        if (reader != nullptr && isPointwise(mOps, *reader) && reader->inputs().size() == 1 &&
+            reader->output(0)->type().dtype == ir::DataType::kF32) {
+            region.nodes.push_back(reader);
+            region.label += "+" + reader->op().substr(reader->op().find('.') + 1);
+            record(region);
+        }
+    }
+
+    void record(const Region& region) {
+        mRegions.push_back(region);
+        std::vector<Node*>& nodes = mRegions.back().nodes;
+        std::stable_sort(nodes.begin(), nodes.end(), [this](Node* a, Node* b) { return mOrder.at(a) < mOrder.at(b); });
+    }
+
+    const ir::Graph& mGraph;
+    const ops::OpRegistry& mOps;
+    std::vector<Region>& mRegions;
+    std::map<const Node*, size_t> mOrder;
+};
+
+} // namespace
+
+void findIntegerProducts(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions) {
+    Finder(graph, ops, regions).run();
+}
+
+} // namespace tenon::passes
