@@ -58,7 +58,7 @@ module::BlobWriter writeTask(const Task& task);
 Task taskOf(const module::TaskView& task, const module::TacticView& tactic);
 
 // Reads those bytes and runs them with a planner. Sessions carry the thread team.
-class TaskRuntime final : public module::KernelRuntime {
+class TaskRuntime : public module::KernelRuntime {
 public:
     TaskRuntime(std::string name, std::shared_ptr<const Planner> planner)
         : mName(std::move(name)), mPlanner(std::move(planner)) {}

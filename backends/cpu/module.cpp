@@ -2,6 +2,7 @@
 // with packed weights and what follows it, squeeze-and-excite, else a single op with a row in the table. Ops in which nothing is to be gained run the reference's plain loops.
 #include "tenon/module/module.hpp"
 #include "backends/common/task_kernel.h"
+#include "backends/cpu/byte_sum.h"
 #include "backends/cpu/concat.h"
 #include "backends/cpu/depthwise.h"
 #include "backends/cpu/embedding.h"
@@ -36,7 +37,8 @@ enum : uint64_t {
     kSpatialMeanTactic = 10,
     kExciteTactic = 16,
     kEmbeddingTactic = 17,
-    kSiblingsTactic = 18
+    kSiblingsTactic = 18,
+    kByteSumTactic = 19
 };
 
 KernelTable makeTable() {
@@ -51,6 +53,7 @@ KernelTable makeTable() {
     addConv(table);
     addPool(table);
     addResize(table);
+    addQuantize(table);
     addConvert(table);
     // What is there already stays.
     reference::addOrder(table);
@@ -93,6 +96,11 @@ public:
         if (task.tactic == kDepthwiseTactic && beginsWithDepthwise(task.body)) {
             checkPorts(task);
             checkDepthwise(task);
+            return;
+        }
+        if (task.tactic == kByteSumTactic) {
+            checkPorts(task);
+            checkByteSum(task);
             return;
         }
         if (task.tactic == kExciteTactic && isExcite(task.body)) {
@@ -170,6 +178,8 @@ public:
             return planConcat(task, shapes);
         case kSpatialMeanTactic:
             return planSpatialMean(task, shapes);
+        case kByteSumTactic:
+            return planByteSum(task, shapes);
         default:
             return planNode(mTable, task, shapes);
         }
@@ -297,9 +307,24 @@ public:
             }
             return Code::kOk;
         }
+        const auto addByteSum = [&](module::Tactic tactic) {
+            tactic.id = kByteSumTactic;
+            tactic.name = "sum of bytes";
+            const Code code = explained(reason, [&] { mPlanner->check(chosen(task, tactic)); });
+            if (code == Code::kOk) {
+                tactics.add(tactic);
+            }
+        };
+        const bool sumsBytes = isByteSum(task.body());
         tactics.add(programTactic(task, nullptr));
+        if (sumsBytes) {
+            addByteSum(programTactic(task, nullptr));
+        }
         for (const TnFormat& format : programLayouts(task)) {
             const module::Tactic tactic = programTactic(task, &format);
+            if (sumsBytes && format.block_count == 0) {
+                addByteSum(tactic);
+            }
             try {
                 mPlanner->check(chosen(task, tactic));
                 tactics.add(tactic);

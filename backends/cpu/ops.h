@@ -21,6 +21,7 @@ void addMatmul(KernelTable& table);
 void addConv(KernelTable& table);
 void addPool(KernelTable& table);
 void addResize(KernelTable& table);
+void addQuantize(KernelTable& table);
 void addConvert(KernelTable& table);
 // Throws a refusal for formats that the conversion does not know.
 void checkConvertPorts(const TnPortFormat& from, const TnPortFormat& to);

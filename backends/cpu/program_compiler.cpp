@@ -92,6 +92,8 @@ constexpr Row kRows[] = {
     {"where", Step::kWhere, 3},
     {"cast", Step::kToFloat, 1},
     {"identity", Step::kToFloat, 1},
+    {"quantize", Step::kDiv, 2, 3},
+    {"dequantize", Step::kMul, 2},
 };
 
 const Row* rowOf(std::string_view op) {
@@ -259,6 +261,11 @@ private:
             mOfValue[result] = cast(operands[0], types[0], resultType);
             return;
         }
+        if (mOp == "quantize" || mOp == "dequantize") {
+            mOfValue[result] = mOp == "quantize" ? quantize(node, operands[0], operands[1])
+                                                 : dequantize(node, operands[0], operands[1]);
+            return;
+        }
         if (row->step == Step::kPow) {
             // The exponent may be of another type.
             requireFloat(types[0]);
@@ -284,6 +291,104 @@ private:
             refuse(mOp, " of ", nameOf(mType), " giving ", nameOf(resultType));
         }
         mOfValue[result] = emit(step, resultClass);
+    }
+
+    // One step of arithmetic between floats.
+    int32_t compute(Step which, int32_t a, int32_t b = -1, int32_t cost = 1) {
+        ProgramStep step;
+        step.step = which;
+        step.type = ElementClass::kFloat;
+        step.operands[0] = a;
+        step.operands[1] = b;
+        step.cost = cost;
+        return emit(step, ElementClass::kFloat);
+    }
+
+    // The zero point as a float; -1: there is none, or it is zero.
+    int32_t zeroOf(const module::NodeView& node) {
+        if (node.inputCount() < 3 || !node.hasInput(2)) {
+            return -1;
+        }
+        const module::ValueView zero = node.input(2);
+        const auto shown = zero.data<uint8_t>();
+        if (shown.size() == 1 && shown[0] == 0) {
+            return -1;
+        }
+        const int32_t from = mOfValue[static_cast<size_t>(node.inputIndex(2))];
+        if (from < 0) {
+            invalid(mOp, " without its zero point");
+        }
+        return converted(from, ElementClass::kFloat);
+    }
+
+    // Between f32 and bytes, with one scale and zero point for all elements.
+    void requireOneScale(const module::NodeView& node, const module::ValueView& bytes, const module::ValueView& reals) {
+        if (!contains(kNarrow, bytes.dtype()) || reals.dtype() != TN_F32 || node.input(1).dtype() != TN_F32) {
+            refuse(mOp, " between ", nameOf(reals.dtype()), " and ", nameOf(bytes.dtype()),
+                   "; f32 and i8, u8 are possible");
+        }
+        for (int32_t i = 1; i < node.inputCount(); ++i) {
+            const bool single =
+                !node.hasInput(i) || node.input(i).rank() == 0 ||
+                (node.input(i).rank() == 1 && node.input(i).isStatic() && node.input(i).optElements() == 1);
+            if (!single) {
+                refuse(mOp, " with several scales");
+            }
+        }
+    }
+
+    // Constants, where both are shown: one step instead of several.
+    bool readParameters(const module::NodeView& node, ProgramStep& step) const {
+        const auto scale = node.input(1).data<float>();
+        const bool hasZero = node.inputCount() > 2 && node.hasInput(2);
+        if (scale.size() != 1 || !(scale[0] > 1e-30F && scale[0] < 1e30F) ||
+            (hasZero && node.input(2).bytes().size() != 1)) {
+            return false;
+        }
+        step.p0 = scale[0];
+        if (hasZero) {
+            const auto byte = static_cast<uint8_t>(node.input(2).bytes()[0]);
+            step.p1 = node.input(2).dtype() == TN_I8 ? static_cast<int8_t>(byte) : byte;
+        }
+        return true;
+    }
+
+    int32_t dequantize(const module::NodeView& node, int32_t x, int32_t scale) {
+        requireOneScale(node, node.input(0), node.output(0));
+        ProgramStep whole;
+        whole.step = Step::kFromCodes;
+        whole.type = ElementClass::kInt;
+        whole.operands[0] = x;
+        if (readParameters(node, whole)) {
+            return emit(whole, ElementClass::kFloat);
+        }
+        int32_t value = converted(x, ElementClass::kFloat);
+        if (const int32_t zero = zeroOf(node); zero >= 0) {
+            value = compute(Step::kSub, value, zero);
+        }
+        return compute(Step::kMul, value, scale);
+    }
+
+    int32_t quantize(const module::NodeView& node, int32_t x, int32_t scale) {
+        requireOneScale(node, node.output(0), node.input(0));
+        ProgramStep step;
+        step.type = ElementClass::kFloat;
+        const bool isSigned = node.output(0).dtype() == TN_I8;
+        step.low = isSigned ? -128 : 0;
+        step.high = isSigned ? 127 : 255;
+        if (readParameters(node, step)) {
+            step.step = Step::kToCodes;
+            step.operands[0] = x;
+            step.cost = 2;
+            return emit(step, ElementClass::kInt);
+        }
+        int32_t value = compute(Step::kRound, compute(Step::kDiv, x, scale, 3));
+        if (const int32_t zero = zeroOf(node); zero >= 0) {
+            value = compute(Step::kAdd, value, zero);
+        }
+        step.step = Step::kToInt;
+        step.operands[0] = value;
+        return emit(step, ElementClass::kInt);
     }
 
     void requireFloat(TnDataType type) const {

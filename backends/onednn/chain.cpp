@@ -9,8 +9,6 @@ namespace tenon::onednn {
 
 using kernels::refuse;
 
-namespace {
-
 Post activationOf(const module::NodeView& node) {
     Post post;
     post.activation = std::string(node.op());
@@ -32,8 +30,6 @@ Post activationOf(const module::NodeView& node) {
     }
     return post;
 }
-
-} // namespace
 
 Chain readChain(const module::GraphView& body) {
     Chain chain;

@@ -33,6 +33,8 @@ struct Chain {
     bool isPool() const { return head.op() == "pool.max" || head.op() == "pool.avg"; }
 };
 
+// A pointwise op of one operand as a post-op. Throws Failure where oneDNN has none.
+Post activationOf(const module::NodeView& node);
 // Throws Failure, a refusal that names what does not fit.
 Chain readChain(const module::GraphView& body);
 

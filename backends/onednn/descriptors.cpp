@@ -34,7 +34,9 @@ memory::desc operandDesc(const TnPortFormat& port, const Dims& dims, const Dims&
     return describe(module::linearFormat(static_cast<int32_t>(padded.size())), port.dtype, padded);
 }
 
-void appendActivation(dnnl::post_ops& ops, const Post& post) {
+} // namespace
+
+void appendActivation(dnnl::post_ops& ops, const Post& post, float unit) {
     using dnnl::algorithm;
     const auto finite = [](double value) {
         constexpr double kMost = std::numeric_limits<float>::max();
@@ -64,11 +66,33 @@ void appendActivation(dnnl::post_ops& ops, const Post& post) {
     } else if (op == "activation.softplus") {
         ops.append_eltwise(1.0F, algorithm::eltwise_soft_relu, 1.0F, 0.0F);
     } else if (op == "activation.clip") {
-        ops.append_eltwise(1.0F, algorithm::eltwise_clip, finite(post.alpha), finite(post.beta));
+        ops.append_eltwise(1.0F, algorithm::eltwise_clip, finite(post.alpha * unit), finite(post.beta * unit));
     } else {
         refuse("oneDNN fuses no ", op);
     }
 }
+
+kernels::Call windowCall(const module::NodeView& head, const Dims& input, const Dims& output) {
+    const auto shape = [](const Dims& dims) {
+        Shape out;
+        out.present = true;
+        out.dims = dims;
+        out.elements = kernels::product(dims);
+        return out;
+    };
+    return {head, {}, {shape(input)}, {shape(output)}, 1};
+}
+
+memory::dims endPadding(const kernels::Window& window) {
+    memory::dims padding;
+    for (size_t d = 0; d < window.rank(); ++d) {
+        const int64_t reach = (window.kernel[d] - 1) * window.dilations[d] + 1;
+        padding.push_back((window.output[d] - 1) * window.strides[d] + reach - window.input[d] - window.padBegin[d]);
+    }
+    return padding;
+}
+
+namespace {
 
 // Post-ops of the chain, and their operands as arguments. `result` is the result as the primitive sees it.
 dnnl::primitive_attr attributesOf(const Request& request, const Dims& result,
@@ -94,18 +118,8 @@ dnnl::primitive_attr attributesOf(const Request& request, const Dims& result,
 }
 
 kernels::Call headCall(const Request& request) {
-    const auto shape = [](const Dims& dims) {
-        Shape out;
-        out.present = true;
-        out.dims = dims;
-        out.elements = kernels::product(dims);
-        return out;
-    };
-    return {request.chain.head,
-            {},
-            {shape(request.inputDims[static_cast<size_t>(request.chain.source)])},
-            {shape(request.outputDims)},
-            1};
+    return windowCall(request.chain.head, request.inputDims[static_cast<size_t>(request.chain.source)],
+                      request.outputDims);
 }
 
 memory::dims minusOne(const Dims& values) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "backends/common/task_kernel.h"
+#include "backends/common/window.h"
 #include "backends/onednn/chain.h"
 #include "backends/onednn/layouts.h"
 #include "backends/onednn/openmp.h"
@@ -32,6 +33,14 @@ struct Built {
     TnFormat weights{}; // what oneDNN asked for, when it was free to choose
     bool weightsKnown = false;
 };
+
+// Appends an activation, whose operand and result are `unit` times the numbers that it is defined for: only relu, leaky relu and clip may have
+// another unit than 1.
+void appendActivation(dnnl::post_ops& ops, const Post& post, float unit = 1);
+// Windows of the head of a chain, for these extents.
+kernels::Call windowCall(const module::NodeView& head, const Dims& input, const Dims& output);
+// The end padding that makes the windows end where the result does: models may pad more than the last window reads.
+dnnl::memory::dims endPadding(const kernels::Window& window);
 
 // Everything that making a primitive takes.
 struct Request {

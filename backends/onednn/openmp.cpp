@@ -80,6 +80,8 @@ ThreadScope::~ThreadScope() {
 
 using namespace tenon::onednn;
 
+// NOLINTBEGIN(readability-identifier-naming): names of the interface
+
 TENON_OPENMP void GOMP_parallel(void (*body)(void*), void* data, unsigned threads, unsigned) {
     const TnThreadTeam* const team = tenon::kernels::currentTeam();
     const int wanted = threads == 0 ? gThreads : static_cast<int>(threads);
@@ -98,3 +100,4 @@ TENON_OPENMP int omp_get_max_threads() { return gThreads; }
 TENON_OPENMP int omp_get_num_threads() { return gMember.count; }
 TENON_OPENMP int omp_get_thread_num() { return gMember.index; }
 TENON_OPENMP int omp_in_parallel() { return gMember.count > 1 ? 1 : 0; }
+// NOLINTEND(readability-identifier-naming)

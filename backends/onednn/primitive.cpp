@@ -1,6 +1,7 @@
 #include "backends/onednn/primitive.h"
 
 #include "backends/onednn/descriptors.h"
+#include "backends/onednn/quantized.h"
 
 #include <algorithm>
 #include <functional>
@@ -169,6 +170,13 @@ void OneDnnPlanner::check(const kernels::Task& task) const {
     if (isReorder(task)) {
         const TnPortFormat& from = task.inputs.at(0);
         const TnPortFormat& to = task.outputs.at(0);
+        if (isPacked(to)) {
+            if (!mPackings->find(to.format.opaque_id) || !module::isLinear(from.format) || from.dtype != TN_I8 ||
+                to.dtype != TN_I8) {
+                refuse("weights are packed from linear i8 into what a kernel of onednn asked for");
+            }
+            return;
+        }
         if (from.format.rank > 6 || module::isOpaque(from.format) || module::isOpaque(to.format) ||
             !dataTypeOf(from.dtype) || !dataTypeOf(to.dtype) || from.format.outer_pitch != 0 ||
             to.format.outer_pitch != 0) {
@@ -179,12 +187,21 @@ void OneDnnPlanner::check(const kernels::Task& task) const {
         }
         return;
     }
+    if (isQuantizedBody(task.body)) {
+        readQuantizedChain(task.body);
+        return;
+    }
     readChain(task.body);
 }
 
 kernels::TaskPlan OneDnnPlanner::plan(const kernels::Task& task, const kernels::PortShapes& shapes) const {
     if (isReorder(task)) {
-        return planReorder(task, shapes);
+        const TnFormat& to = task.outputs[0].format;
+        return isPacked(task.outputs[0]) ? planPacking(*mPackings->find(to.opaque_id), shapes.threads)
+                                         : planReorder(task, shapes);
+    }
+    if (isQuantizedBody(task.body)) {
+        return planQuantized(task, shapes, *mPackings);
     }
     const Chain chain = readChain(task.body);
     std::vector<Dims> inputDims;

@@ -6,7 +6,9 @@
 #include "backends/common/task_kernel.h"
 #include "backends/onednn/chain.h"
 #include "backends/onednn/layouts.h"
+#include "backends/onednn/packing.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,7 @@ struct Variant {
     std::string name;
     std::vector<TnPortFormat> inputs;
     std::vector<TnPortFormat> outputs;
+    int32_t mayAlias = -1; // the input whose memory the result may take over
 };
 
 // What is worth timing at these shapes, for source and result of element type `type`. Reasons for what was dropped go to `dropped`.
@@ -25,8 +28,12 @@ std::vector<Variant> variantsOf(const module::TaskView& task, const Chain& chain
 
 class OneDnnPlanner final : public kernels::Planner {
 public:
+    explicit OneDnnPlanner(std::shared_ptr<PackingTable> packings) : mPackings(std::move(packings)) {}
     void check(const kernels::Task& task) const override;
     kernels::TaskPlan plan(const kernels::Task& task, const kernels::PortShapes& shapes) const override;
+
+private:
+    std::shared_ptr<PackingTable> mPackings;
 };
 
 } // namespace tenon::onednn

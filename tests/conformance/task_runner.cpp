@@ -405,9 +405,19 @@ TnTactic KeptTactic::table() const {
     return table;
 }
 
+// Products of integers want instructions that not every processor has.
+std::string hostJson() {
+#if defined(__x86_64__)
+    const bool multipliesBytes = __builtin_cpu_supports("avx512vnni") != 0;
+#else
+    const bool multipliesBytes = false;
+#endif
+    return multipliesBytes ? "{\"isa\":[\"avx512_vnni\"]}" : "{\"isa\":[]}";
+}
+
 TnTarget targetOf(const ModuleTables& tables, int threads) {
     static const std::string kBackend = "host";
-    static const std::string kJson = "{\"isa\":[]}";
+    static const std::string kJson = hostJson();
     const DeviceTarget& device = tables.device;
     const bool isHost = device.name.empty();
     TnTarget target{};

@@ -307,6 +307,32 @@ void Cut(const StepArgs& s) {
     });
 }
 
+void FromCodes(const StepArgs& s) {
+    const float scale = s.p0;
+    const float zero = s.p1;
+    MapPlain<int32_t, float>(s, [=](int32_t x) HWY_ATTR -> float { return (static_cast<float>(x) - zero) * scale; });
+}
+
+// The quotient is that of a division: a product with the reciprocal, corrected by what is left over.
+void ToCodes(const StepArgs& s) {
+    constexpr float kFar = 0x1p21F; // beyond the range of the result, whatever the zero point
+    constexpr float kRounder = 0x1.8p23F;
+    const float scale = s.p0;
+    const float reciprocal = 1 / scale;
+    const float zero = s.p1;
+    const auto low = static_cast<float>(s.low);
+    const auto high = static_cast<float>(s.high);
+    MapPlain<float, int32_t>(s, [=](float x) HWY_ATTR -> int32_t {
+        float quotient = x * reciprocal;
+        quotient = quotient > kFar ? kFar : quotient < -kFar ? -kFar : quotient;
+        const float rest = __builtin_fmaf(-quotient, scale, x);
+        float exact = __builtin_fmaf(rest, reciprocal, quotient);
+        exact = exact != exact ? 0.0F : exact > kFar ? kFar : exact < -kFar ? -kFar : exact;
+        const float code = (exact + kRounder) - kRounder + zero;
+        return static_cast<int32_t>(code > high ? high : code < low ? low : code);
+    });
+}
+
 // To nearest even, by adding half of the last place kept; NaN keeps its top bits and stays NaN.
 HWY_INLINE uint16_t Bf16Bits(float x) {
     const auto bits = std::bit_cast<uint32_t>(x);
@@ -445,6 +471,8 @@ const StepTable& Table() {
         set(Step::kToLong, Cut<int64_t>, Convert<int32_t, int64_t>, Convert<int64_t, int64_t>,
             Convert<uint8_t, int64_t>);
         set(Step::kToBool, ToBool<float>, ToBool<int32_t>, ToBool<int64_t>, ToBool<uint8_t>);
+        set(Step::kFromCodes, nullptr, FromCodes);
+        set(Step::kToCodes, ToCodes);
         set(Step::kAdd, Add<float>, Add<int32_t>, Add<int64_t>);
         set(Step::kSub, Sub<float>, Sub<int32_t>, Sub<int64_t>);
         set(Step::kMul, Mul<float>, Mul<int32_t>, Mul<int64_t>);

@@ -65,6 +65,8 @@ enum class Step : uint8_t {
     kToInt,
     kToLong,
     kToBool,
+    kFromCodes, // (code - p1) * p0, of integers
+    kToCodes,   // x / p0 rounded, + p1, cut to [low, high]: an integer
     // two operands
     kAdd,
     kSub,

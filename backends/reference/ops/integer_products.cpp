@@ -12,17 +12,19 @@ namespace tenon::reference {
 
 namespace {
 
+constexpr int64_t kPanel = 64; // columns of b that one thread holds widened
+
+int64_t byteAt(TnDataType type, const void* from, int64_t i) {
+    return type == TN_I8 ? static_cast<const int8_t*>(from)[i] : static_cast<const uint8_t*>(from)[i];
+}
+
 // The zero points of an operand: none, one for all or one for each of `count`.
 struct Zeros {
     TnDataType type = TN_U8;
     int64_t elements = 0;
 
     int64_t at(const void* zeros, int64_t i) const {
-        int64_t value = 0;
-        if (elements > 0) {
-            loadInts(type, zeros, elements == 1 ? 0 : i, 1, 1, &value);
-        }
-        return value;
+        return elements == 0 ? 0 : byteAt(type, zeros, elements == 1 ? 0 : i);
     }
 };
 
@@ -44,37 +46,55 @@ Plan planMatmulInteger(const Call& call) {
     const Zeros zerosA = zerosOf(call, 2, m.rows);
     const Zeros zerosB = zerosOf(call, 3, m.columns);
     const int64_t batches = product(m.batch);
+    const int64_t panels = (m.columns + kPanel - 1) / kPanel;
     const int threads = call.threads();
     Plan plan;
-    plan.workspace = static_cast<int64_t>(sizeof(int64_t)) * threads * (m.depth + 2 * m.columns);
+    // Per thread: some columns of b, a row of a and of the result, all less their zero points. Sums wrap, as i32 does.
+    const int64_t perThread = m.depth * kPanel + m.depth + kPanel;
+    plan.workspace = static_cast<int64_t>(sizeof(uint32_t)) * threads * perThread;
     plan.run = [=](const Buffers& b) {
-        const int64_t items = batches * m.rows;
-        parallelTeam(teamFor(threads, items, m.depth * m.columns), items,
-                     [&](int64_t member, int64_t begin, int64_t end) {
-                         int64_t* const a = static_cast<int64_t*>(b.workspace) + member * (m.depth + 2 * m.columns);
-                         int64_t* const row = a + m.depth;
-                         int64_t* const sums = row + m.columns;
-                         for (int64_t item = begin; item < end; ++item) {
-                             int64_t firstA = item % m.rows * m.aRow;
-                             int64_t firstB = 0;
-                             int64_t rest = item / m.rows;
-                             for (size_t d = m.batch.size(); d-- > 0;) {
-                                 firstA += rest % m.batch[d] * m.batchA[d];
-                                 firstB += rest % m.batch[d] * m.batchB[d];
-                                 rest /= m.batch[d];
-                             }
-                             loadInts(typeA, b.inputs[0], firstA, m.aColumn, m.depth, a);
-                             const int64_t zeroA = zerosA.at(b.inputs[2], item % m.rows);
-                             std::fill(sums, sums + m.columns, 0);
-                             for (int64_t k = 0; k < m.depth; ++k) {
-                                 loadInts(typeB, b.inputs[1], firstB + k * m.bRow, m.bColumn, m.columns, row);
-                                 for (int64_t c = 0; c < m.columns; ++c) {
-                                     sums[c] += (a[k] - zeroA) * (row[c] - zerosB.at(b.inputs[3], c));
-                                 }
-                             }
-                             storeInts(TN_I32, sums, m.columns, b.outputs[0], item * m.columns);
-                         }
-                     });
+        const int64_t items = batches * panels;
+        const int64_t team = teamFor(threads, items, m.rows * m.depth * kPanel);
+        parallelTeam(team, items, [&](int64_t member, int64_t begin, int64_t end) {
+            uint32_t* const panel = static_cast<uint32_t*>(b.workspace) + member * perThread;
+            uint32_t* const row = panel + m.depth * kPanel;
+            uint32_t* const sums = row + m.depth;
+            for (int64_t item = begin; item < end; ++item) {
+                const int64_t first = item % panels * kPanel;
+                const int64_t width = std::min(kPanel, m.columns - first);
+                int64_t firstA = 0;
+                int64_t firstB = first * m.bColumn;
+                int64_t rest = item / panels;
+                for (size_t d = m.batch.size(); d-- > 0;) {
+                    firstA += rest % m.batch[d] * m.batchA[d];
+                    firstB += rest % m.batch[d] * m.batchB[d];
+                    rest /= m.batch[d];
+                }
+                std::fill(panel, panel + m.depth * kPanel, 0U);
+                for (int64_t k = 0; k < m.depth; ++k) {
+                    for (int64_t c = 0; c < width; ++c) {
+                        panel[k * kPanel + c] =
+                            static_cast<uint32_t>(byteAt(typeB, b.inputs[1], firstB + k * m.bRow + c * m.bColumn) -
+                                                  zerosB.at(b.inputs[3], first + c));
+                    }
+                }
+                for (int64_t r = 0; r < m.rows; ++r) {
+                    const int64_t zero = zerosA.at(b.inputs[2], r);
+                    for (int64_t k = 0; k < m.depth; ++k) {
+                        row[k] = static_cast<uint32_t>(byteAt(typeA, b.inputs[0], firstA + r * m.aRow + k * m.aColumn) -
+                                                       zero);
+                    }
+                    std::fill(sums, sums + kPanel, 0U);
+                    for (int64_t k = 0; k < m.depth; ++k) {
+                        for (int64_t c = 0; c < kPanel; ++c) {
+                            sums[c] += row[k] * panel[k * kPanel + c];
+                        }
+                    }
+                    auto* const to = b.out<uint32_t>() + (item / panels * m.rows + r) * m.columns + first;
+                    std::copy(sums, sums + width, to);
+                }
+            }
+        });
         return Code::kOk;
     };
     return plan;

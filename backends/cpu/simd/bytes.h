@@ -1,0 +1,33 @@
+// Rows between f32 and bytes, vector by vector.
+//
+// Who uses it: quantization kernels. The functions exist once per instruction set; byteRows() gives those of this machine.
+// What it must not know: ops, tensors, layouts.
+#pragma once
+
+#include <cstdint>
+
+namespace tenon::cpu {
+
+// a * factorA + b * factorB + shift, cut to [least, most] and to what a byte holds, and rounded. Each of a, b and the result is signed or not.
+struct ByteSum {
+    float factorA = 1;
+    float factorB = 1;
+    float shift = 0;
+    float least = -128;
+    float most = 255;
+    bool signedA = false;
+    bool signedB = false;
+    bool signedResult = false;
+};
+
+struct ByteRows {
+    // Smallest and largest of count numbers and of what `low` and `high` hold already.
+    void (*range)(const float* x, int64_t count, float* low, float* high);
+    // x / scale rounded, + zero, cut to what a byte holds.
+    void (*quantizeU8)(const float* x, int64_t count, float scale, float zero, uint8_t* to);
+    void (*sum)(const ByteSum& how, const uint8_t* a, const uint8_t* b, int64_t count, uint8_t* to);
+};
+
+const ByteRows& byteRows();
+
+} // namespace tenon::cpu
