@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Models with random weights for benchmarks: models.py NAME FILE. Names: see MODELS; NAME_int8 for those in QUANTIZED.
+"""Models with random weights for benchmarks: models.py NAME FILE. Names: see MODELS; and, quantized, QUANTIZED.
 
 Architectures as published; the int8 forms have Q/DQ nodes with scales from random inputs, weights per channel. Weights are scaled so that activations keep their size (He et al. 2015), because zeros and infinities run at
 other speeds than numbers.
@@ -218,6 +218,16 @@ def quantized(made, folder):
     return onnx.load(integers)
 
 
+def quantized_dynamically(made, folder):
+    """Weights as integers, activations quantized while it runs, each product by the range of its input."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    floats, integers = f"{folder}/floats.onnx", f"{folder}/integers.onnx"
+    onnx.save(made, floats)
+    quantize_dynamic(floats, integers, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"])
+    return onnx.load(integers)
+
+
 def random_input(made, seed=0):
     value = made.graph.input[0]
     shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
@@ -236,9 +246,10 @@ MODELS = {
     "mlp": mlp,
 }
 QUANTIZED = {
-    "resnet50_int8": lambda: resnet50(folded=True),
-    "mobilenet_v2_int8": lambda: mobilenet_v2(folded=True),
-    "bert_base_128_int8": bert,
+    "resnet50_int8": lambda folder: quantized(resnet50(folded=True), folder),
+    "mobilenet_v2_int8": lambda folder: quantized(mobilenet_v2(folded=True), folder),
+    "bert_base_128_int8": lambda folder: quantized(bert(), folder),
+    "bert_base_128_dynamic": lambda folder: quantized_dynamically(bert(), folder),
 }
 
 
@@ -247,7 +258,7 @@ def make(name):
     if name not in QUANTIZED:
         return MODELS[name]()
     with tempfile.TemporaryDirectory() as folder:
-        return quantized(QUANTIZED[name](), folder)
+        return QUANTIZED[name](folder)
 
 
 if __name__ == "__main__":
