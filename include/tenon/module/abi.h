@@ -138,9 +138,8 @@ typedef struct TnValue {
     int32_t rank; /* -1: unknown */
     TnDim dims[TN_MAX_DIMS];
     TnString name;
-    /* Constants of up to 256 bytes (scales and zero points of quantize and dequantize: 64 KiB) that no refit may change: the elements, linear,
-     * in host memory. Else NULL: larger constants reach kernels as launch inputs only, so that tactics and timings survive retraining. `compile`
-     * of a tactic with TN_TRAIT_BAKES_CONSTANTS sees all. */
+    /* Constants of up to 256 bytes (scales and zero points: 64 KiB) that no refit may change: the elements, linear, in host memory. Else NULL:
+     * larger ones reach kernels as launch inputs only, so that tactics survive retraining. compile with TN_TRAIT_BAKES_CONSTANTS sees all. */
     const void* data;
     int64_t data_bytes;
     int32_t is_constant; /* 1: fixed at build time, data shown or not */
