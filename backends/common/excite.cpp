@@ -2,7 +2,9 @@
 
 #include "backends/common/ports.h"
 
+#include <algorithm>
 #include <span>
+#include <vector>
 
 namespace tenon::kernels {
 
@@ -86,6 +88,11 @@ private:
                             : weights.rank() == 2 && product.intOr("trans_a", 0) == 0);
         for (int32_t d = 2; fits && d < weights.rank(); ++d) {
             fits = weights.dim(d).opt == 1;
+        }
+        if (isConv && fits) {
+            const std::vector<int64_t> pads = product.intsOr("pads", 2 * static_cast<size_t>(weights.rank() - 2), 0);
+            fits = product.stringOr("auto_pad", "explicit") == "explicit" &&
+                   std::all_of(pads.begin(), pads.end(), [](int64_t pad) { return pad == 0; });
         }
         if (!fits || !hasOnePosition(product.input(0)) || !hasOnePosition(product.output(0))) {
             return false;

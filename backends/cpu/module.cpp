@@ -449,6 +449,8 @@ private:
         for (const WinogradVariant& variant : winogradVariants(task.body())) {
             tactics.push_back(tacticOf(
                 kWinogradTactic, module::text("winograd ", variant.results, "x", variant.results), variant.layouts));
+            // Its errors are relative to the largest input of a tile: it answers for no other kernel.
+            tactics.back().traits &= ~TN_TRAIT_EXACT_MATH;
         }
         return tactics;
     }

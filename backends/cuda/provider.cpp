@@ -150,7 +150,8 @@ private:
     // Pooling and convolution always; pointwise regions where a neighbour offers it.
     static bool followsChannelsLast(const module::TaskView& task) {
         if (task.isSingleNode() && !isPointwise(task.op())) {
-            return true;
+            // A reduction that drops dimensions has no channels to put last.
+            return task.inputCount() == 0 || task.input(0).rank() == task.output(0).rank();
         }
         for (int32_t i = 0; i < task.inputCount(); ++i) {
             for (const TnPortFormat& offer : task.offered(i)) {

@@ -77,7 +77,11 @@ private:
             return isRowProduct(*node) && node->output(0)->type().rank() == 2;
         }
         const ir::ConstantPtr weights = node->op() == "conv" ? node->input(1)->constant() : nullptr;
+        // With strides the one position may be of padding alone.
+        const std::vector<int64_t> pads = node->attributes().intsOr("pads", {});
         return weights != nullptr && node->attributes().intOr("group", 1) == 1 &&
+               node->attributes().stringOr("auto_pad", "explicit") == "explicit" &&
+               std::all_of(pads.begin(), pads.end(), [](int64_t pad) { return pad == 0; }) &&
                std::all_of(weights->dims.begin() + 2, weights->dims.end(),
                            [](int64_t extent) { return extent == 1; }) &&
                (node->input(2) == nullptr || node->input(2)->constant() != nullptr);

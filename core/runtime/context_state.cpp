@@ -50,13 +50,14 @@ Status ContextState::open() {
         const bool primary = placement == devices.primary();
         AllocatorCallbacks allocator = devices.allocator(placement);
         const int64_t arenaBytes = mPlan->largestArenaBytes(placement);
+        const bool users = primary && mOptions.allocator.allocate != nullptr;
         GrowingBuffer pinned;
-        if (placement == TN_PLACEMENT_HOST && !devices.hostOnly() && arenaBytes > 0) {
+        if (placement == TN_PLACEMENT_HOST && !devices.hostOnly() && arenaBytes > 0 && !users) {
             // What is there goes to the device or comes from it.
             pinned = GrowingBuffer(devices.at(devices.primary()).hostAllocator());
             static_cast<void>(pinned.reserve(arenaBytes, "the arena in host memory")); // else ordinary memory serves
         }
-        if (primary && mOptions.allocator.allocate != nullptr) {
+        if (users) {
             const int64_t alignment = allocator.alignment;
             allocator = mOptions.allocator;
             allocator.alignment = alignment;

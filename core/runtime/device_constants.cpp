@@ -40,8 +40,8 @@ std::vector<bool> usedAt(TnPlacement placement, const plan::Plan& plan,
 // filled. Without pinned memory each piece is copied as it is.
 class Upload {
 public:
-    static constexpr int64_t kRoom = int64_t{8} << 20;
-    explicit Upload(const Device& device) : mDevice(device) {}
+    // Of `bytes` in all.
+    Upload(const Device& device, int64_t bytes) : mDevice(device), mRoom(std::min(bytes, kMostRoom)) {}
 
     Status open() {
         const AllocatorCallbacks pinned = mDevice.hostAllocator();
@@ -49,7 +49,7 @@ public:
             TN_ASSIGN_OR_RETURN(turn.stream, DeviceStream::create(mDevice));
             if (pinned.allocate != nullptr) {
                 turn.room = GrowingBuffer(pinned);
-                mStaged = turn.room.reserve(kRoom, "weights on their way to a device").ok() && mStaged;
+                mStaged = turn.room.reserve(mRoom, "weights on their way to a device").ok() && mStaged;
             }
         }
         mStaged = mStaged && pinned.allocate != nullptr && mDevice.hasStreams();
@@ -62,14 +62,15 @@ public:
         }
         while (bytes > 0) {
             const int64_t gap = mBegin != nullptr ? to - (mBegin + mFilled) : 0;
-            if (mBegin == nullptr || gap < 0 || gap > kDeviceAlignment || mFilled + gap >= kRoom) {
+            if (mBegin == nullptr || gap < 0 || gap >= kDeviceAlignment || mFilled + gap >= mRoom) {
                 TN_RETURN_IF_ERROR(send());
                 TN_RETURN_IF_ERROR(mDevice.synchronize(turn().stream.get())); // the copy before last
                 mBegin = to;
             } else {
-                mFilled += gap; // of alignment
+                std::memset(turn().room.data() + mFilled, 0, static_cast<size_t>(gap)); // of alignment
+                mFilled += gap;
             }
-            const int64_t piece = std::min(bytes, kRoom - mFilled);
+            const int64_t piece = std::min(bytes, mRoom - mFilled);
             std::memcpy(turn().room.data() + mFilled, from, static_cast<size_t>(piece));
             mFilled += piece;
             to += piece;
@@ -89,9 +90,10 @@ public:
     }
 
 private:
+    static constexpr int64_t kMostRoom = int64_t{8} << 20;
     struct Turn {
+        GrowingBuffer room; // outlives the stream that copies from it
         DeviceStream stream;
-        GrowingBuffer room;
     };
     Turn& turn() { return mTurns[mTurn]; }
     Status copy(std::byte* to, const std::byte* from, int64_t bytes) {
@@ -108,6 +110,7 @@ private:
     }
 
     const Device& mDevice;
+    int64_t mRoom;
     std::array<Turn, 2> mTurns;
     size_t mTurn = 0;
     bool mStaged = true;
@@ -140,10 +143,13 @@ Result<ConstantTable> ConstantTable::upload(const DeviceSet& devices, const plan
             bytes = *rounded / kDeviceAlignment * kDeviceAlignment;
         }
         GrowingBuffer& memory = table.mMemory.emplace_back(device.allocator());
-        TN_RETURN_IF_ERROR(memory.reserve(bytes, "the weights on a device"));
-        Upload upload(device);
-        TN_RETURN_IF_ERROR(upload.open());
         std::vector<const std::byte*>& addresses = table.mAddresses.emplace_back(plan.constants.size(), nullptr);
+        if (bytes == 0) {
+            continue;
+        }
+        TN_RETURN_IF_ERROR(memory.reserve(bytes, "the weights on a device"));
+        Upload upload(device, bytes);
+        TN_RETURN_IF_ERROR(upload.open());
         for (size_t i = 0; i < used.size(); ++i) {
             if (!used[i]) {
                 continue;

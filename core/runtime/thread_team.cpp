@@ -2,10 +2,13 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <set>
 #include <system_error>
 
 namespace tenon::runtime {
@@ -30,10 +33,17 @@ void relax() {
 #endif
 }
 
-int32_t usableProcessors() {
+// Of the process's first thread: the calling one may be pinned.
+cpu_set_t usableSet() {
     cpu_set_t set;
     CPU_ZERO(&set);
-    return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+    sched_getaffinity(getpid(), sizeof(set), &set);
+    return set;
+}
+
+int32_t usableProcessors() {
+    const cpu_set_t set = usableSet();
+    return CPU_COUNT(&set);
 }
 
 support::Status pin(std::thread& thread, int32_t processor) {
@@ -69,8 +79,9 @@ private:
 
 } // namespace
 
-void ThreadTeam::Gate::awaitChange(uint32_t from, bool looks) {
-    if (looks) {
+template <class F>
+void ThreadTeam::Gate::awaitChange(uint32_t from, const F& mayLook) {
+    if (mayLook()) {
         const auto end = Clock::now() + kLook;
         do {
             for (int i = 0; i < kLooksPerClock; ++i) {
@@ -79,7 +90,7 @@ void ThreadTeam::Gate::awaitChange(uint32_t from, bool looks) {
                 }
                 relax();
             }
-        } while (Clock::now() < end);
+        } while (Clock::now() < end && mayLook());
     }
     // Sequentially consistent on both sides: either the changer sees the sleeper or the sleeper the change.
     sleepers.fetch_add(1);
@@ -105,7 +116,9 @@ Result<std::unique_ptr<ThreadTeam>> ThreadTeam::start(const ThreadTeamOptions& o
         static_cast<ThreadTeam*>(self)->run(members, body, argument);
     };
     team->mTable.barrier = [](void* self) { static_cast<ThreadTeam*>(self)->barrier(); };
-    team->mLooks = options.threads <= usableProcessors();
+    const std::set<int32_t> pins(options.processors.begin(), options.processors.end());
+    const int32_t places = pins.empty() ? usableProcessors() : static_cast<int32_t>(pins.size());
+    team->mLooks = options.threads <= places;
     const SignalsBlocked blocked;
     for (int32_t member = 1; member < options.threads; ++member) {
         Worker& worker = *team->mWorkers.emplace_back(std::make_unique<Worker>());
@@ -117,7 +130,10 @@ Result<std::unique_ptr<ThreadTeam>> ThreadTeam::start(const ThreadTeamOptions& o
                              " threads: ", error.what(), "; ask for fewer");
         }
         pthread_setname_np(worker.thread.native_handle(), "tenon-team");
-        if (!options.processors.empty()) {
+        if (options.processors.empty()) {
+            const cpu_set_t usable = usableSet();
+            pthread_setaffinity_np(worker.thread.native_handle(), sizeof(usable), &usable); // may fail: as it was made
+        } else {
             const auto place = static_cast<size_t>(member) % options.processors.size();
             TN_RETURN_IF_ERROR(pin(worker.thread, options.processors[place]));
         }
@@ -135,10 +151,13 @@ ThreadTeam::~ThreadTeam() {
 
 void ThreadTeam::work(Worker& worker, int32_t member) {
     for (uint32_t seen = 0;; ++seen) {
-        worker.turns.awaitChange(seen, mLooks);
+        // Whoever waits awake on the processor of the one that it waits for waits for itself.
+        worker.turns.awaitChange(
+            seen, [this] { return mLooks && mCaller.load(std::memory_order_relaxed) != sched_getcpu(); });
         if (mEnds) {
             return;
         }
+        worker.processor.store(sched_getcpu(), std::memory_order_relaxed);
         mBody(mArgument, member);
         if (mRunning.fetch_sub(1, std::memory_order_acq_rel) == 1) {
             mDone.change();
@@ -150,6 +169,7 @@ void ThreadTeam::run(int32_t members, Body body, void* argument) {
     mBody = body;
     mArgument = argument;
     mMembers = members;
+    mCaller.store(sched_getcpu(), std::memory_order_relaxed);
     const uint32_t done = mDone.value.load(std::memory_order_relaxed);
     mRunning.store(members - 1, std::memory_order_relaxed);
     for (int32_t i = 0; i + 1 < members; ++i) {
@@ -157,7 +177,12 @@ void ThreadTeam::run(int32_t members, Body body, void* argument) {
     }
     body(argument, 0);
     if (members > 1) {
-        mDone.awaitChange(done, mLooks);
+        mDone.awaitChange(done, [&] {
+            const int here = sched_getcpu();
+            return mLooks && std::none_of(mWorkers.begin(), mWorkers.begin() + members - 1, [here](const auto& worker) {
+                       return worker->processor.load(std::memory_order_relaxed) == here;
+                   });
+        });
     }
 }
 
@@ -167,7 +192,7 @@ void ThreadTeam::barrier() {
         mArrived.store(0, std::memory_order_relaxed);
         mBarrier.change();
     } else {
-        mBarrier.awaitChange(round, mLooks);
+        mBarrier.awaitChange(round, [this] { return mLooks; });
     }
 }
 

@@ -45,11 +45,14 @@ private:
         std::atomic<uint32_t> value{0};
         std::atomic<int32_t> sleepers{0};
 
-        void awaitChange(uint32_t from, bool looks);
+        // `mayLook`: whether waiting awake helps; asked now and then.
+        template <class F>
+        void awaitChange(uint32_t from, const F& mayLook);
         void change();
     };
     struct Worker {
         Gate turns;
+        std::atomic<int> processor{-1}; // that it ran on last
         std::thread thread;
     };
 
@@ -57,7 +60,8 @@ private:
     void work(Worker& worker, int32_t member);
 
     TnThreadTeam mTable{};
-    bool mLooks = true; // there is a processor for each: waiting awake takes nobody's
+    bool mLooks = true;           // there is a processor for each: waiting awake takes nobody's
+    std::atomic<int> mCaller{-1}; // the processor that the last run was called on
     bool mEnds = false;
     Body mBody = nullptr;
     void* mArgument = nullptr;

@@ -156,7 +156,7 @@ Result<std::vector<DerivedConstant>> runWeightProgram(const plan::Plan& plan,
                         KernelSet::load(plan, wanted, std::move(snapshot)));
     const LoadedProgram* const programs[] = {&program};
     ThreadTeamOptions threads;
-    threads.threads = options.threads > 0 ? options.threads : std::max(1, registry::hostDescription().threads);
+    threads.threads = options.threads > 0 ? options.threads : std::max(1, registry::hostDescription().cores);
     TN_ASSIGN_OR_RETURN(const std::unique_ptr<ThreadTeam> team, ThreadTeam::start(threads));
     SessionOptions session;
     session.team = team.get();

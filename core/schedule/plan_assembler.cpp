@@ -206,6 +206,12 @@ support::Result<int32_t> PlanAssembler::deviceConstant(const ir::Value& value, c
 support::Status PlanAssembler::addWeightGraph(const ir::Graph& weights) {
     ir::SymbolBox box;
     Conversions conversions(mContext, box);
+    // What is derived is derived by the reference, whatever providers the rest may use.
+    BuildOptions options = *mContext.options;
+    options.providers.clear();
+    options.forbiddenProviders.clear();
+    BuildContext context = mContext;
+    context.options = &options;
     for (ir::Node* node : weights.nodes()) {
         if (node->op() == "const") {
             continue;
@@ -214,7 +220,7 @@ support::Status PlanAssembler::addWeightGraph(const ir::Graph& weights) {
         std::vector<ir::ConstantPtr> constants(body.inputs.size());
         TN_ASSIGN_OR_RETURN(std::shared_ptr<Task> task,
                             Task::create(body.graph, constants, box, uint64_t{1} << TN_F32));
-        enumerateTactics(mContext, *task, {}, true);
+        enumerateTactics(context, *task, {}, true);
         if (task->candidates.empty()) {
             return support::internalError("folded node '", node->name(), "' has no reference kernel any more");
         }

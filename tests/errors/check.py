@@ -189,6 +189,9 @@ def main():
         expect("trtexec's flags with an effect", run(arguments.trtexec, f"--onnx={onnx_file}", "--int8"), USAGE, "--int8")
         pair = model([helper.make_node("Add", ["p", "q"], ["y"])], [tensor("p", ["N", 3]), tensor("q", ["N", 3])], [tensor("y", None)])
         expect("an extent with a name, given once", run(tenon, "bench", save("pair.onnx", pair), "--shapes", "p=1..4..8x3", "--iterations", 1, "--duration", 0), OK, "p 4x3", "q 4x3")
+        halved = model([helper.make_node("Mul", ["w", "h"], ["v"], name="folded"), helper.make_node("MatMul", ["x", "v"], ["y"])], [tensor("x", [2, 4])], [tensor("y", None)],
+                       [numpy_helper.from_array(np.ones((4, 4), np.float32), "w"), numpy_helper.from_array(np.float32(0.5).reshape(1), "h")])
+        expect("folding without the reference among the providers", run(tenon, "build", save("halved.onnx", halved), "-o", work / "halved.plan", "--backend", "cpu"), OK)
         expect("trtexec without a model", run(arguments.trtexec), USAGE, "FAILED")
         expect("check without references", run(tenon, "run", plan, "--check", work), BAD_INPUT, "output_0.pb")
 

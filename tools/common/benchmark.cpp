@@ -10,6 +10,7 @@
 #include <exception>
 #include <fstream>
 #include <numeric>
+#include <system_error>
 #include <thread>
 
 namespace tenon::tools {
@@ -98,8 +99,16 @@ BenchmarkResult benchmark(const Streams& streams, const BenchmarkSettings& setti
         }
     };
     std::vector<std::thread> threads;
-    for (size_t i = 1; i < count; ++i) {
-        threads.emplace_back(stream, i);
+    try {
+        for (size_t i = 1; i < count; ++i) {
+            threads.emplace_back(stream, i);
+        }
+    } catch (const std::system_error&) {
+        // Those that are there shall not wait for the others.
+        for (size_t missing = threads.size() + 1; missing < count; ++missing) {
+            failures[missing] = std::current_exception();
+            warm.arrive_and_drop();
+        }
     }
     stream(0);
     for (std::thread& thread : threads) {

@@ -122,6 +122,12 @@ void planReduce(NodePlan& n) {
     }
     // In the order of memory, which is that of the results too.
     const TnFormat& format = n.call.in(0).format;
+    const TnFormat& result = n.call.out().format;
+    if (!(module::isLinear(format) && module::isLinear(result)) &&
+        !(format.rank == result.rank && std::equal(&format.order[0], &format.order[format.rank], &result.order[0]))) {
+        refuse(n.call.op(), " from the layout ", module::describe(format), " to ", module::describe(result),
+               "; both must lie in the same order");
+    }
     int64_t strides[TN_MAX_DIMS] = {};
     module::stridesOf(format, dims.data(), &strides[0]);
     Dims kept;
