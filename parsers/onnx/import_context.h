@@ -25,6 +25,8 @@ class ReasonCollector final : public nvinfer1::IErrorRecorder {
 public:
     std::string take();
 
+    // Takes whole texts: see IErrorRecorder::kMAX_DESC_LENGTH.
+    nvinfer1::InterfaceInfo getInterfaceInfo() const noexcept override { return {"IErrorRecorder", 1, 1}; }
     int32_t getNbErrors() const noexcept override { return static_cast<int32_t>(mReasons.size()); }
     nvinfer1::ErrorCode getErrorCode(int32_t) const noexcept override { return nvinfer1::ErrorCode::kINVALID_ARGUMENT; }
     ErrorDesc getErrorDesc(int32_t index) const noexcept override;

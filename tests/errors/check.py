@@ -192,6 +192,8 @@ def main():
         halved = model([helper.make_node("Mul", ["w", "h"], ["v"], name="folded"), helper.make_node("MatMul", ["x", "v"], ["y"])], [tensor("x", [2, 4])], [tensor("y", None)],
                        [numpy_helper.from_array(np.ones((4, 4), np.float32), "w"), numpy_helper.from_array(np.float32(0.5).reshape(1), "h")])
         expect("folding without the reference among the providers", run(tenon, "build", save("halved.onnx", halved), "-o", work / "halved.plan", "--backend", "cpu"), OK)
+        squeezed = model([helper.make_node("Squeeze", ["x"], ["y"], name="a_node_with_a_long_name")], [tensor("x", [1, "a_long_name_of_an_extent", 1])], [tensor("y", None)])
+        expect("a long reason to its end", run(tenon, "run", save("squeezed.onnx", squeezed)), BAD_INPUT, "give 'axes'")
         expect("trtexec without a model", run(arguments.trtexec), USAGE, "FAILED")
         expect("check without references", run(tenon, "run", plan, "--check", work), BAD_INPUT, "output_0.pb")
 
