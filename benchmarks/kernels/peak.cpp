@@ -20,7 +20,7 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // As many sums as hide the latency and leave registers. Returns the operations that were done.
-int64_t Multiply(int64_t rounds, float* sink) {
+int64_t multiply(int64_t rounds, float* sink) {
     const hn::ScalableTag<float> d;
     constexpr int kSums = 12;
     hn::Vec<decltype(d)> sums[kSums];
@@ -49,7 +49,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tenon::bench {
 
-HWY_EXPORT(Multiply);
+HWY_EXPORT(multiply);
 
 namespace {
 
@@ -77,7 +77,7 @@ double peakFlops(int threads) {
     const double ns = fastest(20, [&] {
         kernels::parallelTeam(threads, threads, [&](int64_t member, int64_t, int64_t) {
             done[static_cast<size_t>(member) * 8] =
-                HWY_DYNAMIC_DISPATCH(Multiply)(kRounds, &sinks[static_cast<size_t>(member) * 64]);
+                HWY_DYNAMIC_DISPATCH(multiply)(kRounds, &sinks[static_cast<size_t>(member) * 64]);
         });
     });
     return static_cast<double>(done[0]) * threads / ns;
