@@ -39,7 +39,8 @@ void BuildFlags::addTo(CLI::App& app) {
                    "here the plan is for it");
     app.add_option("--module", modules, "Load this module library or manifest as well")->allow_extra_args(false);
     app.add_option("--plugins", plugins, "Load this plugin library")->allow_extra_args(false);
-    app.add_option("--backend", backends, "Use only these tactic providers, e.g. reference, cpu, onednn")
+    app.add_option("--backend", backends, "Use only these tactic providers: reference,cpu,onednn")
+        ->delimiter(',')
         ->allow_extra_args(false);
     app.add_option("--threads", threads.count, "Threads; 0: all cores, or as many as a plan was built for")
         ->check(CLI::Range(0, 4096));
