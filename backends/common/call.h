@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tenon::kernels {
@@ -57,6 +58,22 @@ struct Plan {
     std::function<module::Code(const Buffers&)> run;
     int64_t workspace = 0; // bytes; must not fall when an extent rises
 };
+
+// Of a kernel that keeps all that it needs: `kernel.run(buffers)`. Nothing is run for a result of no `elements`.
+template <class Kernel>
+Plan planOf(Kernel kernel, int64_t workspace, int64_t elements) {
+    Plan plan;
+    plan.workspace = workspace;
+    if (elements == 0) {
+        plan.run = [](const Buffers&) { return module::Code::kOk; };
+    } else {
+        plan.run = [kernel = std::move(kernel)](const Buffers& buffers) {
+            kernel.run(buffers);
+            return module::Code::kOk;
+        };
+    }
+    return plan;
+}
 
 class Call {
 public:

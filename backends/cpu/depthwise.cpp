@@ -154,16 +154,9 @@ TaskPlan planDepthwise(const Task& task, const PortShapes& shapes) {
     TaskPlan result;
     result.inputPorts = kernel.chain.ports;
     result.outputPorts = {0};
-    result.plan.workspace =
+    const int64_t workspace =
         static_cast<int64_t>(kernel.chain.followers.size()) * kernel.line() * static_cast<int64_t>(sizeof(float));
-    if (shapes.outputs[0].elements == 0) {
-        result.plan.run = [](const Buffers&) { return Code::kOk; };
-        return result;
-    }
-    result.plan.run = [kernel](const Buffers& b) {
-        kernel.run(b);
-        return Code::kOk;
-    };
+    result.plan = kernels::planOf(kernel, workspace, shapes.outputs[0].elements);
     return result;
 }
 

@@ -555,11 +555,7 @@ TaskPlan planPackedProduct(const Task& task, const PortShapes& shapes) {
     result.outputPorts = {0};
     const int64_t imageRows = x.dims.empty() || x.dims[0] == 0 ? 1 : std::max<int64_t>(1, rows / x.dims[0]);
     const Product kernel(std::move(head), rows, imageRows, shapes.threads);
-    result.plan.workspace = kernel.workspace();
-    result.plan.run = [kernel](const Buffers& b) {
-        kernel.run(b);
-        return Code::kOk;
-    };
+    result.plan = kernels::planOf(kernel, kernel.workspace(), shapes.outputs[0].elements);
     return result;
 }
 

@@ -17,18 +17,12 @@ constexpr size_t kX = 0;
 constexpr size_t kWeights = 1;
 constexpr size_t kBias = 2;
 
-// A panel of columns is a vector or two of channels of the result, so that it lies in one block of them or in whole ones.
-const PackedTile& spreadTile() {
-    const PackedTiles& tiles = packedTiles();
-    return tiles.narrow.columns >= 16 ? tiles.narrow : tiles.wide;
-}
-
-bool fits(int64_t block) { return block == winogradLanes() || block == spreadTile().columns; }
+bool fits(int64_t block) { return block == packedTiles().lanes || block == imageTile().columns; }
 
 class Spread {
 public:
     Spread(const Dims& x, const Dims& weights, int64_t blockFrom, int64_t blockTo, bool hasBias, int threads)
-        : mTile(spreadTile()), mBatches(x[0]), mDown(weights[2]), mAcross(weights[3]), mHasBias(hasBias) {
+        : mTile(imageTile()), mBatches(x[0]), mDown(weights[2]), mAcross(weights[3]), mHasBias(hasBias) {
         mX = {blockFrom, x[1], x[2], x[3]};
         mY = {blockTo, weights[1], x[2] * mDown, x[3] * mAcross};
         mPanels = (mY.channels + mTile.columns - 1) / mTile.columns;
@@ -88,7 +82,7 @@ private:
         float* const to =
             b.out<float>() + image * mY.image() + mY.at(channel) + row * mY.line() + patch % mAcross * mY.pixel();
         const int64_t toRow = mAcross * mY.pixel();
-        const int64_t lanes = winogradLanes();
+        const int64_t lanes = packedTiles().lanes;
         const int64_t vector = mY.block == lanes ? mY.at(lanes) : lanes;
         const int64_t groups = (mX.width + mTile.rows - 1) / mTile.rows;
         for (int64_t group = 0; group < groups; ++group) {
@@ -170,7 +164,7 @@ std::vector<std::vector<TnFormat>> spreadLayouts(const module::GraphView& body) 
     };
     TnFormat packed = module::permutedFormat({2, 3, 1, 0});
     packed.block_count = 1;
-    packed.blocks[0] = {1, static_cast<int32_t>(spreadTile().columns)};
+    packed.blocks[0] = {1, static_cast<int32_t>(imageTile().columns)};
     std::vector<std::vector<TnFormat>> variants;
     for (const TnFormat& from : layoutsFor(weights.dim(0).opt)) {
         for (const TnFormat& to : layoutsFor(weights.dim(1).opt)) {
@@ -212,15 +206,7 @@ TaskPlan planSpread(const Task& task, const PortShapes& shapes) {
     const Dims& weights = shapes.inputs[static_cast<size_t>(result.inputPorts[kWeights])].dims;
     const Spread kernel(shapes.inputs[x].dims, weights, channelBlock(task.inputs[x].format),
                         channelBlock(task.outputs[0].format), node.hasInput(2), shapes.threads);
-    result.plan.workspace = kernel.workspace();
-    if (shapes.outputs[0].elements == 0) {
-        result.plan.run = [](const Buffers&) { return Code::kOk; };
-        return result;
-    }
-    result.plan.run = [kernel](const Buffers& b) {
-        kernel.run(b);
-        return Code::kOk;
-    };
+    result.plan = kernels::planOf(kernel, kernel.workspace(), shapes.outputs[0].elements);
     return result;
 }
 

@@ -308,11 +308,7 @@ TaskPlan planExcite(const Task& task, const PortShapes& shapes) {
         result.inputPorts.push_back(static_cast<int32_t>(i));
     }
     result.outputPorts = {0};
-    result.plan.workspace = kernel.workspace();
-    result.plan.run = [kernel](const Buffers& b) {
-        kernel.run(b);
-        return Code::kOk;
-    };
+    result.plan = kernels::planOf(kernel, kernel.workspace(), shapes.outputs[0].elements);
     return result;
 }
 

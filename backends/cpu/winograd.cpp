@@ -65,18 +65,12 @@ constexpr int64_t kManyWeights = 1024 * 1024;
 // Lines of tiles are between cache lines of different sets.
 constexpr int64_t kSkew = 16;
 
-// The products of two vectors of columns by many rows, or where vectors are short the wider ones.
-const PackedTile& productTile() {
-    const PackedTiles& tiles = packedTiles();
-    return tiles.narrow.columns >= 16 ? tiles.narrow : tiles.wide;
-}
-
 class Winograd {
 public:
     Winograd(Head head, const Window& window, int64_t batches, WinogradWeights weights, int64_t block, int threads)
-        : mHead(std::move(head)), mWeights(weights), mTile(winogradTile(weights.results)), mProduct(productTile()),
+        : mHead(std::move(head)), mWeights(weights), mTile(winogradTile(weights.results)), mProduct(imageTile()),
           mThreads(threads) {
-        const int64_t lanes = winogradLanes();
+        const int64_t lanes = packedTiles().lanes;
         mX = {block, mHead.inputs, window.input[0], window.input[1]};
         mY = {block, mHead.outputs, window.output[0], window.output[1]};
         mTop = window.padBegin[0];
@@ -189,7 +183,7 @@ private:
     }
 
     void transformImage(const Buffers& b, const Part& part) const {
-        const int64_t lanes = winogradLanes();
+        const int64_t lanes = packedTiles().lanes;
         forLines(part, [&](int64_t tile, int64_t tiles, int64_t image, int64_t line, int64_t across) {
             WinogradInput input{};
             input.pixel = mX.pixel();
@@ -253,7 +247,7 @@ private:
     // Of a stretch of tiles: `at` is where its results begin in the first channel, which are `lines` lines of `columns`.
     void writeResults(const Buffers& b, const float* start, const float* numbers, const Part& part, int64_t panel,
                       int64_t tile, int64_t at, int64_t lines, int64_t columns) const {
-        const int64_t lanes = winogradLanes();
+        const int64_t lanes = packedTiles().lanes;
         const int64_t first = panel * mWeights.columns;
         const int64_t last = std::min(first + mWeights.columns, mY.channels);
         WinogradOutput output{};
@@ -326,7 +320,7 @@ std::vector<TnFormat> layoutsOf(const module::GraphView& body, const Head& head,
         }
     }
     layouts[static_cast<size_t>(head.chain.ports[kWeights])] =
-        winogradFormat({results, productTile().columns}, head.outputs, head.inputs);
+        winogradFormat({results, imageTile().columns}, head.outputs, head.inputs);
     layouts.push_back(image);
     return layouts;
 }
@@ -351,8 +345,8 @@ std::vector<WinogradVariant> winogradVariants(const module::GraphView& body) {
     const Head head = headOf(body);
     std::vector<TnFormat> images;
     for (const int32_t block : {16, 8}) {
-        if (head.inputs % block == 0 && head.outputs % block == 0 && block % winogradLanes() == 0 &&
-            productTile().columns % block == 0) {
+        if (head.inputs % block == 0 && head.outputs % block == 0 && block % packedTiles().lanes == 0 &&
+            imageTile().columns % block == 0) {
             images.push_back(module::blockedFormat(4, {{1, block}}));
         }
     }
@@ -396,15 +390,7 @@ TaskPlan planWinograd(const Task& task, const PortShapes& shapes) {
     result.inputPorts = head.chain.ports;
     result.outputPorts = {0};
     const Winograd kernel(std::move(head), window, x.dims[0], weights, block, shapes.threads);
-    result.plan.workspace = kernel.workspace();
-    if (shapes.outputs[0].elements == 0) {
-        result.plan.run = [](const Buffers&) { return Code::kOk; };
-        return result;
-    }
-    result.plan.run = [kernel](const Buffers& b) {
-        kernel.run(b);
-        return Code::kOk;
-    };
+    result.plan = kernels::planOf(kernel, kernel.workspace(), shapes.outputs[0].elements);
     return result;
 }
 

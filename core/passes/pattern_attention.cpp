@@ -9,11 +9,11 @@
 // Recorded with the heads in front of the positions, and, where q, k, v and the result are transposed from and to [.., positions, heads, ..],
 // with these transposes inside.
 #include "core/passes/formula.h"
+#include "core/passes/node_order.h"
 #include "core/passes/pattern_registry.h"
 #include "core/passes/region_body.h"
 #include "core/passes/rewriter.h"
 
-#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -50,11 +50,7 @@ constexpr double kHidden = -9999;
 class Finder {
 public:
     Finder(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions)
-        : mGraph(graph), mOps(ops), mRegions(regions) {
-        for (size_t i = 0; i < graph.nodes().size(); ++i) {
-            mOrder.emplace(graph.nodes()[i], i);
-        }
-    }
+        : mGraph(graph), mOps(ops), mRegions(regions), mOrder(graph) {}
 
     void run() {
         for (Node* node : mGraph.nodes()) {
@@ -312,10 +308,8 @@ private:
         for (const Operand* operand : {&attention.q, &attention.k, &attention.v}) {
             members.insert(operand->nodes.begin(), operand->nodes.end());
         }
-        std::vector<Node*> nodes(members.begin(), members.end());
-        std::sort(nodes.begin(), nodes.end(), [this](Node* a, Node* b) { return mOrder.at(a) < mOrder.at(b); });
         label += attention.causal ? "+causal" : attention.mask != nullptr ? "+mask" : "";
-        RegionBody body(mGraph, mOps, label, std::move(nodes));
+        RegionBody body(mGraph, mOps, label, mOrder.sorted({members.begin(), members.end()}));
         std::vector<Value*> inputs{body.input(attention.q.value), body.input(attention.k.value),
                                    body.input(attention.v.value)};
         ir::AttributeMap attributes;
@@ -386,7 +380,7 @@ private:
     const ir::Graph& mGraph;
     const ops::OpRegistry& mOps;
     std::vector<Region>& mRegions;
-    std::map<const Node*, size_t> mOrder;
+    NodeOrder mOrder;
 };
 
 } // namespace

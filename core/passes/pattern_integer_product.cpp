@@ -7,11 +7,11 @@
 //   activation                             a pointwise op of one operand
 //
 // Every prefix from the scale on is a region of its own; each value between is read by the next node only.
+#include "core/passes/node_order.h"
 #include "core/passes/pattern_registry.h"
 #include "core/passes/rewriter.h"
 
 #include <algorithm>
-#include <map>
 
 namespace tenon::passes {
 
@@ -23,11 +23,7 @@ using ir::Value;
 class Finder {
 public:
     Finder(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions)
-        : mGraph(graph), mOps(ops), mRegions(regions) {
-        for (size_t i = 0; i < graph.nodes().size(); ++i) {
-            mOrder.emplace(graph.nodes()[i], i);
-        }
-    }
+        : mGraph(graph), mOps(ops), mRegions(regions), mOrder(graph) {}
 
     void run() {
         for (Node* node : mGraph.nodes()) {
@@ -98,14 +94,13 @@ private:
 
     void record(const Region& region) {
         mRegions.push_back(region);
-        std::vector<Node*>& nodes = mRegions.back().nodes;
-        std::stable_sort(nodes.begin(), nodes.end(), [this](Node* a, Node* b) { return mOrder.at(a) < mOrder.at(b); });
+        mRegions.back().nodes = mOrder.sorted(region.nodes);
     }
 
     const ir::Graph& mGraph;
     const ops::OpRegistry& mOps;
     std::vector<Region>& mRegions;
-    std::map<const Node*, size_t> mOrder;
+    NodeOrder mOrder;
 };
 
 } // namespace

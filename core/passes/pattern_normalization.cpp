@@ -8,6 +8,7 @@
 // Instance normalisation is that over all dimensions behind the channels. Scale and bias are constants or inputs of the graph, so that they
 // cannot depend on a sum that leaves the region. The sum of the residual leaves as a second output where others read it.
 #include "core/passes/formula.h"
+#include "core/passes/node_order.h"
 #include "core/passes/pattern_registry.h"
 #include "core/passes/region_body.h"
 #include "core/passes/rewriter.h"
@@ -36,11 +37,7 @@ struct Norm {
 class Finder {
 public:
     Finder(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions)
-        : mGraph(graph), mOps(ops), mRegions(regions) {
-        for (size_t i = 0; i < graph.nodes().size(); ++i) {
-            mOrder.emplace(graph.nodes()[i], i);
-        }
-    }
+        : mGraph(graph), mOps(ops), mRegions(regions), mOrder(graph) {}
 
     void run() {
         for (Node* node : mGraph.nodes()) {
@@ -252,13 +249,8 @@ private:
         }
     }
 
-    std::vector<Node*> inOrder(std::vector<Node*> nodes) const {
-        std::sort(nodes.begin(), nodes.end(), [this](Node* a, Node* b) { return mOrder.at(a) < mOrder.at(b); });
-        return nodes;
-    }
-
     void record(const Norm& norm) {
-        RegionBody body(mGraph, mOps, labelOf(norm), inOrder(norm.nodes));
+        RegionBody body(mGraph, mOps, labelOf(norm), mOrder.sorted(norm.nodes));
         body.output(addNorm(body, norm, body.input(norm.x)), norm.result);
         finish(body);
     }
@@ -290,7 +282,7 @@ private:
         }
         std::vector<Node*> nodes = norm.nodes;
         nodes.push_back(sum);
-        RegionBody body(mGraph, mOps, "add+" + labelOf(norm), inOrder(nodes));
+        RegionBody body(mGraph, mOps, "add+" + labelOf(norm), mOrder.sorted(nodes));
         Value* const x = body.add("binary.add", {body.input(sum->input(0)), body.input(sum->input(1))});
         if (x == nullptr) {
             return;
@@ -314,7 +306,7 @@ private:
     const ir::Graph& mGraph;
     const ops::OpRegistry& mOps;
     std::vector<Region>& mRegions;
-    std::map<const Node*, size_t> mOrder;
+    NodeOrder mOrder;
 };
 
 } // namespace

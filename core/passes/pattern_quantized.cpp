@@ -10,12 +10,11 @@
 //
 // Bias, residual and activation at most once between two roundings. Every prefix from the product on that does not end with a dequantize is a
 // region of its own, so that a result that others read as real numbers stays real. The body is those nodes: kernels compute the same in integers. Of pointwise ops between dequantize and quantize, pattern_pointwise makes regions.
+#include "core/passes/node_order.h"
 #include "core/passes/pattern_registry.h"
 #include "core/passes/quantization.h"
 #include "core/passes/rewriter.h"
 
-#include <algorithm>
-#include <map>
 
 namespace tenon::passes {
 
@@ -29,11 +28,7 @@ std::string shortName(const std::string& op) { return op.substr(op.find('.') + 1
 class Finder {
 public:
     Finder(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions)
-        : mGraph(graph), mOps(ops), mRegions(regions) {
-        for (size_t i = 0; i < graph.nodes().size(); ++i) {
-            mOrder.emplace(graph.nodes()[i], i);
-        }
-    }
+        : mGraph(graph), mOps(ops), mRegions(regions), mOrder(graph) {}
 
     void run() {
         for (Node* node : mGraph.nodes()) {
@@ -205,14 +200,13 @@ private:
 
     void record(const Region& region) {
         mRegions.push_back(region);
-        std::vector<Node*>& nodes = mRegions.back().nodes;
-        std::stable_sort(nodes.begin(), nodes.end(), [this](Node* a, Node* b) { return mOrder.at(a) < mOrder.at(b); });
+        mRegions.back().nodes = mOrder.sorted(region.nodes);
     }
 
     const ir::Graph& mGraph;
     const ops::OpRegistry& mOps;
     std::vector<Region>& mRegions;
-    std::map<const Node*, size_t> mOrder;
+    NodeOrder mOrder;
 };
 
 } // namespace

@@ -119,7 +119,8 @@ const PackedTiles& Packed() {
     const auto lanes = static_cast<int64_t>(hn::Lanes(Tag()));
     static const PackedTiles tiles{
         {kWideRows, kPanelVectors * lanes, RunPackedUpTo<kWideRows, kPanelVectors>},
-        {kNarrowRows, kPanelVectors / 2 * lanes, RunPackedUpTo<kNarrowRows, kPanelVectors / 2>}};
+        {kNarrowRows, kPanelVectors / 2 * lanes, RunPackedUpTo<kNarrowRows, kPanelVectors / 2>},
+        lanes};
     return tiles;
 }
 
@@ -132,6 +133,11 @@ namespace tenon::cpu {
 
 HWY_EXPORT(Packed);
 const PackedTiles& packedTiles() { return HWY_DYNAMIC_DISPATCH(Packed)(); }
+
+const PackedTile& imageTile() {
+    const PackedTiles& tiles = packedTiles();
+    return tiles.narrow.columns >= 16 ? tiles.narrow : tiles.wide;
+}
 
 } // namespace tenon::cpu
 #endif

@@ -35,8 +35,13 @@ struct PackedTile {
 struct PackedTiles {
     PackedTile wide;   // as many columns as a panel
     PackedTile narrow; // half as many, for what is left of a row
+    int64_t lanes;     // of a vector
 };
 
 const PackedTiles& packedTiles();
+
+// For images with channels in blocks: a panel is two vectors of channels, or one of the wider where vectors are short, so that it lies in one block
+// or in whole ones.
+const PackedTile& imageTile();
 
 } // namespace tenon::cpu

@@ -234,7 +234,6 @@ const WinogradTile& Tile4() {
     static const WinogradTile tile{4, Input<4>, Output<4>};
     return tile;
 }
-int64_t LanesOfWinograd() { return static_cast<int64_t>(hn::Lanes(WinogradTag())); }
 
 } // namespace HWY_NAMESPACE
 } // namespace tenon::cpu
@@ -245,11 +244,9 @@ namespace tenon::cpu {
 
 HWY_EXPORT(Tile2);
 HWY_EXPORT(Tile4);
-HWY_EXPORT(LanesOfWinograd);
 const WinogradTile& winogradTile(int64_t results) {
     return results == 2 ? HWY_DYNAMIC_DISPATCH(Tile2)() : HWY_DYNAMIC_DISPATCH(Tile4)();
 }
-int64_t winogradLanes() { return HWY_DYNAMIC_DISPATCH(LanesOfWinograd)(); }
 
 } // namespace tenon::cpu
 #endif

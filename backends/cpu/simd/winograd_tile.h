@@ -50,6 +50,5 @@ struct WinogradTile {
 
 // For tiles of `results` x `results`: 2 or 4.
 const WinogradTile& winogradTile(int64_t results);
-int64_t winogradLanes();
 
 } // namespace tenon::cpu
