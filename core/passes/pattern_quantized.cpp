@@ -15,7 +15,6 @@
 #include "core/passes/quantization.h"
 #include "core/passes/rewriter.h"
 
-
 namespace tenon::passes {
 
 namespace {
