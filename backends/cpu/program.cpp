@@ -2,6 +2,7 @@
 
 #include "backends/common/parallel.h"
 #include "backends/common/strided.h"
+#include "backends/cpu/offered_layouts.h"
 #include "backends/cpu/program_compiler.h"
 #include "backends/cpu/program_scheduler.h"
 
@@ -73,22 +74,10 @@ void checkProgram(const module::GraphView& body) {
 }
 
 std::vector<TnFormat> programLayouts(const module::TaskView& task) {
-    std::vector<TnFormat> layouts;
     const module::ValueView output = task.output(0);
-    for (int32_t port = 0; port < task.inputCount(); ++port) {
-        if (!isFullShape(task.input(port), output)) {
-            continue;
-        }
-        for (const TnPortFormat& offered : task.offered(port)) {
-            const TnFormat& format = offered.format;
-            const bool known = std::any_of(layouts.begin(), layouts.end(),
-                                           [&](const TnFormat& other) { return module::equal(other, format); });
-            if (offered.placement == TN_PLACEMENT_HOST && isDense(format) && !module::isLinear(format) &&
-                format.rank == output.rank() && !known) {
-                layouts.push_back(format);
-            }
-        }
-    }
+    std::vector<TnFormat> layouts =
+        offeredLayouts(task, [&](int32_t port) { return isFullShape(task.input(port), output); });
+    std::erase_if(layouts, [](const TnFormat& format) { return !isDense(format); });
     return layouts;
 }
 

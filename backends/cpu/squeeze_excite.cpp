@@ -2,6 +2,7 @@
 
 #include "backends/common/excite.h"
 #include "backends/common/parallel.h"
+#include "backends/cpu/offered_layouts.h"
 #include "backends/cpu/program_compiler.h"
 #include "backends/cpu/simd/rows.h"
 
@@ -246,12 +247,9 @@ std::vector<TnFormat> exciteLayouts(const module::TaskView& task) {
     if (!excite->squeezes || !x.isStatic(1)) {
         return layouts;
     }
-    for (const TnPortFormat& offered : task.offered(excite->x)) {
-        const bool known = std::any_of(layouts.begin(), layouts.end(),
-                                       [&](const TnFormat& other) { return module::equal(other, offered.format); });
-        if (offered.placement == TN_PLACEMENT_HOST && offered.format.rank == x.rank() && !known &&
-            blockOf(offered.format, x.dim(1).opt) > 0) {
-            layouts.push_back(offered.format);
+    for (const TnFormat& format : offeredLayouts(task, [&](int32_t port) { return port == excite->x; })) {
+        if (blockOf(format, x.dim(1).opt) > 0) {
+            layouts.push_back(format);
         }
     }
     return layouts;

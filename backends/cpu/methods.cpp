@@ -1,0 +1,338 @@
+#include "backends/cpu/methods.h"
+
+#include "backends/cpu/byte_sum.h"
+#include "backends/cpu/concat.h"
+#include "backends/cpu/depthwise.h"
+#include "backends/cpu/embedding.h"
+#include "backends/cpu/offered_layouts.h"
+#include "backends/cpu/ops.h"
+#include "backends/cpu/packed_product.h"
+#include "backends/cpu/program.h"
+#include "backends/cpu/spatial_mean.h"
+#include "backends/cpu/spread.h"
+#include "backends/cpu/squeeze_excite.h"
+#include "backends/cpu/trailing_norm.h"
+#include "backends/cpu/winograd.h"
+#include "backends/reference/ops.h"
+
+#include <algorithm>
+
+namespace tenon::cpu {
+
+namespace {
+
+enum : uint64_t {
+    kNode = 1,
+    kProgram = 2,
+    kSumAndNorm = 3,
+    kPackedProduct = 4,
+    kDepthwise = 5,
+    kWinograd = 6,
+    kWinogradWeights = 7,
+    kSpread = 8,
+    kConcat = 9,
+    kSpatialMean = 10,
+    kExcite = 16,
+    kEmbedding = 17,
+    kSiblings = 18,
+    kByteSum = 19
+};
+
+using Tactics = std::vector<module::Tactic>;
+
+// --- What tactics have in common ---
+
+constexpr TnTraits kTraits = TN_TRAIT_DETERMINISTIC | TN_TRAIT_ANY_EXTENT | TN_TRAIT_EXACT_MATH;
+
+// Too little work for a second thread in any case.
+TnTraits sizeTrait(const module::TaskView& task) {
+    int64_t elements = 0;
+    for (int32_t i = 0; i < task.inputCount(); ++i) {
+        elements = std::max(elements, task.input(i).optElements());
+    }
+    for (int32_t o = 0; o < task.outputCount(); ++o) {
+        elements = std::max(elements, task.output(o).optElements());
+    }
+    return elements <= 1024 ? TN_TRAIT_HOST_INLINE : 0;
+}
+
+module::Tactic linear(const module::TaskView& task, uint64_t id, std::string name) {
+    return module::linearTactic(task, id, std::move(name), kTraits | sizeTrait(task));
+}
+
+// With the layouts of the inputs and, where there is one more, of the output.
+module::Tactic laidOut(const module::TaskView& task, uint64_t id, std::string name,
+                       const std::vector<TnFormat>& layouts) {
+    module::Tactic tactic = linear(task, id, std::move(name));
+    for (size_t i = 0; i < tactic.inputs.size(); ++i) {
+        tactic.inputs[i].format = layouts[i];
+    }
+    if (layouts.size() > tactic.inputs.size()) {
+        tactic.outputs[0].format = layouts.back();
+    }
+    return tactic;
+}
+
+bool isOne(const module::GraphView& body, std::string_view op) {
+    return body.nodeCount() == 1 && body.node(0).op() == op;
+}
+
+bool isProgram(const module::GraphView& body) {
+    for (size_t n = 0; n < body.nodeCount(); ++n) {
+        if (!isPointwise(body.node(n).op())) {
+            return false;
+        }
+    }
+    return body.nodeCount() > 0;
+}
+
+// --- Single ops, by their row in a table ---
+
+KernelTable makeTable() {
+    KernelTable table;
+    addAttention(table);
+    addSoftmax(table);
+    addNormalization(table);
+    addReduce(table);
+    addMovement(table);
+    addGather(table);
+    addMatmul(table);
+    addConv(table);
+    addPool(table);
+    addResize(table);
+    addQuantize(table);
+    addConvert(table);
+    // What is there already stays.
+    reference::addOrder(table);
+    reference::addReshape(table);
+    reference::addGenerate(table);
+    reference::addGather(table);
+    reference::addScatter(table);
+    return table;
+}
+
+const KernelTable& table() {
+    static const KernelTable table = makeTable();
+    return table;
+}
+
+bool isView(std::string_view op) { return op == "reshape" || op == "flatten" || op == "squeeze" || op == "unsqueeze"; }
+
+bool takesNode(const module::GraphView& body) { return body.nodeCount() == 1 && !isProgram(body); }
+
+void checkNode(const Task& task) {
+    checkNodeTask(table(), task);
+    if (task.body.node(0).op() == "convert") {
+        checkConvertPorts(task.inputs[0], task.outputs[0]);
+    }
+}
+
+TaskPlan planTableNode(const Task& task, const PortShapes& shapes) { return planNode(table(), task, shapes); }
+
+Tactics offerConversion(const module::TaskView& task, uint64_t id, std::string name, TnTraits more) {
+    if (task.convertTo() == nullptr || task.offered(0).empty()) {
+        invalid("convert without its two formats");
+    }
+    module::Tactic tactic = module::linearTactic(task, id, std::move(name), kTraits | more);
+    tactic.inputs[0] = task.offered(0)[0];
+    tactic.outputs[0] = *task.convertTo();
+    return {tactic};
+}
+
+Tactics offerNode(const module::TaskView& task) {
+    if (task.op() == "convert") {
+        return offerConversion(task, kNode, "strided copy", TN_TRAIT_OUTER_PITCH);
+    }
+    module::Tactic tactic = linear(task, kNode, std::string(task.op()));
+    if (isView(task.op())) {
+        tactic.traits |= TN_TRAIT_FREE_ALIAS;
+    }
+    return {tactic};
+}
+
+// --- Pointwise programs ---
+
+void checkProgramTask(const Task& task) {
+    checkProgram(task.body);
+    checkProgramLayout(task);
+}
+
+module::Tactic programTactic(const module::TaskView& task, const TnFormat* format) {
+    module::Tactic tactic = linear(task, kProgram, module::text("pointwise x", task.body().nodeCount()));
+    if (isOne(task.body(), "identity")) {
+        tactic.traits |= TN_TRAIT_FREE_ALIAS;
+    }
+    const module::ValueView output = task.output(0);
+    for (int32_t i = 0; format != nullptr && i < task.inputCount(); ++i) {
+        if (isFullShape(task.input(i), output)) {
+            tactic.inputs[static_cast<size_t>(i)].format = *format;
+        }
+    }
+    for (TnPortFormat& port : tactic.outputs) {
+        port.format = format != nullptr ? *format : port.format;
+    }
+    // One output may take over an operand of its shape: each element is read before it is written.
+    if (task.outputCount() == 1) {
+        int32_t operand = -1;
+        for (int32_t i = 0; i < task.inputCount() && operand < 0; ++i) {
+            const bool same = task.input(i).dtype() == output.dtype() && isFullShape(task.input(i), output) &&
+                              !task.input(i).isConstant();
+            operand = same ? i : -1;
+        }
+        tactic.mayAlias = {operand};
+    }
+    return tactic;
+}
+
+Tactics offerProgram(const module::TaskView& task) {
+    Tactics tactics{programTactic(task, nullptr)};
+    for (const TnFormat& format : programLayouts(task)) {
+        tactics.push_back(programTactic(task, &format));
+    }
+    return tactics;
+}
+
+Tactics offerByteSum(const module::TaskView& task) {
+    Tactics tactics = offerProgram(task);
+    for (module::Tactic& tactic : tactics) {
+        tactic.id = kByteSum;
+        tactic.name = "sum of bytes";
+    }
+    return tactics;
+}
+
+// --- One layout on all ports, whichever the neighbours have ---
+
+Tactics offerConcat(const module::TaskView& task) {
+    Tactics tactics;
+    for (const TnFormat& format : offeredLayouts(task, [](int32_t) { return true; })) {
+        tactics.push_back(laidOut(task, kConcat, "concat",
+                                  std::vector<TnFormat>(static_cast<size_t>(task.inputCount()) + 1, format)));
+    }
+    return tactics;
+}
+
+Tactics offerSpatialMean(const module::TaskView& task) {
+    Tactics tactics;
+    for (const TnFormat& format : offeredLayouts(task, [](int32_t) { return true; })) {
+        tactics.push_back(laidOut(task, kSpatialMean, "mean over pixels", {format}));
+        if (task.output(0).rank() == format.rank) {
+            tactics.push_back(laidOut(task, kSpatialMean, "mean over pixels", {format, format}));
+        }
+    }
+    return tactics;
+}
+
+Tactics offerExcite(const module::TaskView& task) {
+    Tactics tactics;
+    for (const TnFormat& format : exciteLayouts(task)) {
+        module::Tactic tactic = linear(task, kExcite, "squeeze and excite");
+        layOutExcite(task.body(), format, tactic.inputs, tactic.outputs);
+        tactics.push_back(std::move(tactic));
+    }
+    return tactics;
+}
+
+// --- Products and convolutions with constant weights in a layout of their own, and what follows them ---
+
+Tactics offerWinograd(const module::TaskView& task) {
+    Tactics tactics;
+    for (const WinogradVariant& variant : winogradVariants(task.body())) {
+        tactics.push_back(laidOut(task, kWinograd, module::text("winograd ", variant.results, "x", variant.results),
+                                  variant.layouts));
+        // Its errors are relative to the largest input of a tile: it answers for no other kernel.
+        tactics.back().traits &= ~TN_TRAIT_EXACT_MATH;
+    }
+    return tactics;
+}
+
+Tactics offerSpread(const module::TaskView& task) {
+    Tactics tactics;
+    for (const std::vector<TnFormat>& layouts : spreadLayouts(task.body())) {
+        tactics.push_back(laidOut(task, kSpread, "spread", layouts));
+    }
+    return tactics;
+}
+
+constexpr Method kMethods[] = {
+    {kProgram, Method::Ports::kBody, isProgram, offerProgram, checkProgramTask, planProgram},
+    {kByteSum, Method::Ports::kBody, isByteSum, offerByteSum, checkByteSum, planByteSum},
+    {kSumAndNorm, Method::Ports::kLinear, isSumAndNorm,
+     [](const module::TaskView& task) { return Tactics{linear(task, kSumAndNorm, "sum and norm")}; }, checkSumAndNorm,
+     planSumAndNorm},
+    {kEmbedding, Method::Ports::kLinear, isEmbedding,
+     [](const module::TaskView& task) { return Tactics{linear(task, kEmbedding, "embedding")}; }, checkEmbedding,
+     planEmbedding},
+    {kExcite, Method::Ports::kBody, isExcite, offerExcite, checkExcite, planExcite},
+    {kSiblings, Method::Ports::kBody, isSiblingProducts,
+     [](const module::TaskView& task) {
+         return Tactics{laidOut(task, kSiblings, "packed products", siblingLayouts(task.body()))};
+     },
+     checkSiblings, planSiblings},
+    {kPackedProduct, Method::Ports::kBody, beginsWithProduct,
+     [](const module::TaskView& task) {
+         return Tactics{laidOut(task, kPackedProduct, "packed product", packedProductLayouts(task.body()))};
+     },
+     checkPackedProduct, planPackedProduct},
+    {kDepthwise, Method::Ports::kBody, beginsWithDepthwise,
+     [](const module::TaskView& task) {
+         return Tactics{laidOut(task, kDepthwise, "depthwise", depthwiseLayouts(task.body()))};
+     },
+     checkDepthwise, planDepthwise},
+    {kWinograd, Method::Ports::kBody, beginsWithWinograd, offerWinograd, checkWinograd, planWinograd},
+    {kWinogradWeights, Method::Ports::kBody, [](const module::GraphView& body) { return isOne(body, "convert"); },
+     [](const module::TaskView& task) { return offerConversion(task, kWinogradWeights, "winograd weights", 0); },
+     checkWinogradConversion, planWinogradConversion},
+    {kSpread, Method::Ports::kBody, isSpread, offerSpread, checkSpread, planSpread},
+    {kConcat, Method::Ports::kBody, [](const module::GraphView& body) { return isOne(body, "concat"); }, offerConcat,
+     checkConcat, planConcat},
+    {kSpatialMean, Method::Ports::kBody, isSpatialMean, offerSpatialMean, checkSpatialMean, planSpatialMean},
+    {kNode, Method::Ports::kChecked, takesNode, offerNode, checkNode, planTableNode},
+};
+
+// Of a region: the body's own element types, in host memory, of the right rank.
+void checkPorts(const Task& task, bool linear) {
+    if (task.inputs.size() != task.body.inputs().size() || task.outputs.size() != task.body.outputs().size() ||
+        task.outputs.empty()) {
+        invalid("the tactic has another number of ports than the region");
+    }
+    const auto check = [&](const TnPortFormat& port, const module::ValueView& value) {
+        if (port.placement != TN_PLACEMENT_HOST || port.dtype != value.dtype() || port.format.rank != value.rank()) {
+            refuse("a region on a port of another type, rank or memory");
+        }
+        if (linear && !module::isLinear(port.format)) {
+            refuse("a region in another layout than the linear one");
+        }
+    };
+    for (size_t i = 0; i < task.inputs.size(); ++i) {
+        check(task.inputs[i], task.body.value(task.body.inputs()[i]));
+    }
+    for (size_t o = 0; o < task.outputs.size(); ++o) {
+        check(task.outputs[o], task.body.value(task.body.outputs()[o]));
+    }
+}
+
+} // namespace
+
+std::span<const Method> methods() { return kMethods; }
+
+const Method& methodOf(uint64_t tactic) {
+    const auto found = std::find_if(std::begin(kMethods), std::end(kMethods),
+                                    [&](const Method& method) { return method.id == tactic; });
+    if (found == std::end(kMethods)) {
+        invalid("there is no tactic ", tactic);
+    }
+    return *found;
+}
+
+void checkTask(const Method& method, const Task& task) {
+    if (!method.takes(task.body)) {
+        invalid("tactic ", method.id, " computes regions of another kind");
+    }
+    if (method.ports != Method::Ports::kChecked) {
+        checkPorts(task, method.ports == Method::Ports::kLinear);
+    }
+    method.check(task);
+}
+
+} // namespace tenon::cpu
