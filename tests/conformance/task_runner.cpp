@@ -1,7 +1,8 @@
 #include "tests/conformance/task_runner.h"
 
 #include "backends/common/elements.h"
-#include "tenon/module/capture.h"
+#include "tests/conformance/device_side.h"
+#include "tests/conformance/text_sink.h"
 #include "tests/conformance/thread_team.h"
 
 #include <algorithm>
@@ -12,42 +13,6 @@
 namespace tenon::conformance {
 
 namespace {
-
-struct TextSink {
-    std::string text;
-    TnSink sink{this, [](void* context, const char* piece, size_t size) {
-                    static_cast<TextSink*>(context)->text.append(piece, size);
-                }};
-};
-
-// 64-aligned bytes between two guards that must come back untouched.
-class GuardedBuffer {
-public:
-    explicit GuardedBuffer(int64_t bytes) : mBytes(static_cast<size_t>(bytes)), mMemory(mBytes + 3 * kGuard) {
-        void* first = mMemory.data() + kGuard;
-        size_t space = mMemory.size() - kGuard;
-        mFirst = static_cast<std::byte*>(std::align(kGuard, mBytes + kGuard, first, space));
-        std::fill(mMemory.begin(), mMemory.end(), kPattern);
-    }
-    std::byte* data() { return mFirst; }
-    size_t size() const { return mBytes; }
-    // With the guards: what travels to a device and back.
-    std::byte* whole() { return mFirst - kGuard; }
-    int64_t wholeSize() const { return static_cast<int64_t>(mBytes + 2 * kGuard); }
-    static constexpr size_t kGuard = 64;
-    bool intact() const {
-        const auto clean = [](std::byte each) { return each == kPattern; };
-        return std::all_of(mFirst - kGuard, mFirst, clean) &&
-               std::all_of(mFirst + mBytes, mFirst + mBytes + kGuard, clean);
-    }
-
-private:
-    static constexpr std::byte kPattern{
-        0xFF}; // NaN in every float type: what is read without having been written shows
-    size_t mBytes;
-    std::vector<std::byte> mMemory;
-    std::byte* mFirst;
-};
 
 const std::vector<int64_t>& dimsOfInput(const Case& from, const BuiltTask& task, size_t port) {
     return from.inputs[static_cast<size_t>(task.inputPorts[port])].type.dims;
@@ -108,116 +73,6 @@ TnTensor tensorOf(const TnPortFormat& port, const std::vector<int64_t>& dims) {
     tensor.bytes = module::bytesOf(port.format, port.dtype, tensor.dims);
     return tensor;
 }
-
-// Device memory of a launch, a stream, and copies of guarded buffers. On the host nothing is copied and the stream is null.
-class DeviceSide {
-public:
-    explicit DeviceSide(const DeviceTarget& target) : mBackend(target.backend) {}
-    ~DeviceSide() {
-        for (const Copy& copy : mCopies) {
-            mBackend->release(mBackend->self, 0, copy.memory);
-        }
-        if (mStream != nullptr) {
-            mBackend->stream_destroy(mBackend->self, mStream);
-        }
-    }
-    DeviceSide(const DeviceSide&) = delete;
-    DeviceSide& operator=(const DeviceSide&) = delete;
-
-    // Empty, or what went wrong.
-    std::string open() {
-        TextSink reason;
-        if (mBackend == nullptr || mBackend->stream_create == nullptr ||
-            mBackend->stream_create(mBackend->self, 0, &mStream, &reason.sink) == TN_OK) {
-            return {};
-        }
-        return "no stream: " + reason.text;
-    }
-    TnStream* stream() const { return mStream; }
-
-    // The address that kernels see, or null with the reason in `error`; guards lie around it as on the host.
-    std::byte* upload(GuardedBuffer& buffer, std::string& error) {
-        if (mBackend == nullptr) {
-            return buffer.data();
-        }
-        constexpr int64_t kMargin = 256;
-        void* memory = mBackend->allocate(mBackend->self, 0, kMargin + buffer.wholeSize(), kMargin);
-        if (memory == nullptr) {
-            error = "no device memory";
-            return nullptr;
-        }
-        mCopies.push_back({&buffer, memory});
-        std::byte* first = static_cast<std::byte*>(memory) + kMargin;
-        TextSink reason;
-        if (mBackend->copy(mBackend->self, first - GuardedBuffer::kGuard, buffer.whole(), buffer.wholeSize(), mStream,
-                           &reason.sink) != TN_OK) {
-            error = "copy to the device failed: " + reason.text;
-        }
-        return first;
-    }
-    std::string synchronize() {
-        TextSink reason;
-        if (mStream == nullptr || mBackend->stream_synchronize(mBackend->self, mStream, &reason.sink) == TN_OK) {
-            return {};
-        }
-        return reason.text;
-    }
-    // Brings all buffers back.
-    std::string download() {
-        for (const Copy& copy : mCopies) {
-            TextSink reason;
-            const std::byte* first = static_cast<const std::byte*>(copy.memory) + 256 - GuardedBuffer::kGuard;
-            if (mBackend->copy(mBackend->self, copy.buffer->whole(), first, copy.buffer->wholeSize(), mStream,
-                               &reason.sink) != TN_OK) {
-                return "copy from the device failed: " + reason.text;
-            }
-        }
-        return synchronize();
-    }
-
-    const TnCapture* capture() const {
-        constexpr std::string_view kName = TN_CAPTURE_EXTENSION;
-        return mBackend == nullptr || mBackend->get_extension == nullptr
-                   ? nullptr
-                   : static_cast<const TnCapture*>(mBackend->get_extension(mBackend->self, module::toTn(kName)));
-    }
-    // Of `launches` calls of `launch`, by events; 0 where there are none.
-    template <class Launch>
-    double microseconds(int launches, const Launch& launch) {
-        if (mBackend == nullptr || mBackend->event_create == nullptr) {
-            return 0;
-        }
-        TnEvent* begin = nullptr;
-        TnEvent* end = nullptr;
-        TextSink reason;
-        double elapsed = 0;
-        if (mBackend->event_create(mBackend->self, 0, &begin, &reason.sink) == TN_OK &&
-            mBackend->event_create(mBackend->self, 0, &end, &reason.sink) == TN_OK) {
-            mBackend->event_record(mBackend->self, begin, mStream);
-            for (int i = 0; i < launches; ++i) {
-                launch();
-            }
-            mBackend->event_record(mBackend->self, end, mStream);
-            synchronize();
-            mBackend->event_elapsed_us(mBackend->self, begin, end, &elapsed);
-        }
-        for (TnEvent* event : {begin, end}) {
-            if (event != nullptr) {
-                mBackend->event_destroy(mBackend->self, event);
-            }
-        }
-        return elapsed / launches;
-    }
-
-private:
-    struct Copy {
-        GuardedBuffer* buffer;
-        void* memory;
-    };
-    const TnBackend* mBackend;
-    TnStream* mStream = nullptr;
-    std::vector<Copy> mCopies;
-};
 
 // Session, kernel and state, destroyed in the right order.
 struct Running {
@@ -382,94 +237,6 @@ TnCode readKernel(const ModuleTables& tables, const CompiledBlob& blob, std::str
     }
     reason = sink.text;
     return code;
-}
-
-Refusal supportOf(const ModuleTables& tables, const TnTask& task) {
-    TextSink reason;
-    const TnTarget target = targetOf(tables, 1);
-    const TnTacticProvider& provider = *tables.providers.at(0);
-    const TnCode code = provider.supports(provider.self, &target, &task, &reason.sink);
-    return {code, reason.text};
-}
-
-TnTactic KeptTactic::table() const {
-    TnTactic table{};
-    table.struct_size = sizeof table;
-    table.id = id;
-    table.name = module::toTn(name);
-    table.inputs = inputs.data();
-    table.outputs = outputs.data();
-    table.port_stride = sizeof(TnPortFormat);
-    table.traits = traits;
-    table.may_alias = mayAlias.empty() ? nullptr : mayAlias.data();
-    return table;
-}
-
-// Products of integers want instructions that not every processor has.
-std::string hostJson() {
-#if defined(__x86_64__)
-    const bool multipliesBytes = __builtin_cpu_supports("avx512vnni") != 0;
-#else
-    const bool multipliesBytes = false;
-#endif
-    return multipliesBytes ? "{\"isa\":[\"avx512_vnni\"]}" : "{\"isa\":[]}";
-}
-
-TnTarget targetOf(const ModuleTables& tables, int threads) {
-    static const std::string kBackend = "host";
-    static const std::string kJson = hostJson();
-    const DeviceTarget& device = tables.device;
-    const bool isHost = device.name.empty();
-    TnTarget target{};
-    target.struct_size = sizeof target;
-    target.placement = isHost ? TN_PLACEMENT_HOST : 1;
-    target.backend = module::toTn(isHost ? kBackend : device.name);
-    target.json = module::toTn(isHost ? kJson : device.json);
-    target.fingerprint = module::toTn(isHost ? kBackend : device.fingerprint);
-    target.threads = threads;
-    return target;
-}
-
-std::vector<KeptTactic> tacticsOf(const ModuleTables& tables, const TnTask& task, int threads, Refusal& refusal) {
-    struct Collector {
-        std::vector<KeptTactic> tactics;
-        const TnTacticProvider* provider = nullptr;
-        size_t inputs = 0;
-        size_t outputs = 0;
-    } collector;
-    collector.inputs = static_cast<size_t>(task.body->input_count);
-    collector.outputs = static_cast<size_t>(task.body->output_count);
-    TnTacticSink sink{&collector, [](void* context, const TnTactic* tactic) {
-                          auto* to = static_cast<Collector*>(context);
-                          KeptTactic kept;
-                          kept.provider = to->provider;
-                          kept.id = tactic->id;
-                          kept.name = std::string(module::view(tactic->name));
-                          kept.traits = tactic->traits;
-                          const module::StridedRange<TnPortFormat> inputs(
-                              tactic->inputs, static_cast<int64_t>(to->inputs), tactic->port_stride);
-                          const module::StridedRange<TnPortFormat> outputs(
-                              tactic->outputs, static_cast<int64_t>(to->outputs), tactic->port_stride);
-                          kept.inputs.assign(inputs.begin(), inputs.end());
-                          kept.outputs.assign(outputs.begin(), outputs.end());
-                          if (tactic->may_alias != nullptr) {
-                              kept.mayAlias.assign(tactic->may_alias, tactic->may_alias + to->outputs);
-                          }
-                          to->tactics.push_back(std::move(kept));
-                      }};
-    const TnTarget target = targetOf(tables, threads);
-    for (const TnTacticProvider* provider : tables.providers) {
-        TextSink reason;
-        collector.provider = provider;
-        TnCode code = provider->supports(provider->self, &target, &task, &reason.sink);
-        if (code == TN_OK) {
-            code = provider->enumerate(provider->self, &target, &task, &sink, &reason.sink);
-        }
-        if (code != TN_OK || collector.tactics.empty()) {
-            refusal = {code == TN_OK ? TN_UNSUPPORTED : code, reason.text};
-        }
-    }
-    return collector.tactics;
 }
 
 RunResult runTactic(const ModuleTables& tables, const Case& from, const BuiltTask& task, const KeptTactic& tactic,

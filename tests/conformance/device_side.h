@@ -1,0 +1,78 @@
+// Memory of a launch: buffers between guards, and their copies where the module computes on a device.
+// Used by the conformance runner. Knows no kernel.
+#pragma once
+
+#include "tenon/module/capture.h"
+#include "tests/conformance/loaded_module.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tenon::conformance {
+
+// 64-aligned bytes between two guards that must come back untouched.
+class GuardedBuffer {
+public:
+    explicit GuardedBuffer(int64_t bytes) : mBytes(static_cast<size_t>(bytes)), mMemory(mBytes + 3 * kGuard) {
+        void* first = mMemory.data() + kGuard;
+        size_t space = mMemory.size() - kGuard;
+        mFirst = static_cast<std::byte*>(std::align(kGuard, mBytes + kGuard, first, space));
+        std::fill(mMemory.begin(), mMemory.end(), kPattern);
+    }
+    std::byte* data() { return mFirst; }
+    size_t size() const { return mBytes; }
+    // With the guards: what travels to a device and back.
+    std::byte* whole() { return mFirst - kGuard; }
+    int64_t wholeSize() const { return static_cast<int64_t>(mBytes + 2 * kGuard); }
+    static constexpr size_t kGuard = 64;
+    bool intact() const {
+        const auto clean = [](std::byte each) { return each == kPattern; };
+        return std::all_of(mFirst - kGuard, mFirst, clean) &&
+               std::all_of(mFirst + mBytes, mFirst + mBytes + kGuard, clean);
+    }
+
+private:
+    // NaN in every float type: what is read without having been written shows.
+    static constexpr std::byte kPattern{0xFF};
+    size_t mBytes;
+    std::vector<std::byte> mMemory;
+    std::byte* mFirst;
+};
+
+// Device memory of a launch, a stream, and copies of guarded buffers. On the host nothing is copied and the stream is null.
+class DeviceSide {
+public:
+    explicit DeviceSide(const DeviceTarget& target) : mBackend(target.backend) {}
+    ~DeviceSide();
+    DeviceSide(const DeviceSide&) = delete;
+    DeviceSide& operator=(const DeviceSide&) = delete;
+
+    // Empty, or what went wrong.
+    std::string open();
+    TnStream* stream() const { return mStream; }
+    // The address that kernels see, or null with the reason in `error`; guards lie around it as on the host.
+    std::byte* upload(GuardedBuffer& buffer, std::string& error);
+    std::string synchronize();
+    // Brings all buffers back.
+    std::string download();
+    // Null where streams are not recorded.
+    const TnCapture* capture() const;
+    // Of one of `launches` calls of `launch`, by events; 0 where there are none.
+    double microseconds(int launches, const std::function<void()>& launch);
+
+private:
+    struct Copy {
+        GuardedBuffer* buffer;
+        void* memory;
+    };
+    const TnBackend* mBackend;
+    TnStream* mStream = nullptr;
+    std::vector<Copy> mCopies;
+};
+
+} // namespace tenon::conformance
