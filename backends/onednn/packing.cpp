@@ -1,8 +1,9 @@
 #include "backends/onednn/packing.h"
 
-#include "backends/onednn/descriptors.h"
+#include "backends/onednn/execution.h"
 
 #include <cstring>
+#include <memory>
 
 namespace tenon::onednn {
 
@@ -95,21 +96,11 @@ kernels::TaskPlan planPacking(const Packing& packing, int threads) {
     plan.inputPorts = {0};
     plan.outputPorts = {0};
     try {
-        const dnnl::reorder reorder(dnnl::reorder::primitive_desc(cpuEngine(), packing.from, cpuEngine(), packing.to));
-        const Packing layouts = packing;
-        plan.plan.run = [reorder, layouts, threads](const kernels::Buffers& buffers) {
-            const ThreadScope runScope(threads);
-            try {
-                dnnl::stream stream(cpuEngine());
-                memory from(layouts.from, cpuEngine(), const_cast<void*>(buffers.inputs[0]));
-                memory to(layouts.to, cpuEngine(), buffers.outputs[0]);
-                reorder.execute(stream, from, to);
-                stream.wait();
-            } catch (const dnnl::error& error) {
-                return buffers.reason->fail(module::Code::kInternal, "oneDNN could not pack weights: ", error.what());
-            }
-            return module::Code::kOk;
-        };
+        const dnnl::reorder::primitive_desc pd(cpuEngine(), packing.from, cpuEngine(), packing.to);
+        auto execution = std::make_shared<Execution>(dnnl::reorder(pd), threads);
+        execution->bindWithLayout({DNNL_ARG_FROM, 0, false, packing.from});
+        execution->bindWithLayout({DNNL_ARG_TO, 0, true, packing.to});
+        plan.plan.run = [execution](const kernels::Buffers& buffers) { return execution->run(buffers); };
     } catch (const dnnl::error& error) {
         refuse("oneDNN: ", error.what());
     }

@@ -1,6 +1,7 @@
 #include "backends/onednn/primitive.h"
 
 #include "backends/onednn/descriptors.h"
+#include "backends/onednn/execution.h"
 #include "backends/onednn/quantized.h"
 
 #include <algorithm>
@@ -16,47 +17,6 @@ using dnnl::memory;
 using kernels::refuse;
 using kernels::Shape;
 
-// The work of a primitive on given addresses. Memory objects are flat: oneDNN takes layouts from the primitive, and would clear the padding of
-// a blocked one at every change of address, which plans may not let it do to constants.
-class Execution {
-public:
-    explicit Execution(const Built& built) : mPrimitive(built.primitive), mStream(cpuEngine()) {
-        for (const Argument& argument : built.arguments) {
-            const auto bytes = static_cast<int64_t>(argument.desc.get_size());
-            const memory::desc flat(memory::dims{std::max<int64_t>(bytes, 1)}, memory::data_type::u8, memory::dims{1});
-            memory object(flat, cpuEngine(), nullptr);
-            mBindings.push_back({object, argument.port, argument.output});
-            mRaw.push_back({argument.id, object.get()});
-        }
-    }
-
-    module::Code run(const kernels::Buffers& buffers, int threads) {
-        const ThreadScope scope(threads);
-        for (const Binding& binding : mBindings) {
-            void* address =
-                binding.output ? buffers.outputs[binding.port] : const_cast<void*>(buffers.inputs[binding.port]);
-            dnnl_memory_set_data_handle(binding.object.get(), address);
-        }
-        if (dnnl_primitive_execute(mPrimitive.get(), mStream.get(), static_cast<int>(mRaw.size()), mRaw.data()) !=
-            dnnl_success) {
-            return buffers.reason->fail(module::Code::kInternal, "oneDNN could not run the primitive");
-        }
-        return module::Code::kOk;
-    }
-
-private:
-    struct Binding {
-        memory object;
-        int32_t port = 0;
-        bool output = false;
-    };
-
-    dnnl::primitive mPrimitive;
-    dnnl::stream mStream;
-    std::vector<Binding> mBindings;
-    std::vector<dnnl_exec_arg_t> mRaw;
-};
-
 kernels::TaskPlan planReorder(const kernels::Task& task, const kernels::PortShapes& shapes) {
     const Dims& dims = shapes.inputs[0].dims;
     const memory::desc from = describe(task.inputs[0].format, task.inputs[0].dtype, dims);
@@ -67,21 +27,10 @@ kernels::TaskPlan planReorder(const kernels::Task& task, const kernels::PortShap
     plan.outputPorts = {0};
     try {
         const dnnl::reorder::primitive_desc pd(cpuEngine(), from, cpuEngine(), to);
-        const dnnl::reorder reorder(pd);
-        // These objects have their layouts: the padding of the result is cleared when its address is set.
-        auto source = std::make_shared<memory>(from, cpuEngine(), nullptr);
-        auto target = std::make_shared<memory>(to, cpuEngine(), nullptr);
-        auto stream = std::make_shared<dnnl::stream>(cpuEngine());
-        const int threads = shapes.threads;
-        plan.plan.run = [reorder, source, target, stream, threads](const kernels::Buffers& buffers) {
-            const ThreadScope runScope(threads);
-            dnnl_memory_set_data_handle(source->get(), const_cast<void*>(buffers.inputs[0]));
-            dnnl_memory_set_data_handle(target->get(), buffers.outputs[0]);
-            const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, source->get()}, {DNNL_ARG_TO, target->get()}};
-            return dnnl_primitive_execute(reorder.get(), stream->get(), 2, arguments) == dnnl_success
-                       ? module::Code::kOk
-                       : buffers.reason->fail(module::Code::kInternal, "oneDNN could not run the reorder");
-        };
+        auto execution = std::make_shared<Execution>(dnnl::reorder(pd), shapes.threads);
+        execution->bindWithLayout({DNNL_ARG_FROM, 0, false, from});
+        execution->bindWithLayout({DNNL_ARG_TO, 0, true, to});
+        plan.plan.run = [execution](const kernels::Buffers& buffers) { return execution->run(buffers); };
     } catch (const dnnl::error& error) {
         refuse("oneDNN: ", error.what());
     }
@@ -221,9 +170,11 @@ kernels::TaskPlan OneDnnPlanner::plan(const kernels::Task& task, const kernels::
     }
     const ThreadScope scope(shapes.threads);
     const Built built = buildPrimitive({chain, task.inputs, task.outputs[0], inputDims, shapes.outputs[0].dims, false});
-    auto execution = std::make_shared<Execution>(built);
-    const int threads = shapes.threads;
-    plan.plan.run = [execution, threads](const kernels::Buffers& buffers) { return execution->run(buffers, threads); };
+    auto execution = std::make_shared<Execution>(built.primitive, shapes.threads);
+    for (const Argument& argument : built.arguments) {
+        execution->bind(argument);
+    }
+    plan.plan.run = [execution](const kernels::Buffers& buffers) { return execution->run(buffers); };
     return plan;
 }
 

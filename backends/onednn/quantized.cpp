@@ -9,6 +9,7 @@
 
 #include "backends/common/parallel.h"
 #include "backends/onednn/descriptors.h"
+#include "backends/onednn/execution.h"
 #include "backends/onednn/post_chain.h"
 
 #include <algorithm>
@@ -193,22 +194,23 @@ QuantizedBuilt build(const QuantizedRequest& request) {
     }
 }
 
-// The work of a primitive on given addresses.
+// What a primitive on integers needs at each launch beside its memory: the bias in its units, the residual where the result will be.
 class QuantizedExecution {
 public:
     QuantizedExecution(const QuantizedChain& chain, const kernels::PortShapes& shapes, const QuantizedBuilt& built)
-        : mPrimitive(built.primitive), mStream(cpuEngine()), mFactors(built.biasFactors), mZero(chain.sourceScale.zero),
+        : mExecution(built.primitive, shapes.threads), mFactors(built.biasFactors), mZero(chain.sourceScale.zero),
           mResidual(chain.residual()), mThreads(shapes.threads) {
-        bind(DNNL_ARG_SRC, built.source, chain.source);
-        bind(DNNL_ARG_WEIGHTS, built.weights, chain.weights);
-        bind(DNNL_ARG_DST, built.result, -1);
+        mExecution.bind({DNNL_ARG_SRC, chain.source, false, built.source});
+        mExecution.bind({DNNL_ARG_WEIGHTS, chain.weights, false, built.weights});
+        mExecution.bind({DNNL_ARG_DST, 0, true, built.result});
         for (const PostChain::Addend& addend : built.addends) {
-            bind(addend.argument, addend.desc, addend.port);
+            mExecution.bind({addend.argument, addend.port, false, addend.desc});
         }
         mBytes = static_cast<size_t>(built.result.get_size());
         if (!chain.biases.empty()) {
             mBias.resize(static_cast<size_t>(built.channels));
-            keep(DNNL_ARG_BIAS, memory::desc({built.channels}, memory::data_type::f32, memory::dims{1}), mBias.data());
+            mExecution.keep(DNNL_ARG_BIAS, memory::desc({built.channels}, memory::data_type::f32, memory::dims{1}),
+                            mBias.data());
             for (const int32_t port : chain.biases) {
                 mBiases.push_back({port, shapes.inputs[static_cast<size_t>(port)].elements});
             }
@@ -219,59 +221,32 @@ public:
         if (!mScalePorts.empty()) {
             mScales.resize(static_cast<size_t>(built.channels));
             mFactors.resize(mScales.size());
-            keep(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, built.scales, mScales.data());
+            mExecution.keep(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, built.scales, mScales.data());
         }
         mZeroPort = chain.zeroPort;
         mZeroIsSigned = mZeroPort >= 0 && shapes.inputs[static_cast<size_t>(mZeroPort)].dtype == TN_I8;
         if (mZero != 0 || mZeroPort >= 0) {
-            keep(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC, memory::desc({1}, memory::data_type::s32, memory::dims{1}),
-                 &mZero);
+            mExecution.keep(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC,
+                            memory::desc({1}, memory::data_type::s32, memory::dims{1}), &mZero);
         }
     }
     QuantizedExecution(const QuantizedExecution&) = delete;
     QuantizedExecution& operator=(const QuantizedExecution&) = delete;
 
     module::Code run(const kernels::Buffers& buffers) {
-        const ThreadScope scope(mThreads);
         readScales(buffers);
         scaleBias(buffers);
         if (mResidual >= 0 && buffers.inputs[mResidual] != buffers.outputs[0]) {
             copyResidual(buffers.bytesIn(static_cast<size_t>(mResidual)), buffers.bytesOut());
         }
-        for (const Binding& binding : mBindings) {
-            dnnl_memory_set_data_handle(binding.object.get(), binding.port < 0
-                                                                  ? buffers.outputs[0]
-                                                                  : const_cast<void*>(buffers.inputs[binding.port]));
-        }
-        if (dnnl_primitive_execute(mPrimitive.get(), mStream.get(), static_cast<int>(mRaw.size()), mRaw.data()) !=
-            dnnl_success) {
-            return buffers.reason->fail(module::Code::kInternal, "oneDNN could not run the primitive");
-        }
-        return module::Code::kOk;
+        return mExecution.run(buffers);
     }
 
 private:
-    struct Binding {
-        memory object;
-        int32_t port = 0; // -1: the result
-    };
     struct Vector {
         int32_t port = 0;
         int64_t elements = 0;
     };
-
-    // Memory objects are flat: oneDNN takes layouts from the primitive, and would clear the padding of a blocked one at every change of address.
-    void bind(int id, const memory::desc& desc, int32_t port) {
-        const auto bytes = static_cast<int64_t>(desc.get_size());
-        const memory::desc flat({std::max<int64_t>(bytes, 1)}, memory::data_type::u8, memory::dims{1});
-        memory object(flat, cpuEngine(), nullptr);
-        mBindings.push_back({object, port});
-        mRaw.push_back({id, object.get()});
-    }
-    void keep(int id, const memory::desc& desc, void* address) {
-        mKept.emplace_back(desc, cpuEngine(), address);
-        mRaw.push_back({id, mKept.back().get()});
-    }
 
     // Scale and zero point of a source that was quantized a moment ago.
     void readScales(const kernels::Buffers& buffers) {
@@ -311,11 +286,7 @@ private:
         });
     }
 
-    dnnl::primitive mPrimitive;
-    dnnl::stream mStream;
-    std::vector<Binding> mBindings;
-    std::vector<memory> mKept;
-    std::vector<dnnl_exec_arg_t> mRaw;
+    Execution mExecution;
     std::vector<float> mFactors;
     std::vector<float> mBias;
     std::vector<Vector> mBiases;

@@ -1,0 +1,43 @@
+#include "backends/onednn/execution.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tenon::onednn {
+
+using dnnl::memory;
+
+Execution::Execution(dnnl::primitive primitive, int threads)
+    : mPrimitive(std::move(primitive)), mStream(cpuEngine()), mThreads(threads) {}
+
+void Execution::bind(const Argument& argument) {
+    const auto bytes = static_cast<int64_t>(argument.desc.get_size());
+    const memory::desc flat({std::max<int64_t>(bytes, 1)}, memory::data_type::u8, memory::dims{1});
+    bindWithLayout({argument.id, argument.port, argument.output, flat});
+}
+
+void Execution::bindWithLayout(const Argument& argument) {
+    mBindings.push_back({memory(argument.desc, cpuEngine(), nullptr), argument.port, argument.output});
+    mRaw.push_back({argument.id, mBindings.back().object.get()});
+}
+
+void Execution::keep(int id, const memory::desc& desc, void* address) {
+    mKept.emplace_back(desc, cpuEngine(), address);
+    mRaw.push_back({id, mKept.back().get()});
+}
+
+module::Code Execution::run(const kernels::Buffers& buffers) {
+    const ThreadScope scope(mThreads);
+    for (const Binding& binding : mBindings) {
+        void* address =
+            binding.output ? buffers.outputs[binding.port] : const_cast<void*>(buffers.inputs[binding.port]);
+        dnnl_memory_set_data_handle(binding.object.get(), address);
+    }
+    if (dnnl_primitive_execute(mPrimitive.get(), mStream.get(), static_cast<int>(mRaw.size()), mRaw.data()) !=
+        dnnl_success) {
+        return buffers.reason->fail(module::Code::kInternal, "oneDNN could not run the primitive");
+    }
+    return module::Code::kOk;
+}
+
+} // namespace tenon::onednn
