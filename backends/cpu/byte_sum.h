@@ -1,4 +1,5 @@
-// One quantized tensor or the sum of two, quantized again: dequantize, dequantize and add or neither, relu or clip or none, quantize, as one loop over bytes.
+// One quantized tensor, or the sum of two or of one and a constant row, quantized again: dequantize, dequantize and add or neither, relu or clip or
+// none, quantize, as one loop over bytes.
 //
 // Who uses it: the cpu planner. What it must not know: how tactics are offered.
 #pragma once

@@ -1,5 +1,7 @@
 #include "backends/cpu/methods.h"
 
+#include "backends/cpu/byte_lookup.h"
+#include "backends/cpu/byte_norm.h"
 #include "backends/cpu/byte_sum.h"
 #include "backends/cpu/concat.h"
 #include "backends/cpu/depthwise.h"
@@ -35,7 +37,9 @@ enum : uint64_t {
     kExcite = 16,
     kEmbedding = 17,
     kSiblings = 18,
-    kByteSum = 19
+    kByteSum = 19,
+    kByteLookup = 20,
+    kByteNorm = 21
 };
 
 using Tactics = std::vector<module::Tactic>;
@@ -192,11 +196,12 @@ Tactics offerProgram(const module::TaskView& task) {
     return tactics;
 }
 
-Tactics offerByteSum(const module::TaskView& task) {
+// A program that another loop computes too.
+Tactics offerBytes(const module::TaskView& task, uint64_t id, const char* name) {
     Tactics tactics = offerProgram(task);
     for (module::Tactic& tactic : tactics) {
-        tactic.id = kByteSum;
-        tactic.name = "sum of bytes";
+        tactic.id = id;
+        tactic.name = name;
     }
     return tactics;
 }
@@ -256,7 +261,15 @@ Tactics offerSpread(const module::TaskView& task) {
 
 constexpr Method kMethods[] = {
     {kProgram, Method::Ports::kBody, isProgram, offerProgram, checkProgramTask, planProgram},
-    {kByteSum, Method::Ports::kBody, isByteSum, offerByteSum, checkByteSum, planByteSum},
+    {kByteSum, Method::Ports::kBody, isByteSum,
+     [](const module::TaskView& task) { return offerBytes(task, kByteSum, "sum of bytes"); }, checkByteSum,
+     planByteSum},
+    {kByteLookup, Method::Ports::kBody, isByteLookup,
+     [](const module::TaskView& task) { return offerBytes(task, kByteLookup, "bytes looked up"); }, checkByteLookup,
+     planByteLookup},
+    {kByteNorm, Method::Ports::kBody, isByteNorm,
+     [](const module::TaskView& task) { return Tactics{linear(task, kByteNorm, "norm of bytes")}; }, checkByteNorm,
+     planByteNorm},
     {kSumAndNorm, Method::Ports::kLinear, isSumAndNorm,
      [](const module::TaskView& task) { return Tactics{linear(task, kSumAndNorm, "sum and norm")}; }, checkSumAndNorm,
      planSumAndNorm},

@@ -1,10 +1,24 @@
 #include "backends/cpu/program_scheduler.h"
 
+#include "backends/cpu/simd/bytes.h"
+
 #include <algorithm>
 
 namespace tenon::cpu {
 
 namespace {
+
+// Conversions between f32 and bytes in memory, without the integers that lie between in a program.
+template <bool isSigned>
+void readCodes(const StepArgs& s) {
+    byteRows().dequantize(static_cast<const uint8_t*>(s.a), s.count, {s.p0, s.p1, isSigned}, static_cast<float*>(s.to));
+}
+template <bool isSigned>
+void writeCodes(const StepArgs& s) {
+    byteRows().quantize(static_cast<const float*>(s.a), s.count, {s.p0, s.p1, isSigned}, static_cast<uint8_t*>(s.to));
+}
+
+bool isByte(TnDataType type) { return type == TN_I8 || type == TN_U8; }
 
 class Scheduler {
 public:
@@ -15,6 +29,7 @@ public:
         mLastUse.assign(count, -1);
         mSlot.assign(count, -1);
         mLoaded.assign(count, false);
+        mDirect.assign(count, false);
         for (size_t s = 0; s < mProgram.steps.size(); ++s) {
             for (int32_t operand : mProgram.steps[s].operands) {
                 if (operand >= 0) {
@@ -57,13 +72,14 @@ private:
         Action action;
         action.port = each.inputPort;
         action.target = target;
-        const bool direct = isNatural(operand.dtype) && operand.columnStride == 1 &&
+        const bool direct = (isNatural(operand.dtype) || readsCodes(target)) && operand.columnStride == 1 &&
                             (mRunner.tileRows == 1 || operand.rowStride == mRunner.columns);
         if (operand.scalar) {
             action.kind = ActionKind::kLoad;
             action.slot = mSlotCount++; // never shared: it is filled once
             mRunner.once.push_back(action);
         } else if (direct) {
+            mDirect[static_cast<size_t>(target)] = true;
             action.kind = ActionKind::kPoint;
             mRunner.actions.push_back(action);
         } else {
@@ -103,7 +119,17 @@ private:
         const int32_t second = step.operands[1];
         action.scalarB = second >= 0 && isScalar(second);
         std::vector<int32_t> ports = result.outputPorts;
-        if (!ports.empty() && isNatural(mRunner.outputs[static_cast<size_t>(ports[0])])) {
+        if (step.step == Step::kFromCodes && mDirect[static_cast<size_t>(step.operands[0])]) {
+            action.function = dtypeOf(step.operands[0]) == TN_I8 ? readCodes<true> : readCodes<false>;
+        }
+        const bool writes = step.step == Step::kToCodes && ports.size() == 1 &&
+                            isByte(mRunner.outputs[static_cast<size_t>(ports[0])]) &&
+                            mLastUse[static_cast<size_t>(step.to)] < 0;
+        if (writes) {
+            action.function =
+                mRunner.outputs[static_cast<size_t>(ports[0])] == TN_I8 ? writeCodes<true> : writeCodes<false>;
+        }
+        if (!ports.empty() && (writes || isNatural(mRunner.outputs[static_cast<size_t>(ports[0])]))) {
             action.outputPort = ports[0];
             ports.erase(ports.begin());
         }
@@ -136,6 +162,17 @@ private:
         }
     }
 
+    TnDataType dtypeOf(int32_t target) const {
+        return mRunner.inputs[static_cast<size_t>(mProgram.registers[static_cast<size_t>(target)].inputPort)].dtype;
+    }
+    // Bytes that nothing but dequantize reads need not become integers of the program.
+    bool readsCodes(int32_t target) const {
+        return isByte(dtypeOf(target)) && mProgram.registers[static_cast<size_t>(target)].outputPorts.empty() &&
+               std::all_of(mProgram.steps.begin(), mProgram.steps.end(), [&](const ProgramStep& step) {
+                   return step.step == Step::kFromCodes || std::find(std::begin(step.operands), std::end(step.operands),
+                                                                     target) == std::end(step.operands);
+               });
+    }
     bool isScalar(int32_t target) const {
         const int32_t port = mProgram.registers[static_cast<size_t>(target)].inputPort;
         return port >= 0 && mRunner.inputs[static_cast<size_t>(port)].scalar;
@@ -151,6 +188,7 @@ private:
     std::vector<int32_t> mLastUse;
     std::vector<int32_t> mSlot;
     std::vector<bool> mLoaded;
+    std::vector<bool> mDirect; // points at memory
     std::vector<int32_t> mFree;
     int32_t mSlotCount = 0;
 };

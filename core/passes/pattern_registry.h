@@ -26,6 +26,8 @@ void findSqueezeExcites(const ir::Graph& graph, const ops::OpRegistry& ops, std:
 void findEmbeddings(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 void findIntegerProducts(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 void findQuantizedProducts(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
+void findQuantizedRows(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
+void findByteMaps(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 void findEpilogues(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 
 // What patterns ask of nodes.

@@ -24,7 +24,8 @@ std::vector<std::optional<QuantizedOutput>> quantizedOutputs(Oracle& oracle, con
                                                              const std::vector<int64_t>& symbolValues,
                                                              const StandIn& standIn);
 
-// Each integer is one that the real number may be rounded to, give or take what the tolerance of its computation moves it.
-Difference compareQuantized(const ir::Constant& actual, const QuantizedOutput& expected, const Tolerance& tolerance);
+// Each integer is the reference's own, or one that the real number may be rounded to, give or take what the tolerance of its computation moves it.
+Difference compareQuantized(const ir::Constant& actual, const ir::Constant& reference, const QuantizedOutput& expected,
+                            const Tolerance& tolerance);
 
 } // namespace tenon::schedule

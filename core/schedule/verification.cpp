@@ -222,7 +222,7 @@ support::Result<std::string> Verifier::difference(const Task& task, const Candid
         const PortLayout linear = linearPort(expected[o]->dtype, static_cast<int32_t>(expected[o]->dims.size()));
         TN_ASSIGN_OR_RETURN(const ir::ConstantPtr actual, laidOut(mContext, raw, candidate.tactic.outputs[o], linear));
         const Difference difference = o < answer.quantized.size() && answer.quantized[o]
-                                          ? compareQuantized(*actual, *answer.quantized[o], tolerance)
+                                          ? compareQuantized(*actual, *expected[o], *answer.quantized[o], tolerance)
                                           : compare(*actual, *expected[o], tolerance.rtol, tolerance.atol);
         result.maxAbs = std::max(result.maxAbs, difference.maxAbs);
         result.maxRel = std::max(result.maxRel, difference.maxRel);

@@ -47,7 +47,7 @@ Plan planDynamicQuantize(const Call& call) {
             *b.out<uint8_t>(2) = static_cast<uint8_t>(zero);
         }
         parallelTeam(team, elements, [&](int64_t, int64_t begin, int64_t end) {
-            byteRows().quantizeU8(x + begin, end - begin, scale, zero, b.out<uint8_t>(0) + begin);
+            byteRows().quantize(x + begin, end - begin, {scale, zero, false}, b.out<uint8_t>(0) + begin);
         });
         return Code::kOk;
     };

@@ -1,3 +1,5 @@
+// Machines that look up bytes within registers have a target of their own.
+#define HWY_WANT_AVX3_DL
 #include "backends/cpu/simd/bytes.h"
 
 #include <algorithm>
@@ -36,29 +38,38 @@ void range(const float* x, int64_t count, float* low, float* high) {
     }
 }
 
-void quantizeU8(const float* x, int64_t count, float scale, float zero, uint8_t* to) {
+template <class Byte>
+void quantizeTo(const float* x, int64_t count, const ByteScale& how, uint8_t* to) {
     const D d;
-    const hn::Rebind<uint8_t, D> bytes;
+    const hn::Rebind<Byte, D> bytes;
     const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-    const auto step = hn::Set(d, scale);
-    const auto reciprocal = hn::Set(d, 1 / scale);
-    const auto shift = hn::Set(d, zero);
-    const auto least = hn::Zero(d);
-    const auto most = hn::Set(d, 255.0F);
+    const auto step = hn::Set(d, how.scale);
+    const auto reciprocal = hn::Set(d, 1 / how.scale);
+    const auto shift = hn::Set(d, how.zero);
+    const auto far = hn::Set(d, 0x1p21F); // beyond all bytes, whatever the zero point: infinities leave no NaN
+    constexpr float kLeast = std::numeric_limits<Byte>::lowest();
+    constexpr float kMost = std::numeric_limits<Byte>::max();
+    const auto least = hn::Set(d, kLeast);
+    const auto most = hn::Set(d, kMost);
+    auto* const result = reinterpret_cast<Byte*>(to);
     int64_t i = 0;
     for (; i + lanes <= count; i += lanes) {
         // The quotient of a division: a product with the reciprocal, corrected by what is left over.
         const auto v = hn::LoadU(d, x + i);
-        const auto quotient = hn::Mul(v, reciprocal);
+        const auto quotient = hn::Min(hn::Max(hn::Mul(v, reciprocal), hn::Neg(far)), far);
         const auto exact = hn::MulAdd(hn::NegMulAdd(quotient, step, v), reciprocal, quotient);
         const auto code = hn::Add(hn::Round(exact), shift);
         const auto cut = hn::Min(hn::Max(hn::IfThenElse(hn::IsNaN(code), shift, code), least), most);
-        hn::StoreU(hn::DemoteTo(bytes, hn::NearestInt(cut)), bytes, to + i);
+        hn::StoreU(hn::DemoteTo(bytes, hn::NearestInt(cut)), bytes, result + i);
     }
     for (; i < count; ++i) {
-        const float code = std::nearbyint(x[i] / scale) + zero;
-        to[i] = static_cast<uint8_t>(std::isnan(code) ? zero : std::clamp(code, 0.0F, 255.0F));
+        const float code = std::nearbyint(x[i] / how.scale) + how.zero;
+        result[i] = static_cast<Byte>(std::isnan(code) ? how.zero : std::clamp(code, kLeast, kMost));
     }
+}
+
+void quantize(const float* x, int64_t count, const ByteScale& how, uint8_t* to) {
+    how.isSigned ? quantizeTo<int8_t>(x, count, how, to) : quantizeTo<uint8_t>(x, count, how, to);
 }
 
 template <class Byte>
@@ -66,6 +77,25 @@ HWY_INLINE hn::Vec<D> loadBytes(D d, const uint8_t* from) {
     const hn::Rebind<int32_t, D> ints;
     const hn::Rebind<Byte, D> bytes;
     return hn::ConvertTo(d, hn::PromoteTo(ints, hn::LoadU(bytes, reinterpret_cast<const Byte*>(from))));
+}
+
+template <class Byte>
+void dequantizeFrom(const uint8_t* x, int64_t count, const ByteScale& how, float* to) {
+    const D d;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    const auto scale = hn::Set(d, how.scale);
+    const auto zero = hn::Set(d, how.zero);
+    int64_t i = 0;
+    for (; i + lanes <= count; i += lanes) {
+        hn::StoreU(hn::Mul(hn::Sub(loadBytes<Byte>(d, x + i), zero), scale), d, to + i);
+    }
+    for (; i < count; ++i) {
+        to[i] = (static_cast<float>(static_cast<Byte>(x[i])) - how.zero) * how.scale;
+    }
+}
+
+void dequantize(const uint8_t* x, int64_t count, const ByteScale& how, float* to) {
+    how.isSigned ? dequantizeFrom<int8_t>(x, count, how, to) : dequantizeFrom<uint8_t>(x, count, how, to);
 }
 
 template <class A, class B, class Result>
@@ -112,8 +142,66 @@ void sum(const ByteSum& how, const uint8_t* a, const uint8_t* b, int64_t count, 
     }
 }
 
+template <class A, class Result>
+void sumWithRowOf(const ByteSum& how, const uint8_t* a, const float* row, int64_t count, uint8_t* to) {
+    const D d;
+    const hn::Rebind<Result, D> bytes;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    const auto factorA = hn::Set(d, how.factorA);
+    const auto factorB = hn::Set(d, how.factorB);
+    const auto shift = hn::Set(d, how.shift);
+    const float low = std::max(how.least, static_cast<float>(std::numeric_limits<Result>::lowest()));
+    const float high = std::min(how.most, static_cast<float>(std::numeric_limits<Result>::max()));
+    const auto least = hn::Set(d, low);
+    const auto most = hn::Set(d, high);
+    auto* const result = reinterpret_cast<Result*>(to);
+    int64_t i = 0;
+    for (; i + lanes <= count; i += lanes) {
+        const auto other = hn::MulAdd(hn::LoadU(d, row + i), factorB, shift);
+        const auto sum = hn::MulAdd(loadBytes<A>(d, a + i), factorA, other);
+        hn::StoreU(hn::DemoteTo(bytes, hn::NearestInt(hn::Min(hn::Max(sum, least), most))), bytes, result + i);
+    }
+    for (; i < count; ++i) {
+        const float other = std::fma(row[i], how.factorB, how.shift);
+        const float sum = std::fma(static_cast<float>(static_cast<A>(a[i])), how.factorA, other);
+        result[i] = static_cast<Result>(std::nearbyint(std::clamp(sum, low, high)));
+    }
+}
+
+void sumWithRow(const ByteSum& how, const uint8_t* a, const float* row, int64_t count, uint8_t* to) {
+    if (how.signedA) {
+        how.signedResult ? sumWithRowOf<int8_t, int8_t>(how, a, row, count, to)
+                         : sumWithRowOf<int8_t, uint8_t>(how, a, row, count, to);
+    } else {
+        how.signedResult ? sumWithRowOf<uint8_t, int8_t>(how, a, row, count, to)
+                         : sumWithRowOf<uint8_t, uint8_t>(how, a, row, count, to);
+    }
+}
+
+void lookup(const uint8_t* table, const uint8_t* x, int64_t count, uint8_t* to) {
+    int64_t i = 0;
+#if HWY_TARGET <= HWY_AVX3_DL
+    // The table lies in four registers; two are asked at once, and the highest bit of an index says which two.
+    const __m512i first = _mm512_loadu_si512(table);
+    const __m512i second = _mm512_loadu_si512(table + 64);
+    const __m512i third = _mm512_loadu_si512(table + 128);
+    const __m512i fourth = _mm512_loadu_si512(table + 192);
+    const auto step = [&](__m512i index) HWY_ATTR {
+        const __m512i low = _mm512_permutex2var_epi8(first, index, second);
+        const __m512i high = _mm512_permutex2var_epi8(third, index, fourth);
+        return _mm512_mask_blend_epi8(_mm512_movepi8_mask(index), low, high);
+    };
+    for (; i + 64 <= count; i += 64) {
+        _mm512_storeu_si512(to + i, step(_mm512_loadu_si512(x + i)));
+    }
+#endif
+    for (; i < count; ++i) {
+        to[i] = table[x[i]];
+    }
+}
+
 const ByteRows* rows() {
-    static const ByteRows kRows{range, quantizeU8, sum};
+    static const ByteRows kRows{range, quantize, dequantize, sum, sumWithRow, lookup};
     return &kRows;
 }
 

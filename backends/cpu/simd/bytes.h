@@ -20,12 +20,24 @@ struct ByteSum {
     bool signedResult = false;
 };
 
+// How bytes stand for real numbers: (byte - zero) * scale.
+struct ByteScale {
+    float scale = 1;
+    float zero = 0;
+    bool isSigned = false;
+};
+
 struct ByteRows {
     // Smallest and largest of count numbers and of what `low` and `high` hold already.
     void (*range)(const float* x, int64_t count, float* low, float* high);
     // x / scale rounded, + zero, cut to what a byte holds.
-    void (*quantizeU8)(const float* x, int64_t count, float scale, float zero, uint8_t* to);
+    void (*quantize)(const float* x, int64_t count, const ByteScale& how, uint8_t* to);
+    void (*dequantize)(const uint8_t* x, int64_t count, const ByteScale& how, float* to);
     void (*sum)(const ByteSum& how, const uint8_t* a, const uint8_t* b, int64_t count, uint8_t* to);
+    // The same with numbers in the place of b's bytes.
+    void (*sumWithRow)(const ByteSum& how, const uint8_t* a, const float* row, int64_t count, uint8_t* to);
+    // table[x]; `to` may be x.
+    void (*lookup)(const uint8_t* table, const uint8_t* x, int64_t count, uint8_t* to);
 };
 
 const ByteRows& byteRows();
