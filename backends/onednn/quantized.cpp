@@ -81,6 +81,9 @@ dnnl::primitive_attr attributesOf(const QuantizedRequest& request, int channelDi
     if (chain.sourceScale.zero != 0 || chain.zeroPort >= 0) {
         attributes.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
     }
+    if (chain.weightZero != 0) {
+        attributes.set_zero_points(DNNL_ARG_WEIGHTS, 0, {DNNL_RUNTIME_S32_VAL});
+    }
     attributes.set_post_ops(posts.ops);
     return attributes;
 }
@@ -199,7 +202,7 @@ class QuantizedExecution {
 public:
     QuantizedExecution(const QuantizedChain& chain, const kernels::PortShapes& shapes, const QuantizedBuilt& built)
         : mExecution(built.primitive, shapes.threads), mFactors(built.biasFactors), mZero(chain.sourceScale.zero),
-          mResidual(chain.residual()), mThreads(shapes.threads) {
+          mWeightZero(chain.weightZero), mResidual(chain.residual()), mThreads(shapes.threads) {
         mExecution.bind({DNNL_ARG_SRC, chain.source, false, built.source});
         mExecution.bind({DNNL_ARG_WEIGHTS, chain.weights, false, built.weights});
         mExecution.bind({DNNL_ARG_DST, 0, true, built.result});
@@ -228,6 +231,10 @@ public:
         if (mZero != 0 || mZeroPort >= 0) {
             mExecution.keep(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC,
                             memory::desc({1}, memory::data_type::s32, memory::dims{1}), &mZero);
+        }
+        if (chain.weightZero != 0) {
+            mExecution.keep(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_WEIGHTS,
+                            memory::desc({1}, memory::data_type::s32, memory::dims{1}), &mWeightZero);
         }
     }
     QuantizedExecution(const QuantizedExecution&) = delete;
@@ -295,6 +302,7 @@ private:
     int32_t mZeroPort = -1;
     bool mZeroIsSigned = false;
     int32_t mZero = 0;
+    int32_t mWeightZero = 0;
     int32_t mResidual = -1;
     size_t mBytes = 0;
     int mThreads = 1;

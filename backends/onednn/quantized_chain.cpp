@@ -129,9 +129,11 @@ private:
             refuse("weights of ", module::nameOf(w->input(0).dtype()), "; i8 is possible");
         }
         const std::vector<int32_t> zeros = zerosOf(*w);
-        if (std::any_of(zeros.begin(), zeros.end(), [](int32_t zero) { return zero != 0; })) {
+        const bool isShifted = std::any_of(zeros.begin(), zeros.end(), [](int32_t zero) { return zero != 0; });
+        if (isShifted && (zeros.size() != 1 || node.op() != "matmul" || w->input(0).isConstant())) {
             refuse("weights with a zero point");
         }
+        mChain.weightZero = zeros[0];
         const auto scales = w->input(1).data<float>();
         mChain.weightScales.assign(scales.begin(), scales.end());
         if (scales.empty()) {

@@ -6,6 +6,7 @@
 //   quantize(move(x))                                           move(quantize(x)), where nobody else reads what is moved
 //   quantize(relu(x)), quantize(clip(x))                        quantize(x), where the range of the integers cuts as much
 //   weights of u8 with zero point 128                           weights of i8 without
+//   matmul(a, dequantize(move(quantize(b)))), quantized to u8   the same with i8 and a zero point that is 128 less
 //   dequantize read by several                                  one for each, so that each reader can take it into its kernel
 //
 // Everything is exact: integers that move are the integers that would have been made of what moved.
@@ -60,6 +61,8 @@ public:
                 if (isQuantizedWeight(node)) {
                     makeSigned(node, 0, 2);
                 }
+            } else if (node.op() == "matmul") {
+                makeOperandSigned(node);
             } else if (node.op() == "matmul_integer" || node.op() == "conv_integer") {
                 makeSigned(node, 1, 3);
             }
@@ -220,6 +223,47 @@ private:
         inputs[weights] = integers;
         inputs.resize(zero);
         mRewriter.replace(node, mRewriter.makeInstead(node, node.op(), std::move(inputs), node.attributes()));
+    }
+
+    // The second operand of a product of two tensors, from where it is quantized.
+    void makeOperandSigned(Node& product) {
+        std::vector<Node*> path; // from the dequantize up to the quantize
+        Value* value = product.input(1);
+        while (true) {
+            Node* const node = value->producer();
+            const bool isEnd = path.empty() ? isByteDequantize(node) : node != nullptr && isByteQuantize(node);
+            if (node == nullptr || (!isEnd && (path.empty() || !isMovement(*node))) || !isPlain(*node) ||
+                !isPrivate(*value)) {
+                return;
+            }
+            path.push_back(node);
+            if (isEnd && path.size() > 1) {
+                break;
+            }
+            value = node->input(0);
+        }
+        Node& dequantize = *path.front();
+        Node& quantize = *path.back();
+        const auto parameters = oneScaleOf(quantize);
+        if (!parameters || quantize.output(0)->type().dtype != ir::DataType::kU8 ||
+            !sameParameters(quantize, dequantize)) {
+            return;
+        }
+        const auto zero = static_cast<int8_t>(parameters->zero - 128);
+        Value* const shift = mRewriter.makeConstant(product, ir::makeConstant(ir::DataType::kI8, {}, &zero));
+        ir::AttributeMap attributes = quantize.attributes();
+        attributes.set("to", ir::DataType::kI8);
+        Value* made = mRewriter.make(quantize, "quantize", {quantize.input(0), quantize.input(1), shift}, attributes);
+        for (size_t i = path.size() - 1; made != nullptr && i-- > 1;) {
+            std::vector<Value*> inputs = path[i]->inputs();
+            inputs[0] = made;
+            made = mRewriter.make(*path[i], path[i]->op(), std::move(inputs), path[i]->attributes());
+        }
+        if (made != nullptr) {
+            mRewriter.replace(dequantize,
+                              mRewriter.makeInstead(dequantize, "dequantize", {made, dequantize.input(1), shift},
+                                                    dequantize.attributes()));
+        }
     }
 
     void giveToEach(Node& node) {
