@@ -1,7 +1,7 @@
 """The engines that are compared: each builds or loads a model, gives an output, and measures rounds of single runs.
 
-Every peer runs in f32 as the models ask for (OpenVINO would take bfloat16 by itself where the processor has it), with the same number of threads,
-and with no thread of it spinning while another is measured.
+Every peer runs in f32 as the models ask for (OpenVINO would take bfloat16 by itself where the processor has it: it may, where Tenon may), with the same
+number of threads, and with no thread of it spinning while another is measured.
 """
 import json
 import os
@@ -35,7 +35,7 @@ class InProcess:
 class OnnxRuntime(InProcess):
     name = "onnxruntime"
 
-    def __init__(self, model, x, threads):
+    def __init__(self, model, x, threads, bf16=False):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -52,10 +52,11 @@ class OnnxRuntime(InProcess):
 class OpenVino(InProcess):
     name = "openvino"
 
-    def __init__(self, model, x, threads):
+    def __init__(self, model, x, threads, bf16=False):
         import openvino
 
-        settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
+        precision = {} if bf16 else {"INFERENCE_PRECISION_HINT": "f32"}
+        settings = {**precision, "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
         self.request = openvino.Core().compile_model(str(model), "CPU", settings).create_infer_request()
         self.request.set_input_tensor(openvino.Tensor(x))
 
@@ -67,12 +68,12 @@ class OpenVino(InProcess):
 class Tenon:
     name = "tenon"
 
-    def __init__(self, binary, model, output, work, threads, level):
+    def __init__(self, binary, model, output, work, threads, level, bf16=False):
         self.binary, self.threads, self.output, self.work = binary, threads, output, work
         self.plan = work / f"{model.stem}.plan"
         cache = work / f"{model.stem}.timing"
         cache.unlink(missing_ok=True)
-        command = [binary, "build", str(model), "-o", str(self.plan), "--timing-cache", str(cache), "--threads", str(threads), "--level", str(level)]
+        command = [binary, "build", str(model), "-o", str(self.plan), "--timing-cache", str(cache), "--threads", str(threads), "--level", str(level), *(["--bf16"] if bf16 else [])]
         self.build_s = {}
         for kind in ("cold", "warm"):
             begin = time.monotonic()
@@ -114,19 +115,19 @@ class Primitives:
 PEERS = {peer.name: peer for peer in (OnnxRuntime, OpenVino)}
 
 
-def cold(name, model, x, threads, work):
+def cold(name, model, x, threads, bf16, work):
     """What `Tenon.cold` measures, of a peer: without the start of Python and its imports, which are not the engine's."""
     np.save(work / "cold.npy", x)
-    text = subprocess.run([sys.executable, __file__, name, str(model), str(work / "cold.npy"), str(threads)], check=True, stdout=subprocess.PIPE, text=True).stdout
+    text = subprocess.run([sys.executable, __file__, name, str(model), str(work / "cold.npy"), str(threads), str(int(bf16))], check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(text)
 
 
-def main(name, model, x, threads):
+def main(name, model, x, threads, bf16):
     __import__(name)
     x = np.load(x)
     # The process before: an interpreter and libraries. What the engine adds is its own, as far as it is above what was used before.
     before, begin = memory_mib("VmRSS"), time.perf_counter()
-    PEERS[name](pathlib.Path(model), x, int(threads)).run()
+    PEERS[name](pathlib.Path(model), x, int(threads), bf16 == "1").run()
     seconds = time.perf_counter() - begin
     print(json.dumps({"first_answer_ms": seconds * 1e3, "peak_rss_mib": memory_mib("VmHWM") - before}))
 

@@ -18,6 +18,8 @@ def geometric_mean(values):
 def markdown(document):
     peers = document["peers"]
     head = ["model", "Tenon ms", *(f"{peer} ms" for peer in peers), *(f"{peer} / Tenon" for peer in peers), "p99 / p50", "build s, warm", "first answer ms (peers)", "peak MiB (peers)"]
+    accurate = any("accuracy" in result for result in document["results"])
+    head += ["largest error, cosine (peers)"] if accurate else []
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for result in document["results"]:
         latency = result["latency_ms"]
@@ -31,6 +33,10 @@ def markdown(document):
         cells.append(f"{result['build_s']['cold']:.1f}, {result['build_s']['warm']:.1f}")
         cells.append(f"{cold['tenon']['first_answer_ms']:.0f} ({', '.join(format(cold[peer]['first_answer_ms'], '.0f') for peer in others)})" if cold else "")
         cells.append(f"{cold['tenon']['peak_rss_mib']:.0f} ({', '.join(format(cold[peer]['peak_rss_mib'], '.0f') for peer in others)})" if cold else "")
+        if accurate:
+            found = result.get("accuracy", {})
+            texts = {engine: f"{each['largest']:.1e}, {each['cosine']:.5f}" for engine, each in found.items()}
+            cells.append(" ".join([texts["tenon"], *(f"({peer}: {texts[peer]})" for peer in peers if peer in texts)]) if texts else "")
         lines.append("| " + " | ".join(cells) + " |")
     for peer in peers:
         ratios = [ratio(result, peer) for result in document["results"] if peer in result["latency_ms"]]

@@ -9,8 +9,9 @@ from a plan (or model file) to the first answer and the memory of a process that
     ./dev bench [--models NAME,...] [--rounds N] [--seconds S] [--threads N] [--output FILE.json]
     ./dev bench --kernels [--threads N] [--output FILE.md]
 
-Names: those of benchmarks/models.py, made here with random weights (NAME_int8: quantized), `float` or `int8` for all of a kind, or paths of ONNX
-models with one float or integer input x of fixed shape. --output writes FILE.md and FILE.svg beside the JSON.
+Names: those of benchmarks/models.py, made here with random weights (NAME_int8: quantized; NAME_bf16: the float model, which Tenon and OpenVINO may
+compute in bfloat16 where the processor has it), `float`, `int8` or `bf16` for all of a kind, or paths of ONNX models with one float or integer input x
+of fixed shape. What is computed in bfloat16 is compared with ONNX Runtime's f32: largest error over the largest output, and cosine. --output writes FILE.md and FILE.svg beside the JSON.
 
 --kernels times single kernels instead (benchmarks/kernels/kernels.cases), ours and those of oneDNN, each in its best layout, beside the machine's limits.
 """
@@ -32,9 +33,15 @@ import peers
 import report
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SETS = {"float": list(models.MODELS), "int8": list(models.QUANTIZED)}
-# Relative error of the whole output. Integers: roundings that fall the other way in one layer are amplified by the next ones.
-TOLERANCE = {"float": 1e-4, "int8": 0.1}
+BF16 = {f"{name}_bf16": name for name in models.MODELS}
+SETS = {"float": list(models.MODELS), "int8": list(models.QUANTIZED), "bf16": list(BF16)}
+# Relative error of the whole output. Integers: roundings that fall the other way in one layer are amplified by the next ones. bfloat16: eight bits of
+# which each layer loses some.
+TOLERANCE = {"float": 1e-4, "int8": 0.1, "bf16": 0.1}
+
+
+def kind_of(name):
+    return "int8" if name in models.QUANTIZED else "bf16" if name in BF16 else "float"
 
 
 def median_of(values):
@@ -42,51 +49,63 @@ def median_of(values):
 
 
 def model_file(name, work):
-    if name in models.MODELS or name in models.QUANTIZED:
+    if name in models.MODELS or name in models.QUANTIZED or name in BF16:
         path = work / f"{name}.onnx"
-        onnx.save(models.make(name), str(path))
+        onnx.save(models.make(BF16.get(name, name)), str(path))
         return path
     path = pathlib.Path(name)
     if not path.exists():
-        sys.exit(f"'{name}' is neither a file nor one of {', '.join([*models.MODELS, *models.QUANTIZED, *SETS])}")
+        sys.exit(f"'{name}' is neither a file nor one of {', '.join([*models.MODELS, *models.QUANTIZED, *BF16, *SETS])}")
     return path
 
 
-def engines_of(path, x, build_dir, work, arguments):
+def engines_of(path, x, bf16, build_dir, work, arguments):
     made = onnx.load(str(path), load_external_data=False)
-    ours = peers.Tenon(str(build_dir / "bin" / "tenon"), path, made.graph.output[0].name, work, arguments.threads, arguments.level)
+    ours = peers.Tenon(str(build_dir / "bin" / "tenon"), path, made.graph.output[0].name, work, arguments.threads, arguments.level, bf16)
     engines = [ours]
     for name in arguments.peers:
-        engines.append(peers.PEERS[name](path, x, arguments.threads))
+        engines.append(peers.PEERS[name](path, x, arguments.threads, bf16))
     primitives = build_dir / "benchmarks" / "onednn_resnet50"
     if path.stem == "resnet50" and primitives.exists():
         engines.append(peers.Primitives(str(primitives), arguments.threads))
     return engines
 
 
+def accuracy(actual, expected):
+    a, b = actual.astype(np.float64).ravel(), expected.astype(np.float64).ravel()
+    return {"largest": float(np.abs(a - b).max() / np.abs(b).max()), "cosine": float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))}
+
+
 def compare(name, build_dir, work, arguments):
     path = model_file(name, work)
     x = models.random_input(onnx.load(str(path), load_external_data=False))
-    engines = engines_of(path, x, build_dir, work, arguments)
+    kind = kind_of(name)
+    engines = engines_of(path, x, kind == "bf16", build_dir, work, arguments)
     ours = engines[0]
-    expected, actual = engines[1].run() if len(engines) > 1 else None, ours.answer(x)
+    expected, actual = np.array(engines[1].run()) if len(engines) > 1 else None, ours.answer(x)
     error = float(np.linalg.norm(actual - expected) / np.linalg.norm(expected)) if expected is not None else 0.0
-    limit = TOLERANCE["int8" if name in models.QUANTIZED else "float"]
+    limit = TOLERANCE[kind]
     if not error < limit:
         sys.exit(f"{path.name}: the outputs differ, relative error {error:.2e}, allowed {limit}: nothing was measured")
+    accuracies = {}
+    if kind == "bf16" and expected is not None:
+        answers = {"tenon": actual, **{engine.name: engine.run() for engine in engines[2:] if engine.name in peers.PEERS}}
+        accuracies = {engine: accuracy(answer, expected) for engine, answer in answers.items()}
     rounds = {engine.name: [] for engine in engines}
     for _ in range(arguments.rounds):
         for engine in engines:
             rounds[engine.name].append(engine.round(arguments.seconds))
     latency = {name: {key: median_of([each[key] for each in measured]) for key in ("p50", "p99")} for name, measured in rounds.items()}
-    cold = {"tenon": ours.cold(), **{name: peers.cold(name, path, x, arguments.threads, work) for name in arguments.peers}}
+    cold = {"tenon": ours.cold(), **{peer: peers.cold(peer, path, x, arguments.threads, kind == "bf16", work) for peer in arguments.peers}}
     print(f"{path.stem}: outputs agree, relative error {error:.1e}; built in {ours.build_s['cold']:.1f} s, {ours.build_s['warm']:.1f} s with a timing cache")
+    for engine, found in accuracies.items():
+        print(f"  {engine:18s} largest error {found['largest']:.1e} of the largest output, cosine {found['cosine']:.6f}")
     mine = latency["tenon"]["p50"]["median"]
     for engine, times in latency.items():
         p50 = times["p50"]
         extra = f"   first answer {cold[engine]['first_answer_ms']:6.0f} ms, {cold[engine]['peak_rss_mib']:5.0f} MiB" if engine in cold else ""
         print(f"  {engine:18s} {p50['median']:9.3f} ms   [{p50['min']:.3f}, {p50['max']:.3f}]   p99 {times['p99']['median']:9.3f}   {p50['median'] / mine:5.2f}x ours{extra}", flush=True)
-    return {"model": path.stem, "relative_error": error, "build_s": ours.build_s, "latency_ms": latency, "cold": cold}
+    return {"model": path.stem, "relative_error": error, "build_s": ours.build_s, "latency_ms": latency, "cold": cold, **({"accuracy": accuracies} if accuracies else {})}
 
 
 def versions(names):
