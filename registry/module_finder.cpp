@@ -119,7 +119,7 @@ Result<ModuleFilter> ModuleFilter::parse(std::string_view text) {
         if (!isModuleName(name)) {
             return support::invalidArgument(
                 "TENON_MODULES: ", support::quote(entry),
-                " is no module name with + or - before it; example: TENON_MODULES=-onednn,+mine");
+                " is no module name with + or - before it; commas stand between them: TENON_MODULES=-onednn,+mine");
         }
         filter.mRules.push_back({entry[0] != '-', std::string(name)});
     }

@@ -201,6 +201,9 @@ Result<schedule::BuildResult> Builder::build(const Network& network, BuilderConf
         progress = std::make_unique<MonitorProgress>(*monitor);
         options.progress = progress.get();
     }
+    if (const std::atomic<bool>* stop = config.settings().stop; stop != nullptr) {
+        options.cancelled = [stop] { return stop->load(); };
+    }
     TN_ASSIGN_OR_RETURN(schedule::BuildResult result, schedule::buildEngine(std::move(input), options, snapshot()));
     if (schedule::TuningDatabase* tuning = config.tuning(); tuning != nullptr && !tuning->device) {
         tuning->device = result.device;

@@ -107,6 +107,7 @@ public:
     void setVerificationBudget(float seconds) noexcept override { mSettings.verificationSeconds = seconds; }
     bool setTuningDatabase(char const* text, std::size_t size) noexcept override;
     nvinfer1::IHostMemory* getTuningDatabase() const noexcept override;
+    void setStopFlag(std::atomic<bool> const* stop) noexcept override { mSettings.stop = stop; }
 
     // What Builder reads.
     struct Settings {
@@ -131,6 +132,7 @@ public:
         std::vector<std::string> pluginLibraries;
         int32_t maxAuxStreams = -1;
         nvinfer1::IProgressMonitor* monitor = nullptr;
+        std::atomic<bool> const* stop = nullptr;
         int32_t maxTactics = -1;
         const TimingCacheObject* timingCache = nullptr; // the user's
 

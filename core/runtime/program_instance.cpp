@@ -323,7 +323,8 @@ Status ProgramInstance::prepareKernel(size_t index) {
     TextSink reason;
     const int64_t bytes = item.table->workspace(item.kernel, item.session, &args, reason.sink());
     if (bytes < 0) {
-        return statusOf(TN_INTERNAL, cat(describe(step), " could not tell its workspace"), std::string(reason.text()));
+        return statusOf(TN_INVALID_ARGUMENT, cat(describe(step), " does not take these shapes"),
+                        std::string(reason.text()));
     }
     item.workspaceBytes = bytes;
     GrowingBuffer& workspace = mWorkspaces[static_cast<size_t>(step.placement)];

@@ -4,6 +4,7 @@
 #include "core/ir/printer.h"
 #include "core/passes/pipeline.h"
 #include "core/schedule/copy_costs.h"
+#include "core/schedule/coverage.h"
 #include "core/schedule/final_graph.h"
 #include "core/schedule/graph_checks.h"
 #include "core/schedule/inspector_json.h"
@@ -95,7 +96,6 @@ public:
             TN_RETURN_IF_ERROR(scheduleProfile(p).withContext(support::cat("while scheduling profile ", p)));
         }
         TN_RETURN_IF_ERROR(assemble());
-        mResult.cancelled = mContext.cancelled();
         mResult.timedTactics = mTimer->measured();
         mResult.cacheHits = mTimer->cacheHits();
         warnOfOtherWork();
@@ -180,6 +180,7 @@ private:
         const ir::Graph& graph = *mInput.graph;
         coverSymbols(box, graph.pool());
         TN_RETURN_IF_ERROR(checkSizes(graph, box));
+        TN_RETURN_IF_ERROR(checkBroadcasts(graph, box));
         profile.conversions = std::make_unique<Conversions>(mContext, box);
         if (mOptions.level > 0) {
             profile.conversions->setTimer(mTimer.get());
@@ -203,8 +204,12 @@ private:
         if (!mTimer->forbiddenMisses().empty() && (mOptions.errorOnCacheMiss || !mOptions.replayLedger.empty())) {
             return support::makeError(support::Code::kBuildFailed, mTimer->forbiddenMisses().size(),
                                       " tactics have no recorded time, and measuring was forbidden; the first: ",
-                                      mTimer->forbiddenMisses().front());
+                                      mTimer->forbiddenMisses().front(), "; this build is for ",
+                                      mContext.host().fingerprint,
+                                      ". What is to be replayed or found in a cache must be of the same model, shapes, "
+                                      "options, processor and threads");
         }
+        TN_RETURN_IF_ERROR(everyNodeRan(profile.regions));
         return selectVerified(profile);
     }
 
@@ -259,36 +264,6 @@ private:
                 mOptions.log.warning(mNotes.back());
             }
         }
-    }
-
-    // All nodes that no provider can compute, with every provider's reason, in one message.
-    support::Status everyNodeCovered(const std::vector<RegionEntry>& regions) {
-        std::set<const ir::Node*> covered;
-        for (const RegionEntry& region : regions) {
-            if (!region.task->candidates.empty() || SelectionBuilder::isHostShape(region)) {
-                covered.insert(region.nodes.begin(), region.nodes.end());
-            }
-        }
-        std::string missing;
-        int32_t count = 0;
-        for (const RegionEntry& region : regions) {
-            if (!region.isSingle() || covered.count(region.nodes[0])) {
-                continue;
-            }
-            ++count;
-            const ir::Node* node = region.nodes[0];
-            missing +=
-                support::cat("\n  ", node->name(), " (op ", node->op(), ", from ", node->source().joined(), "):");
-            for (const Rejection& rejection : region.task->rejections) {
-                missing += support::cat("\n    ", rejection.provider, ": ", rejection.reason);
-            }
-        }
-        if (count == 0) {
-            return {};
-        }
-        return support::unsupported(
-            "no implementation for ", count, count == 1 ? " node" : " nodes", ":", missing,
-            "\nLoad a module that provides the op (tenon modules lists those present), or allow more backends");
     }
 
     void timeTactics(const std::vector<RegionEntry>& regions) {
@@ -371,6 +346,10 @@ private:
                                                                  *profile.conversions, mBindings);
             TN_ASSIGN_OR_RETURN(SelectionProblem problem, profile.builder->build());
             SelectionOptions selectionOptions;
+            if (mContext.cancelled()) { // whoever stops a build does not wait for a proof
+                selectionOptions.rowBudgets.resize(1);
+                selectionOptions.workLimit /= 10;
+            }
             TN_ASSIGN_OR_RETURN(profile.selection, solve(problem, selectionOptions));
             selecting.reset();
             const PhaseTimer verifying(mContext.phases.get(), "verify");
@@ -527,6 +506,11 @@ private:
         assembler.finishDevices();
         plan.inspectorJson = inspectorJson(plan);
         noteEstimates();
+        mResult.cancelled = mContext.cancelled();
+        if (mResult.cancelled) {
+            mNotes.emplace_back("the build was stopped: what was not timed by then is ranked by estimates, and what "
+                                "was not compared with the reference is used all the same");
+        }
         plan.ledgerJson =
             ledgerJson(mContext, decisions, conversionTasks, mCopyCosts->used(), mVerifier->results(), mNotes);
         progress.step(1);

@@ -101,6 +101,42 @@ support::Status refuseUnbacked(const ir::Graph& graph) {
         ". Give the shape as a constant or as a shape input, or cut the model before these nodes");
 }
 
+support::Status checkBroadcasts(const ir::Graph& graph, const ir::SymbolBox& box) {
+    const ir::ExprPool& pool = graph.pool();
+    struct Extent {
+        int64_t value = 1;
+        ir::DimExpr expr;
+        const ir::Value* owner = nullptr;
+    };
+    const auto describe = [&](const Extent& extent) {
+        return support::cat(extent.value, " of '", extent.owner->name(), "' (", pool.toText(extent.expr), ")");
+    };
+    for (const ir::Node* node : graph.nodes()) {
+        if (!node->op().starts_with("binary.") && node->op() != "where") {
+            continue;
+        }
+        std::vector<Extent> largest; // from the last dimension on
+        for (const ir::Value* input : node->inputs()) {
+            const std::vector<ir::DimExpr>& dims = input->type().dims;
+            for (size_t i = 0; i < dims.size(); ++i) {
+                const ir::DimExpr expr = dims[dims.size() - 1 - i];
+                const Extent extent{pool.evaluate(expr, box.opt), expr, input};
+                if (i == largest.size()) {
+                    largest.push_back(extent);
+                } else if (largest[i].value == 1) {
+                    largest[i] = extent;
+                } else if (extent.value != 1 && extent.value != largest[i].value) {
+                    return support::invalidArgument(
+                        "the operands of ", node->name(), " (", node->op(), ", from ", node->source().joined(),
+                        ") do not broadcast at the optimal shapes: extent ", describe(largest[i]), " meets extent ",
+                        describe(extent), ". Give shapes where they are the same, or one of them is 1");
+                }
+            }
+        }
+    }
+    return {};
+}
+
 support::Status checkSizes(const ir::Graph& graph, const ir::SymbolBox& box) {
     const ir::ExprPool& pool = graph.pool();
     const int64_t memory = memoryBytes();

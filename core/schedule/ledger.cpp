@@ -94,6 +94,11 @@ public:
                                        {"key", candidate.tactic.key()}};
                     if (candidate.state == CandidateState::kTimed) {
                         entry["us"] = candidate.time.us;
+                        if (candidate.time.disturbed) {
+                            entry["disturbed"] = true;
+                        }
+                    } else if (candidate.tactic.estimateUs > 0) {
+                        entry["estimate_us"] = candidate.tactic.estimateUs;
                     }
                 }
             }
@@ -137,6 +142,11 @@ private:
             json["us"] = candidate.time.us;
             json["spread"] = candidate.time.spread;
             json["samples"] = candidate.time.samples;
+            if (candidate.time.disturbed) {
+                json["disturbed"] = true;
+            }
+        } else if (candidate.tactic.estimateUs > 0) {
+            json["estimate_us"] = candidate.tactic.estimateUs;
         }
         if (!candidate.reason.empty()) {
             json["reason"] = candidate.reason;
@@ -233,6 +243,7 @@ support::Result<TimingCache> timesOf(const std::string& ledger) {
                         record.us = candidate.at("us").get<double>();
                         record.spread = candidate.at("spread").get<double>();
                         record.samples = candidate.at("samples").get<int32_t>();
+                        record.disturbed = candidate.value("disturbed", false);
                         if (const auto verified = candidate.find("verified"); verified != candidate.end()) {
                             record.verified = {verified->at("max_abs").get<double>(),
                                                verified->at("max_rel").get<double>(), verified->value("module", "")};

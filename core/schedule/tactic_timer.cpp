@@ -186,6 +186,7 @@ void TacticTimer::time(Task& task, const std::vector<Candidate*>& candidates) {
                 contender.samples.insert(contender.samples.end(), contender.disturbed.begin(),
                                          contender.disturbed.end());
                 summarize(contender.samples, contender.record);
+                contender.record.disturbed = true;
                 ++mDisturbed;
             }
             if (!contender.samples.empty() || !contender.record.failure.empty()) {

@@ -123,6 +123,9 @@ std::string TimingCache::serialize() const {
                     if (record.failure.empty()) {
                         Json& json = tactics[tactic];
                         json = {{"us", record.us}, {"spread", record.spread}, {"samples", record.samples}};
+                        if (record.disturbed) {
+                            json["disturbed"] = true;
+                        }
                         if (record.verified) {
                             json["verified"] = {{"max_abs", record.verified->maxAbs},
                                                 {"max_rel", record.verified->maxRel},
@@ -169,6 +172,7 @@ support::Result<TimingCache> TimingCache::deserialize(std::string_view text) {
                             record.us = json.at("us").get<double>();
                             record.spread = json.value("spread", 0.0);
                             record.samples = json.value("samples", 0);
+                            record.disturbed = json.value("disturbed", false);
                             if (const auto verified = json.find("verified"); verified != json.end()) {
                                 record.verified = {verified->at("max_abs").get<double>(),
                                                    verified->at("max_rel").get<double>(),

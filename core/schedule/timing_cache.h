@@ -40,6 +40,7 @@ struct TimingRecord {
     int32_t samples = 0;
     std::string failure;                    // not empty: the tactic failed with this reason and has no time
     std::optional<VerifiedRecord> verified; // once it was compared and found right
+    bool disturbed = false; // other work took processors away from most samples: the time may be too large
 };
 
 enum class MissReason : uint8_t { kNone, kTarget, kTask, kVersion, kTactic };

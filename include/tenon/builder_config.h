@@ -5,6 +5,8 @@
 #include "tenon/layer.h"
 #include "tenon/timing_cache.h"
 
+#include <atomic>
+
 namespace nvinfer1 {
 
 enum class BuilderFlag : int32_t {
@@ -289,6 +291,9 @@ public:
     virtual bool setTuningDatabase(char const* text, std::size_t size) noexcept = 0;
     // Tenon's own: the tuning database with what builds added to it. The caller deletes it. Null when none was set.
     virtual IHostMemory* getTuningDatabase() const noexcept = 0;
+    // Tenon's own: builds to come look at this flag every few milliseconds and stop as when a progress monitor says false, which is asked between
+    // steps only: nothing more is timed or compared, and the plan is the best of what is known. Any thread may set it. Not owned; null: none.
+    virtual void setStopFlag(std::atomic<bool> const* stop) noexcept = 0;
 
     // The 8.x names of one pool's limit.
     void setMaxWorkspaceSize(std::size_t workspaceSize) noexcept {

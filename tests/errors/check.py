@@ -21,6 +21,7 @@ except ImportError as missing:
     sys.exit(77)
 
 OK, WRONG, USAGE, BAD_INPUT, ENVIRONMENT = range(5)
+STOPPED = 130
 failures = []
 
 
@@ -111,7 +112,8 @@ def main():
         expect("truncated model", run(tenon, "build", save("cut.onnx", model_bytes[: len(model_bytes) // 2]), "-o", work / "p"), BAD_INPUT)
         expect("empty plan", run(tenon, "run", save("empty.plan", b"")), BAD_INPUT)
         expect("truncated plan", run(tenon, "run", save("cut.plan", plan_bytes[: len(plan_bytes) // 3])), BAD_INPUT, "truncated")
-        expect("no plan", run(tenon, "inspect", onnx_file), BAD_INPUT, "not a")
+        expect("no plan", run(tenon, "explain", onnx_file, "conv1"), BAD_INPUT, "not a")
+        expect("no plan and no model", run(tenon, "inspect", work / "text.onnx"), BAD_INPUT, "ONNX model")
         generator = random.Random(5)
         crashes = 0
         for i in range(60):
@@ -186,9 +188,29 @@ def main():
         expect("several streams", run(tenon, "bench", plan, "--streams", 3, "--iterations", 5, "--duration", 0), OK, "15 runs")
         expect("extents left open", run(tenon, "build", onnx_file, "-o", work / "p", "--level", 0), OK, "takes 1 for them, 1x3x16x16")
         expect("trtexec's flags without effect", run(arguments.trtexec, f"--onnx={onnx_file}", "--optShapes=x:1x3x16x16", "--useSpinWait", "--memPoolSize=workspace:512", "--buildOnly"), OK, "--useSpinWait has no effect", "PASSED")
-        expect("trtexec's flags with an effect", run(arguments.trtexec, f"--onnx={onnx_file}", "--int8"), USAGE, "--int8")
+        expect("trtexec's flags with an effect", run(arguments.trtexec, f"--onnx={onnx_file}", "--calib=x"), USAGE, "--calib")
         pair = model([helper.make_node("Add", ["p", "q"], ["y"])], [tensor("p", ["N", 3]), tensor("q", ["N", 3])], [tensor("y", None)])
         expect("an extent with a name, given once", run(tenon, "bench", save("pair.onnx", pair), "--shapes", "p=1..4..8x3", "--iterations", 1, "--duration", 0), OK, "p 4x3", "q 4x3")
+        contradiction = ("--shapes", "p=1..4..8x3", "--shapes", "q=1..2..3x3")
+        expect("two ranges of one name", run(tenon, "build", work / "pair.onnx", "-o", work / "p", *contradiction), USAGE, "extent 'N' is 1..4..8 by input 'p'", "1..2..3 by input 'q'")
+        expect("a name and an input that contradict it", run(tenon, "build", work / "pair.onnx", "-o", work / "p", "--shapes", "N=1..4..8", "--shapes", "q=2x3"), USAGE, "extent 'N'", "input 'q'")
+        pair_plan = work / "pair.plan"
+        expect("an extent by its name", run(tenon, "build", work / "pair.onnx", "-o", pair_plan, "--shapes", "N=1..4..8"), OK)
+        once = ("--iterations", 1, "--duration", 0)
+        expect("the named extent of a plan", run(tenon, "bench", pair_plan, "--shapes", "N=3", *once), OK, "p 3x3", "q 3x3")
+        expect("the named extent of a plan, by an input", run(tenon, "bench", pair_plan, "--shapes", "p=2x3", *once), OK, "q 2x3")
+        expect("the named extent of a run", run(tenon, "run", pair_plan, "--shapes", "N=5"), OK, "f32 5x3")
+        expect("two numbers of one name", run(tenon, "bench", pair_plan, "--shapes", "N=3", "--shapes", "p=2x3", *once), USAGE, "extent 'N' is 2 and 3")
+        expect("a name that nothing has", run(tenon, "bench", pair_plan, "--shapes", "M=3", *once), USAGE, "'M'", "p, q", "N")
+        expect("a name with two numbers", run(tenon, "build", work / "pair.onnx", "-o", work / "p", "--shapes", "N=3x4"), USAGE, "'N' is an extent")
+        expect("named extents of trtexec", run(arguments.trtexec, f"--onnx={work / 'pair.onnx'}", "--minShapes=N:1", "--optShapes=N:4", "--maxShapes=N:8", "--shapes=N:6", "--iterations=1", "--duration=0", "--dumpOutput"), OK, "y: (6x3)", "PASSED")
+        expect("ranks of trtexec's shapes", run(arguments.trtexec, f"--onnx={work / 'pair.onnx'}", "--minShapes=p:1x3", "--maxShapes=p:8"), USAGE, "shapes of 'p' have 2, 1 and 1 extents")
+        apart = save("apart.onnx", model([helper.make_node("Add", ["p", "q"], ["y"], name="sum")], [tensor("p", ["N", 3]), tensor("q", ["M", 3])], [tensor("y", None)]))
+        expect("a broadcast that the profile forbids", run(tenon, "build", apart, "-o", work / "p", *contradiction), WRONG, "sum", "extent 4 of 'p' (N) meets extent 2 of 'q' (M)")
+        inner = save("inner.onnx", model([helper.make_node("MatMul", ["p", "q"], ["y"], name="product")], [tensor("p", [2, "K"]), tensor("q", ["J", 3])], [tensor("y", None)]))
+        expect("a product that the profile forbids", run(tenon, "build", inner, "-o", work / "p", "--shapes", "K=1..4..8", "--shapes", "J=2..5..9"), WRONG, "product", "inner extents differ", "give others")
+        expect("extents that meet in the middle only", run(tenon, "build", apart, "-o", work / "apart.plan", "--shapes", "N=1..4..8", "--shapes", "M=1..4..8"), OK)
+        expect("a broadcast that the run's shapes forbid", run(tenon, "bench", work / "apart.plan", "--shapes", "N=2", *once), WRONG, "'sum'", "does not take these shapes", "[2,3] does not broadcast to [4,3]")
         halved = model([helper.make_node("Mul", ["w", "h"], ["v"], name="folded"), helper.make_node("MatMul", ["x", "v"], ["y"])], [tensor("x", [2, 4])], [tensor("y", None)],
                        [numpy_helper.from_array(np.ones((4, 4), np.float32), "w"), numpy_helper.from_array(np.float32(0.5).reshape(1), "h")])
         expect("folding without the reference among the providers", run(tenon, "build", save("halved.onnx", halved), "-o", work / "halved.plan", "--backend", "cpu"), OK)
@@ -212,11 +234,25 @@ def main():
             print(f"WRONG tenon opt prints another graph the second time:\n{first[:400]}\n{second[:400]}")
         expect("the graph of a model", run(tenon, "opt", onnx_file), OK, "graph @g", "conv1")
 
-        # Ctrl-C keeps the best plan so far.
+        # Ctrl-C keeps the best plan so far, says so, and replaces nothing.
         early = work / "early.plan"
-        expect("interrupted build", interrupted(tenon, 2, "build", save("long.onnx", long_build()), "-o", early, "--level", 5), OK, "stopped early")
+        slow = save("long.onnx", long_build())
+        expect("interrupted build", interrupted(tenon, 2, "build", slow, "-o", early, "--level", 5), STOPPED, "stopped early", "stopped: '", "not compared with the reference")
         np.save(work / "x96.npy", np.zeros((1, 3, 96, 96), np.float32))
         expect("plan of an interrupted build", run(tenon, "run", early, "--input", f"x={work / 'x96.npy'}"), OK)
+        expect("an interrupted build says so in its plan", run(tenon, "inspect", early), OK, "the build was stopped")
+        early_bytes = early.read_bytes()
+        began = time.monotonic()
+        expect("interrupted build over a plan", interrupted(tenon, 2, "build", slow, "-o", early, "--level", 5), STOPPED, "early.plan.stopped", "stays as it was")
+        if time.monotonic() - began > 2 + 5:  # seldom over one second, on a machine that does nothing else
+            failures.append("a build stops late")
+            print(f"WRONG a build stopped after {time.monotonic() - began - 2:.1f} s")
+        if early.read_bytes() != early_bytes:
+            failures.append("an interrupted build replaced a plan")
+            print("WRONG an interrupted build replaced a plan")
+        expect("plan beside the plan", run(tenon, "run", work / "early.plan.stopped", "--input", f"x={work / 'x96.npy'}"), OK)
+        expect("interrupted trtexec", interrupted(arguments.trtexec, 2, f"--onnx={slow}", f"--saveEngine={early}", "--builderOptimizationLevel=5"), STOPPED, "early.plan.stopped", "FAILED")
+        expect("interrupted build of a run", interrupted(tenon, 2, "bench", slow, "--level", 5), STOPPED, "nothing was run")
 
         # A disk that is full leaves the old file.
         kept = work / "kept.plan"
@@ -225,7 +261,18 @@ def main():
         if kept.read_bytes() != b"old":
             failures.append("full disk damaged a file")
             print("WRONG full disk: the old file was damaged")
-        expect("no permission", run(tenon, "build", onnx_file, "-o", "/proc/nowhere/p.plan", "--level", 0), ENVIRONMENT, "/proc/nowhere/p.plan")
+
+        # What cannot be written is found before the work: a build of these would take minutes.
+        for name, output in (("a missing folder", work / "nowhere" / "p.plan"), ("no permission", "/proc/p.plan"), ("a folder", work)):
+            began = time.monotonic()
+            expect(f"output into {name}", run(tenon, "build", slow, "-o", output, "--level", 5), ENVIRONMENT, f"cannot write '{output}'")
+            for flag in ("saveEngine", "exportTimes", "exportLayerInfo"):
+                expect(f"--{flag} into {name}", run(arguments.trtexec, f"--onnx={slow}", f"--{flag}={output}", "--builderOptimizationLevel=5"), ENVIRONMENT, f"cannot write '{output}'")
+            expect(f"times into {name}", run(tenon, "build", slow, "-o", work / "p", "--tuning-db", output, "--level", 5), ENVIRONMENT, f"cannot write '{output}'")
+            if time.monotonic() - began > 20:
+                failures.append("late refusal")
+                print(f"WRONG output into {name}: refused after {time.monotonic() - began:.1f} s")
+        expect("outputs of a run into /proc", run(tenon, "run", slow, "--output-dir", "/proc/nowhere", "--level", 5), ENVIRONMENT, "cannot write '/proc/nowhere'")
     print(f"{len(failures)} wrong" if failures else "all as documented")
     return 1 if failures else 0
 

@@ -17,25 +17,22 @@ namespace tenon::tools {
 
 using Clock = std::chrono::steady_clock;
 
-double BenchmarkResult::percentile(double p) const {
-    if (latenciesMs.empty()) {
+double percentileOf(std::vector<double> samples, double p) {
+    if (samples.empty()) {
         return 0;
     }
-    std::vector<double> sorted = latenciesMs;
-    std::sort(sorted.begin(), sorted.end());
-    auto rank = static_cast<size_t>(std::ceil(p / 100 * static_cast<double>(sorted.size())));
-    return sorted[std::clamp<size_t>(rank, 1, sorted.size()) - 1];
+    std::sort(samples.begin(), samples.end());
+    const auto rank = static_cast<size_t>(std::ceil(p / 100 * static_cast<double>(samples.size())));
+    return samples[std::clamp<size_t>(rank, 1, samples.size()) - 1];
 }
 
-double BenchmarkResult::mean() const {
-    return latenciesMs.empty()
-               ? 0
-               : std::accumulate(latenciesMs.begin(), latenciesMs.end(), 0.0) / static_cast<double>(latenciesMs.size());
+double meanOf(const std::vector<double>& samples) {
+    return samples.empty() ? 0
+                           : std::accumulate(samples.begin(), samples.end(), 0.0) / static_cast<double>(samples.size());
 }
 
-Streams::Streams(std::unique_ptr<EngineSession> first, int32_t count,
-                 const std::map<std::string, std::vector<int64_t>>& shapes, bool graph)
-    : inputs(first->randomInputs(shapes)) {
+Streams::Streams(std::unique_ptr<EngineSession> first, int32_t count, std::vector<HostTensor> ofAll, bool graph)
+    : inputs(std::move(ofAll)) {
     sessions.push_back(std::move(first));
     for (int32_t i = 1; i < count; ++i) {
         sessions.push_back(sessions.front()->another());
@@ -56,25 +53,31 @@ void warmUp(EngineSession& session, const BenchmarkSettings& settings) {
     const Clock::time_point begin = Clock::now();
     do {
         session.enqueue();
-    } while (secondsSince(begin) * 1e3 < settings.warmUpMs && !interrupted());
+    } while (secondsSince(begin) * 1e3 < settings.warmUpMs);
 }
 
-void measure(EngineSession& session, const BenchmarkSettings& settings, std::vector<double>& latenciesMs) {
+struct Run {
+    Clock::time_point start;
+    double milliseconds = 0;
+};
+
+void measure(EngineSession& session, const BenchmarkSettings& settings, std::vector<Run>& runs) {
     const Clock::time_point begin = Clock::now();
-    // Once at least, also when the build before was stopped: what is reported was measured.
     do {
         const Clock::time_point start = Clock::now();
         session.enqueue();
-        latenciesMs.push_back(secondsSince(start) * 1e3);
-    } while (!interrupted() && (static_cast<int64_t>(latenciesMs.size()) < settings.iterations ||
-                                secondsSince(begin) < settings.seconds));
+        runs.push_back({start, secondsSince(start) * 1e3});
+        if (settings.idleMs > 0) {
+            std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(settings.idleMs));
+        }
+    } while (static_cast<int64_t>(runs.size()) < settings.iterations || secondsSince(begin) < settings.seconds);
 }
 
 } // namespace
 
 BenchmarkResult benchmark(const Streams& streams, const BenchmarkSettings& settings) {
     const size_t count = streams.sessions.size();
-    std::vector<std::vector<double>> latencies(count);
+    std::vector<std::vector<Run>> runs(count);
     std::vector<std::exception_ptr> failures(count);
     Clock::time_point begin;
     // All measure while all others run.
@@ -95,7 +98,7 @@ BenchmarkResult benchmark(const Streams& streams, const BenchmarkSettings& setti
         });
         warm.arrive_and_wait();
         if (!failures[i]) {
-            guarded([&] { measure(*streams.sessions[i], settings, latencies[i]); });
+            guarded([&] { measure(*streams.sessions[i], settings, runs[i]); });
         }
     };
     std::vector<std::thread> threads;
@@ -120,7 +123,10 @@ BenchmarkResult benchmark(const Streams& streams, const BenchmarkSettings& setti
         if (failures[i]) {
             std::rethrow_exception(failures[i]);
         }
-        result.latenciesMs.insert(result.latenciesMs.end(), latencies[i].begin(), latencies[i].end());
+        for (const Run& run : runs[i]) {
+            result.latenciesMs.push_back(run.milliseconds);
+            result.startsMs.push_back(std::chrono::duration<double, std::milli>(run.start - begin).count());
+        }
     }
     return result;
 }

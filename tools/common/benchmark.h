@@ -14,29 +14,34 @@ struct BenchmarkSettings {
     int64_t iterations = 10; // at least
     double seconds = 3;      // at least, unless iterations alone were asked for
     double warmUpMs = 200;
+    double idleMs = 0; // between two runs of a stream
 };
+
+// The nearest rank; p of 0..100. 0 of no samples.
+double percentileOf(std::vector<double> samples, double p);
+double meanOf(const std::vector<double>& samples);
 
 struct BenchmarkResult {
     std::vector<double> latenciesMs; // in order, one stream after the other
+    std::vector<double> startsMs;    // of the same runs, since the first one began
     double wallSeconds = 0;
-    double percentile(double p) const; // 0..100, nearest rank
+    double percentile(double p) const { return percentileOf(latenciesMs, p); }
     double minimum() const { return percentile(0); }
-    double mean() const;
+    double mean() const { return meanOf(latenciesMs); }
     double throughput() const { return wallSeconds > 0 ? static_cast<double>(latenciesMs.size()) / wallSeconds : 0; }
 };
 
 // What several contexts of one engine run at the same time, each on a thread of its own.
 struct Streams {
     // Of the session that was opened first; bound, with a graph where wanted. Throws ToolError.
-    Streams(std::unique_ptr<EngineSession> first, int32_t count,
-            const std::map<std::string, std::vector<int64_t>>& shapes, bool graph);
+    Streams(std::unique_ptr<EngineSession> first, int32_t count, std::vector<HostTensor> inputs, bool graph);
 
     std::vector<HostTensor> inputs; // all read the same ones
     std::vector<std::unique_ptr<EngineSession>> sessions;
     std::vector<int32_t> processors; // that the streams' own threads are pinned to, in turn; empty: to none
 };
 
-// Every stream runs at least so often and so long. Stops early on Ctrl-C. Throws ToolError.
+// Every stream runs at least so often and so long. Throws ToolError.
 BenchmarkResult benchmark(const Streams& streams, const BenchmarkSettings& settings);
 
 // Threads of each of `streams` contexts where nobody said: one stream is left to the plan, several share the cores.

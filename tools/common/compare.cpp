@@ -6,11 +6,31 @@
 
 namespace tenon::tools {
 
-Tolerances defaultTolerances(ir::DataType dtype) {
+Tolerances defaultTolerances(ir::DataType dtype, bool quantized) {
+    Tolerances tolerances;
     if (dtype == ir::DataType::kF16 || dtype == ir::DataType::kBF16) {
-        return {1e-2, 1e-2};
+        tolerances.rtol = 1e-2;
+        tolerances.atol = 1e-2;
     }
-    return {};
+    if (quantized && ir::isFloat(dtype)) {
+        tolerances.kind = Tolerances::Kind::kDistance;
+    } else if (quantized && (dtype == ir::DataType::kI8 || dtype == ir::DataType::kU8)) {
+        tolerances.kind = Tolerances::Kind::kSteps;
+    }
+    return tolerances;
+}
+
+std::string Tolerances::text(ir::DataType dtype) const {
+    switch (kind) {
+    case Kind::kDistance:
+        return support::cat("quantized: ||a - e|| <= ", distance, " ||e||");
+    case Kind::kSteps:
+        return support::cat("quantized: ", mostSteps, " steps at most, ", rmsSteps, " in the root mean square");
+    case Kind::kElements:
+        break;
+    }
+    return ir::isFloat(dtype) ? support::cat("|a - e| <= ", atol, " + ", rtol, " |e| everywhere")
+                              : std::string("equal");
 }
 
 Comparison compareOutput(const HostTensor& actual, const ExpectedOutput& expected, const Tolerances& tolerances) {
@@ -38,43 +58,62 @@ Comparison compareOutput(const HostTensor& actual, const ExpectedOutput& expecte
                                      " elements at stride ", expected.stride);
         return result;
     }
-    bool exact = !ir::isFloat(actual.dtype);
+    const bool exact = !ir::isFloat(actual.dtype);
     double dot = 0;
     double normA = 0;
     double normB = 0;
+    double squares = 0; // of the differences
     int64_t bad = 0;
     int64_t first = -1;
     for (int64_t i = 0; i < count; ++i) {
-        double a = actual.numberAt(i * expected.stride);
-        double b = reference.numberAt(i);
-        if (a == b || (std::isnan(a) && std::isnan(b))) {
-            if (std::isfinite(a)) {
-                dot += a * b;
-                normA += a * a;
-                normB += b * b;
-            }
-            continue;
-        }
-        double gap = std::abs(a - b);
-        result.maxAbs = std::isfinite(gap) ? std::max(result.maxAbs, gap) : INFINITY;
-        result.maxRel = std::isfinite(gap) ? std::max(result.maxRel, gap / std::max(std::abs(b), 1e-12)) : INFINITY;
-        if (std::isfinite(gap)) {
+        const double a = actual.numberAt(i * expected.stride);
+        const double b = reference.numberAt(i);
+        const bool bothNan = std::isnan(a) && std::isnan(b);
+        const double gap = a == b || bothNan ? 0 : std::abs(a - b);
+        if (std::isfinite(a) && std::isfinite(b)) {
             dot += a * b;
             normA += a * a;
             normB += b * b;
+            squares += gap * gap;
         }
-        if (exact || !(gap <= tolerances.atol + tolerances.rtol * std::abs(b))) {
+        if (gap == 0) {
+            continue;
+        }
+        result.maxAbs = std::isfinite(gap) ? std::max(result.maxAbs, gap) : INFINITY;
+        result.maxRel = std::isfinite(gap) ? std::max(result.maxRel, gap / std::max(std::abs(b), 1e-12)) : INFINITY;
+        bool wrong = !std::isfinite(gap);
+        switch (tolerances.kind) {
+        case Tolerances::Kind::kElements:
+            wrong = exact || !(gap <= tolerances.atol + tolerances.rtol * std::abs(b));
+            break;
+        case Tolerances::Kind::kDistance:
+            break;
+        case Tolerances::Kind::kSteps:
+            wrong = gap > tolerances.mostSteps;
+            break;
+        }
+        if (wrong) {
             ++bad;
             first = first < 0 ? i * expected.stride : first;
         }
     }
     result.cosine = normA > 0 && normB > 0 ? dot / std::sqrt(normA * normB) : (normA == normB ? 1.0 : 0.0);
+    result.distance = squares == 0 ? 0 : normB > 0 ? std::sqrt(squares / normB) : INFINITY;
     result.ok = bad == 0;
     if (bad > 0) {
         result.reason =
-            support::cat(bad, " of ", count, " compared elements differ by more than ", tolerances.atol, " + ",
-                         tolerances.rtol, " * |expected|, the first at element ", first, ": ", actual.numberAt(first),
-                         ", expected ", reference.numberAt(first / expected.stride));
+            support::cat(bad, " of ", count, " compared elements are not within ", tolerances.text(actual.dtype),
+                         ", the first at element ", first, ": ", actual.numberAt(first), ", expected ",
+                         reference.numberAt(first / expected.stride));
+    } else if (tolerances.kind == Tolerances::Kind::kDistance && result.distance > tolerances.distance) {
+        result.ok = false;
+        result.reason = support::cat("||a - e|| is ", result.distance, " ||e||, more than ", tolerances.distance);
+    } else if (tolerances.kind == Tolerances::Kind::kSteps &&
+               squares > tolerances.rmsSteps * tolerances.rmsSteps * static_cast<double>(count)) {
+        result.ok = false;
+        result.reason =
+            support::cat("the root mean square of the differences is ", std::sqrt(squares / static_cast<double>(count)),
+                         " steps, more than ", tolerances.rmsSteps);
     }
     return result;
 }

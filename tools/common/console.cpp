@@ -13,19 +13,19 @@ namespace tenon::tools {
 namespace {
 
 std::atomic<bool> gBuilding{false};
-std::atomic<int> gInterrupts{0};
+std::atomic<bool> gStop{false};
 
 [[noreturn]] void waitForInterrupts(sigset_t signals) {
     for (;;) {
         int signal = 0;
         sigwait(&signals, &signal);
-        if (!gBuilding || gInterrupts.fetch_add(1) > 0) {
+        if (!gBuilding || gStop.exchange(true)) {
             // End as if nobody had asked for the signal, so that whoever started the process sees why it ended.
             std::signal(signal, SIG_DFL);
             pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
             std::raise(signal);
         }
-        std::fputs("\nstopping; the best plan so far is kept (Ctrl-C again to quit at once)\n", stderr);
+        std::fputs("\nstopping the build (Ctrl-C again to quit at once)\n", stderr);
     }
 }
 
@@ -39,8 +39,9 @@ void takeInterrupts() {
     std::thread(waitForInterrupts, signals).detach();
 }
 
-void catchInterrupt() { gBuilding = true; }
-bool interrupted() { return gInterrupts.load() > 0; }
+InterruptsStopBuild::InterruptsStopBuild() { gBuilding = true; }
+InterruptsStopBuild::~InterruptsStopBuild() { gBuilding = false; }
+const std::atomic<bool>& InterruptsStopBuild::flag() const { return gStop; }
 
 namespace {
 
@@ -98,7 +99,7 @@ bool ConsoleProgress::stepComplete(char const* name, int32_t step) noexcept {
         mDone = step;
         draw(false);
     }
-    return !interrupted();
+    return !gStop;
 }
 
 void ConsoleProgress::phaseFinish(char const*) noexcept {

@@ -52,7 +52,7 @@ private:
     std::atomic<nvinfer1::ErrorCode> mCode{nvinfer1::ErrorCode::kSUCCESS};
 };
 
-// Phase, bar, and the time left, on a terminal; nothing elsewhere. Stops the build on Ctrl-C.
+// Phase, bar, and the time left, on a terminal; nothing elsewhere.
 class ConsoleProgress final : public nvinfer1::IProgressMonitor {
 public:
     ConsoleProgress();
@@ -74,10 +74,16 @@ private:
 // Call first in main, before there is another thread: Ctrl-C is then taken by a thread of its own. A handler would run on the stack of whatever
 // thread is interrupted, and code that libraries generate (oneDNN's) uses the stack pointer for data in the heap: the handler would write there.
 void takeInterrupts();
-// From now on Ctrl-C asks to stop instead of ending the process; the second one ends it.
-void catchInterrupt();
-// Whether it was pressed since.
-bool interrupted();
+// As long as one lives, Ctrl-C asks the build to stop instead of ending the process; the second one ends it.
+class InterruptsStopBuild {
+public:
+    InterruptsStopBuild();
+    ~InterruptsStopBuild();
+    InterruptsStopBuild(const InterruptsStopBuild&) = delete;
+    InterruptsStopBuild& operator=(const InterruptsStopBuild&) = delete;
+    // Whether it was pressed.
+    const std::atomic<bool>& flag() const;
+};
 
 // "12.3 ms", "1.20 s", "850 us"
 std::string durationText(double seconds);

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstring>
 #include <random>
+#include <set>
 
 namespace tenon::tools {
 
@@ -178,10 +179,52 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
     }
 }
 
-std::vector<HostTensor> EngineSession::randomInputs(const std::map<std::string, std::vector<int64_t>>& shapes) {
-    for (const auto& [name, extents] : shapes) {
-        requireInput("--shapes", name);
+std::vector<std::string> EngineSession::extentNames(const std::string& input) const {
+    const runtime::LoadedPlan& plan = static_cast<const api::Engine&>(*mLoaded->engine).plan();
+    return plan.plan().bindings[static_cast<size_t>(plan.bindingOf(input))].dimNames;
+}
+
+std::map<std::string, int64_t>
+EngineSession::namedExtents(const std::map<std::string, std::vector<int64_t>>& shapes) const {
+    std::map<std::string, int64_t> extents;
+    const auto agree = [&](const std::string& name, int64_t extent) {
+        if (const auto [known, added] = extents.emplace(name, extent); !added && known->second != extent) {
+            throw ToolError(ExitCode::kUsage, cat("--shapes: extent '", name, "' is ", known->second, " and ", extent,
+                                                  ", and is one number wherever it stands"));
+        }
+    };
+    const std::vector<std::string> inputs = inputNames();
+    std::set<std::string> names;
+    for (const std::string& input : inputs) {
+        const std::vector<std::string> own = extentNames(input);
+        names.insert(own.begin(), own.end());
+        const auto asked = shapes.find(input);
+        for (size_t d = 0; asked != shapes.end() && d < own.size() && d < asked->second.size(); ++d) {
+            if (!own[d].empty()) {
+                agree(own[d], asked->second[d]);
+            }
+        }
     }
+    names.erase("");
+    for (const auto& [name, asked] : shapes) {
+        if (std::find(inputs.begin(), inputs.end(), name) != inputs.end()) {
+            continue;
+        }
+        if (names.count(name) == 0) {
+            throw ToolError(ExitCode::kUsage, cat("--shapes: there is no input '", name,
+                                                  "'; the inputs are: ", support::join(inputs, ", "),
+                                                  names.empty() ? "" : "; extents: ", support::join(names, ", ")));
+        }
+        if (asked.size() != 1) {
+            throw ToolError(ExitCode::kUsage, cat("--shapes: '", name, "' is an extent, and has one number"));
+        }
+        agree(name, asked[0]);
+    }
+    return extents;
+}
+
+std::vector<HostTensor> EngineSession::randomInputs(const std::map<std::string, std::vector<int64_t>>& shapes) {
+    const std::map<std::string, int64_t> named = namedExtents(shapes);
     std::vector<HostTensor> inputs;
     std::mt19937 random(1);
     for (const std::string& name : inputNames()) {
@@ -197,6 +240,12 @@ std::vector<HostTensor> EngineSession::randomInputs(const std::map<std::string, 
                 dims = mLoaded->engine->getTensorShape(name.c_str());
             }
             input.dims.assign(dims.d, dims.d + std::max(dims.nbDims, 0));
+            const std::vector<std::string> names = extentNames(name);
+            for (size_t d = 0; d < names.size() && d < input.dims.size(); ++d) {
+                if (const auto known = named.find(names[d]); known != named.end()) {
+                    input.dims[d] = known->second;
+                }
+            }
         }
         input.resize();
         if (input.dtype == ir::DataType::kF32) {
@@ -264,16 +313,36 @@ double EngineSession::openDevices() {
     return secondsSince(begin);
 }
 
-double EngineSession::enqueueMicroseconds(int32_t runs) {
-    const runtime::DeviceSet& devices = static_cast<const api::Engine&>(*mLoaded->engine).plan().devices();
-    if (devices.hostOnly()) {
-        return -1;
+int32_t EngineSession::deviceCount() {
+    int32_t count = 0;
+    const auto snapshot = registry::ModuleRegistry::process().snapshot(registry::Purpose::kRun);
+    for (const registry::BackendEntry& backend : snapshot->backends()) {
+        if (backend.name != "host") {
+            count += std::max(0, backend.table.device_count(backend.table.self, registry::TextSink().sink()));
+        }
     }
+    return count;
+}
+
+bool EngineSession::hasDevice() const {
+    return !static_cast<const api::Engine&>(*mLoaded->engine).plan().devices().hostOnly();
+}
+
+bool EngineSession::isQuantized() const {
+    const std::string& graph = static_cast<const api::Engine&>(*mLoaded->engine).plan().plan().graphText;
+    return graph.find(" = quantize(") != std::string::npos || graph.find(" = dynamic_quantize(") != std::string::npos;
+}
+
+std::vector<double> EngineSession::enqueueTimes(int32_t runs) {
+    if (!hasDevice()) {
+        return {};
+    }
+    const runtime::DeviceSet& devices = static_cast<const api::Engine&>(*mLoaded->engine).plan().devices();
     const runtime::Device& device = devices.at(devices.primary());
     support::Result<runtime::DeviceStream> stream = runtime::DeviceStream::create(device);
     checkCopied(stream.ok() ? support::Status() : stream.status());
     if (stream->get() == nullptr) {
-        return -1;
+        return {};
     }
     // Whatever the backend, a stream begins with the native handle.
     void* native = nullptr;
@@ -284,24 +353,23 @@ double EngineSession::enqueueMicroseconds(int32_t runs) {
         if (!mContext->enqueueV3(static_cast<cudaStream_t>(native))) {
             throw ToolError(ExitCode::kWrong, mLoaded->logger->takeError("the execution failed"));
         }
-        times.push_back(secondsSince(begin) * 1e6);
+        times.push_back(secondsSince(begin) * 1e3);
         checkCopied(device.synchronize(stream->get()));
     }
-    std::nth_element(times.begin(), times.begin() + runs / 2, times.end());
-    return times[static_cast<size_t>(runs / 2)];
+    return times;
 }
 
-std::vector<std::pair<std::string, double>> EngineSession::profile(int32_t runs) {
+std::vector<std::pair<std::string, std::vector<double>>> EngineSession::profile(int32_t runs) {
     class Collector final : public nvinfer1::IProfiler {
     public:
         void reportLayerTime(char const* layerName, float ms) noexcept override {
             if (mAt == steps.size()) {
                 steps.push_back({layerName, {}});
             }
-            steps[mAt++].second.push_back(ms);
+            steps[mAt++].second.push_back(static_cast<double>(ms));
         }
         void nextRun() { mAt = 0; }
-        std::vector<std::pair<std::string, std::vector<float>>> steps;
+        std::vector<std::pair<std::string, std::vector<double>>> steps;
 
     private:
         size_t mAt = 0;
@@ -313,12 +381,7 @@ std::vector<std::pair<std::string, double>> EngineSession::profile(int32_t runs)
         enqueue();
     }
     mContext->setProfiler(nullptr);
-    std::vector<std::pair<std::string, double>> medians;
-    for (auto& [name, times] : collector.steps) {
-        std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2), times.end());
-        medians.emplace_back(name, times[times.size() / 2]);
-    }
-    return medians;
+    return std::move(collector.steps);
 }
 
 void EngineSession::enqueue() {

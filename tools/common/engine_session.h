@@ -37,15 +37,20 @@ public:
     // Selects a profile that takes these shapes, sets shapes and addresses, allocates outputs. The tensors must live until the last run.
     // Inputs are matched by name, unnamed ones by position. Throws ToolError(kBadInput) for what does not fit.
     void bind(const std::vector<HostTensor>& inputs);
-    // Random inputs of the profile's optimal shapes, or of `shapes`.
+    // Random inputs of the profile's optimal shapes, or of `shapes`: of inputs, and of extents by the names that the model gives them, which hold
+    // for all inputs that have them. Throws ToolError(kUsage).
     std::vector<HostTensor> randomInputs(const std::map<std::string, std::vector<int64_t>>& shapes);
     // Runs on what bind left in the device's memory, if the plan has a device. Throws ToolError(kWrong).
     void enqueue();
-    // Median microseconds that the host spends in enqueuing one of `runs` runs on a stream that it does not wait for; negative where the plan has
-    // no device. Throws ToolError(kWrong).
-    double enqueueMicroseconds(int32_t runs);
-    // Median milliseconds of each step over `runs` runs, with the step's name, in order. Throws ToolError(kWrong).
-    std::vector<std::pair<std::string, double>> profile(int32_t runs);
+    // Whether the plan computes on a device beside the host.
+    bool hasDevice() const;
+    // Whether activations are quantized somewhere in the network.
+    bool isQuantized() const;
+    // Milliseconds that the host spends in enqueuing each of `runs` runs on a stream that it does not wait for; empty where the plan has no device.
+    // Throws ToolError(kWrong).
+    std::vector<double> enqueueTimes(int32_t runs);
+    // Milliseconds of each step in each of `runs` runs, with the step's name, in order. Throws ToolError(kWrong).
+    std::vector<std::pair<std::string, std::vector<double>>> profile(int32_t runs);
     // Of the last run. Throws ToolError(kWrong).
     std::vector<HostTensor> outputs();
     // Runs are recorded on the device and replayed. Throws ToolError(kUsage) where the plan cannot be.
@@ -53,6 +58,8 @@ public:
 
     // Makes the first device of each backend ready, as whatever uses it first would have to. Seconds.
     static double openDevices();
+    // Devices beside the host that backends have here.
+    static int32_t deviceCount();
 
 private:
     struct Loaded {
@@ -75,6 +82,8 @@ private:
     // The address to bind for host memory: itself, or a copy in the memory of the binding's device.
     void* addressFor(const std::string& name, const void* host, size_t bytes, bool upload);
     void checkCopied(const support::Status& status) const;
+    std::vector<std::string> extentNames(const std::string& input) const; // "" for those without a name
+    std::map<std::string, int64_t> namedExtents(const std::map<std::string, std::vector<int64_t>>& shapes) const;
 
     std::shared_ptr<Loaded> mLoaded;
     std::unique_ptr<nvinfer1::IExecutionContext> mContext;

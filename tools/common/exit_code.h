@@ -13,10 +13,13 @@ enum class ExitCode : int {
     kUsage = 2,
     kBadInput = 3,    // a model, plan or data file is missing or damaged
     kEnvironment = 4, // a module, device or permission is missing
+    kStopped = 130,   // Ctrl-C, as shells count it
 };
 
-inline constexpr const char* kExitCodesHelp = "Exit codes: 0 ok; 1 the answer is wrong or the build failed; 2 usage; 3 "
-                                              "bad input file; 4 environment (missing module, device or permission).";
+inline constexpr const char* kExitCodesHelp =
+    "Exit codes: 0 ok; 1 the answer is wrong or the build failed; 2 usage; 3 "
+    "bad input file; 4 environment (missing module, device or permission); 130 stopped "
+    "by Ctrl-C.";
 
 // Ends a verb. The message was not printed yet.
 class ToolError : public std::runtime_error {

@@ -10,6 +10,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,25 +32,29 @@ struct BuildSettings {
     bool verifyAll = false; // compare every tactic with the reference
     bool tf32 = true;       // as TensorRT: allowed unless switched off
     std::string replayPlan; // take every decision from this plan's ledger
+    bool errorOnCacheMiss = false;
+    bool stronglyTyped = false;
+    int32_t avgTiming = 1;
+    int32_t maxTactics = -1;
+    std::optional<uint32_t> tacticSources; // as IBuilderConfig::setTacticSources takes them
+    bool warnOfGuesses = true;             // of extents that nobody gives
+    bool keepStopped = false;              // Ctrl-C gives the best plan so far, for a file; else it is an error
 };
 
 struct BuiltPlan {
     std::unique_ptr<nvinfer1::IHostMemory> plan;
     double seconds = 0;
-    bool cancelled = false;
+    bool cancelled = false; // by Ctrl-C: the best of what was known
 };
 
 // Whether a file is a plan (by its first bytes). Throws ToolError(kBadInput) where it cannot be read.
 bool isPlanFile(const std::string& path);
 
-// Before long work: that `output` can be written and is not `input`. Throws ToolError.
-void checkOutput(const std::string& output, const std::string& input);
-
 // Loads modules and plugin libraries by path. Throws ToolError(kEnvironment).
 void loadExtensions(const std::vector<std::string>& modules, const std::vector<std::string>& plugins,
                     ConsoleLogger& logger);
 
-// Throws ToolError: kBadInput for the model, kEnvironment for a missing parser, kWrong for a failed build.
+// Throws ToolError: kBadInput for the model, kEnvironment for a missing parser, kWrong for a failed build, kStopped.
 BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, ConsoleLogger& logger);
 
 // The graph of a model as the build begins with it, before any pass. Throws ToolError as buildPlan.

@@ -61,38 +61,101 @@ PlanSummary summarisePlan(const plan::Plan& plan) {
     return summary;
 }
 
+namespace {
+
+// Of a chosen region or a candidate: as measured, else as estimated by its provider, which the plan says.
+struct Time {
+    double us = 0;
+    bool estimated = false;
+    bool disturbed = false; // other work ran while it was measured
+    bool known = false;
+    explicit Time(const Json& entry)
+        : us(entry.value("us", entry.value("estimate_us", 0.0))),
+          estimated(!entry.contains("us") && entry.contains("estimate_us")), disturbed(entry.value("disturbed", false)),
+          known(entry.contains("us") || estimated) {}
+    // What a table says behind it.
+    const char* mark() const { return estimated ? "estimated" : disturbed ? "under load" : ""; }
+};
+
+std::string steps(int count) { return support::cat(count, count == 1 ? " step" : " steps"); }
+
+} // namespace
+
 std::vector<std::string> timeShares(const plan::Plan& plan) {
     const Json ledger = Json::parse(plan.ledgerJson, nullptr, false);
-    if (!ledger.is_object() || !ledger.contains("profiles") || ledger["profiles"].empty() || plan.level == 0) {
+    if (!ledger.is_object() || !ledger.contains("profiles") || ledger["profiles"].empty() || plan.level == 0 ||
+        plan.programs.empty()) {
         return {};
     }
+    struct Share {
+        double us = 0;
+        int steps = 0;
+        int estimated = 0;
+        int disturbed = 0;
+    };
     const Json& profile = ledger["profiles"][0];
     const double total = profile.value("predicted_us", 0.0);
-    std::map<std::string, std::pair<double, int>> shares;
-    double timed = 0;
-    for (const Json& region : profile["regions"]) {
-        if (region.value("chosen", false) && region.contains("tactic")) {
-            auto& [us, steps] = shares[region["tactic"].value("provider", "")];
-            us += region.value("us", 0.0);
-            timed += region.value("us", 0.0);
-            ++steps;
+    std::map<std::string, Share> shares;
+    Share all;
+    all.us = total;
+    all.steps = static_cast<int>(plan.programs[0].steps.size());
+    Share rest = all;
+    // Steps as the plan has them: regions that are views or belong to the shape program are none.
+    for (const plan::PlanStep& step : plan.programs[0].steps) {
+        if (step.kind == plan::StepKind::kLaunch && step.kernel >= 0) {
+            const std::string& tactic = plan.kernels[static_cast<size_t>(step.kernel)].tactic;
+            ++shares[tactic.substr(0, tactic.find('/'))].steps;
+            --rest.steps;
         }
     }
+    for (const Json& region : profile["regions"]) {
+        if (!region.value("chosen", false) || !region.contains("tactic")) {
+            continue;
+        }
+        const Time time(region);
+        if (const auto share = shares.find(region["tactic"].value("provider", "")); share != shares.end()) {
+            share->second.us += time.us;
+            rest.us -= time.us;
+            for (Share* each : {&share->second, &all}) {
+                each->estimated += time.estimated ? 1 : 0;
+                each->disturbed += time.disturbed ? 1 : 0;
+            }
+        }
+    }
+    rest.us = std::max(0.0, rest.us);
+    const auto named = [](const std::string& name, const Share& share) {
+        return support::cat(name, " (", steps(share.steps),
+                            share.estimated > 0 ? support::cat(", ", share.estimated, " of them estimated") : "",
+                            share.disturbed > 0 ? support::cat(", ", share.disturbed, " timed under load") : "", ")");
+    };
     std::vector<std::pair<double, std::string>> rows;
     for (const auto& [provider, share] : shares) {
-        rows.emplace_back(share.first,
-                          support::cat(provider, " (", share.second, share.second == 1 ? " step)" : " steps)"));
+        rows.emplace_back(share.us, named(provider, share));
     }
-    rows.emplace_back(std::max(0.0, total - timed), "conversions, copies, and what was not timed");
+    if (rest.steps > 0 || rest.us > 0) {
+        rows.emplace_back(rest.us, named("conversions, copies, and what was not timed", rest));
+    }
     std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
-    rows.emplace_back(total, "sum, as measured step by step");
+    rows.emplace_back(total, named("sum, step by step", all));
     std::vector<std::string> lines;
     for (const auto& [us, what] : rows) {
-        char text[200];
+        char text[240];
         std::snprintf(text, sizeof(text), "%9.1f us  %3.0f %%  %s", us, total > 0 ? 100 * us / total : 0, what.c_str());
         lines.emplace_back(text);
     }
     return lines;
+}
+
+std::vector<std::string> planNotes(const plan::Plan& plan) {
+    const Json ledger = Json::parse(plan.ledgerJson, nullptr, false);
+    return ledger.is_object() ? ledger.value("notes", std::vector<std::string>{}) : std::vector<std::string>{};
+}
+
+std::string deviceText(const plan::PlanDevice& device) {
+    const Json json = Json::parse(device.json, nullptr, false);
+    const std::string name = json.is_object() ? json.value("name", "") : "";
+    return support::cat(device.backend, " device ", name.empty() ? device.fingerprint : name,
+                        name.empty() || device.fingerprint.empty() ? "" : support::cat(" (", device.fingerprint, ")"));
 }
 
 std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
@@ -113,7 +176,8 @@ std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
         if (!region.value("chosen", false) || !region.contains("tactic")) {
             continue;
         }
-        double us = region.value("us", 0.0);
+        const Time time(region);
+        const double us = time.us;
         std::string tactic = region["tactic"].value("provider", "") + "/" + region["tactic"].value("name", "");
         std::string why = "only candidate";
         auto task = tasks.find(region.value("task", ""));
@@ -125,22 +189,27 @@ std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
                     candidate.value("provider", "") == region["tactic"].value("provider", "")) {
                     continue;
                 }
-                if (candidate.contains("us")) {
+                if (const Time against(candidate); against.known && against.estimated == time.estimated) {
                     ++lost;
-                    double other = candidate["us"].get<double>();
+                    const double other = against.us;
                     runnerUp = runnerUp == 0 ? other : std::min(runnerUp, other);
                 }
             }
             if (lost > 0 && us > 0) {
                 char text[96];
-                std::snprintf(text, sizeof(text), "%d timed against it, the next %s %.1f us", lost,
-                              runnerUp >= us ? "takes" : "alone takes", runnerUp);
+                std::snprintf(text, sizeof(text), "%d %s against it, the next %s %.1f us", lost,
+                              time.estimated ? "estimated" : "timed", runnerUp >= us ? "takes" : "alone takes",
+                              runnerUp);
                 why = text;
             }
         }
         const std::vector<std::string> nodes = region.value("nodes", std::vector<std::string>{});
+        char figure[32] = "not timed";
+        if (time.known) {
+            std::snprintf(figure, sizeof(figure), "%.1f us", us);
+        }
         char line[400];
-        std::snprintf(line, sizeof(line), "%9.1f us  %-26s  %-26s  %-40s  %s", us,
+        std::snprintf(line, sizeof(line), "%12s %-10s  %-26s  %-26s  %-40s  %s", figure, time.mark(),
                       shortened(region.value("label", ""), 26).c_str(), shortened(tactic, 26).c_str(),
                       nodes.empty() ? "" : ending(nodes.front(), 40).c_str(), why.c_str());
         chosen.push_back({us, line});

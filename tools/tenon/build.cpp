@@ -1,5 +1,5 @@
 // tenon build: a model becomes a plan file.
-#include "core/support/file_map.h"
+#include "tools/common/output_file.h"
 #include "tools/common/plan_summary.h"
 #include "tools/tenon/verb.h"
 
@@ -20,7 +20,10 @@ void addBuildVerb(CLI::App& tool, VerbAction& action) {
     auto options = std::make_shared<Options>();
     CLI::App* verb = tool.add_subcommand("build", "Optimise an ONNX model, time every tactic, write the plan");
     verb->add_option("model", options->model, "ONNX model")->required();
-    verb->add_option("-o,--output", options->output, "Plan file; default: the model's name with .plan");
+    verb->add_option("-o,--output", options->output,
+                     "Plan file; default: the model's name with .plan. A build that Ctrl-C stops leaves its best plan "
+                     "so far: there, or, "
+                     "where a file is already, beside it with .stopped at its end");
     options->build.addTo(*verb);
     options->common.addTo(*verb);
     verb->callback([options, &action] {
@@ -31,15 +34,13 @@ void addBuildVerb(CLI::App& tool, VerbAction& action) {
                 output = std::filesystem::path(options->model).replace_extension(".plan").string();
             }
             checkOutput(output, options->model);
-            BuiltPlan built = buildPlan(options->model, options->build.settings(), logger);
-            support::Status written = support::writeFileAtomically(
-                output, std::string_view(static_cast<const char*>(built.plan->data()), built.plan->size()));
-            if (!written.ok()) {
-                throw ToolError(ExitCode::kEnvironment, written.message());
-            }
-            PlanSummary summary = summarisePlan(output);
+            BuildSettings settings = options->build.settings();
+            settings.keepStopped = true;
+            const BuiltPlan built = buildPlan(options->model, settings, logger);
+            const std::string written = savePlan(output, built);
+            const PlanSummary summary = summarisePlan(written);
             if (options->common.json) {
-                nlohmann::json document = {{"plan", output},
+                nlohmann::json document = {{"plan", written},
                                            {"bytes", built.plan->size()},
                                            {"build_s", built.seconds},
                                            {"layers", summary.layers},
@@ -48,10 +49,14 @@ void addBuildVerb(CLI::App& tool, VerbAction& action) {
                                            {"providers", summary.stepsByProvider}};
                 std::printf("%s\n", document.dump(1).c_str());
             } else {
-                std::printf("%s: %s, %d steps, built in %s%s\n", output.c_str(),
+                std::printf("%s: %s, %d %s, built in %s%s\n", written.c_str(),
                             bytesText(static_cast<int64_t>(built.plan->size())).c_str(), summary.layers,
-                            durationText(built.seconds).c_str(),
-                            built.cancelled ? " (stopped early: not every tactic was timed)" : "");
+                            summary.layers == 1 ? "step" : "steps", durationText(built.seconds).c_str(),
+                            built.cancelled ? " (stopped early)" : "");
+            }
+            if (built.cancelled) {
+                std::fprintf(stderr, "%s\n", stoppedText(written, output).c_str());
+                return ExitCode::kStopped;
             }
             return ExitCode::kOk;
         };

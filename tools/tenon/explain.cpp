@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 namespace tenon::tools {
@@ -28,10 +29,14 @@ bool mentions(const Json& region, const std::string& node) {
 void printCandidate(const Json& candidate, const Json& chosen, double best) {
     bool won = chosen.is_object() && candidate.value("key", "") == chosen.value("key", "") &&
                candidate.value("provider", "") == chosen.value("provider", "");
-    std::string time =
-        candidate.contains("us")
-            ? support::cat(static_cast<double>(static_cast<int64_t>(candidate["us"].get<double>() * 10)) / 10, " us")
-            : "-";
+    std::string time = "-";
+    for (const char* kind : {"us", "estimate_us"}) {
+        if (candidate.contains(kind)) {
+            const double tenths = std::floor(candidate[kind].get<double>() * 10) / 10;
+            time = support::cat(kind[0] == 'e' ? "~" : "", tenths, " us");
+            break;
+        }
+    }
     std::string verdict;
     if (won) {
         verdict = candidate.contains("verified")     ? "CHOSEN, verified against the reference"
@@ -46,6 +51,11 @@ void printCandidate(const Json& candidate, const Json& chosen, double best) {
         verdict = text;
     } else {
         verdict = candidate.value("state", "");
+    }
+    if (candidate.value("disturbed", false)) {
+        verdict += " (timed under load)";
+    } else if (candidate.contains("estimate_us")) {
+        verdict += " (estimated)";
     }
     std::printf("    %10s  %-10s %-28s %s\n", time.c_str(), candidate.value("provider", "").c_str(),
                 candidate.value("name", "").c_str(), verdict.c_str());

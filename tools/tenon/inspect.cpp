@@ -1,4 +1,5 @@
 // tenon inspect: what is in a plan.
+#include "core/ir/printer.h"
 #include "core/support/text.h"
 #include "tools/common/plan_summary.h"
 #include "tools/tenon/verb.h"
@@ -9,19 +10,79 @@
 
 namespace tenon::tools {
 
-void addInspectVerb(CLI::App& tool, VerbAction& action) {
-    struct Options {
-        std::string plan;
-        bool graph = false;
-        CommonFlags common;
+namespace {
+
+struct InspectOptions {
+    std::string plan;
+    bool graph = false;
+    CommonFlags common;
+};
+
+std::string extentsText(const ir::Value& value, const ir::ExprPool& pool) {
+    std::vector<std::string> extents;
+    for (const ir::DimExpr dim : value.type().dims) {
+        extents.push_back(dim.valid() ? pool.toText(dim) : "?");
+    }
+    return support::cat("[", support::join(extents, ", "), "]");
+}
+
+// What somebody must know to build a model: its inputs, its outputs, and what it leaves open.
+ExitCode inspectModel(const std::string& path, const InspectOptions& options, ConsoleLogger& logger) {
+    const ImportedGraph imported = importGraph(path, logger);
+    const ir::Graph& graph = *imported.graph;
+    if (options.graph) {
+        std::printf("%s", ir::print(graph).c_str());
+        return ExitCode::kOk;
+    }
+    nlohmann::ordered_json document = {{"model", path}, {"name", graph.name()}, {"nodes", graph.nodes().size()}};
+    if (!options.common.json) {
+        std::printf("%s: ONNX model '%s', %zu nodes\n", path.c_str(), graph.name().c_str(), graph.nodes().size());
+    }
+    const auto list = [&](const char* kind, const std::vector<ir::Value*>& values) {
+        nlohmann::ordered_json& entries = document[support::cat(kind, "s")] = nlohmann::ordered_json::array();
+        for (const ir::Value* value : values) {
+            const std::string type(ir::nameOf(value->type().dtype));
+            const std::string extents = extentsText(*value, graph.pool());
+            entries.push_back({{"name", value->name()}, {"dtype", type}, {"shape", extents}});
+            if (!options.common.json) {
+                std::printf("  %-6s %-28s %-5s %s\n", kind, value->name().c_str(), type.c_str(), extents.c_str());
+            }
+        }
     };
-    auto options = std::make_shared<Options>();
-    CLI::App* verb = tool.add_subcommand("inspect", "Show a plan: bindings, steps, memory, what was chosen");
-    verb->add_option("plan", options->plan, "Plan file")->required();
-    verb->add_flag("--graph", options->graph, "Print the final graph as IR text instead");
+    list("input", graph.inputs());
+    list("output", graph.outputs());
+    std::string open;
+    for (const ir::Symbol& symbol : graph.pool().symbols()) {
+        if (symbol.source == ir::SymbolSource::kInputDim) {
+            open += support::cat(open.empty() ? "" : ", ", symbol.name);
+        }
+    }
+    if (!open.empty() && !options.common.json) {
+        std::printf("  open extents: %s; tenon build gives their ranges, --shapes NAME=1..8..32, by input or by name\n",
+                    open.c_str());
+    }
+    if (options.common.json) {
+        std::printf("%s\n", document.dump(1).c_str());
+    }
+    return ExitCode::kOk;
+}
+
+} // namespace
+
+void addInspectVerb(CLI::App& tool, VerbAction& action) {
+    auto options = std::make_shared<InspectOptions>();
+    CLI::App* verb = tool.add_subcommand(
+        "inspect", "Show a plan (bindings, steps, memory, what was chosen) or a model's inputs and outputs");
+    verb->add_option("plan", options->plan, "Plan or ONNX model")->required();
+    verb->add_flag("--graph", options->graph,
+                   "Print the final graph as IR text instead, of a model the one before passes");
     options->common.addTo(*verb);
     verb->callback([options, &action] {
         action = [options] {
+            if (!isPlanFile(options->plan)) {
+                ConsoleLogger logger(options->common.threshold());
+                return inspectModel(options->plan, *options, logger);
+            }
             plan::Plan plan = readPlan(options->plan);
             if (options->graph) {
                 std::printf("%s", plan.graphText.c_str());
@@ -36,6 +97,9 @@ void addInspectVerb(CLI::App& tool, VerbAction& action) {
             std::printf("%s: network '%s', made by Tenon %s at level %d for %s\n", options->plan.c_str(),
                         plan.networkName.c_str(), plan.tenonVersion.c_str(), plan.level,
                         plan.targetFingerprint.c_str());
+            for (const plan::PlanDevice& device : plan.devices) {
+                std::printf("  on %s\n", deviceText(device).c_str());
+            }
             for (const plan::PlanBinding& binding : plan.bindings) {
                 std::printf("  %-6s %-28s %s", binding.isInput ? "input" : "output", binding.name.c_str(),
                             std::string(ir::nameOf(binding.dtype)).c_str());
@@ -52,12 +116,16 @@ void addInspectVerb(CLI::App& tool, VerbAction& action) {
             PlanSummary summary = summarisePlan(plan);
             std::printf("  weights %s, %zu kernels", bytesText(weights).c_str(), plan.kernels.size());
             for (const plan::PlanProgram& program : plan.programs) {
-                std::printf(", %s: %zu steps, %s of activations", program.name.c_str(), program.steps.size(),
-                            bytesText(program.arenaBytes).c_str());
+                int64_t activations = program.arenaBytes;
+                for (const int64_t bytes : program.deviceArenaBytes) {
+                    activations += bytes;
+                }
+                std::printf(", %s: %zu %s, %s of activations", program.name.c_str(), program.steps.size(),
+                            program.steps.size() == 1 ? "step" : "steps", bytesText(activations).c_str());
             }
             std::printf("%s\n", summary.proven ? "" : " (selection not proven optimal)");
             for (const auto& [provider, count] : summary.stepsByProvider) {
-                std::printf("  %4d steps by %s\n", count, provider.c_str());
+                std::printf("  %4d %s by %s\n", count, count == 1 ? "step" : "steps", provider.c_str());
             }
             for (const plan::ModuleRequirement& need : plan.requirements) {
                 std::printf("  needs module %s (%s at build) for kernel runtime %s, blob version %u\n",
@@ -68,6 +136,9 @@ void addInspectVerb(CLI::App& tool, VerbAction& action) {
                 for (const std::string& line : shares) {
                     std::printf("  %s\n", line.c_str());
                 }
+            }
+            for (const std::string& note : planNotes(plan)) {
+                std::printf("note: %s\n", note.c_str());
             }
             std::printf("steps that take most time:\n");
             for (const std::string& line : decisionTable(plan, 10)) {

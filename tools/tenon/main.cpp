@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <numeric>
 #include <string_view>
 
@@ -28,8 +29,14 @@ nvinfer1::ILogger::Severity CommonFlags::threshold() const {
 
 void BuildFlags::addTo(CLI::App& app) {
     mVerb = &app;
-    app.add_option("--shapes", shapes,
-                   "Shapes of an input: NAME=1..8..32x3x224x224 (MIN..OPT..MAX or one number per extent)")
+    app.add_option(
+           "--shapes", shapes,
+           "Shapes of input NAME, an extent after the other, each a number or MIN..OPT..MAX: "
+           "x=1..8..32x3x224x224. Or the range of the extent that the model calls NAME, at every input that has "
+           "it: batch=1..8..32. Once for each name; a run takes numbers only")
+        ->type_name("NAME=SHAPE")
+        ->expected(1)
+        ->take_all()
         ->allow_extra_args(false);
     app.add_option("--level", level, "Optimization level: 0 no timing, 3 default, 5 everything")
         ->check(CLI::Range(0, 5));
@@ -37,15 +44,26 @@ void BuildFlags::addTo(CLI::App& app) {
     app.add_option("--tuning-db", tuning,
                    "Tuning database, read and extended: times of a device with its description; without the device "
                    "here the plan is for it");
-    app.add_option("--module", modules, "Load this module library or manifest as well")->allow_extra_args(false);
-    app.add_option("--plugins", plugins, "Load this plugin library")->allow_extra_args(false);
-    app.add_option("--backend", backends, "Use only these tactic providers: reference,cpu,onednn")
+    app.add_option("--module", modules, "Load this module library or manifest as well; repeat for more")
+        ->type_name("FILE")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false);
+    app.add_option("--plugins", plugins, "Load this plugin library; repeat for more")
+        ->type_name("FILE")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false);
+    app.add_option("--backend", backends, "Use only these tactic providers: a list with commas, reference,cpu,onednn")
+        ->type_name("NAME[,NAME]")
         ->delimiter(',')
         ->allow_extra_args(false);
     app.add_option("--threads", threads.count, "Threads; 0: all cores, or as many as a plan was built for")
         ->check(CLI::Range(0, 4096));
     app.add_option("--affinity", threads.processors,
-                   "Use these processors only, with each context's threads pinned to them in turn: 0,2,4")
+                   "Use these processors only, with each context's threads pinned to them in turn: a list with commas, "
+                   "0,2,4")
+        ->type_name("CPU[,CPU]")
         ->delimiter(',')
         ->allow_extra_args(false)
         ->check(CLI::Range(0, 1 << 20));
@@ -175,6 +193,7 @@ int main(int argc, char** argv) {
     addModulesVerb(tool, action);
     addOptVerb(tool, action);
     addOpsVerb(tool, action);
+    std::vector<char*> words(argv, argv + argc);
     if (!verb.empty() && verb.front() != '-') {
         bool known = false;
         std::string verbs;
@@ -182,12 +201,16 @@ int main(int argc, char** argv) {
             known = known || each->get_name() == verb;
             verbs += (verbs.empty() ? "" : ", ") + each->get_name();
         }
-        if (!known) {
+        std::error_code unreadable;
+        static char inspect[] = "inspect";
+        if (!known && std::filesystem::is_regular_file(verb, unreadable)) {
+            words.insert(words.begin() + 1, inspect); // a file alone: what is in it
+        } else if (!known) {
             return fail(ExitCode::kUsage, "there is no verb '" + verb + "'; the verbs are: " + verbs);
         }
     }
     try {
-        tool.parse(argc, argv);
+        tool.parse(static_cast<int>(words.size()), words.data());
     } catch (const CLI::ExtrasError& error) {
         return fail(ExitCode::kUsage, error.what() + suggestionFor(tool, argc, argv));
     } catch (const CLI::ParseError& error) {

@@ -1,6 +1,7 @@
 // tenon run: one inference, with outputs printed, written or checked.
 #include "core/support/text.h"
 #include "tools/common/compare.h"
+#include "tools/common/output_file.h"
 #include "tools/common/plan_summary.h"
 #include "tools/tenon/verb.h"
 
@@ -65,10 +66,13 @@ ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
         bool setPassed = outputs.size() >= set.outputs.size();
         for (size_t i = 0; i < set.outputs.size(); ++i) {
             Comparison result;
+            std::string tolerance;
             if (i < outputs.size()) {
-                Tolerances tolerances = defaultTolerances(outputs[i].dtype);
+                const bool own = options.rtol || options.atol;
+                Tolerances tolerances = defaultTolerances(outputs[i].dtype, !own && session->isQuantized());
                 tolerances.rtol = options.rtol.value_or(tolerances.rtol);
                 tolerances.atol = options.atol.value_or(tolerances.atol);
+                tolerance = tolerances.text(outputs[i].dtype);
                 result = compareOutput(outputs[i], set.outputs[i], tolerances);
                 compared += result.skipped ? 0 : 1;
             } else {
@@ -80,16 +84,18 @@ ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
                                    {"max_abs", numberJson(result.maxAbs)},
                                    {"max_rel", numberJson(result.maxRel)},
                                    {"cosine", numberJson(result.cosine)},
+                                   {"distance", numberJson(result.distance)},
+                                   {"tolerance", tolerance},
                                    {"ok", result.ok}});
             if (!result.reason.empty()) {
                 outputsJson.back()["reason"] = result.reason;
             }
             if (!options.common.json) {
-                std::printf("%s %-8s %s: max abs %.3g, max rel %.3g, cosine %.6f%s%s\n", set.name.c_str(),
+                std::printf("%s %-8s %s: max abs %.3g, max rel %.3g, cosine %.6f (%s)%s%s\n", set.name.c_str(),
                             result.skipped ? "skipped"
                             : result.ok    ? "ok"
                                            : "WRONG",
-                            result.name.c_str(), result.maxAbs, result.maxRel, result.cosine,
+                            result.name.c_str(), result.maxAbs, result.maxRel, result.cosine, tolerance.c_str(),
                             result.reason.empty() ? "" : "\n    ", result.reason.c_str());
             }
         }
@@ -148,6 +154,9 @@ ExitCode infer(const RunOptions& options, ConsoleLogger& logger) {
         given.inputs.push_back(readTensorFile(input.substr(equals + 1)));
         given.inputs.back().name = name;
     }
+    if (!options.outputDir.empty()) {
+        checkOutputFolder(options.outputDir);
+    }
     double buildSeconds = 0;
     std::vector<DataSet> sets;
     if (!given.inputs.empty()) {
@@ -175,8 +184,6 @@ ExitCode infer(const RunOptions& options, ConsoleLogger& logger) {
     for (const HostTensor& output : session->outputs()) {
         outputsJson.push_back({{"name", output.name}, {"shape", output.dims}, {"dtype", ir::nameOf(output.dtype)}});
         if (!options.outputDir.empty()) {
-            std::error_code error;
-            std::filesystem::create_directories(options.outputDir, error);
             std::string path = (std::filesystem::path(options.outputDir) / fileNameOf(output.name)).string();
             writeNpy(path, output);
             outputsJson.back()["file"] = path;
@@ -200,12 +207,22 @@ void addRunVerb(CLI::App& tool, VerbAction& action) {
     CLI::App* verb =
         tool.add_subcommand("run", "Run a plan or model on given inputs, or check it against reference data");
     verb->add_option("model", options->model, "ONNX model or plan")->required();
-    verb->add_option("--input", options->inputs, "Input tensor: NAME=FILE (.npy or .pb); default: random values")
+    verb->add_option("--input", options->inputs,
+                     "Input tensor, from a .npy or .pb file; once for each input; default: random values")
+        ->type_name("NAME=FILE")
+        ->expected(1)
+        ->take_all()
         ->allow_extra_args(false);
     verb->add_option("--output-dir", options->outputDir, "Write every output there as .npy");
     verb->add_option("--check", options->check, "Model folder with test_data_set_*, or one data set, to compare with");
-    verb->add_option("--rtol", options->rtol, "Relative tolerance of --check");
-    verb->add_option("--atol", options->atol, "Absolute tolerance of --check");
+    verb->add_option("--rtol", options->rtol,
+                     "Relative tolerance of --check, of every element: |a - e| <= atol + rtol |e|; default: 0.001 "
+                     "(f16 and bf16 0.01)");
+    verb->add_option(
+        "--atol", options->atol,
+        "Absolute tolerance of --check; default: 0.00001 (f16 and bf16 0.01). Without either, outputs of "
+        "networks that quantize activations are compared as a whole: ||a - e|| <= 0.1 ||e||, bytes within 4 "
+        "steps and 1 in the root mean square. Each line says what was asked of it");
     options->build.addTo(*verb);
     options->common.addTo(*verb);
     verb->callback([options, &action] {

@@ -101,9 +101,10 @@ TEST_F(ModuleFinder, FilterThatIsNone) {
         const auto filter = ModuleFilter::parse(text);
         ASSERT_FALSE(filter.ok()) << text;
         EXPECT_EQ(filter.code(), support::Code::kInvalidArgument);
-        EXPECT_EQ(filter.status().message(),
-                  cat("TENON_MODULES: ", support::quote(text),
-                      " is no module name with + or - before it; example: TENON_MODULES=-onednn,+mine"));
+        EXPECT_EQ(
+            filter.status().message(),
+            cat("TENON_MODULES: ", support::quote(text),
+                " is no module name with + or - before it; commas stand between them: TENON_MODULES=-onednn,+mine"));
     }
 }
 

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""What plans and models say of themselves: steps that add up, times that are measured, estimated or taken under load, devices, open extents."""
+import json
+import pathlib
+import re
+import shutil
+
+from harness import BAD_INPUT, USAGE, main, small_network, quantized_network
+
+GPU = pathlib.Path(__file__).resolve().parent.parent / "gpu"
+
+
+def steps_of(text):
+    """In the head, by provider, and in the table of times."""
+    head = int(re.search(r"profile 0: (\d+) steps?", text).group(1))
+    by_provider = sum(int(n) for n in re.findall(r"^ +(\d+) steps? by ", text, re.MULTILINE))
+    rows = re.findall(r"^ +[\d.]+ us +\d+ %  (.*?) \((\d+) steps?", text, re.MULTILINE)
+    table = sum(int(n) for name, n in rows if not name.startswith("sum"))
+    total = sum(int(n) for name, n in rows if name.startswith("sum"))
+    return head, by_provider, table, total
+
+
+def test(t):
+    # Plans
+    for name, made in (("small", small_network()), ("quantized", quantized_network())):
+        plan = t.work / f"{name}.plan"
+        shapes = ("--shapes", "batch=1..2..4") if name == "small" else ()
+        t.run(t.tenon, "build", t.save(f"{name}.onnx", made), "-o", plan, *shapes)
+        text = t.run(t.tenon, "inspect", plan).stdout
+        t.check(f"steps of {name} add up", len(set(steps_of(text))) == 1, text)
+    small, plan = t.work / "small.onnx", t.work / "small.plan"
+    untimed = t.work / "untimed.plan"
+    t.run(t.tenon, "build", small, "-o", untimed, "--shapes", "batch=1..2..4", "--level", 0)
+    text = t.run(t.tenon, "inspect", untimed).stdout
+    t.check("what was not timed has no time", " 0.0 us" not in text and ("not timed" in text or "estimated" in text), text)
+
+    # Replay
+    replayed = t.work / "replayed.plan"
+    done = t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", untimed)
+    t.says("the replay of a plan without times", done, "was built at level 0")
+    t.check("the replay of a plan without times is the plan", replayed.read_bytes() == untimed.read_bytes())
+    one = t.work / "one.plan"
+    t.run(t.tenon, "build", small, "-o", one, "--shapes", "batch=1..2..4", "--threads", 1)
+    t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", one)
+    t.check("a replay has the threads of its plan", replayed.read_bytes() == one.read_bytes())
+    t.says("a replay with other threads", t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", one, "--threads", 2, code=USAGE), "1 thread", "--threads says 2")
+    t.says("a replay of other shapes", t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..3..4", "--replay", one, code=1), "no recorded time", "same model, shapes")
+
+    # Times under load are marked where they stand.
+    cache = t.work / "times.json"
+    t.run(t.tenon, "build", small, "-o", plan, "--shapes", "batch=1..2..4", "--timing-cache", cache)
+    document = json.loads(cache.read_text())
+    for tasks in document["targets"].values():
+        for providers in tasks.values():
+            for times in providers.values():
+                for record in times["tactics"].values():
+                    record["disturbed"] = True
+    cache.write_text(json.dumps(document))
+    t.run(t.tenon, "build", small, "-o", plan, "--shapes", "batch=1..2..4", "--timing-cache", cache)
+    t.says("times under load", t.run(t.tenon, "inspect", plan), "timed under load", "under load")
+    t.says("a tactic's time under load", t.run(t.tenon, "explain", plan, "conv1"), "under load")
+
+    # Models
+    for words in (("inspect", small), (small,)):
+        said = t.run(t.tenon, *words)
+        t.says(f"a model by {words[0]}", said, "input  x", "f32   [batch, 3, 16, 16]", "output y", "[batch, 8]", "open extents: batch")
+        t.check("a model's extents are no guesses", "takes 1 for them" not in said.stderr, said.stderr)
+    listed = json.loads(t.run(t.tenon, "inspect", small, "--json").stdout)
+    t.check("a model's document", listed["inputs"] == [{"name": "x", "dtype": "f32", "shape": "[batch, 3, 16, 16]"}], listed)
+
+    # Databases
+    packed = t.work / "h200.tuning.gz"
+    shutil.copy(GPU / "h200.tuning.gz", packed)
+    before = packed.read_bytes()
+    for option in ("--tuning-db", "--timing-cache"):
+        t.says(f"a compressed file by {option}", t.run(t.tenon, "build", small, "-o", plan, option, packed, code=BAD_INPUT), "h200.tuning.gz", "gunzip")
+    t.check("a compressed file stays as it is", packed.read_bytes() == before)
+
+    # Modules
+    listed = json.loads(t.run(t.tenon, "modules", "--json", environment={"CUDA_VISIBLE_DEVICES": "-1"}).stdout)["modules"]
+    loaded = {each["name"]: each for each in listed if each["state"] == "loaded"}
+    for name in ("cuda", "cublaslt", "cudnn"):
+        if name in loaded:
+            t.check(f"{name} says that there is no device", loaded[name].get("no_device"), loaded[name])
+    t.check("modules of the host need no device", "no_device" not in loaded["reference"] and "no_device" not in loaded["cpu"], loaded)
+    t.says("names without commas between them", t.run(t.tenon, "modules", environment={"TENON_MODULES": "-cpu -onednn"}), "commas stand between them")
+
+
+main(test)

@@ -1,0 +1,231 @@
+#include "tools/common/model_profile.h"
+
+#include "core/api/type_convert.h"
+#include "core/support/text.h"
+#include "tools/common/exit_code.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace tenon::tools {
+
+namespace {
+
+using support::cat;
+
+std::string dimensionName(const nvinfer1::ITensor& input, int32_t dimension) {
+    const char* name = input.getDimensionName(dimension);
+    return name != nullptr ? name : "";
+}
+
+// The range of an extent that has a name, and who said so.
+struct NamedRange {
+    int64_t min = 1;
+    int64_t opt = 1;
+    int64_t max = 1;
+    std::string from;
+    std::string text() const { return min == max ? cat(min) : cat(min, "..", opt, "..", max); }
+};
+using NamedRanges = std::map<std::string, NamedRange>;
+
+void agree(NamedRanges& ranges, const std::string& name, const NamedRange& range) {
+    const auto [known, added] = ranges.emplace(name, range);
+    if (!added && known->second.text() != range.text()) {
+        throw ToolError(ExitCode::kUsage,
+                        cat("extent '", name, "' is ", known->second.text(), " by ", known->second.from, " and ",
+                            range.text(), " by ", range.from, ": a name has one range, wherever it stands. Give ", name,
+                            " once, by itself, and it holds for all inputs"));
+    }
+}
+
+struct Names {
+    std::vector<std::string> inputs;
+    std::vector<std::string> extents;
+};
+
+Names namesOf(const nvinfer1::INetworkDefinition& network) {
+    Names names;
+    for (int32_t i = 0; i < network.getNbInputs(); ++i) {
+        const nvinfer1::ITensor& input = *network.getInput(i);
+        names.inputs.emplace_back(input.getName());
+        for (int32_t d = 0; d < input.getDimensions().nbDims; ++d) {
+            const std::string name = dimensionName(input, d);
+            if (!name.empty() && std::find(names.extents.begin(), names.extents.end(), name) == names.extents.end()) {
+                names.extents.push_back(name);
+            }
+        }
+    }
+    return names;
+}
+
+const ShapeRange* askedFor(const nvinfer1::ITensor& input, const BuildSettings& settings) {
+    const auto asked = settings.shapes.find(input.getName());
+    if (asked == settings.shapes.end()) {
+        return nullptr;
+    }
+    if (static_cast<int32_t>(asked->second.min.size()) != input.getDimensions().nbDims) {
+        throw ToolError(ExitCode::kUsage, cat("shapes of '", input.getName(), "': ", asked->second.min.size(),
+                                              " extents given, the input has ", input.getDimensions().nbDims));
+    }
+    return &asked->second;
+}
+
+// What the options say of extents that have a name: by the name itself, or by an input that has it.
+NamedRanges namedRanges(const nvinfer1::INetworkDefinition& network, const BuildSettings& settings) {
+    const Names names = namesOf(network);
+    NamedRanges ranges;
+    for (const auto& [name, range] : settings.shapes) {
+        if (std::find(names.inputs.begin(), names.inputs.end(), name) != names.inputs.end()) {
+            continue;
+        }
+        if (std::find(names.extents.begin(), names.extents.end(), name) == names.extents.end()) {
+            throw ToolError(
+                ExitCode::kUsage,
+                cat("the shapes name '", name,
+                    "', which is no input of the model; its inputs are: ", support::join(names.inputs, ", "),
+                    names.extents.empty() ? ""
+                                          : cat("; its extents with names: ", support::join(names.extents, ", "))));
+        }
+        if (range.min.size() != 1) {
+            throw ToolError(ExitCode::kUsage,
+                            cat("'", name, "' is an extent, and has one number or range, not ", range.min.size()));
+        }
+        agree(ranges, name, {range.min[0], range.opt[0], range.max[0], cat("'", name, "' itself")});
+    }
+    for (int32_t i = 0; i < network.getNbInputs(); ++i) {
+        const nvinfer1::ITensor& input = *network.getInput(i);
+        const ShapeRange* range = askedFor(input, settings);
+        for (int32_t d = 0; range != nullptr && d < input.getDimensions().nbDims; ++d) {
+            if (const std::string name = dimensionName(input, d); !name.empty()) {
+                const auto at = static_cast<size_t>(d);
+                agree(ranges, name,
+                      {range->min[at], range->opt[at], range->max[at],
+                       cat("input '", input.getName(), "' (dimension ", d, ")")});
+            }
+        }
+    }
+    return ranges;
+}
+
+// Smallest, first and largest of each extent in the data sets; nothing where no data set has the input.
+std::optional<ShapeRange> rangeOfData(const nvinfer1::ITensor& input, size_t position, const BuildSettings& settings) {
+    std::optional<ShapeRange> range;
+    for (const DataSet& set : settings.shapesFrom) {
+        if (position >= set.inputs.size() ||
+            static_cast<int32_t>(set.inputs[position].dims.size()) != input.getDimensions().nbDims) {
+            continue;
+        }
+        const std::vector<int64_t>& extents = set.inputs[position].dims;
+        if (!range) {
+            range = ShapeRange{extents, extents, extents};
+            continue;
+        }
+        for (size_t i = 0; i < extents.size(); ++i) {
+            range->min[i] = std::min(range->min[i], extents[i]);
+            range->max[i] = std::max(range->max[i], extents[i]);
+        }
+    }
+    return range;
+}
+
+// Range of one input: what was asked for it, else what was asked for extents by their names, else what the data sets have, else 1.
+ShapeRange rangeOf(const nvinfer1::ITensor& input, size_t position, const BuildSettings& settings,
+                   const NamedRanges& named) {
+    if (const ShapeRange* asked = askedFor(input, settings)) {
+        return *asked;
+    }
+    const nvinfer1::Dims dims = input.getDimensions();
+    const std::optional<ShapeRange> data = rangeOfData(input, position, settings);
+    ShapeRange range;
+    bool guessed = false;
+    for (int32_t d = 0; d < dims.nbDims; ++d) {
+        const auto at = static_cast<size_t>(d);
+        const auto known = named.find(dimensionName(input, d));
+        if (dims.d[d] < 0 && known != named.end()) {
+            range.min.push_back(known->second.min);
+            range.opt.push_back(known->second.opt);
+            range.max.push_back(known->second.max);
+            continue;
+        }
+        guessed = guessed || (dims.d[d] < 0 && !data);
+        const int64_t alone = std::max<int64_t>(dims.d[d], 1);
+        range.min.push_back(data ? data->min[at] : alone);
+        range.opt.push_back(data ? data->opt[at] : alone);
+        range.max.push_back(data ? data->max[at] : alone);
+    }
+    if (guessed && settings.warnOfGuesses) {
+        std::fprintf(stderr,
+                     "warning: input '%s' has extents that the model leaves open and no --shapes gives: the plan "
+                     "takes 1 for them, %s\n",
+                     input.getName(), shapeText(range.opt).c_str());
+    }
+    return range;
+}
+
+// The elements of an input that shapes depend on, as the data sets have them: smallest, first, largest.
+std::optional<ShapeRange> valuesOf(size_t position, const BuildSettings& settings) {
+    std::optional<ShapeRange> found;
+    for (const DataSet& set : settings.shapesFrom) {
+        if (position >= set.inputs.size()) {
+            continue;
+        }
+        const HostTensor& tensor = set.inputs[position];
+        std::vector<int64_t> elements;
+        for (int64_t i = 0; i < tensor.elements(); ++i) {
+            elements.push_back(static_cast<int64_t>(tensor.numberAt(i)));
+        }
+        if (!found) {
+            found = ShapeRange{elements, elements, elements};
+            continue;
+        }
+        for (size_t i = 0; i < elements.size() && i < found->min.size(); ++i) {
+            found->min[i] = std::min(found->min[i], elements[i]);
+            found->max[i] = std::max(found->max[i], elements[i]);
+        }
+    }
+    return found;
+}
+
+} // namespace
+
+void addProfile(nvinfer1::IBuilder& builder, const nvinfer1::INetworkDefinition& network,
+                nvinfer1::IBuilderConfig& config, const BuildSettings& settings, ConsoleLogger& logger) {
+    using Selector = nvinfer1::OptProfileSelector;
+    const NamedRanges named = namedRanges(network, settings);
+    nvinfer1::IOptimizationProfile* profile = nullptr;
+    for (int32_t i = 0; i < network.getNbInputs(); ++i) {
+        const nvinfer1::ITensor& input = *network.getInput(i);
+        const nvinfer1::Dims dims = input.getDimensions();
+        const bool dynamic = std::any_of(dims.d, dims.d + std::max(dims.nbDims, 0), [](int64_t d) { return d < 0; });
+        const std::optional<ShapeRange> values =
+            input.isShapeTensor() ? valuesOf(static_cast<size_t>(i), settings) : std::nullopt;
+        if (!dynamic && settings.shapes.count(input.getName()) == 0 && !values) {
+            continue;
+        }
+        if (profile == nullptr) {
+            profile = builder.createOptimizationProfile();
+        }
+        if (values) {
+            const auto count = static_cast<int32_t>(values->opt.size());
+            profile->setShapeValuesV2(input.getName(), Selector::kMIN, values->min.data(), count);
+            profile->setShapeValuesV2(input.getName(), Selector::kOPT, values->opt.data(), count);
+            profile->setShapeValuesV2(input.getName(), Selector::kMAX, values->max.data(), count);
+            if (!dynamic) {
+                continue;
+            }
+        }
+        const ShapeRange range = rangeOf(input, static_cast<size_t>(i), settings, named);
+        const bool set = profile->setDimensions(input.getName(), Selector::kMIN, api::toDims(range.min)) &&
+                         profile->setDimensions(input.getName(), Selector::kOPT, api::toDims(range.opt)) &&
+                         profile->setDimensions(input.getName(), Selector::kMAX, api::toDims(range.max));
+        if (!set) {
+            throw ToolError(ExitCode::kUsage, cat("shapes of input '", input.getName(),
+                                                  "': ", logger.takeError("they contradict each other")));
+        }
+    }
+    if (profile != nullptr && config.addOptimizationProfile(profile) < 0) {
+        throw ToolError(ExitCode::kUsage, logger.takeError("the shapes do not fit the model"));
+    }
+}
+
+} // namespace tenon::tools

@@ -1,0 +1,14 @@
+// The optimization profile of a model: ranges of what it leaves open, from options, data sets, or 1.
+// Used by plan_builder. Knows the public API only.
+#pragma once
+
+#include "tools/common/plan_builder.h"
+
+namespace tenon::tools {
+
+// One profile of all inputs whose shapes, or values that shapes depend on, the model leaves open. An extent with a name has one range, at every
+// input that has it; two that differ are refused, naming both. Throws ToolError(kUsage).
+void addProfile(nvinfer1::IBuilder& builder, const nvinfer1::INetworkDefinition& network,
+                nvinfer1::IBuilderConfig& config, const BuildSettings& settings, ConsoleLogger& logger);
+
+} // namespace tenon::tools
