@@ -267,7 +267,7 @@ constexpr Method kMethods[] = {
     {kByteLookup, Method::Ports::kBody, isByteLookup,
      [](const module::TaskView& task) { return offerBytes(task, kByteLookup, "bytes looked up"); }, checkByteLookup,
      planByteLookup},
-    {kByteNorm, Method::Ports::kBody, isByteNorm,
+    {kByteNorm, Method::Ports::kLinear, isByteNorm,
      [](const module::TaskView& task) { return Tactics{linear(task, kByteNorm, "norm of bytes")}; }, checkByteNorm,
      planByteNorm},
     {kSumAndNorm, Method::Ports::kLinear, isSumAndNorm,
