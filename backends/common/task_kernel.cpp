@@ -130,7 +130,7 @@ private:
 
 } // namespace
 
-void checkNodeTask(const KernelTable& table, const Task& task) {
+void checkNodeTask(const KernelTable& table, const Task& task, bool mayBeBrain) {
     const module::GraphView& body = task.body;
     if (body.nodeCount() != 1) {
         refuse("a region of ", body.nodeCount(), " nodes; single ops only");
@@ -162,7 +162,9 @@ void checkNodeTask(const KernelTable& table, const Task& task) {
         if (port.format.rank != value.rank()) {
             invalid(node.op(), ": a port of rank ", port.format.rank, " for a tensor of rank ", value.rank());
         }
-        if (!isConvert && (!module::isLinear(port.format) || port.dtype != value.dtype())) {
+        const bool isType =
+            port.dtype == value.dtype() || (mayBeBrain && port.dtype == TN_BF16 && value.dtype() == TN_F32);
+        if (!isConvert && (!module::isLinear(port.format) || !isType)) {
             refuse(node.op(), " in the layout ", module::describe(port.format), " of ", nameOf(port.dtype),
                    "; only linear layouts in the tensors' own types are supported");
         }

@@ -48,7 +48,7 @@ public:
 };
 
 // A task of one node, by its row in a table. Checks that ports are linear and of the body's element types, except for "convert".
-void checkNodeTask(const KernelTable& table, const Task& task);
+void checkNodeTask(const KernelTable& table, const Task& task, bool mayBeBrain = false);
 TaskPlan planNode(const KernelTable& table, const Task& task, const PortShapes& shapes);
 
 inline constexpr uint32_t kTaskBlobVersion = 1;

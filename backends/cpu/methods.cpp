@@ -125,7 +125,7 @@ bool isView(std::string_view op) { return op == "reshape" || op == "flatten" || 
 bool takesNode(const module::GraphView& body) { return body.nodeCount() == 1 && !isProgram(body); }
 
 void checkNode(const Task& task) {
-    checkNodeTask(table(), task);
+    checkNodeTask(table(), task, true);
     if (task.body.node(0).op() == "convert") {
         checkConvertPorts(task.inputs[0], task.outputs[0]);
     }
@@ -260,7 +260,7 @@ Tactics offerSpread(const module::TaskView& task) {
 }
 
 constexpr Method kMethods[] = {
-    {kProgram, Method::Ports::kBody, isProgram, offerProgram, checkProgramTask, planProgram},
+    {kProgram, Method::Ports::kBody, isProgram, offerProgram, checkProgramTask, planProgram, Method::Brain::kAlways},
     {kByteSum, Method::Ports::kBody, isByteSum,
      [](const module::TaskView& task) { return offerBytes(task, kByteSum, "sum of bytes"); }, checkByteSum,
      planByteSum},
@@ -272,7 +272,7 @@ constexpr Method kMethods[] = {
      planByteNorm},
     {kSumAndNorm, Method::Ports::kLinear, isSumAndNorm,
      [](const module::TaskView& task) { return Tactics{linear(task, kSumAndNorm, "sum and norm")}; }, checkSumAndNorm,
-     planSumAndNorm},
+     planSumAndNorm, Method::Brain::kAlways},
     {kEmbedding, Method::Ports::kLinear, isEmbedding,
      [](const module::TaskView& task) { return Tactics{linear(task, kEmbedding, "embedding")}; }, checkEmbedding,
      planEmbedding},
@@ -300,17 +300,19 @@ constexpr Method kMethods[] = {
     {kConcat, Method::Ports::kBody, [](const module::GraphView& body) { return isOne(body, "concat"); }, offerConcat,
      checkConcat, planConcat},
     {kSpatialMean, Method::Ports::kBody, isSpatialMean, offerSpatialMean, checkSpatialMean, planSpatialMean},
-    {kNode, Method::Ports::kChecked, takesNode, offerNode, checkNode, planTableNode},
+    {kNode, Method::Ports::kChecked, takesNode, offerNode, checkNode, planTableNode, Method::Brain::kByOp},
 };
 
 // Of a region: the body's own element types, in host memory, of the right rank.
-void checkPorts(const Task& task, bool linear) {
+void checkPorts(const Task& task, bool linear, bool mayBeBrain) {
     if (task.inputs.size() != task.body.inputs().size() || task.outputs.size() != task.body.outputs().size() ||
         task.outputs.empty()) {
         invalid("the tactic has another number of ports than the region");
     }
     const auto check = [&](const TnPortFormat& port, const module::ValueView& value) {
-        if (port.placement != TN_PLACEMENT_HOST || port.dtype != value.dtype() || port.format.rank != value.rank()) {
+        const bool isType =
+            port.dtype == value.dtype() || (mayBeBrain && port.dtype == TN_BF16 && value.dtype() == TN_F32);
+        if (port.placement != TN_PLACEMENT_HOST || !isType || port.format.rank != value.rank()) {
             refuse("a region on a port of another type, rank or memory");
         }
         if (linear && !module::isLinear(port.format)) {
@@ -343,7 +345,7 @@ void checkTask(const Method& method, const Task& task) {
         invalid("tactic ", method.id, " computes regions of another kind");
     }
     if (method.ports != Method::Ports::kChecked) {
-        checkPorts(task, method.ports == Method::Ports::kLinear);
+        checkPorts(task, method.ports == Method::Ports::kLinear, method.brain == Method::Brain::kAlways);
     }
     method.check(task);
 }

@@ -20,6 +20,13 @@ struct Method {
         kChecked // as `check` says
     };
 
+    // Whether tensors of f32 may lie in memory as bf16 (brain_tactics.h).
+    enum class Brain {
+        kNever,
+        kByOp, // where the op's kernel reads and writes each tensor in its own type
+        kAlways
+    };
+
     uint64_t id; // of its tactics, in plans and timing caches too: never given to another method
     Ports ports;
     // Whether bodies of this kind are for it; what else it demands is said by `check`.
@@ -29,6 +36,7 @@ struct Method {
     // Everything that does not depend on extents. Throws Failure.
     void (*check)(const Task& task);
     TaskPlan (*plan)(const Task& task, const PortShapes& shapes);
+    Brain brain = Brain::kNever;
 };
 
 std::span<const Method> methods();

@@ -1,6 +1,7 @@
 // The cpu backend: host kernels with threads and vectors. What it computes, and how, is said by the table of methods.
 #include "tenon/module/module.hpp"
 #include "backends/common/task_kernel.h"
+#include "backends/cpu/brain_tactics.h"
 #include "backends/cpu/methods.h"
 #include "backends/cpu/packed_product.h"
 #include "backends/cpu/program.h"
@@ -33,7 +34,7 @@ public:
         Code code = Code::kUnsupported;
         std::string why = unknown(task.body());
         forEachTactic(
-            task, [&](const module::Tactic&) { code = Code::kOk; },
+            target, task, [&](const module::Tactic&) { code = Code::kOk; },
             [&](const Failure& failure, std::string_view) {
                 code = code == Code::kOk ? code : failure.code();
                 why = failure.what();
@@ -41,10 +42,10 @@ public:
         return code == Code::kOk ? code : reason.fail(code, why);
     }
 
-    Code enumerate(const module::TargetView&, const module::TaskView& task, module::TacticList& tactics,
+    Code enumerate(const module::TargetView& target, const module::TaskView& task, module::TacticList& tactics,
                    module::Reason& reason) const override {
         forEachTactic(
-            task, [&](const module::Tactic& tactic) { tactics.add(tactic); },
+            target, task, [&](const module::Tactic& tactic) { tactics.add(tactic); },
             [&](const Failure& failure, std::string_view name) { reason.note(name, ": ", failure.what()); });
         return Code::kOk;
     }
@@ -75,7 +76,8 @@ public:
 private:
     // Calls `found` with each tactic that passes its method's check, `dropped` with the reason and name of each other.
     template <class Found, class Dropped>
-    static void forEachTactic(const module::TaskView& task, Found&& found, Dropped&& dropped) {
+    static void forEachTactic(const module::TargetView& target, const module::TaskView& task, Found&& found,
+                              Dropped&& dropped) {
         for (const Method& method : methods()) {
             if (!method.takes(task.body())) {
                 continue;
@@ -85,6 +87,11 @@ private:
                 offered = method.offer(task);
             } catch (const Failure& failure) {
                 dropped(failure, module::text("tactic ", method.id));
+            }
+            for (size_t i = 0, own = offered.size(); i < own; ++i) {
+                if (auto narrow = brainTactic(method, target, task, offered[i])) {
+                    offered.push_back(std::move(*narrow));
+                }
             }
             for (const module::Tactic& tactic : offered) {
                 try {

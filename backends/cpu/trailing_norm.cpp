@@ -235,6 +235,12 @@ void checkSumAndNorm(const Task& task) {
     }
     requireType(region.sum, 0, kVectorFloats);
     requireSameTypes(region.sum);
+    const TnDataType type = task.inputs[static_cast<size_t>(region.x)].dtype;
+    if (task.inputs[static_cast<size_t>(region.y)].dtype != type ||
+        std::any_of(task.outputs.begin(), task.outputs.end(),
+                    [&](const TnPortFormat& port) { return port.dtype != type; })) {
+        refuse("a sum and its norm in several types");
+    }
     for (const int32_t i : {0, 1}) {
         const module::ValueView value = region.sum.input(i);
         for (int32_t d = 0; d < sum.rank(); ++d) {

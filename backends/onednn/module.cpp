@@ -90,7 +90,7 @@ public:
             const TnDataType own = task.output(0).dtype();
             for (TnDataType type : {own, TnDataType{TN_BF16}}) {
                 if ((type == TN_BF16 && own != TN_F32) || !task.mayComputeIn(type == own ? TN_F32 : type) ||
-                    (type == TN_BF16 && (!target.hasIsa("avx512_bf16") || chain.isPool()))) {
+                    (type == TN_BF16 && !target.hasIsa("avx512_bf16"))) {
                     continue;
                 }
                 for (Variant& variant : variantsOf(task, chain, type, target.threads(), dropped)) {

@@ -341,11 +341,45 @@ HWY_INLINE uint16_t Bf16Bits(float x) {
 }
 HWY_INLINE float FloatOfBf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 
+using WordTag = hn::Rebind<uint32_t, FloatTag>;
+using HalfTag = hn::Rebind<uint16_t, FloatTag>;
+
 void LoadBf16(const StepArgs& s) {
-    MapPlain<uint16_t, float>(s, [](uint16_t x) HWY_ATTR -> float { return FloatOfBf16(x); });
+    const WordTag words;
+    const HalfTag halves;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(words));
+    const auto* from = static_cast<const uint16_t*>(s.a);
+    auto* to = static_cast<float*>(s.to);
+    int64_t i = 0;
+    for (; i + lanes <= s.count; i += lanes) {
+        const auto bits = hn::ShiftLeft<16>(hn::PromoteTo(words, hn::LoadU(halves, from + i)));
+        hn::StoreU(hn::BitCast(FloatTag(), bits), FloatTag(), to + i);
+    }
+    for (; i < s.count; ++i) {
+        to[i] = FloatOfBf16(from[i]);
+    }
 }
 void StoreBf16(const StepArgs& s) {
-    MapPlain<float, uint16_t>(s, [](float x) HWY_ATTR -> uint16_t { return Bf16Bits(x); });
+    const WordTag words;
+    const HalfTag halves;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(words));
+    const auto half = hn::Set(words, 0x7FFFU);
+    const auto one = hn::Set(words, 1U);
+    const auto quiet = hn::Set(words, 0x40U);
+    const auto* from = static_cast<const float*>(s.a);
+    auto* to = static_cast<uint16_t*>(s.to);
+    int64_t i = 0;
+    for (; i + lanes <= s.count; i += lanes) {
+        const auto x = hn::LoadU(FloatTag(), from + i);
+        const auto bits = hn::BitCast(words, x);
+        const auto high = hn::ShiftRight<16>(bits);
+        const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(half, hn::And(high, one))));
+        const auto isNan = hn::RebindMask(words, hn::IsNaN(x));
+        hn::StoreU(hn::TruncateTo(halves, hn::IfThenElse(isNan, hn::Or(high, quiet), rounded)), halves, to + i);
+    }
+    for (; i < s.count; ++i) {
+        to[i] = Bf16Bits(from[i]);
+    }
 }
 void RoundToBf16(const StepArgs& s) {
     MapPlain<float, float>(s, [](float x) HWY_ATTR -> float { return FloatOfBf16(Bf16Bits(x)); });
