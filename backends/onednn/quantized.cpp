@@ -40,7 +40,7 @@ struct QuantizedBuilt {
     memory::desc weights;
     memory::desc linearWeights; // as a tensor of the graph has them, in oneDNN's count of dimensions
     memory::desc bias;
-    memory::desc scales; // of matmul_integer: one per column
+    memory::desc scales; // of products of integers: one per column
     memory::desc result;
     std::vector<PostChain::Addend> addends;
     std::vector<float> biasFactors; // what a real bias is multiplied with: one, or one per output channel
@@ -59,7 +59,7 @@ dnnl::primitive_attr attributesOf(const QuantizedRequest& request, int channelDi
     dnnl::post_ops before;
     if (!chain.scalePorts.empty()) {
         Dims dims(built.result.dims().size(), 1);
-        dims.back() = built.channels;
+        dims[static_cast<size_t>(channelDim)] = built.channels;
         built.scales = plainDesc(TN_F32, dims);
         before.append_binary(dnnl::algorithm::binary_mul, built.scales);
     }

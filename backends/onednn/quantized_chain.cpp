@@ -215,7 +215,11 @@ private:
     int32_t mValue = -1; // the end of the chain so far
 };
 
-// [scale = mul(a, b)], matmul_integer, cast, mul by the scale, [add], [activation]
+bool isIntegerProduct(const module::NodeView& node) {
+    return node.op() == "matmul_integer" || node.op() == "conv_integer";
+}
+
+// [scale = mul(a, b)], matmul_integer or conv_integer, cast, mul by the scale, [add], [activation]
 class IntegerReader {
 public:
     explicit IntegerReader(const module::GraphView& body) : mBody(body) {}
@@ -228,7 +232,7 @@ public:
             const module::NodeView node = mBody.node(n);
             const bool follows = mValue >= 0 && (node.inputIndex(0) == mValue ||
                                                  (node.inputCount() > 1 && node.inputIndex(1) == mValue));
-            if (node.op() == "matmul_integer") {
+            if (isIntegerProduct(node)) {
                 readHead(node);
             } else if (!follows && node.op() == "binary.mul") {
                 mScale = node.outputIndex(0);
@@ -244,13 +248,30 @@ public:
         if (mValue < 0 || mValue != mBody.outputs()[0] || mChain.scalePorts.empty()) {
             refuse("an integer product whose result stays an integer");
         }
-        if (std::any_of(mChain.scalePorts.begin(), mChain.scalePorts.end(), [](int32_t port) { return port < 0; })) {
-            refuse("a scale that is no input of the region");
+        for (const std::vector<int32_t>* ports : {&mChain.scalePorts, &mChain.biases}) {
+            for (const int32_t port : *ports) {
+                if (port < 0 || !isPerColumn(mBody.value(mBody.inputs()[static_cast<size_t>(port)]))) {
+                    refuse("a scale or bias that is no input of the region, or differs within a column");
+                }
+            }
         }
         return std::move(mChain);
     }
 
 private:
+    // One number, or one for each index of the dimension that weights make.
+    bool isPerColumn(const module::ValueView& value) const {
+        const int32_t rank = mChain.head.output(0).rank();
+        const int32_t missing = rank - value.rank();
+        for (int32_t d = 0; d < value.rank(); ++d) {
+            if (!value.isStatic(d) ||
+                (value.dim(d).opt != 1 && d + missing != (mChain.isConvolution() ? 1 : rank - 1))) {
+                return false;
+            }
+        }
+        return missing >= 0;
+    }
+
     void readHead(const module::NodeView& node) {
         mChain.head = node;
         mChain.source = portOf(mBody.inputs(), node.inputIndex(0));
@@ -304,7 +325,7 @@ private:
 
 bool isIntegerBody(const module::GraphView& body) {
     for (size_t n = 0; n < body.nodeCount(); ++n) {
-        if (body.node(n).op() == "matmul_integer") {
+        if (isIntegerProduct(body.node(n))) {
             return true;
         }
     }

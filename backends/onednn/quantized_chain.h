@@ -33,13 +33,13 @@ struct Follower {
 };
 
 struct QuantizedChain {
-    module::NodeView head; // conv, matmul or matmul_integer
+    module::NodeView head; // conv, matmul, conv_integer or matmul_integer
     int32_t source = -1;   // ports of the task
     int32_t weights = -1;
     Scale sourceScale;
     std::vector<float> weightScales; // one, or one per output channel
     int32_t weightZero = 0;          // of a product of two tensors
-    // Of matmul_integer, whose scales are known when it runs: they are multiplied, each one or one per column.
+    // Of the latter two, whose scales are known when it runs: they are multiplied, each one or one per column.
     std::vector<int32_t> scalePorts;
     int32_t zeroPort = -1;       // one zero point of the source
     std::vector<int32_t> biases; // ports: right behind the product, one number or one per output channel each
@@ -48,7 +48,7 @@ struct QuantizedChain {
 
     // The port that is added onto the result's memory; -1: none.
     int32_t residual() const;
-    bool isConvolution() const { return head.op() == "conv"; }
+    bool isConvolution() const { return head.op() == "conv" || head.op() == "conv_integer"; }
 };
 
 // The body begins with a dequantize, or has a product of integers: it is for this file, and not for chain.h.

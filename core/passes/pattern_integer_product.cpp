@@ -1,9 +1,9 @@
 // pattern_integer_product: a product of integers with what makes real numbers of it, as dynamic quantization writes it.
 //
-//   matmul_integer(a, b, a_zero, b_zero)   b constant
+//   matmul_integer(a, b, a_zero, b_zero)   b constant; or conv_integer
 //   cast to f32
 //   * scale                                often itself the product of the two operands' scales
-//   + bias                                 a constant per column, or one number
+//   + bias                                 a constant per column (channel, of a convolution), or one number
 //   activation                             a pointwise op of one operand
 //
 // Every prefix from the scale on is a region of its own; each value between is read by the next node only.
@@ -27,7 +27,8 @@ public:
 
     void run() {
         for (Node* node : mGraph.nodes()) {
-            if (node->op() == "matmul_integer" && node->input(1)->constant() != nullptr) {
+            if ((node->op() == "matmul_integer" || node->op() == "conv_integer") &&
+                node->input(1)->constant() != nullptr) {
                 follow(*node);
             }
         }
@@ -44,13 +45,21 @@ private:
         return node.inputs().size() != 2 ? nullptr : node.input(0) == one ? node.input(1) : node.input(0);
     }
 
-    // One number, or one per index of the last dimension.
+    // One number, or one per index of the dimension that weights make: the last one, of convolutions the second.
     bool isPerColumn(const Node& root, const Value& value) const {
         const auto dims = staticDims(mGraph.pool(), value.type());
-        const auto& result = root.output(0)->type();
-        return dims && static_cast<int64_t>(dims->size()) <= result.rank() &&
-               std::all_of(dims->begin(), dims->end() - (dims->empty() ? 0 : 1),
-                           [](int64_t extent) { return extent == 1; });
+        const int64_t rank = root.output(0)->type().rank();
+        if (!dims || static_cast<int64_t>(dims->size()) > rank) {
+            return false;
+        }
+        const int64_t missing = rank - static_cast<int64_t>(dims->size());
+        const int64_t column = root.op() == "conv_integer" ? 1 : rank - 1;
+        for (size_t d = 0; d < dims->size(); ++d) {
+            if ((*dims)[d] != 1 && static_cast<int64_t>(d) + missing != column) {
+                return false;
+            }
+        }
+        return true;
     }
 
     void follow(Node& root) {
