@@ -130,7 +130,7 @@ private:
         }
         const std::vector<int32_t> zeros = zerosOf(*w);
         const bool isShifted = std::any_of(zeros.begin(), zeros.end(), [](int32_t zero) { return zero != 0; });
-        if (isShifted && (zeros.size() != 1 || node.op() != "matmul" || w->input(0).isConstant())) {
+        if (isShifted && (zeros.size() != 1 || node.op() != "matmul")) {
             refuse("weights with a zero point");
         }
         mChain.weightZero = zeros[0];
@@ -288,10 +288,11 @@ private:
         }
         if (node.inputCount() > 3 && node.hasInput(3)) {
             const auto zeros = node.input(3).bytes();
-            if (zeros.empty() ||
-                std::any_of(zeros.begin(), zeros.end(), [](std::byte b) { return b != std::byte{0}; })) {
-                refuse("weights with a zero point, or one that is not known");
+            const bool isZero = std::all_of(zeros.begin(), zeros.end(), [](std::byte b) { return b == std::byte{0}; });
+            if (zeros.empty() || (!isZero && (zeros.size() != 1 || mChain.isConvolution()))) {
+                refuse("weights with several zero points, of a convolution with one, or with one that is not known");
             }
+            mChain.weightZero = static_cast<int8_t>(zeros[0]);
         }
     }
 

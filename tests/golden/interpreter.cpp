@@ -477,6 +477,16 @@ Result<std::vector<Tensor>> computeNode(const Node& node, const std::vector<cons
     if (op == "matmul" && inputs[0]->dims.size() >= 2 && inputs[1]->dims.size() >= 2) {
         return std::vector<Tensor>{matmul(node, *inputs[0], *inputs[1], dims)};
     }
+    if (op == "matmul_integer" && inputs[0]->dims.size() >= 2 && inputs[1]->dims.size() >= 2) {
+        const auto shifted = [&](size_t operand, size_t zero) {
+            Tensor tensor = *inputs[operand];
+            for (double& value : tensor.values) {
+                value -= zero < inputs.size() && inputs[zero] != nullptr ? inputs[zero]->values.at(0) : 0;
+            }
+            return tensor;
+        };
+        return std::vector<Tensor>{matmul(node, shifted(0, 2), shifted(1, 3), dims)};
+    }
     if (op == "conv" || op == "deconv") {
         return std::vector<Tensor>{
             convolution(node, *inputs[0], *inputs[1], inputs.size() > 2 ? inputs[2] : nullptr, dims)};
