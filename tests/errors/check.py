@@ -244,7 +244,7 @@ def main():
         early_bytes = early.read_bytes()
         began = time.monotonic()
         expect("interrupted build over a plan", interrupted(tenon, 2, "build", slow, "-o", early, "--level", 5), STOPPED, "early.plan.stopped", "stays as it was")
-        if time.monotonic() - began > 2 + 5:  # seldom over one second, on a machine that does nothing else
+        if time.monotonic() - began > 2 + 15:  # about half a second where nothing else runs and nothing is sanitized
             failures.append("a build stops late")
             print(f"WRONG a build stopped after {time.monotonic() - began - 2:.1f} s")
         if early.read_bytes() != early_bytes:
