@@ -252,8 +252,9 @@ DevicePlan planTask(const Task& task, const PortShapes& shapes) {
         }
     }
     std::vector<Shape> outputs(static_cast<size_t>(node.outputCount()));
-    for (int32_t o = 0; o < node.outputCount(); ++o) {
-        const int32_t port = kernels::portOf(task.body.outputs(), node.outputIndex(o));
+    // To the end of the array, not of the node: this way the compiler sees that the loop stays inside it.
+    for (int32_t o = 0; o < kMostOutputs; ++o) {
+        const int32_t port = o < node.outputCount() ? kernels::portOf(task.body.outputs(), node.outputIndex(o)) : -1;
         operands.out[o] = static_cast<signed char>(port);
         if (port >= 0) {
             outputs[static_cast<size_t>(o)] = shapes.outputs[static_cast<size_t>(port)];

@@ -57,11 +57,15 @@ std::string defaultText(const AttributeSpec& spec) {
     return cat("`", ir::attributeText(*spec.fallback, ir::ExprPool(), 16), "`");
 }
 
-std::string cell(std::string text) {
-    for (size_t at = text.find('|'); at != std::string::npos; at = text.find('|', at + 2)) {
-        text.insert(at, "\\");
+std::string cell(std::string_view text) {
+    std::string escaped;
+    for (const char c : text) {
+        if (c == '|') {
+            escaped += '\\';
+        }
+        escaped += c;
     }
-    return text;
+    return escaped;
 }
 
 std::string anchor(std::string_view title) {

@@ -14,6 +14,7 @@
 #include "core/passes/pattern_registry.h"
 #include "core/passes/quantization.h"
 #include "core/passes/rewriter.h"
+#include "core/support/text.h"
 
 namespace tenon::passes {
 
@@ -72,7 +73,7 @@ private:
         if (x == nullptr || weights == nullptr || x == weights || !oneScaleOf(*x) || !isWeight(root, *weights)) {
             return;
         }
-        Region region{"quantized " + root.op(), {x, weights, &root}};
+        Region region{support::cat("quantized ", root.op()), {x, weights, &root}};
         record(region);
         const Value* value = root.output(0);
         bool seen[3] = {false, false, false}; // bias, residual, activation
@@ -134,7 +135,7 @@ private:
         }
         if (reader->inputs().size() == 1) {
             region.nodes.push_back(reader);
-            region.label += "+" + shortName(reader->op());
+            region.label += support::cat("+", shortName(reader->op()));
             return 2;
         }
         if (reader->op() != "binary.add" || reader->inputs().size() != 2) {
@@ -178,7 +179,7 @@ private:
                 function->output(0)->uses()[0].node == product &&
                 function->output(0)->type().dtype == value.type().dtype) {
                 region.nodes.insert(region.nodes.end(), {function, product});
-                region.label += "+x*" + shortName(function->op());
+                region.label += support::cat("+x*", shortName(function->op()));
                 return true;
             }
         }

@@ -336,7 +336,7 @@ Status ProgramInstance::prepareKernel(size_t index) {
     if (code != TN_OK) {
         std::string extents;
         for (const TnTensor& port : mScratchTensors) {
-            extents += (extents.empty() ? "" : " ") + extentsText(port);
+            extents += cat(extents.empty() ? "" : " ", extentsText(port));
         }
         return statusOf(code, cat(describe(step), " could not be prepared for extents ", extents),
                         std::string(reason.text()));

@@ -79,7 +79,7 @@ std::string inspectorJson(const plan::Plan& plan) {
             layer["StreamId"] = step.stream;
             std::string metadata;
             for (const std::string& source : step.sources) {
-                metadata += (metadata.empty() ? "" : "\x1e") + support::cat("[ONNX Layer: ", source, "]");
+                metadata += support::cat(metadata.empty() ? "" : "\x1e", "[ONNX Layer: ", source, "]");
             }
             layer["Metadata"] = metadata;
             layers.push_back(std::move(layer));

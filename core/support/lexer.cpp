@@ -117,7 +117,7 @@ Token Lexer::scan() {
         }
     }
     token.text = mSource.substr(mAt, length);
-    token.value = token.text;
+    token.value = std::string(token.text);
     advance(length);
     return token;
 }
@@ -142,7 +142,7 @@ Token Lexer::scanName(Token token) {
             // A lone mark is punctuation: "a % b".
             token.kind = TokenKind::kPunctuation;
             token.text = since(start);
-            token.value = token.text;
+            token.value = std::string(token.text);
             return token;
         }
     }

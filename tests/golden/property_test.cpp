@@ -102,7 +102,7 @@ private:
             values.push_back(static_cast<float>(below(9) - 4) / 2);
         }
         auto data = std::make_shared<ir::Constant>(*ir::makeConstantF32(std::move(dims), values));
-        data->weightsName = below(2) == 0 ? "w" + std::to_string(below(100)) : "";
+        data->weightsName = below(2) == 0 ? support::cat("w", below(100)) : "";
         return mEditor.addConstant(data, "w", ir::SourceSet("w"));
     }
 

@@ -85,7 +85,7 @@ void planCopy(NodePlan& n, const CopySpec& copy) {
             args.fromFirst /= many;
             args.toFirst /= many;
             args.count /= many;
-            kernel += "_" + std::to_string(bytes);
+            kernel += module::text("_", bytes);
             break;
         }
     }

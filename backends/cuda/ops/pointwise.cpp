@@ -15,7 +15,7 @@ using module::GraphView;
 using module::NodeView;
 using module::ValueView;
 
-std::string valueName(int32_t index) { return "v" + std::to_string(index); }
+std::string valueName(int32_t index) { return module::text("v", index); }
 std::string wideOf(TnDataType type) { return module::text("Of<", cudaName(type), ">::Wide"); }
 
 // `op` as a function's name: '.' becomes '_'.
@@ -47,7 +47,7 @@ std::pair<std::string, std::string> boundsOf(TnDataType type, double low, double
         if (value <= -0x1p63) {
             return "(-0x7fffffffffffffffLL - 1)";
         }
-        return value >= 0x1p63 ? "0x7fffffffffffffffLL" : "(" + std::to_string(static_cast<int64_t>(value)) + "LL)";
+        return value >= 0x1p63 ? "0x7fffffffffffffffLL" : module::text("(", static_cast<int64_t>(value), "LL)");
     };
     return {bound(std::ceil(std::min(std::max(low, least), most))),
             bound(std::floor(std::min(std::max(high, least), most)))};

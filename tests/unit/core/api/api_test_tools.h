@@ -1,6 +1,7 @@
 // What the API's tests share: a logger and a recorder that keep what they are told, and a builder over them.
 #pragma once
 
+#include "core/support/text.h"
 #include "tenon/tenon.h"
 
 #include <memory>
@@ -71,7 +72,7 @@ struct Session {
 inline std::string text(const nvinfer1::Dims& dims) {
     std::string out = "[";
     for (int32_t i = 0; i < dims.nbDims; ++i) {
-        out += (i == 0 ? "" : ",") + std::to_string(dims.d[i]);
+        out += support::cat(i == 0 ? "" : ",", dims.d[i]);
     }
     return dims.nbDims < 0 ? "?" : out + "]";
 }

@@ -149,7 +149,7 @@ TEST_F(EngineTest, RunsAtSeveralShapes) {
         std::iota(x.begin(), x.end(), -4.0F);
         std::vector<float> y(x.size(), -99.0F);
         ASSERT_TRUE(context->setInputShape("x", dims({n, 3}))) << s.logger.text;
-        EXPECT_EQ(text(context->getTensorShape("y")), "[" + std::to_string(n) + ",3]");
+        EXPECT_EQ(text(context->getTensorShape("y")), support::cat("[", n, ",3]"));
         EXPECT_EQ(text(context->getTensorStrides("y")), "[3,1]");
         ASSERT_TRUE(context->setTensorAddress("x", x.data()));
         ASSERT_TRUE(context->setTensorAddress("y", y.data()));

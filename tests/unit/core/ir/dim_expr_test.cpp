@@ -2,6 +2,7 @@
 
 #include "core/ir/expr_math.h"
 #include "core/ir/expr_text.h"
+#include "core/support/text.h"
 
 #include <gtest/gtest.h>
 
@@ -96,7 +97,7 @@ TEST_F(DimExprTest, UnknownIsContagious) {
 TEST_F(DimExprTest, AbsurdlyLargeExpressionsAreUnknown) {
     DimExpr expr = n;
     for (int i = 0; i < 64 && expr.valid(); ++i) {
-        expr = pool.max(pool.mul(expr, symbol("s" + std::to_string(i))), pool.floorDiv(expr, c(3)));
+        expr = pool.max(pool.mul(expr, symbol(support::cat("s", i))), pool.floorDiv(expr, c(3)));
     }
     EXPECT_FALSE(expr.valid());
 }

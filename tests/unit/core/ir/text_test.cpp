@@ -4,6 +4,7 @@
 #include "core/ir/parser.h"
 #include "core/ir/printer.h"
 #include "core/ir/verifier.h"
+#include "core/support/text.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -216,7 +217,7 @@ public:
     explicit GraphMaker(uint32_t seed) : mRandom(seed) {}
 
     std::unique_ptr<Graph> make() {
-        auto graph = std::make_unique<Graph>("g" + std::to_string(mRandom() % 5));
+        auto graph = std::make_unique<Graph>(support::cat("g", mRandom() % 5));
         for (int i = 0; i < 3; ++i) {
             graph->pool().symbol({i == 2 ? "odd name" : std::string(1, static_cast<char>('L' + i)),
                                   static_cast<SymbolSource>(below(3)),

@@ -54,12 +54,14 @@ TEST(SymbolicAgreement, WindowsOfAnyKind) {
         const auto pick = [&](int low, int high) {
             return std::to_string(std::uniform_int_distribution<int>(low, high)(random));
         };
-        const std::string pads = "[" + pick(0, 3) + ", " + pick(0, 3) + "]";
-        const std::string window = "strides=[" + pick(1, 4) + "], pads=" + pads + ", dilations=[" + pick(1, 3) + "]";
+        const std::string pads = support::cat("[", pick(0, 3), ", ", pick(0, 3), "]");
+        const std::string window =
+            support::cat("strides=[", pick(1, 4), "], pads=", pads, ", dilations=[", pick(1, 3), "]");
         const std::string mode = i % 4 == 0 ? ", auto_pad=\"same_upper\"" : "";
-        const std::string pool = "{kernel=[" + pick(1, 4) + "], ceil_mode=" + pick(0, 1) + ", " + window + mode + "}";
+        const std::string pool =
+            support::cat("{kernel=[", pick(1, 4), "], ceil_mode=", pick(0, 1), ", ", window, mode, "}");
         expectAgreement({"pool.max", pool, {"f32[1,1,W]"}, ""}, random, 4, 0, 20);
-        const std::string conv = "{" + window + mode + "}";
+        const std::string conv = support::cat("{", window, mode, "}");
         expectAgreement({"conv", conv, {"f32[1,1,W]", "f32[1,1,H]"}, ""}, random, 4, 1, 20);
         expectAgreement({"deconv", conv, {"f32[1,1,W]", "f32[1,1,H]"}, ""}, random, 4, 1, 20);
     }
