@@ -128,6 +128,29 @@ TEST_F(EngineTest, DimensionsOfAlikeNamesAreTheirOwn) {
     EXPECT_EQ(text(context->getTensorShape("both")), "[4]");
 }
 
+// A build that is stopped gives a plan all the same, and says what it is.
+TEST_F(EngineTest, StopFlagEndsTheBuildWithItsBestPlan) {
+    addAffine();
+    s.config->setBuilderOptimizationLevel(5);
+    const std::atomic<bool> stop{true};
+    s.config->setStopFlag(&stop);
+    const auto e = engine();
+    ASSERT_NE(e, nullptr);
+    EXPECT_NE(s.logger.text.find("stopped early"), std::string::npos) << s.logger.text;
+    EXPECT_NE(s.logger.text.find("not compared with the reference"), std::string::npos) << s.logger.text;
+    std::unique_ptr<IExecutionContext> context(e->createExecutionContext());
+    float x[] = {-1, 2, 3};
+    float y[3] = {};
+    ASSERT_TRUE(context->setInputShape("x", dims({1, 3})));
+    ASSERT_TRUE(context->setTensorAddress("x", x) && context->setTensorAddress("y", y));
+    ASSERT_TRUE(context->enqueueV3(nullptr)) << s.logger.text;
+    EXPECT_EQ(y[1], 5.0F);
+    s.config->setStopFlag(nullptr);
+    s.logger.text.clear();
+    EXPECT_NE(engine(), nullptr);
+    EXPECT_EQ(s.logger.text.find("stopped early"), std::string::npos) << s.logger.text;
+}
+
 TEST_F(EngineTest, RunsAtSeveralShapes) {
     addAffine();
     const auto e = engine();
