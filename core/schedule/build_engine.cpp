@@ -464,9 +464,10 @@ private:
                                        profile.selection,
                                        mInput.profiles[p],
                                        support::cat("profile ", p)};
-            TN_ASSIGN_OR_RETURN(plan::PlanProgram program, buildProgram(assembler, scheduled, *profile.conversions));
-            plan.programs.push_back(std::move(program));
+            TN_ASSIGN_OR_RETURN(BuiltProgram built, buildProgram(assembler, scheduled, *profile.conversions));
+            plan.programs.push_back(std::move(built.program));
             ProfileDecisions decision;
+            decision.views = std::move(built.views);
             decision.regions = &profile.regions;
             decision.selection = profile.selection;
             for (const ChosenCandidate& chosen : profile.selection.chosen) {

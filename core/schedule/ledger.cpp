@@ -92,7 +92,9 @@ public:
                     entry["tactic"] = {{"provider", providerName(candidate)},
                                        {"name", candidate.tactic.name},
                                        {"key", candidate.tactic.key()}};
-                    if (candidate.state == CandidateState::kTimed) {
+                    if (region.isSingle() && decisions.views.count(region.nodes[0])) {
+                        entry["view"] = true;
+                    } else if (candidate.state == CandidateState::kTimed) {
                         entry["us"] = candidate.time.us;
                         if (candidate.time.disturbed) {
                             entry["disturbed"] = true;

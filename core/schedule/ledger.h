@@ -7,6 +7,7 @@
 #include "core/schedule/selection_problem.h"
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,8 @@ struct ProfileDecisions {
     const std::vector<RegionEntry>* regions = nullptr;
     Selection selection;
     std::map<int32_t, std::pair<int32_t, int32_t>>
-        candidateOf; // selection candidate id -> (region index, task candidate index or -1)
+        candidateOf;                 // selection candidate id -> (region index, task candidate index or -1)
+    std::set<const ir::Node*> views; // without a step, since their outputs lie where their inputs do
 };
 
 // JSON text; the same decisions and times give the same bytes.

@@ -13,32 +13,72 @@ bool overlapInTime(const BufferLifetime& a, const BufferLifetime& b) { return a.
 
 int64_t rounded(int64_t bytes, int64_t alignment) { return (bytes + alignment - 1) / alignment * alignment; }
 
-// Places buffers in the given order, each in the lowest gap among the placed ones it lives with.
-MemoryPlan place(const std::vector<BufferLifetime>& buffers, const std::vector<size_t>& order, int64_t alignment) {
+// Buffers that are placed together: one, or those of a cluster.
+struct Piece {
+    std::vector<size_t> buffers;
+    int64_t bytes = 0; // of all of them
+    int32_t first = INT32_MAX;
+    int32_t last = -1;
+};
+
+std::vector<Piece> piecesOf(const std::vector<BufferLifetime>& buffers) {
+    std::vector<Piece> pieces;
+    std::map<int32_t, size_t> pieceOf;
+    for (size_t i = 0; i < buffers.size(); ++i) {
+        const BufferLifetime& buffer = buffers[i];
+        size_t index = pieces.size();
+        if (buffer.cluster >= 0) {
+            index = pieceOf.emplace(buffer.cluster, index).first->second;
+        }
+        if (index == pieces.size()) {
+            pieces.emplace_back();
+        }
+        Piece& piece = pieces[index];
+        piece.buffers.push_back(i);
+        piece.bytes += buffer.bytes;
+        piece.first = std::min(piece.first, buffer.first);
+        piece.last = std::max(piece.last, buffer.last);
+    }
+    return pieces;
+}
+
+// Places pieces in the given order, each as low as the placed buffers allow that its buffers live with.
+MemoryPlan place(const std::vector<BufferLifetime>& buffers, const std::vector<Piece>& pieces,
+                 const std::vector<size_t>& order, int64_t alignment) {
     MemoryPlan plan;
     plan.offsets.assign(buffers.size(), 0);
     std::vector<size_t> placed; // by offset
-    for (size_t index : order) {
-        const BufferLifetime& buffer = buffers[index];
-        int64_t size = rounded(buffer.bytes, alignment);
-        if (size == 0) {
-            continue;
+    for (const size_t index : order) {
+        int64_t base = 0;
+        // Every move is forced, so the first base that fits is the lowest.
+        for (bool fits = false; !fits;) {
+            fits = true;
+            for (const size_t own : pieces[index].buffers) {
+                const int64_t size = rounded(buffers[own].bytes, alignment);
+                for (const size_t other : placed) {
+                    const int64_t begin = base + buffers[own].within;
+                    if (size == 0 || plan.offsets[other] >= begin + size) {
+                        break;
+                    }
+                    const int64_t end = plan.offsets[other] + rounded(buffers[other].bytes, alignment);
+                    if (end > begin && overlapInTime(buffers[own], buffers[other])) {
+                        base = end - buffers[own].within;
+                        fits = false;
+                    }
+                }
+            }
         }
-        int64_t offset = 0;
-        for (size_t other : placed) {
-            if (!overlapInTime(buffer, buffers[other])) {
+        for (const size_t own : pieces[index].buffers) {
+            const int64_t size = rounded(buffers[own].bytes, alignment);
+            if (size == 0) {
                 continue;
             }
-            if (plan.offsets[other] - offset >= size) {
-                break;
-            }
-            offset = std::max(offset, plan.offsets[other] + rounded(buffers[other].bytes, alignment));
+            plan.offsets[own] = base + buffers[own].within;
+            plan.arenaBytes = std::max(plan.arenaBytes, plan.offsets[own] + size);
+            placed.insert(std::upper_bound(placed.begin(), placed.end(), own,
+                                           [&](size_t a, size_t b) { return plan.offsets[a] < plan.offsets[b]; }),
+                          own);
         }
-        plan.offsets[index] = offset;
-        plan.arenaBytes = std::max(plan.arenaBytes, offset + size);
-        placed.insert(std::upper_bound(placed.begin(), placed.end(), index,
-                                       [&](size_t a, size_t b) { return plan.offsets[a] < plan.offsets[b]; }),
-                      index);
     }
     return plan;
 }
@@ -63,6 +103,10 @@ int64_t mostAlive(const std::vector<BufferLifetime>& buffers, int64_t alignment)
 support::Result<MemoryPlan> planMemory(const std::vector<BufferLifetime>& buffers, int64_t alignment) {
     int64_t total = 0;
     for (size_t i = 0; i < buffers.size(); ++i) {
+        if (buffers[i].within % alignment != 0 || buffers[i].within < 0) {
+            return support::internalError("memory planner: buffer ", i, " lies ", buffers[i].within,
+                                          " bytes behind the beginning of its cluster");
+        }
         if (buffers[i].bytes < 0 || buffers[i].last < buffers[i].first) {
             return support::internalError("memory planner: buffer ", i, " has size ", buffers[i].bytes, " and life [",
                                           buffers[i].first, ", ", buffers[i].last, "]");
@@ -74,20 +118,21 @@ support::Result<MemoryPlan> planMemory(const std::vector<BufferLifetime>& buffer
                                       "profile; lower the profile's maximum");
         }
     }
-    std::vector<size_t> order(buffers.size());
+    const std::vector<Piece> pieces = piecesOf(buffers);
+    std::vector<size_t> order(pieces.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    auto bySize = [&](size_t i) { return std::tuple(-buffers[i].bytes, int64_t{buffers[i].first}, i); };
+    auto bySize = [&](size_t i) { return std::tuple(-pieces[i].bytes, int64_t{pieces[i].first}, i); };
     auto byArea = [&](size_t i) {
-        const double life = static_cast<double>(buffers[i].last) - buffers[i].first + 1;
-        return std::tuple(-static_cast<double>(buffers[i].bytes) * life, -buffers[i].bytes, i);
+        const double life = static_cast<double>(pieces[i].last) - pieces[i].first + 1;
+        return std::tuple(-static_cast<double>(pieces[i].bytes) * life, -pieces[i].bytes, i);
     };
-    auto byStart = [&](size_t i) { return std::tuple(int64_t{buffers[i].first}, -buffers[i].bytes, i); };
+    auto byStart = [&](size_t i) { return std::tuple(int64_t{pieces[i].first}, -pieces[i].bytes, i); };
 
     MemoryPlan best;
     bool haveBest = false;
     auto attempt = [&](auto key) {
         std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return key(a) < key(b); });
-        MemoryPlan plan = place(buffers, order, alignment);
+        MemoryPlan plan = place(buffers, pieces, order, alignment);
         if (!haveBest || plan.arenaBytes < best.arenaBytes) {
             best = std::move(plan);
             haveBest = true;
@@ -119,6 +164,10 @@ support::Status checkMemoryPlan(const std::vector<BufferLifetime>& buffers, cons
                              plan.offsets[j] < plan.offsets[i] + buffers[i].bytes;
             if (sameTime && sameBytes && buffers[i].bytes > 0 && buffers[j].bytes > 0) {
                 return support::internalError("buffers ", i, " and ", j, " are alive together and share bytes");
+            }
+            if (buffers[i].cluster >= 0 && buffers[i].cluster == buffers[j].cluster && buffers[i].bytes > 0 &&
+                buffers[j].bytes > 0 && plan.offsets[j] - plan.offsets[i] != buffers[j].within - buffers[i].within) {
+                return support::internalError("buffers ", i, " and ", j, " are not at the distance that they keep");
             }
         }
     }

@@ -14,6 +14,9 @@ struct BufferLifetime {
     int64_t bytes = 0;
     int32_t first = 0;
     int32_t last = 0;
+    // Buffers of one cluster keep their distance: each lies `within` bytes behind the beginning of the cluster. They do not overlap while both live.
+    int32_t cluster = -1;
+    int64_t within = 0; // a multiple of the alignment
 };
 
 struct MemoryPlan {

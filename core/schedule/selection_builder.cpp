@@ -1,6 +1,7 @@
 #include "core/schedule/selection_builder.h"
 
 #include "core/schedule/kernel_runner.h"
+#include "core/schedule/part_views.h"
 #include "core/support/text.h"
 
 #include <algorithm>
@@ -57,7 +58,9 @@ bool SelectionBuilder::isHostShape(const RegionEntry& region) {
 }
 
 double SelectionBuilder::costOf(const RegionEntry& region, const Candidate& candidate) const {
-    if (candidate.tactic.isFreeAlias()) {
+    if (candidate.tactic.isFreeAlias() ||
+        (region.isSingle() && mForeseenViews.count(region.nodes[0]) &&
+         !partViews(region, candidate.tactic.inputs, candidate.tactic.outputs).empty())) {
         return kFreeAliasUs;
     }
     if (candidate.state == CandidateState::kTimed) {
@@ -103,6 +106,7 @@ support::Result<SelectionProblem> SelectionBuilder::build() {
     mValues.clear();
     mValueIds.clear();
     mCandidates.clear();
+    mForeseenViews = foreseenViews(mGraph, mRegions);
 
     std::map<const ir::Node*, int32_t> nodeIds;
     for (const ir::Node* node : mGraph.nodes()) {

@@ -54,6 +54,7 @@ private:
     const std::vector<RegionEntry>& mRegions;
     Conversions& mConversions;
     std::vector<TnPlacement> mBindings;
+    std::set<const ir::Node*> mForeseenViews;
     std::vector<ValueFormats> mValues;
     std::map<const ir::Value*, int32_t> mValueIds;
     std::vector<std::pair<int32_t, int32_t>> mCandidates; // candidate id -> (region, task candidate)

@@ -2,6 +2,8 @@
 
 #include "core/runtime/device.h"
 #include "core/schedule/memory_planner.h"
+#include "core/schedule/memory_sharing.h"
+#include "core/schedule/part_views.h"
 #include "core/support/text.h"
 
 #include <algorithm>
@@ -13,22 +15,12 @@ namespace {
 
 using Role = plan::PlanTensor::Role;
 
-// Memory that several tensors share: a buffer of the arena, or a binding's or constant's memory.
-struct Storage {
-    Role role = Role::kActivation;
-    TnPlacement placement = TN_PLACEMENT_HOST;
-    int32_t index = -1; // binding or constant
-    int64_t bytes = 0;
-    int32_t first = INT32_MAX;
-    int32_t last = -1;
-};
-
 class ProgramBuilder {
 public:
     ProgramBuilder(PlanAssembler& assembler, const ScheduledProfile& profile, Conversions& conversions)
         : mAssembler(assembler), mProfile(profile), mConversions(conversions), mPool(profile.graph->pool()) {}
 
-    support::Result<plan::PlanProgram> build() {
+    support::Result<BuiltProgram> build() {
         mProgram.name = mProfile.name;
         for (size_t s = 0; s < mPool.symbols().size(); ++s) {
             bool known = s < mProfile.box.bounds.size();
@@ -42,8 +34,10 @@ public:
         for (int32_t chosen : launchOrder(mProfile)) {
             TN_RETURN_IF_ERROR(addRegion(mProfile.selection.chosen[static_cast<size_t>(chosen)]));
         }
+        TN_RETURN_IF_ERROR(dropViews());
+        shareInPlace();
         TN_RETURN_IF_ERROR(placeTensors());
-        return std::move(mProgram);
+        return BuiltProgram{std::move(mProgram), std::move(mDroppedNodes)};
     }
 
 private:
@@ -76,9 +70,10 @@ private:
         }
         TN_ASSIGN_OR_RETURN(TnTensor largest, tensorAt(port, most));
         entry.capacity = largest.bytes;
-        Storage storage;
+        MemorySharing::Tensor storage;
         storage.bytes = entry.capacity;
         storage.placement = port.placement;
+        storage.alignment = std::max<int64_t>(alignmentAt(port.placement), port.format.alignment);
         const auto isBound = [&](TnPlacement placement) {
             return equal(port, linearPort(value->type().dtype, std::max(value->type().rank(), 0), placement));
         };
@@ -100,38 +95,21 @@ private:
         }
         auto index = static_cast<int32_t>(mProgram.tensors.size());
         mProgram.tensors.push_back(std::move(entry));
-        mStorageOf.push_back(static_cast<int32_t>(mStorages.size()));
-        mStorages.push_back(storage);
+        mSharing.add(storage);
         mTensors.emplace(std::pair(value, toText(port)), index);
         return index;
     }
 
-    Storage& storageOf(int32_t tensorIndex) {
-        return mStorages[static_cast<size_t>(mStorageOf[static_cast<size_t>(tensorIndex)])];
+    static int64_t alignmentAt(TnPlacement placement) {
+        return placement == TN_PLACEMENT_HOST ? runtime::kMemoryAlignment : runtime::kDeviceAlignment;
     }
 
-    void touch(int32_t tensorIndex, int32_t step) {
-        Storage& storage = storageOf(tensorIndex);
-        storage.first = std::min(storage.first, step);
-        storage.last = std::max(storage.last, step);
-    }
-
-    // `gone` takes the memory of `kept`.
-    void share(int32_t kept, int32_t gone) {
-        int32_t from = mStorageOf[static_cast<size_t>(gone)];
-        int32_t to = mStorageOf[static_cast<size_t>(kept)];
-        if (from == to) {
-            return;
+    void touch(const plan::PlanStep& step, int32_t index) {
+        for (const int32_t input : step.inputs) {
+            mSharing.read(input, index);
         }
-        Storage& target = mStorages[static_cast<size_t>(to)];
-        const Storage& source = mStorages[static_cast<size_t>(from)];
-        target.bytes = std::max(target.bytes, source.bytes);
-        target.first = std::min(target.first, source.first);
-        target.last = std::max(target.last, source.last);
-        for (int32_t& storage : mStorageOf) {
-            if (storage == from) {
-                storage = to;
-            }
+        for (const int32_t output : step.outputs) {
+            mSharing.write(output, index);
         }
     }
 
@@ -194,8 +172,7 @@ private:
         TN_ASSIGN_OR_RETURN(const int32_t output, tensor(value, to));
         step.inputs = {input};
         step.outputs = {output};
-        touch(input, index);
-        touch(output, index);
+        touch(step, index);
         mProgram.steps.push_back(std::move(step));
         return {};
     }
@@ -221,13 +198,14 @@ private:
                 TN_ASSIGN_OR_RETURN(int32_t target,
                                     tensor(output, linearPort(output->type().dtype, output->type().rank())));
                 evaluate.outputs = {target};
-                touch(target, static_cast<int32_t>(mProgram.steps.size()));
+                mSharing.write(target, static_cast<int32_t>(mProgram.steps.size()));
                 mProgram.steps.push_back(std::move(evaluate));
             }
         } else {
             const Candidate& candidate = region.task->candidates[static_cast<size_t>(taskCandidate)];
             TN_RETURN_IF_ERROR(addKernelStep(std::move(step), *region.task, candidate, region.scalars, region.inputs,
-                                             candidate.tactic.inputs, region.outputs, candidate.tactic.outputs));
+                                             candidate.tactic.inputs, region.outputs, candidate.tactic.outputs,
+                                             &region));
         }
         for (ir::Value* output : region.outputs) {
             TN_RETURN_IF_ERROR(addConversions(output));
@@ -238,7 +216,7 @@ private:
     support::Status addKernelStep(plan::PlanStep step, const Task& task, const Candidate& candidate,
                                   const std::vector<ir::DimExpr>& scalars, const std::vector<ir::Value*>& inputs,
                                   const std::vector<PortLayout>& inputPorts, const std::vector<ir::Value*>& outputs,
-                                  const std::vector<PortLayout>& outputPorts) {
+                                  const std::vector<PortLayout>& outputPorts, const RegionEntry* region = nullptr) {
         auto index = static_cast<int32_t>(mProgram.steps.size());
         for (size_t i = 0; i < inputs.size(); ++i) {
             TN_ASSIGN_OR_RETURN(int32_t input, tensor(inputs[i], inputPorts[i]));
@@ -248,21 +226,23 @@ private:
             TN_ASSIGN_OR_RETURN(int32_t output, tensor(outputs[i], outputPorts[i]));
             step.outputs.push_back(output);
         }
-        if (candidate.tactic.isFreeAlias() && aliasFreely(step.inputs[0], step.outputs[0], index)) {
-            return {};
-        }
         step.traits = candidate.tactic.traits & ~TN_TRAIT_FREE_ALIAS;
         step.placement = candidate.placement;
-        TN_ASSIGN_OR_RETURN(step.kernel, mAssembler.kernel(task, candidate));
-        for (ir::DimExpr scalar : scalars) {
-            step.scalars.push_back(mAssembler.expression(scalar));
+        touch(step, index);
+        View view{index, {}, &task, &candidate, scalars, region && region->isSingle() ? region->nodes[0] : nullptr};
+        if (candidate.tactic.isFreeAlias()) {
+            view.links.push_back({step.inputs[0], step.outputs[0], 0, false});
         }
-        TN_ASSIGN_OR_RETURN(step.workspaceCapacity, workspaceOf(task, candidate));
-        for (int32_t tensorIndex : step.inputs) {
-            touch(tensorIndex, index);
+        const std::vector<PartView> parts =
+            region ? partViews(*region, inputPorts, outputPorts) : std::vector<PartView>();
+        for (const PartView& part : parts) {
+            view.links.push_back({step.inputs[static_cast<size_t>(part.input)],
+                                  step.outputs[static_cast<size_t>(part.output)], part.offset, true});
         }
-        for (int32_t tensorIndex : step.outputs) {
-            touch(tensorIndex, index);
+        if (view.links.empty()) {
+            TN_RETURN_IF_ERROR(addKernel(step, task, candidate, scalars));
+        } else {
+            mViews.push_back(std::move(view));
         }
         for (size_t o = 0; o < candidate.tactic.mayAlias.size() && o < step.outputs.size(); ++o) {
             if (candidate.tactic.mayAlias[o] >= 0 &&
@@ -274,28 +254,29 @@ private:
         return {};
     }
 
-    // True if output can simply be input's memory; then there is no step.
-    bool aliasFreely(int32_t input, int32_t output, int32_t step) {
-        Storage& in = storageOf(input);
-        Storage& out = storageOf(output);
-        if (in.placement != out.placement) {
-            return false;
+    support::Status addKernel(plan::PlanStep& step, const Task& task, const Candidate& candidate,
+                              const std::vector<ir::DimExpr>& scalars) {
+        TN_ASSIGN_OR_RETURN(step.kernel, mAssembler.kernel(task, candidate));
+        for (ir::DimExpr scalar : scalars) {
+            step.scalars.push_back(mAssembler.expression(scalar));
         }
-        if (out.role == Role::kOutput) {
-            // The producer of the input may write into the user's buffer instead, if nothing else claims its memory.
-            if (in.role != Role::kActivation) {
-                return false;
+        TN_ASSIGN_OR_RETURN(step.workspaceCapacity, workspaceOf(task, candidate));
+        return {};
+    }
+
+    // Steps whose outputs can simply lie where their inputs do, or the other way round, have nothing to do. The others copy after all.
+    support::Status dropViews() {
+        mDropped.assign(mProgram.steps.size(), false);
+        for (const View& view : mViews) {
+            const auto index = static_cast<size_t>(view.step);
+            mDropped[index] = mSharing.view(view.links, view.step);
+            if (mDropped[index] && view.node) {
+                mDroppedNodes.insert(view.node);
+            } else if (!mDropped[index]) {
+                TN_RETURN_IF_ERROR(addKernel(mProgram.steps[index], *view.task, *view.candidate, view.scalars));
             }
-            touch(input, step);
-            share(output, input);
-            return true;
         }
-        if (out.role != Role::kActivation) {
-            return false;
-        }
-        touch(input, step);
-        share(input, output);
-        return true;
+        return {};
     }
 
     support::Result<int64_t> workspaceOf(const Task& task, const Candidate& candidate) {
@@ -312,22 +293,14 @@ private:
     void shareInPlace() {
         for (const InPlace& place : mInPlace) {
             const plan::PlanStep& step = mProgram.steps[static_cast<size_t>(place.step)];
-            int32_t input = step.inputs[static_cast<size_t>(place.input)];
-            int32_t output = step.outputs[static_cast<size_t>(place.output)];
-            const Storage& in = storageOf(input);
-            const Storage& out = storageOf(output);
-            int64_t readers = std::count_if(step.inputs.begin(), step.inputs.end(), [&](int32_t other) {
-                return mStorageOf[static_cast<size_t>(other)] == mStorageOf[static_cast<size_t>(input)];
-            });
-            if (in.role == Role::kActivation && out.role == Role::kActivation && in.last == place.step &&
-                out.first == place.step && readers == 1 && in.bytes == out.bytes && in.placement == out.placement) {
-                share(input, output);
+            if (!mDropped[static_cast<size_t>(place.step)]) {
+                mSharing.takeOver(step.inputs[static_cast<size_t>(place.input)],
+                                  step.outputs[static_cast<size_t>(place.output)], step.inputs, place.step);
             }
         }
     }
 
     support::Status placeTensors() {
-        shareInPlace();
         const auto placements = static_cast<TnPlacement>(mAssembler.context().targets.size());
         mProgram.deviceArenaBytes.assign(static_cast<size_t>(placements) - 1, 0);
         for (TnPlacement placement = 0; placement < placements; ++placement) {
@@ -335,28 +308,38 @@ private:
         }
         for (size_t t = 0; t < mProgram.tensors.size(); ++t) {
             plan::PlanTensor& entry = mProgram.tensors[t];
-            const Storage& storage = mStorages[static_cast<size_t>(mStorageOf[t])];
-            entry.role = storage.role;
-            if (storage.role == Role::kConstant) {
-                entry.constant = storage.index;
-            } else if (storage.role != Role::kActivation) {
-                entry.binding = storage.index;
+            const MemorySharing::Home home = mSharing.homeOf(static_cast<int32_t>(t));
+            entry.role = home.role;
+            if (home.role == Role::kConstant) {
+                entry.constant = home.index;
+                entry.offset = home.offset;
+            } else if (home.role != Role::kActivation) {
+                entry.binding = home.index;
+                entry.offset = home.offset;
             }
         }
+        std::vector<plan::PlanStep> kept;
+        for (size_t s = 0; s < mProgram.steps.size(); ++s) {
+            if (!mDropped[s]) {
+                kept.push_back(std::move(mProgram.steps[s]));
+            }
+        }
+        mProgram.steps = std::move(kept);
         return {};
     }
 
     // One arena per placement.
     support::Status placeTensorsAt(TnPlacement placement) {
         std::vector<BufferLifetime> buffers;
-        std::map<int32_t, size_t> bufferOf;
+        std::map<int32_t, size_t> bufferOf; // one of those of a cluster
         for (size_t t = 0; t < mProgram.tensors.size(); ++t) {
-            int32_t id = mStorageOf[t];
-            const Storage& storage = mStorages[static_cast<size_t>(id)];
-            if (storage.role == Role::kActivation && storage.placement == placement && !bufferOf.count(id) &&
-                storage.last >= 0) {
-                bufferOf[id] = buffers.size();
-                buffers.push_back({storage.bytes, storage.first, storage.last});
+            const int32_t cluster = mSharing.homeOf(static_cast<int32_t>(t)).cluster;
+            if (cluster < 0 || mProgram.tensors[t].placement != placement || bufferOf.count(cluster)) {
+                continue;
+            }
+            for (const BufferLifetime& buffer : mSharing.buffersOf(cluster)) {
+                bufferOf[cluster] = buffers.size();
+                buffers.push_back(buffer);
             }
         }
         std::vector<size_t> workspaceOf(mProgram.steps.size(), SIZE_MAX);
@@ -368,13 +351,14 @@ private:
             }
         }
         const bool host = placement == TN_PLACEMENT_HOST;
-        TN_ASSIGN_OR_RETURN(MemoryPlan memory,
-                            planMemory(buffers, host ? runtime::kMemoryAlignment : runtime::kDeviceAlignment));
+        TN_ASSIGN_OR_RETURN(MemoryPlan memory, planMemory(buffers, alignmentAt(placement)));
         (host ? mProgram.arenaBytes : mProgram.deviceArenaBytes[static_cast<size_t>(placement) - 1]) =
             memory.arenaBytes;
         for (size_t t = 0; t < mProgram.tensors.size(); ++t) {
-            if (auto buffer = bufferOf.find(mStorageOf[t]); buffer != bufferOf.end()) {
-                mProgram.tensors[t].offset = memory.offsets[buffer->second];
+            const MemorySharing::Home home = mSharing.homeOf(static_cast<int32_t>(t));
+            if (auto buffer = bufferOf.find(home.cluster); buffer != bufferOf.end()) {
+                mProgram.tensors[t].offset =
+                    memory.offsets[buffer->second] - buffers[buffer->second].within + home.offset;
             }
         }
         for (size_t s = 0; s < mProgram.steps.size(); ++s) {
@@ -384,6 +368,16 @@ private:
         }
         return {};
     }
+
+    // A step that may turn out to have nothing to do.
+    struct View {
+        int32_t step = 0;
+        std::vector<ViewLink> links;
+        const Task* task = nullptr;
+        const Candidate* candidate = nullptr;
+        std::vector<ir::DimExpr> scalars;
+        const ir::Node* node = nullptr; // null: a conversion
+    };
 
     struct InPlace {
         int32_t step = 0;
@@ -397,9 +391,11 @@ private:
     ir::ExprPool& mPool;
     plan::PlanProgram mProgram;
     std::map<std::pair<const ir::Value*, std::string>, int32_t> mTensors;
-    std::vector<int32_t> mStorageOf; // by tensor
-    std::vector<Storage> mStorages;
+    MemorySharing mSharing; // of mProgram.tensors
     std::map<int32_t, const MaterialisedValue*> mMaterialised;
+    std::vector<View> mViews;
+    std::vector<bool> mDropped; // steps
+    std::set<const ir::Node*> mDroppedNodes;
     std::vector<InPlace> mInPlace;
     std::map<std::string, int64_t> mWorkspaces;
 };
@@ -456,8 +452,8 @@ std::vector<int32_t> launchOrder(const ScheduledProfile& profile) {
     return order;
 }
 
-support::Result<plan::PlanProgram> buildProgram(PlanAssembler& assembler, const ScheduledProfile& profile,
-                                                Conversions& conversions) {
+support::Result<BuiltProgram> buildProgram(PlanAssembler& assembler, const ScheduledProfile& profile,
+                                           Conversions& conversions) {
     return ProgramBuilder(assembler, profile, conversions).build();
 }
 

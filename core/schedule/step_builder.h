@@ -5,6 +5,7 @@
 #include "core/schedule/plan_assembler.h"
 #include "core/schedule/selection_builder.h"
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,13 @@ struct ScheduledProfile {
     std::string name;
 };
 
-support::Result<plan::PlanProgram> buildProgram(PlanAssembler& assembler, const ScheduledProfile& profile,
-                                                Conversions& conversions);
+struct BuiltProgram {
+    plan::PlanProgram program;
+    std::set<const ir::Node*> views; // nodes that have no step, since memory could be shared
+};
+
+support::Result<BuiltProgram> buildProgram(PlanAssembler& assembler, const ScheduledProfile& profile,
+                                           Conversions& conversions);
 
 // Chosen regions in an order in which every producer comes first: smallest first node wins among those that are ready.
 std::vector<int32_t> launchOrder(const ScheduledProfile& profile);

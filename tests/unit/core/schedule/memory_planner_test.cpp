@@ -44,6 +44,28 @@ TEST(MemoryPlanner, IsValidAndNearTheBoundOnRandomLifetimes) {
     EXPECT_LT(worst, 1.6);
 }
 
+TEST(MemoryPlanner, KeepsClustersTogether) {
+    // A part that begins late leaves its room to others until then.
+    MemoryPlan plan = planned({{1024, 0, 5, 3, 0}, {1024, 4, 5, 3, 1024}, {1024, 1, 2}});
+    EXPECT_EQ(plan.offsets[1] - plan.offsets[0], 1024);
+    EXPECT_EQ(plan.arenaBytes, 2048);
+    EXPECT_FALSE(planMemory({{64, 0, 1, 0, 0}, {64, 0, 1, 0, 32}}).ok());
+    std::mt19937 random(11);
+    for (int round = 0; round < 100; ++round) {
+        std::vector<BufferLifetime> buffers;
+        for (int cluster = 0; cluster < 12; ++cluster) {
+            int64_t within = 0;
+            for (int part = 1 + static_cast<int>(random() % 4); part > 0; --part) {
+                const int first = static_cast<int>(random() % 30);
+                buffers.push_back({static_cast<int64_t>(random() % 5000), first, first + static_cast<int>(random() % 9),
+                                   cluster, within});
+                within += (buffers.back().bytes + 63) / 64 * 64;
+            }
+        }
+        ASSERT_GE(planned(buffers).arenaBytes, planned(buffers).lowerBound);
+    }
+}
+
 TEST(MemoryPlanner, RefusesWhatCannotBe) {
     EXPECT_FALSE(planMemory({{-1, 0, 0}}).ok());
     EXPECT_FALSE(planMemory({{8, 3, 2}}).ok());
