@@ -1,6 +1,7 @@
 #include "backends/cpu/methods.h"
 
 #include "backends/cpu/byte_lookup.h"
+#include "backends/cpu/byte_mean.h"
 #include "backends/cpu/byte_norm.h"
 #include "backends/cpu/byte_sum.h"
 #include "backends/cpu/concat.h"
@@ -39,7 +40,8 @@ enum : uint64_t {
     kSiblings = 18,
     kByteSum = 19,
     kByteLookup = 20,
-    kByteNorm = 21
+    kByteNorm = 21,
+    kByteMean = 22
 };
 
 using Tactics = std::vector<module::Tactic>;
@@ -228,6 +230,24 @@ Tactics offerSpatialMean(const module::TaskView& task) {
     return tactics;
 }
 
+Tactics offerByteMean(const module::TaskView& task) {
+    Tactics tactics;
+    const TnFormat last = module::channelsLastFormat(4);
+    for (const bool isLinear : {true, false}) {
+        module::Tactic tactic = linear(task, kByteMean, "mean over pixels of bytes");
+        for (int32_t i = 0; i < task.inputCount(); ++i) {
+            if (task.input(i).rank() == 4) {
+                tactic.inputs[static_cast<size_t>(i)].format = last;
+            }
+        }
+        if (isLinear || task.output(0).rank() == 4) {
+            tactic.outputs[0].format = isLinear ? tactic.outputs[0].format : last;
+            tactics.push_back(std::move(tactic));
+        }
+    }
+    return tactics;
+}
+
 Tactics offerExcite(const module::TaskView& task) {
     Tactics tactics;
     for (const TnFormat& format : exciteLayouts(task)) {
@@ -267,6 +287,7 @@ constexpr Method kMethods[] = {
     {kByteLookup, Method::Ports::kBody, isByteLookup,
      [](const module::TaskView& task) { return offerBytes(task, kByteLookup, "bytes looked up"); }, checkByteLookup,
      planByteLookup},
+    {kByteMean, Method::Ports::kBody, isByteMean, offerByteMean, checkByteMean, planByteMean},
     {kByteNorm, Method::Ports::kLinear, isByteNorm,
      [](const module::TaskView& task) { return Tactics{linear(task, kByteNorm, "norm of bytes")}; }, checkByteNorm,
      planByteNorm},

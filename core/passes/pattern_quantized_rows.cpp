@@ -1,7 +1,7 @@
-// pattern_quantized_rows: softmax and norms of what was dequantized for nobody else, or of what only a quantize reads, or both.
+// pattern_quantized_rows: softmax, norms and means of what was dequantized for nobody else, or of what only a quantize reads, or both.
 //
 //   dequantize(x)   with one scale and zero point
-//   softmax, layer_norm, rms_norm
+//   softmax, layer_norm, rms_norm, reduce.mean
 //   quantize
 //
 // The body is those nodes: kernels make real numbers of a row at a time.
@@ -14,7 +14,8 @@ namespace tenon::passes {
 void findQuantizedRows(const ir::Graph& graph, const ops::OpRegistry&, std::vector<Region>& regions) {
     for (ir::Node* node : graph.nodes()) {
         const std::string& op = node->op();
-        if ((op != "softmax" && op != "layer_norm" && op != "rms_norm") || node->outputs().size() != 1) {
+        if ((op != "softmax" && op != "layer_norm" && op != "rms_norm" && op != "reduce.mean") ||
+            node->outputs().size() != 1) {
             continue;
         }
         const ir::Value& x = *node->input(0);

@@ -20,7 +20,8 @@ const std::vector<Pattern>& allPatterns() {
         {"pattern_integer_product", "products of integers with what makes real numbers of them", findIntegerProducts},
         {"pattern_quantized", "products of dequantized operands with what follows, down to quantize",
          findQuantizedProducts},
-        {"pattern_quantized_rows", "softmax and norms of dequantized values, quantized again", findQuantizedRows},
+        {"pattern_quantized_rows", "softmax, norms and means of dequantized values, quantized again",
+         findQuantizedRows},
         {"pattern_byte_map", "pointwise ops between one quantized tensor and another, over roundings between",
          findByteMaps},
     };

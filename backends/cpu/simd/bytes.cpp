@@ -178,6 +178,25 @@ void sumWithRow(const ByteSum& how, const uint8_t* a, const float* row, int64_t 
     }
 }
 
+template <class Byte>
+void addBytes(const uint8_t* x, int64_t count, int32_t* sums) {
+    const hn::ScalableTag<int32_t> d;
+    const hn::Rebind<Byte, hn::ScalableTag<int32_t>> bytes;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    const auto* from = reinterpret_cast<const Byte*>(x);
+    int64_t i = 0;
+    for (; i + lanes <= count; i += lanes) {
+        hn::StoreU(hn::Add(hn::LoadU(d, sums + i), hn::PromoteTo(d, hn::LoadU(bytes, from + i))), d, sums + i);
+    }
+    for (; i < count; ++i) {
+        sums[i] += from[i];
+    }
+}
+
+void addInto(const uint8_t* x, bool isSigned, int64_t count, int32_t* sums) {
+    isSigned ? addBytes<int8_t>(x, count, sums) : addBytes<uint8_t>(x, count, sums);
+}
+
 void lookup(const uint8_t* table, const uint8_t* x, int64_t count, uint8_t* to) {
     int64_t i = 0;
 #if HWY_TARGET <= HWY_AVX3_DL
@@ -201,7 +220,7 @@ void lookup(const uint8_t* table, const uint8_t* x, int64_t count, uint8_t* to) 
 }
 
 const ByteRows* rows() {
-    static const ByteRows kRows{range, quantize, dequantize, sum, sumWithRow, lookup};
+    static const ByteRows kRows{range, quantize, dequantize, sum, sumWithRow, addInto, lookup};
     return &kRows;
 }
 

@@ -36,6 +36,8 @@ struct ByteRows {
     void (*sum)(const ByteSum& how, const uint8_t* a, const uint8_t* b, int64_t count, uint8_t* to);
     // The same with numbers in the place of b's bytes.
     void (*sumWithRow)(const ByteSum& how, const uint8_t* a, const float* row, int64_t count, uint8_t* to);
+    // sums += x.
+    void (*addInto)(const uint8_t* x, bool isSigned, int64_t count, int32_t* sums);
     // table[x]; `to` may be x.
     void (*lookup)(const uint8_t* table, const uint8_t* x, int64_t count, uint8_t* to);
 };
