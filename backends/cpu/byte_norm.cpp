@@ -80,17 +80,17 @@ struct Kernel {
     float epsilon;
     int64_t team;
 
-    void normalize(const float* x, const float* scale, const float* bias, float* result) const {
+    // What the numbers that come out still have to be divided by: the sum of softmax.
+    float normalize(const float* x, float top, const float* scale, const float* bias, float* result) const {
         const RowTable& table = rowTable();
         if (kind == Kind::kSoftmax) {
-            const float sum = table.expMinus(x, table.max(x, length), result, length);
-            table.scale(result, 1.0F / sum, result, length);
-            return;
+            return table.expMinus(x, top, result, length);
         }
         const auto count = static_cast<float>(length);
         const float mean = kind == Kind::kLayerNorm ? table.sum(x, length) / count : 0.0F;
         const float factor = 1.0F / std::sqrt(table.sumOfSquares(x, mean, length) / count + epsilon);
         table.normalize(x, mean, factor, scale, bias, result, length);
+        return 1;
     }
 
     void run(const Buffers& b) const {
@@ -99,15 +99,23 @@ struct Kernel {
             for (int64_t row = begin; row < end; ++row) {
                 const int64_t at = row * length;
                 const float* x = scratch;
+                float top = 0;
                 if (from) {
-                    byteRows().dequantize(b.in<uint8_t>(0) + at, length, *from, scratch);
+                    const uint8_t* const bytes = b.in<uint8_t>(0) + at;
+                    byteRows().dequantize(bytes, length, *from, scratch);
+                    const auto largest = static_cast<float>(byteRows().largest(bytes, from->isSigned, length));
+                    top = (largest - from->zero) * from->scale;
                 } else {
                     x = b.in<float>(0) + at;
+                    top = kind == Kind::kSoftmax ? rowTable().max(x, length) : 0;
                 }
                 float* const result = to ? scratch : b.out<float>() + at;
-                normalize(x, b.in<float>(1), b.in<float>(2), result);
+                const float divisor = normalize(x, top, b.in<float>(1), b.in<float>(2), result);
                 if (to) {
-                    byteRows().quantize(result, length, *to, b.out<uint8_t>() + at);
+                    const ByteScale whole{to->scale * divisor, to->zero, to->isSigned};
+                    byteRows().quantize(result, length, whole, b.out<uint8_t>() + at);
+                } else if (kind == Kind::kSoftmax) {
+                    rowTable().scale(result, 1.0F / divisor, result, length);
                 }
             }
         });

@@ -38,10 +38,22 @@ void range(const float* x, int64_t count, float* low, float* high) {
     }
 }
 
+// Of numbers that a byte holds, rounded.
+template <class Byte>
+HWY_INLINE void storeBytes(D d, hn::Vec<D> x, Byte* to) {
+#if HWY_TARGET <= HWY_AVX3
+    (void)d;
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x.raw)));
+#else
+    const hn::Rebind<Byte, D> bytes;
+    hn::StoreU(hn::DemoteTo(bytes, hn::NearestInt(x)), bytes, to);
+    (void)d;
+#endif
+}
+
 template <class Byte>
 void quantizeTo(const float* x, int64_t count, const ByteScale& how, uint8_t* to) {
     const D d;
-    const hn::Rebind<Byte, D> bytes;
     const auto lanes = static_cast<int64_t>(hn::Lanes(d));
     const auto step = hn::Set(d, how.scale);
     const auto reciprocal = hn::Set(d, 1 / how.scale);
@@ -60,7 +72,7 @@ void quantizeTo(const float* x, int64_t count, const ByteScale& how, uint8_t* to
         const auto exact = hn::MulAdd(hn::NegMulAdd(quotient, step, v), reciprocal, quotient);
         const auto code = hn::Add(hn::Round(exact), shift);
         const auto cut = hn::Min(hn::Max(hn::IfThenElse(hn::IsNaN(code), shift, code), least), most);
-        hn::StoreU(hn::DemoteTo(bytes, hn::NearestInt(cut)), bytes, result + i);
+        storeBytes(d, cut, result + i);
     }
     for (; i < count; ++i) {
         const float code = std::nearbyint(x[i] / how.scale) + how.zero;
@@ -101,7 +113,6 @@ void dequantize(const uint8_t* x, int64_t count, const ByteScale& how, float* to
 template <class A, class B, class Result>
 void sumOf(const ByteSum& how, const uint8_t* a, const uint8_t* b, int64_t count, uint8_t* to) {
     const D d;
-    const hn::Rebind<Result, D> bytes;
     const auto lanes = static_cast<int64_t>(hn::Lanes(d));
     const auto factorA = hn::Set(d, how.factorA);
     const auto factorB = hn::Set(d, how.factorB);
@@ -111,7 +122,7 @@ void sumOf(const ByteSum& how, const uint8_t* a, const uint8_t* b, int64_t count
     const auto step = [&](const uint8_t* x, const uint8_t* y, uint8_t* z) HWY_ATTR {
         const auto sum = hn::MulAdd(loadBytes<A>(d, x), factorA, hn::MulAdd(loadBytes<B>(d, y), factorB, shift));
         const auto cut = hn::Min(hn::Max(sum, least), most);
-        hn::StoreU(hn::DemoteTo(bytes, hn::NearestInt(cut)), bytes, reinterpret_cast<Result*>(z));
+        storeBytes(d, cut, reinterpret_cast<Result*>(z));
     };
     int64_t i = 0;
     for (; i + lanes <= count; i += lanes) {
@@ -145,7 +156,6 @@ void sum(const ByteSum& how, const uint8_t* a, const uint8_t* b, int64_t count, 
 template <class A, class Result>
 void sumWithRowOf(const ByteSum& how, const uint8_t* a, const float* row, int64_t count, uint8_t* to) {
     const D d;
-    const hn::Rebind<Result, D> bytes;
     const auto lanes = static_cast<int64_t>(hn::Lanes(d));
     const auto factorA = hn::Set(d, how.factorA);
     const auto factorB = hn::Set(d, how.factorB);
@@ -159,7 +169,7 @@ void sumWithRowOf(const ByteSum& how, const uint8_t* a, const float* row, int64_
     for (; i + lanes <= count; i += lanes) {
         const auto other = hn::MulAdd(hn::LoadU(d, row + i), factorB, shift);
         const auto sum = hn::MulAdd(loadBytes<A>(d, a + i), factorA, other);
-        hn::StoreU(hn::DemoteTo(bytes, hn::NearestInt(hn::Min(hn::Max(sum, least), most))), bytes, result + i);
+        storeBytes(d, hn::Min(hn::Max(sum, least), most), result + i);
     }
     for (; i < count; ++i) {
         const float other = std::fma(row[i], how.factorB, how.shift);
@@ -176,6 +186,21 @@ void sumWithRow(const ByteSum& how, const uint8_t* a, const float* row, int64_t 
         how.signedResult ? sumWithRowOf<uint8_t, int8_t>(how, a, row, count, to)
                          : sumWithRowOf<uint8_t, uint8_t>(how, a, row, count, to);
     }
+}
+
+// Plain loops: compilers know them.
+template <class Byte>
+int32_t largestOf(const uint8_t* x, int64_t count) {
+    const auto* from = reinterpret_cast<const Byte*>(x);
+    Byte largest = std::numeric_limits<Byte>::lowest();
+    for (int64_t i = 0; i < count; ++i) {
+        largest = from[i] > largest ? from[i] : largest;
+    }
+    return largest;
+}
+
+int32_t largest(const uint8_t* x, bool isSigned, int64_t count) {
+    return isSigned ? largestOf<int8_t>(x, count) : largestOf<uint8_t>(x, count);
 }
 
 template <class Byte>
@@ -220,7 +245,7 @@ void lookup(const uint8_t* table, const uint8_t* x, int64_t count, uint8_t* to) 
 }
 
 const ByteRows* rows() {
-    static const ByteRows kRows{range, quantize, dequantize, sum, sumWithRow, addInto, lookup};
+    static const ByteRows kRows{range, quantize, dequantize, sum, sumWithRow, largest, addInto, lookup};
     return &kRows;
 }
 

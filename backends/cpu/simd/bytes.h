@@ -36,6 +36,8 @@ struct ByteRows {
     void (*sum)(const ByteSum& how, const uint8_t* a, const uint8_t* b, int64_t count, uint8_t* to);
     // The same with numbers in the place of b's bytes.
     void (*sumWithRow)(const ByteSum& how, const uint8_t* a, const float* row, int64_t count, uint8_t* to);
+    // Of signed or unsigned bytes; the lowest byte for none.
+    int32_t (*largest)(const uint8_t* x, bool isSigned, int64_t count);
     // sums += x.
     void (*addInto)(const uint8_t* x, bool isSigned, int64_t count, int32_t* sums);
     // table[x]; `to` may be x.
