@@ -77,7 +77,7 @@ def test(t):
     t.check("a compressed file stays as it is", packed.read_bytes() == before)
 
     # Modules
-    listed = json.loads(t.run(t.tenon, "modules", "--json", environment={"CUDA_VISIBLE_DEVICES": "-1"}).stdout)["modules"]
+    listed = json.loads(t.run(t.tenon, "modules", "--json").stdout)["modules"]
     loaded = {each["name"]: each for each in listed if each["state"] == "loaded"}
     for name in ("cuda", "cublaslt", "cudnn"):
         if name in loaded:

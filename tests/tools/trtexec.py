@@ -55,7 +55,7 @@ def test(t):
     t.check("inputs from .npy, a shape by its name", json.loads(files["output"].read_text())[0]["values"] == output["values"])
 
     quick = ("--iterations=1", "--duration=0", "--warmUp=0")
-    graph = t.run(t.trtexec, f"--loadEngine={plan}", "--useCudaGraph", *quick, environment={"CUDA_VISIBLE_DEVICES": ""})
+    graph = t.run(t.trtexec, f"--loadEngine={plan}", "--useCudaGraph", *quick)
     t.says("a graph of a plan for the CPU is a warning", graph, "--useCudaGraph has no effect: the plan computes on the CPU", "&&&& PASSED")
     typed = t.run(t.trtexec, f"--onnx={onnx_file}", "--stronglyTyped", "--best", *quick, code=USAGE)
     t.says("types that are kept and chosen", typed, "--stronglyTyped", "FAILED")
