@@ -173,7 +173,6 @@ Parts cutParts(const RegionEntry& region) {
 }
 
 Parts partsOf(const RegionEntry& region) {
-
     if (!region.isSingle() || region.replaced || region.inputs.empty() || region.outputs.empty()) {
         return {};
     }
