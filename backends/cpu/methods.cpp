@@ -1,5 +1,6 @@
 #include "backends/cpu/methods.h"
 
+#include "backends/cpu/byte_image.h"
 #include "backends/cpu/byte_lookup.h"
 #include "backends/cpu/byte_mean.h"
 #include "backends/cpu/byte_norm.h"
@@ -41,7 +42,8 @@ enum : uint64_t {
     kByteSum = 19,
     kByteLookup = 20,
     kByteNorm = 21,
-    kByteMean = 22
+    kByteMean = 22,
+    kByteImage = 23
 };
 
 using Tactics = std::vector<module::Tactic>;
@@ -287,6 +289,13 @@ constexpr Method kMethods[] = {
     {kByteLookup, Method::Ports::kBody, isByteLookup,
      [](const module::TaskView& task) { return offerBytes(task, kByteLookup, "bytes looked up"); }, checkByteLookup,
      planByteLookup},
+    {kByteImage, Method::Ports::kBody, isByteImage,
+     [](const module::TaskView& task) {
+         module::Tactic tactic = linear(task, kByteImage, "image of bytes");
+         tactic.outputs[0].format = module::channelsLastFormat(4);
+         return Tactics{tactic};
+     },
+     checkByteImage, planByteImage},
     {kByteMean, Method::Ports::kBody, isByteMean, offerByteMean, checkByteMean, planByteMean},
     {kByteNorm, Method::Ports::kLinear, isByteNorm,
      [](const module::TaskView& task) { return Tactics{linear(task, kByteNorm, "norm of bytes")}; }, checkByteNorm,

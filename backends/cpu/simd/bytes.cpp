@@ -222,6 +222,21 @@ void addInto(const uint8_t* x, bool isSigned, int64_t count, int32_t* sums) {
     isSigned ? addBytes<int8_t>(x, count, sums) : addBytes<uint8_t>(x, count, sums);
 }
 
+void interleave(const uint8_t* a, const uint8_t* b, const uint8_t* c, int64_t count, uint8_t* to) {
+    // Vectors of 16 bytes: what wider ones would exchange between their halves costs more than it gains.
+    const hn::CappedTag<uint8_t, 16> d;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    int64_t i = 0;
+    for (; i + lanes <= count; i += lanes) {
+        hn::StoreInterleaved3(hn::LoadU(d, a + i), hn::LoadU(d, b + i), hn::LoadU(d, c + i), d, to + 3 * i);
+    }
+    for (; i < count; ++i) {
+        to[3 * i] = a[i];
+        to[3 * i + 1] = b[i];
+        to[3 * i + 2] = c[i];
+    }
+}
+
 void lookup(const uint8_t* table, const uint8_t* x, int64_t count, uint8_t* to) {
     int64_t i = 0;
 #if HWY_TARGET <= HWY_AVX3_DL
@@ -245,7 +260,7 @@ void lookup(const uint8_t* table, const uint8_t* x, int64_t count, uint8_t* to) 
 }
 
 const ByteRows* rows() {
-    static const ByteRows kRows{range, quantize, dequantize, sum, sumWithRow, largest, addInto, lookup};
+    static const ByteRows kRows{range, quantize, dequantize, sum, sumWithRow, largest, addInto, interleave, lookup};
     return &kRows;
 }
 

@@ -40,6 +40,8 @@ struct ByteRows {
     int32_t (*largest)(const uint8_t* x, bool isSigned, int64_t count);
     // sums += x.
     void (*addInto)(const uint8_t* x, bool isSigned, int64_t count, int32_t* sums);
+    // One byte of each of three rows after the other.
+    void (*interleave)(const uint8_t* a, const uint8_t* b, const uint8_t* c, int64_t count, uint8_t* to);
     // table[x]; `to` may be x.
     void (*lookup)(const uint8_t* table, const uint8_t* x, int64_t count, uint8_t* to);
 };
