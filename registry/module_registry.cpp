@@ -37,7 +37,7 @@ struct ModuleRegistry::State {
     };
 
     void search();
-    void loadWaiting(Purpose purpose);
+    void loadWaiting(const std::function<bool(const ModuleManifest&)>& isAskedFor);
     void skip(SkippedModule skipped);
     bool loadFile(const std::string& libraryPath, const ModuleManifest* manifest, LoadFailure& why);
 
@@ -130,14 +130,13 @@ void ModuleRegistry::State::search() {
     waiting = std::move(found.modules);
 }
 
-void ModuleRegistry::State::loadWaiting(Purpose purpose) {
+void ModuleRegistry::State::loadWaiting(const std::function<bool(const ModuleManifest&)>& isAskedFor) {
     // A module comes after those it requires, so going backwards finds what the needed ones need.
     std::set<std::string, std::less<>> required;
     std::vector<bool> needed(waiting.size());
     for (size_t i = waiting.size(); i-- > 0;) {
         const ModuleManifest& manifest = waiting[i];
-        needed[i] = purpose == Purpose::kBuild || manifest.mayProvide("runtime:") || manifest.mayProvide("backend:") ||
-                    manifest.mayProvide("plugin:") || required.contains(manifest.name);
+        needed[i] = isAskedFor(manifest) || required.contains(manifest.name);
         if (needed[i]) {
             const std::vector<std::string> names = manifest.requiredModules();
             required.insert(names.begin(), names.end());
@@ -193,7 +192,23 @@ ModuleRegistry& ModuleRegistry::process() {
 std::shared_ptr<const RegistrySnapshot> ModuleRegistry::snapshot(Purpose purpose) {
     const std::lock_guard<std::mutex> guard(mState->loading);
     mState->search();
-    mState->loadWaiting(purpose);
+    mState->loadWaiting([purpose](const ModuleManifest& manifest) {
+        return purpose == Purpose::kBuild || manifest.mayProvide("runtime:") || manifest.mayProvide("backend:") ||
+               manifest.mayProvide("plugin:");
+    });
+    return mState->published->get();
+}
+
+std::shared_ptr<const RegistrySnapshot> ModuleRegistry::snapshotWith(const std::vector<std::string>& entries) {
+    const std::lock_guard<std::mutex> guard(mState->loading);
+    mState->search();
+    mState->loadWaiting([&](const ModuleManifest& manifest) {
+        return manifest.provides.empty() || std::any_of(entries.begin(), entries.end(), [&](const std::string& entry) {
+                   return entry.ends_with(':') ? manifest.mayProvide(entry)
+                                               : std::find(manifest.provides.begin(), manifest.provides.end(), entry) !=
+                                                     manifest.provides.end();
+               });
+    });
     return mState->published->get();
 }
 
@@ -239,7 +254,7 @@ std::vector<ModuleReport> ModuleRegistry::report() const {
         report.name = manifest.name;
         report.version = manifest.version;
         report.path = manifest.libraryPath();
-        report.reason = "only builds need it";
+        report.reason = "nothing needed it so far";
         report.provides = manifest.provides;
         out.push_back(std::move(report));
     }

@@ -58,6 +58,10 @@ public:
     /// is skipped gives one warning. Never fails: without modules there are the built-ins.
     std::shared_ptr<const RegistrySnapshot> snapshot(Purpose purpose = Purpose::kBuild);
 
+    /// The same for who knows what it needs, as manifests list it: "runtime:cpu"; "backend:" stands for every backend. Modules that
+    /// provide none of it stay closed, and cost no memory, unless their manifest does not say what they provide.
+    std::shared_ptr<const RegistrySnapshot> snapshotWith(const std::vector<std::string>& entries);
+
     /// Loads a module by the path of its manifest or library, whatever TENON_MODULES says. Ok when it is loaded already
     /// from the same file. Snapshots taken before do not change.
     support::Status load(const std::string& path);

@@ -27,7 +27,7 @@ namespace {
 
 // What building needs: more modules than running, and the provider of plugins.
 std::shared_ptr<const registry::RegistrySnapshot> snapshotForBuild(const Reporter& reporter) {
-    snapshotForRun(reporter); // registers the plugin runtime
+    registerPluginRuntime(reporter);
     auto& modules = registry::ModuleRegistry::process();
     static std::once_flag once;
     std::call_once(once, [&] {

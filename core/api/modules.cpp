@@ -3,11 +3,42 @@
 #include "core/api/plugin_runtime.h"
 #include "registry/module_registry.h"
 
+#include <algorithm>
 #include <mutex>
 
 namespace tenon::api {
 
-std::shared_ptr<const registry::RegistrySnapshot> snapshotForRun(const Reporter& reporter) {
+namespace {
+
+// As manifests list it.
+std::vector<std::string> entriesOf(const plan::Plan& plan) {
+    std::vector<std::string> entries;
+    for (const plan::PlanDevice& device : plan.devices) {
+        entries.push_back("backend:" + device.backend);
+    }
+    const auto add = [&](const plan::PlanProgram& program) {
+        for (const plan::PlanStep& step : program.steps) {
+            if (step.kernel < 0 || static_cast<size_t>(step.kernel) >= plan.kernels.size()) {
+                continue;
+            }
+            std::string entry = "runtime:" + plan.kernels[static_cast<size_t>(step.kernel)].runtime;
+            if (std::find(entries.begin(), entries.end(), entry) == entries.end()) {
+                entries.push_back(std::move(entry));
+            }
+        }
+    };
+    std::for_each(plan.programs.begin(), plan.programs.end(), add);
+    const bool derives = std::any_of(plan.constants.begin(), plan.constants.end(),
+                                     [](const plan::PlanConstant& each) { return each.derived && !each.data; });
+    if (derives) {
+        add(plan.weightProgram);
+    }
+    return entries;
+}
+
+} // namespace
+
+void registerPluginRuntime(const Reporter& reporter) {
     auto& modules = registry::ModuleRegistry::process();
     static std::once_flag once;
     std::call_once(once, [&] {
@@ -15,8 +46,13 @@ std::shared_ptr<const registry::RegistrySnapshot> snapshotForRun(const Reporter&
             reporter.report(status);
         }
     });
+}
+
+std::shared_ptr<const registry::RegistrySnapshot> snapshotForRun(const plan::Plan& plan, const Reporter& reporter) {
+    registerPluginRuntime(reporter);
+    auto& modules = registry::ModuleRegistry::process();
     modules.setLogger(reporter.log());
-    auto snapshot = modules.snapshot(registry::Purpose::kRun);
+    auto snapshot = modules.snapshotWith(entriesOf(plan));
     modules.setLogger(support::defaultLogger()); // the registry outlives the user's logger
     return snapshot;
 }

@@ -39,8 +39,9 @@ std::shared_ptr<std::byte> alignedBytes(size_t size) {
 Result<std::unique_ptr<Engine>> makeEngine(plan::Plan plan, const Reporter& reporter, const EngineOptions& options) {
     runtime::LoadOptions load;
     load.log = reporter.log();
+    const auto snapshot = snapshotForRun(plan, reporter);
     TN_ASSIGN_OR_RETURN(std::shared_ptr<const runtime::LoadedPlan> loaded,
-                        runtime::LoadedPlan::load(std::move(plan), snapshotForRun(reporter), load));
+                        runtime::LoadedPlan::load(std::move(plan), snapshot, load));
     return std::make_unique<Engine>(std::move(loaded), reporter, options);
 }
 

@@ -294,6 +294,24 @@ TEST_F(GoodModule, DeferredUntilABuildNeedsIt) {
     EXPECT_EQ(lean.snapshot(Purpose::kBuild)->modules().size(), 2U);
 }
 
+TEST_F(GoodModule, StaysClosedUntilWhatItProvidesIsNeeded) {
+    ModuleFolder own;
+    own.addModule("newer_minor", "abi = 1.7\nprovides = provider:newer_minor");
+    own.addModule("good", "provides = runtime:good, provider:good");
+    LogLines ownLines;
+    ModuleRegistry lean(optionsFor({own.searched()}, ownLines));
+    EXPECT_THAT(lean.snapshotWith({"runtime:other", "runtime:goo", "backend:"})->modules(), IsEmpty());
+    EXPECT_EQ(lean.report().size(), 2U);
+    EXPECT_NE(lean.snapshotWith({"runtime:other", "runtime:good"})->module("good"), nullptr);
+    EXPECT_EQ(lean.snapshotWith({})->modules().size(), 1U);
+    EXPECT_EQ(lean.snapshot(Purpose::kBuild)->modules().size(), 2U);
+    // What does not say is opened: it may provide anything.
+    ModuleFolder silent;
+    silent.addModule("good", "");
+    ModuleRegistry unsure(optionsFor({silent.searched()}, ownLines));
+    EXPECT_EQ(unsure.snapshotWith({})->modules().size(), 1U);
+}
+
 TEST(PlainCModule, Loads) {
     ModuleFolder folder;
     folder.addModule("plain_c");

@@ -302,7 +302,7 @@ void EngineSession::captureGraph() {
 
 double EngineSession::openDevices() {
     const Clock::time_point begin = Clock::now();
-    const auto snapshot = registry::ModuleRegistry::process().snapshot(registry::Purpose::kRun);
+    const auto snapshot = registry::ModuleRegistry::process().snapshotWith({"backend:"});
     for (const registry::BackendEntry& backend : snapshot->backends()) {
         if (backend.name == "host" || backend.table.device_count(backend.table.self, registry::TextSink().sink()) < 1) {
             continue;
@@ -315,7 +315,7 @@ double EngineSession::openDevices() {
 
 int32_t EngineSession::deviceCount() {
     int32_t count = 0;
-    const auto snapshot = registry::ModuleRegistry::process().snapshot(registry::Purpose::kRun);
+    const auto snapshot = registry::ModuleRegistry::process().snapshotWith({"backend:"});
     for (const registry::BackendEntry& backend : snapshot->backends()) {
         if (backend.name != "host") {
             count += std::max(0, backend.table.device_count(backend.table.self, registry::TextSink().sink()));
