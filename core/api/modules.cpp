@@ -27,9 +27,15 @@ std::vector<std::string> entriesOf(const plan::Plan& plan) {
             }
         }
     };
-    std::for_each(plan.programs.begin(), plan.programs.end(), add);
-    const bool derives = std::any_of(plan.constants.begin(), plan.constants.end(),
-                                     [](const plan::PlanConstant& each) { return each.derived && !each.data; });
+    bool derives = false; // weights that were left out: they are computed when the plan is loaded
+    for (const plan::PlanProgram& program : plan.programs) {
+        add(program);
+        for (const plan::PlanTensor& tensor : program.tensors) {
+            const auto index = static_cast<size_t>(tensor.constant);
+            derives = derives || (tensor.role == plan::PlanTensor::Role::kConstant && index < plan.constants.size() &&
+                                  plan.constants[index].derived && plan.constants[index].data == nullptr);
+        }
+    }
     if (derives) {
         add(plan.weightProgram);
     }

@@ -2,6 +2,7 @@
 
 #include "core/api/engine.h"
 #include "core/api/type_convert.h"
+#include "core/plan/reader.h"
 #include "core/support/text.h"
 #include "registry/module_registry.h"
 #include "registry/text_sink.h"
@@ -300,15 +301,16 @@ void EngineSession::captureGraph() {
     }
 }
 
-double EngineSession::openDevices() {
+double EngineSession::openDevices(const std::string& planFile) {
+    // Whoever needs them reports what is wrong.
+    const support::Result<plan::Plan> plan = plan::readPlanFile(planFile, {false});
     const Clock::time_point begin = Clock::now();
-    const auto snapshot = registry::ModuleRegistry::process().snapshotWith({"backend:"});
-    for (const registry::BackendEntry& backend : snapshot->backends()) {
-        if (backend.name == "host" || backend.table.device_count(backend.table.self, registry::TextSink().sink()) < 1) {
-            continue;
+    for (const plan::PlanDevice& device : plan.ok() ? plan->devices : std::vector<plan::PlanDevice>()) {
+        const auto snapshot = registry::ModuleRegistry::process().snapshotWith({"backend:" + device.backend});
+        const registry::BackendEntry* backend = snapshot->backend(device.backend);
+        if (backend != nullptr && backend->table.device_count(backend->table.self, registry::TextSink().sink()) > 0) {
+            static_cast<void>(runtime::DeviceStream::create(runtime::Device(*backend, 0)));
         }
-        const runtime::Device device(backend, 0);
-        static_cast<void>(runtime::DeviceStream::create(device)); // whoever needs it reports what is wrong
     }
     return secondsSince(begin);
 }

@@ -56,8 +56,8 @@ public:
     // Runs are recorded on the device and replayed. Throws ToolError(kUsage) where the plan cannot be.
     void captureGraph();
 
-    // Makes the first device of each backend ready, as whatever uses it first would have to. Seconds.
-    static double openDevices();
+    // Makes the first device of each backend that the plan uses ready, as whatever uses it first would have to. Seconds.
+    static double openDevices(const std::string& planFile);
     // Devices beside the host that backends have here.
     static int32_t deviceCount();
 

@@ -53,7 +53,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
             if (isPlanFile(options->model)) {
                 shapes = options->build.shapesOfPlan(options->model);
                 loadExtensions(settings.modules, settings.plugins, logger);
-                devicesSeconds = EngineSession::openDevices();
+                devicesSeconds = EngineSession::openDevices(options->model);
                 session = EngineSession::fromFile(options->model, settings.threads, logger);
             } else {
                 BuiltPlan built = buildPlan(options->model, settings, logger);
