@@ -47,6 +47,7 @@ Chain chainOf(const module::GraphView& body) {
 
 struct Depthwise {
     Chain chain;
+    std::optional<Cut> cut;
     Window window;
     int64_t batches = 0;
     int64_t channels = 0;
@@ -83,9 +84,11 @@ struct Depthwise {
         DepthwiseRow row{};
         row.x = b.in<float>(kX) + (batch * window.input[0] + top + first * window.dilations[0]) * inputLine;
         row.xLine = window.dilations[0] * inputLine;
+        row.xPixel = channels;
         row.width = window.input[1];
         row.w = b.in<float>(kWeights) + first * window.kernel[1] * channels;
         row.wLine = window.kernel[1] * channels;
+        row.wPixel = channels;
         row.lines = last - first;
         row.columns = window.kernel[1];
         row.stride = window.strides[1];
@@ -93,10 +96,17 @@ struct Depthwise {
         row.pad = window.padBegin[1];
         row.start = chain.bias >= 0 ? b.in<float>(static_cast<size_t>(chain.bias)) : nullptr;
         row.y = y;
+        row.yPixel = channels;
         row.outputs = window.output[1];
         row.channels = channels;
+        if (cut) {
+            row.low = cut->low;
+            row.high = cut->high;
+        }
         depthwiseRow(row);
-        applyFollowers(chain, b, numbers, line(), y, line(), at, 0);
+        if (!cut) {
+            applyFollowers(chain, b, numbers, line(), y, line(), at, 0);
+        }
     }
 };
 
@@ -144,6 +154,7 @@ void checkDepthwise(const Task& task) {
 TaskPlan planDepthwise(const Task& task, const PortShapes& shapes) {
     Depthwise kernel;
     kernel.chain = chainOf(task.body);
+    kernel.cut = cutOf(kernel.chain);
     const Shape& x = shapes.inputs[static_cast<size_t>(kernel.chain.ports[kX])];
     const Shape& weights = shapes.inputs[static_cast<size_t>(kernel.chain.ports[kWeights])];
     const Call call(task.body.node(0), shapes.scalars, {x, weights}, {shapes.outputs[0]}, shapes.threads);

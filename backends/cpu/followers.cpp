@@ -4,6 +4,7 @@
 #include "backends/cpu/program.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace tenon::cpu {
 
@@ -86,6 +87,18 @@ Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, i
         refuse("a product whose inner values are read elsewhere");
     }
     return chain;
+}
+
+std::optional<Cut> cutOf(const Chain& chain) {
+    if (chain.followers.size() != 1 || chain.followers[0].kind != Follower::Kind::kFunction) {
+        return std::nullopt;
+    }
+    const ProgramStep& step = chain.followers[0].step;
+    // Where the bounds have changed places, the op's order decides: it is left to the step.
+    if (step.step == Step::kClip && step.p0 <= step.p1) {
+        return Cut{step.p0, step.p1};
+    }
+    return step.step == Step::kRelu ? std::optional<Cut>({0, std::numeric_limits<float>::infinity()}) : std::nullopt;
 }
 
 void repeatNumbers(const Chain& chain, const Buffers& b, int64_t width, float* to) {

@@ -8,6 +8,7 @@
 #include "backends/common/task_kernel.h"
 #include "backends/cpu/program_compiler.h"
 
+#include <optional>
 #include <vector>
 
 namespace tenon::cpu {
@@ -33,6 +34,13 @@ struct Chain {
 // than a chain.
 Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, int32_t bias, int32_t channelAxis,
                 int64_t channels, size_t head = 0);
+
+// Where all that follows is an activation that cuts results off, which kernels do while those are in registers.
+struct Cut {
+    float low = 0;
+    float high = 0;
+};
+std::optional<Cut> cutOf(const Chain& chain);
 
 // The followers' numbers, each repeated over `width` elements; `to` has chain.followers.size() * width floats.
 void repeatNumbers(const Chain& chain, const Buffers& b, int64_t width, float* to);

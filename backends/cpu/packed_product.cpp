@@ -134,7 +134,8 @@ public:
         }
         mBlockRows = (mRows + mRowBlocks - 1) / mRowBlocks;
         const auto isPerChannel = [](const Follower& each) { return each.kind == Follower::Kind::kPerChannel; };
-        mFinishesBlocks = mIsSmall && mRowBlocks >= mTeam && !mChain.followers.empty() &&
+        mCut = cutOf(mChain);
+        mFinishesBlocks = mIsSmall && mRowBlocks >= mTeam && !mChain.followers.empty() && !mCut &&
                           std::none_of(mChain.followers.begin(), mChain.followers.end(), isPerChannel);
     }
 
@@ -265,8 +266,13 @@ private:
                 if (!isWhole) {
                     product.depth = depth;
                 }
+                product.isCut = mCut && (isLast || !isWhole);
+                if (product.isCut) {
+                    product.low = mCut->low;
+                    product.high = mCut->high;
+                }
                 tile.run(rows, product);
-                if (!isWhole || (isLast && !mFinishesBlocks && !mChain.followers.empty())) {
+                if (!isWhole || (isLast && !mFinishesBlocks && !mCut && !mChain.followers.empty())) {
                     finish(b, numbers, row, rows, column, width, to, toRow);
                 }
             }
@@ -283,7 +289,7 @@ private:
         for (int64_t r = 0; r < rows; ++r) {
             float* const line = from + r * fromRow;
             const int64_t at = (row + r) * mHead.columns + column;
-            if (!mFinishesBlocks) {
+            if (!mFinishesBlocks && !mCut) {
                 applyFollowers(mChain, b, numbers, mTile.columns, line, width, at, column);
             }
             if (isAside) {
@@ -304,6 +310,7 @@ private:
     int64_t mTeam = 1;
     bool mIsSmall = false;
     bool mFinishesBlocks = false;
+    std::optional<Cut> mCut;
     int64_t mMostRows = 1;  // of a block
     int64_t mBlockRows = 1; // of the largest one
 };

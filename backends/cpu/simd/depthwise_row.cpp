@@ -18,41 +18,107 @@ namespace hn = hwy::HWY_NAMESPACE;
 using RowTag = hn::ScalableTag<float>;
 using RowVec = hn::Vec<RowTag>;
 
-// kCount neighbouring outputs from o on, of the channels from c on; columns [first, last) of the window are inside for all of them.
-template <int kCount>
-HWY_INLINE void Outputs(const DepthwiseRow& r, int64_t c, int64_t o, int64_t first, int64_t last) {
+// Neighbouring outputs whose sums are made together: image widths of common networks are multiples of it.
+constexpr int kMostOutputs = 7;
+
+HWY_INLINE RowVec StartOf(RowTag d, const DepthwiseRow& r, int64_t c) {
+    return r.start != nullptr ? hn::LoadU(d, r.start + c) : hn::Zero(d);
+}
+
+// The bounds come first: a sum that is no number stays so.
+HWY_INLINE void StoreWithin(RowTag d, const DepthwiseRow& r, RowVec sum, float* to) {
+    hn::StoreU(hn::Min(hn::Set(d, r.high), hn::Max(hn::Set(d, r.low), sum)), d, to);
+}
+
+// One output, columns [first, last) of whose window are inside the line.
+HWY_INLINE void Output(const DepthwiseRow& r, int64_t c, int64_t o, int64_t first, int64_t last) {
     const RowTag d;
-    RowVec sums[kCount];
-    for (int i = 0; i < kCount; ++i) {
-        sums[i] = r.start != nullptr ? hn::LoadU(d, r.start + c) : hn::Zero(d);
-    }
-    const int64_t step = r.stride * r.channels;
-    const float* const x = r.x + (o * r.stride + first * r.dilation - r.pad) * r.channels + c;
+    RowVec sum = StartOf(d, r, c);
+    const float* const x = r.x + (o * r.stride + first * r.dilation - r.pad) * r.xPixel + c;
     for (int64_t line = 0; line < r.lines; ++line) {
         const float* at = x + line * r.xLine;
-        const float* w = r.w + line * r.wLine + first * r.channels + c;
+        const float* w = r.w + line * r.wLine + first * r.wPixel + c;
         for (int64_t k = first; k < last; ++k) {
+            sum = hn::MulAdd(hn::LoadU(d, w), hn::LoadU(d, at), sum);
+            at += r.dilation * r.xPixel;
+            w += r.wPixel;
+        }
+    }
+    StoreWithin(d, r, sum, r.y + o * r.yPixel + c);
+}
+
+// kCount outputs from o on whose windows are inside the line.
+template <int kCount>
+HWY_INLINE void Outputs(const DepthwiseRow& r, int64_t c, int64_t o) {
+    const RowTag d;
+    RowVec sums[kCount];
+    HWY_UNROLL(8)
+    for (int i = 0; i < kCount; ++i) {
+        sums[i] = StartOf(d, r, c);
+    }
+    const int64_t step = r.stride * r.xPixel;
+    const float* const x = r.x + (o * r.stride - r.pad) * r.xPixel + c;
+    for (int64_t line = 0; line < r.lines; ++line) {
+        const float* at = x + line * r.xLine;
+        const float* w = r.w + line * r.wLine + c;
+        for (int64_t k = 0; k < r.columns; ++k) {
             const RowVec weight = hn::LoadU(d, w);
             HWY_UNROLL(8)
             for (int i = 0; i < kCount; ++i) {
                 sums[i] = hn::MulAdd(weight, hn::LoadU(d, at + i * step), sums[i]);
             }
-            at += r.dilation * r.channels;
-            w += r.channels;
+            at += r.dilation * r.xPixel;
+            w += r.wPixel;
         }
     }
+    HWY_UNROLL(8)
     for (int i = 0; i < kCount; ++i) {
-        hn::StoreU(sums[i], d, r.y + (o + i) * r.channels + c);
+        StoreWithin(d, r, sums[i], r.y + (o + i) * r.yPixel + c);
     }
 }
 
-// All channels of some outputs before the next ones, as they lie in memory.
-template <int kCount>
-HWY_INLINE void AllChannels(const DepthwiseRow& r, int64_t o, int64_t first, int64_t last) {
+// The same for a window of kColumns, undilated: a line's weights stay in registers, and so does each position while the windows that share it take it.
+template <int kCount, int kColumns, int kStride>
+HWY_INLINE void SquareOutputs(const DepthwiseRow& r, int64_t c, int64_t o) {
+    const RowTag d;
+    RowVec sums[kCount];
+    HWY_UNROLL(8)
+    for (int i = 0; i < kCount; ++i) {
+        sums[i] = StartOf(d, r, c);
+    }
+    const float* const x = r.x + (o * kStride - r.pad) * r.xPixel + c;
+    for (int64_t line = 0; line < r.lines; ++line) {
+        const float* at = x + line * r.xLine;
+        const float* const w = r.w + line * r.wLine + c;
+        RowVec weights[kColumns];
+        HWY_UNROLL(8)
+        for (int k = 0; k < kColumns; ++k) {
+            weights[k] = hn::LoadU(d, w + k * r.wPixel);
+        }
+        HWY_UNROLL(24)
+        for (int p = 0; p < (kCount - 1) * kStride + kColumns; ++p) {
+            const RowVec position = hn::LoadU(d, at);
+            at += r.xPixel;
+            HWY_UNROLL(8)
+            for (int k = 0; k < kColumns; ++k) {
+                if ((p - k) % kStride == 0 && p >= k && (p - k) / kStride < kCount) {
+                    sums[(p - k) / kStride] = hn::MulAdd(weights[k], position, sums[(p - k) / kStride]);
+                }
+            }
+        }
+    }
+    HWY_UNROLL(8)
+    for (int i = 0; i < kCount; ++i) {
+        StoreWithin(d, r, sums[i], r.y + (o + i) * r.yPixel + c);
+    }
+}
+
+// For all vectors of channels, as they lie in memory. The last one may begin among channels that are done: what it writes again is the same.
+template <class Body>
+HWY_INLINE void AllChannels(const DepthwiseRow& r, const Body& body) {
     const auto lanes = static_cast<int64_t>(hn::Lanes(RowTag()));
     for (int64_t c = 0; c < r.channels; c += lanes) {
-        // The last vector may begin among channels that are done: what it writes again is the same.
-        Outputs<kCount>(r, std::min(c, r.channels - lanes), o, first, last);
+        body(std::min(c, r.channels - lanes));
     }
 }
 
@@ -66,7 +132,31 @@ void Edge(const DepthwiseRow& r, int64_t o) {
     while (last > first && begin + (last - 1) * r.dilation >= r.width) {
         --last;
     }
-    AllChannels<1>(r, o, first, last);
+    AllChannels(r, [&](int64_t c) HWY_ATTR { Output(r, c, o, first, last); });
+}
+
+// kCount outputs or, where there are fewer left, as many.
+template <int kCount, int kColumns, int kStride>
+void Some(const DepthwiseRow& r, int64_t o, int64_t count) {
+    if (count == kCount) {
+        if constexpr (kColumns > 0) {
+            AllChannels(r, [&](int64_t c) HWY_ATTR { SquareOutputs<kCount, kColumns, kStride>(r, c, o); });
+        } else {
+            AllChannels(r, [&](int64_t c) HWY_ATTR { Outputs<kCount>(r, c, o); });
+        }
+    } else if constexpr (kCount > 1) {
+        Some<kCount - 1, kColumns, kStride>(r, o, count);
+    }
+}
+
+// Outputs [begin, end), whose windows are inside, in parts of nearly one size.
+template <int kColumns, int kStride>
+void Inside(const DepthwiseRow& r, int64_t begin, int64_t end) {
+    const int64_t parts = (end - begin + kMostOutputs - 1) / kMostOutputs;
+    for (int64_t part = 0; part < parts; ++part) {
+        const int64_t o = begin + (end - begin) * part / parts;
+        Some<kMostOutputs, kColumns, kStride>(r, o, begin + (end - begin) * (part + 1) / parts - o);
+    }
 }
 
 void Row(const DepthwiseRow& r) {
@@ -75,17 +165,22 @@ void Row(const DepthwiseRow& r) {
     const int64_t inside = std::min((r.pad + r.stride - 1) / r.stride, r.outputs);
     const int64_t room = r.width + r.pad - 1 - reach;
     const int64_t outside = std::clamp(room < 0 ? int64_t{0} : room / r.stride + 1, inside, r.outputs);
-    int64_t o = 0;
-    for (; o < inside; ++o) {
+    for (int64_t o = 0; o < inside; ++o) {
         Edge(r, o);
     }
-    for (; o + 4 <= outside; o += 4) {
-        AllChannels<4>(r, o, 0, r.columns);
+    const bool isDense = r.dilation == 1;
+    if (isDense && r.columns == 3 && r.stride == 1) {
+        Inside<3, 1>(r, inside, outside);
+    } else if (isDense && r.columns == 3 && r.stride == 2) {
+        Inside<3, 2>(r, inside, outside);
+    } else if (isDense && r.columns == 5 && r.stride == 1) {
+        Inside<5, 1>(r, inside, outside);
+    } else if (isDense && r.columns == 5 && r.stride == 2) {
+        Inside<5, 2>(r, inside, outside);
+    } else {
+        Inside<0, 0>(r, inside, outside);
     }
-    for (; o < outside; ++o) {
-        AllChannels<1>(r, o, 0, r.columns);
-    }
-    for (; o < r.outputs; ++o) {
+    for (int64_t o = outside; o < r.outputs; ++o) {
         Edge(r, o);
     }
 }

@@ -63,7 +63,7 @@ void RunPackedOf(const PackedProduct& p) {
             sums[r][v] = p.continues ? hn::LoadU(d, p.c + r * p.cRow + v * cVector) : start;
         }
     }
-    if (!p.continues) {
+    if (!p.continues && !p.isNear) {
         // What is written is fetched while sums are made, instead of stopping the next tile.
         for (int r = 0; r < kRows; ++r) {
             for (int v = 0; v < kVectors; ++v) {
@@ -95,6 +95,18 @@ void RunPackedOf(const PackedProduct& p) {
             AddOuterProduct<kRows, kVectors>(d, a, p.aRow, b, sums);
             ++a;
             b += columns;
+        }
+    }
+    if (p.isCut) {
+        const Vec low = hn::Set(d, p.low);
+        const Vec high = hn::Set(d, p.high);
+        HWY_UNROLL(16)
+        for (int r = 0; r < kRows; ++r) {
+            HWY_UNROLL(4)
+            for (int v = 0; v < kVectors; ++v) {
+                // The bounds come first: a sum that is no number stays so.
+                sums[r][v] = hn::Min(high, hn::Max(low, sums[r][v]));
+            }
         }
     }
     HWY_UNROLL(16)

@@ -24,6 +24,10 @@ struct PackedProduct {
     int64_t aDepth = 0; // 0: all of the depth
     int64_t aBlock = 0;
     int64_t cVector = 0; // 0: one behind the other
+    bool isCut = false;  // what is written is cut to [low, high]
+    float low = 0;
+    float high = 0;
+    bool isNear = false; // c is in the first-level cache or near it: nothing to fetch
 };
 
 struct PackedTile {
