@@ -94,9 +94,9 @@ class Tenon:
         return {"p50": latency["p50"], "p99": latency["p99"]}
 
     def cold(self):
-        """From the plan's file to the first answer, in a process of its own."""
+        """From the plan's file to the first answer, in a process of its own: memory beyond what the program had before."""
         done = self.bench("--iterations", "1", "--duration", "0", "--warm-up", "0")
-        return {"first_answer_ms": done["load_s"] * 1e3 + done["latency_ms"]["min"], "peak_rss_mib": done["peak_rss_mib"]}
+        return {"first_answer_ms": done["load_s"] * 1e3 + done["latency_ms"]["min"], "peak_rss_mib": done["peak_rss_mib"] - done["rss_before_mib"]}
 
 
 class Primitives:

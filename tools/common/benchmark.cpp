@@ -10,6 +10,8 @@
 #include <exception>
 #include <fstream>
 #include <numeric>
+#include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 
@@ -135,15 +137,22 @@ int32_t threadsPerStream(int32_t streams) {
     return streams > 1 ? std::max(1, registry::hostDescription().cores / streams) : 0;
 }
 
-double peakRssMib() {
-    // Not getrusage: its peak includes that of the process that started this one.
+namespace {
+
+// Not getrusage: its peak includes that of the process that started this one.
+double statusMib(std::string_view field) {
     std::ifstream status("/proc/self/status");
     for (std::string line; std::getline(status, line);) {
-        if (line.starts_with("VmHWM:")) {
-            return std::strtod(line.c_str() + 6, nullptr) / 1024;
+        if (line.starts_with(field)) {
+            return std::strtod(line.c_str() + field.size(), nullptr) / 1024;
         }
     }
     return 0;
 }
+
+} // namespace
+
+double peakRssMib() { return statusMib("VmHWM:"); }
+double rssMib() { return statusMib("VmRSS:"); }
 
 } // namespace tenon::tools

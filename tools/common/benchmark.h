@@ -47,7 +47,8 @@ BenchmarkResult benchmark(const Streams& streams, const BenchmarkSettings& setti
 // Threads of each of `streams` contexts where nobody said: one stream is left to the plan, several share the cores.
 int32_t threadsPerStream(int32_t streams);
 
-// Peak resident memory of this process.
+// Resident memory of this process: at its peak, and now.
 double peakRssMib();
+double rssMib();
 
 } // namespace tenon::tools

@@ -46,6 +46,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                 throw ToolError(ExitCode::kUsage, "--affinity with several --streams wants --threads 1: each stream's "
                                                   "threads would be pinned to the same processors");
             }
+            const double rssBefore = rssMib();
             double buildSeconds = 0;
             double devicesSeconds = 0;
             std::unique_ptr<EngineSession> session;
@@ -89,6 +90,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                                            {"load_s", loadSeconds},
                                            {"first_run_s", firstRunSeconds},
                                            {"enqueue_us", enqueueUs < 0 ? nlohmann::json() : nlohmann::json(enqueueUs)},
+                                           {"rss_before_mib", rssBefore}, // of the program and its libraries
                                            {"peak_rss_mib", peakRssMib()}};
                 for (const auto& [name, times] : profile) {
                     document["profile"].push_back({{"name", name}, {"ms", percentileOf(times, 50)}});
