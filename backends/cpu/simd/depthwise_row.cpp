@@ -18,33 +18,44 @@ namespace hn = hwy::HWY_NAMESPACE;
 using RowTag = hn::ScalableTag<float>;
 using RowVec = hn::Vec<RowTag>;
 
-// Neighbouring outputs whose sums are made together: image widths of common networks are multiples of it.
-constexpr int kMostOutputs = 7;
+// Neighbouring outputs whose sums are made together. More of them load less often, but write so many places at once that long lines, which come from
+// and go to memory, get slower.
+constexpr int kFewOutputs = 4;
+constexpr int kManyOutputs = 7;
+constexpr int64_t kLongLine = 8192; // elements
 
 HWY_INLINE RowVec StartOf(RowTag d, const DepthwiseRow& r, int64_t c) {
     return r.start != nullptr ? hn::LoadU(d, r.start + c) : hn::Zero(d);
 }
 
-// The bounds come first: a sum that is no number stays so.
-HWY_INLINE void StoreWithin(RowTag d, const DepthwiseRow& r, RowVec sum, float* to) {
-    hn::StoreU(hn::Min(hn::Set(d, r.high), hn::Max(hn::Set(d, r.low), sum)), d, to);
+// Writes kCount sums from output o on. The bounds come first: a sum that is no number stays so.
+template <int kCount>
+HWY_INLINE void StoreOutputs(RowTag d, const DepthwiseRow& r, const RowVec (&sums)[kCount], int64_t c, int64_t o) {
+    const RowVec low = hn::Set(d, r.low);
+    const RowVec high = hn::Set(d, r.high);
+    const int64_t pixel = r.yPixel;
+    float* const y = r.y + o * pixel + c;
+    HWY_UNROLL(8)
+    for (int i = 0; i < kCount; ++i) {
+        hn::StoreU(hn::Min(high, hn::Max(low, sums[i])), d, y + i * pixel);
+    }
 }
 
 // One output, columns [first, last) of whose window are inside the line.
 HWY_INLINE void Output(const DepthwiseRow& r, int64_t c, int64_t o, int64_t first, int64_t last) {
     const RowTag d;
-    RowVec sum = StartOf(d, r, c);
+    RowVec sum[1] = {StartOf(d, r, c)};
     const float* const x = r.x + (o * r.stride + first * r.dilation - r.pad) * r.xPixel + c;
     for (int64_t line = 0; line < r.lines; ++line) {
         const float* at = x + line * r.xLine;
         const float* w = r.w + line * r.wLine + first * r.wPixel + c;
         for (int64_t k = first; k < last; ++k) {
-            sum = hn::MulAdd(hn::LoadU(d, w), hn::LoadU(d, at), sum);
+            sum[0] = hn::MulAdd(hn::LoadU(d, w), hn::LoadU(d, at), sum[0]);
             at += r.dilation * r.xPixel;
             w += r.wPixel;
         }
     }
-    StoreWithin(d, r, sum, r.y + o * r.yPixel + c);
+    StoreOutputs(d, r, sum, c, o);
 }
 
 // kCount outputs from o on whose windows are inside the line.
@@ -71,10 +82,7 @@ HWY_INLINE void Outputs(const DepthwiseRow& r, int64_t c, int64_t o) {
             w += r.wPixel;
         }
     }
-    HWY_UNROLL(8)
-    for (int i = 0; i < kCount; ++i) {
-        StoreWithin(d, r, sums[i], r.y + (o + i) * r.yPixel + c);
-    }
+    StoreOutputs(d, r, sums, c, o);
 }
 
 // The same for a window of kColumns, undilated: a line's weights stay in registers, and so does each position while the windows that share it take it.
@@ -107,20 +115,11 @@ HWY_INLINE void SquareOutputs(const DepthwiseRow& r, int64_t c, int64_t o) {
             }
         }
     }
-    HWY_UNROLL(8)
-    for (int i = 0; i < kCount; ++i) {
-        StoreWithin(d, r, sums[i], r.y + (o + i) * r.yPixel + c);
-    }
+    StoreOutputs(d, r, sums, c, o);
 }
 
-// For all vectors of channels, as they lie in memory. The last one may begin among channels that are done: what it writes again is the same.
-template <class Body>
-HWY_INLINE void AllChannels(const DepthwiseRow& r, const Body& body) {
-    const auto lanes = static_cast<int64_t>(hn::Lanes(RowTag()));
-    for (int64_t c = 0; c < r.channels; c += lanes) {
-        body(std::min(c, r.channels - lanes));
-    }
-}
+// The last vector of channels may begin among those that are done: what it writes again is the same.
+HWY_INLINE int64_t VectorAt(const DepthwiseRow& r, int64_t c, int64_t lanes) { return std::min(c, r.channels - lanes); }
 
 void Edge(const DepthwiseRow& r, int64_t o) {
     const int64_t begin = o * r.stride - r.pad;
@@ -132,17 +131,23 @@ void Edge(const DepthwiseRow& r, int64_t o) {
     while (last > first && begin + (last - 1) * r.dilation >= r.width) {
         --last;
     }
-    AllChannels(r, [&](int64_t c) HWY_ATTR { Output(r, c, o, first, last); });
+    const auto lanes = static_cast<int64_t>(hn::Lanes(RowTag()));
+    for (int64_t c = 0; c < r.channels; c += lanes) {
+        Output(r, VectorAt(r, c, lanes), o, first, last);
+    }
 }
 
 // kCount outputs or, where there are fewer left, as many.
 template <int kCount, int kColumns, int kStride>
 void Some(const DepthwiseRow& r, int64_t o, int64_t count) {
     if (count == kCount) {
-        if constexpr (kColumns > 0) {
-            AllChannels(r, [&](int64_t c) HWY_ATTR { SquareOutputs<kCount, kColumns, kStride>(r, c, o); });
-        } else {
-            AllChannels(r, [&](int64_t c) HWY_ATTR { Outputs<kCount>(r, c, o); });
+        const auto lanes = static_cast<int64_t>(hn::Lanes(RowTag()));
+        for (int64_t c = 0; c < r.channels; c += lanes) {
+            if constexpr (kColumns > 0) {
+                SquareOutputs<kCount, kColumns, kStride>(r, VectorAt(r, c, lanes), o);
+            } else {
+                Outputs<kCount>(r, VectorAt(r, c, lanes), o);
+            }
         }
     } else if constexpr (kCount > 1) {
         Some<kCount - 1, kColumns, kStride>(r, o, count);
@@ -150,12 +155,12 @@ void Some(const DepthwiseRow& r, int64_t o, int64_t count) {
 }
 
 // Outputs [begin, end), whose windows are inside, in parts of nearly one size.
-template <int kColumns, int kStride>
+template <int kMost, int kColumns, int kStride>
 void Inside(const DepthwiseRow& r, int64_t begin, int64_t end) {
-    const int64_t parts = (end - begin + kMostOutputs - 1) / kMostOutputs;
+    const int64_t parts = (end - begin + kMost - 1) / kMost;
     for (int64_t part = 0; part < parts; ++part) {
         const int64_t o = begin + (end - begin) * part / parts;
-        Some<kMostOutputs, kColumns, kStride>(r, o, begin + (end - begin) * (part + 1) / parts - o);
+        Some<kMost, kColumns, kStride>(r, o, begin + (end - begin) * (part + 1) / parts - o);
     }
 }
 
@@ -169,16 +174,16 @@ void Row(const DepthwiseRow& r) {
         Edge(r, o);
     }
     const bool isDense = r.dilation == 1;
-    if (isDense && r.columns == 3 && r.stride == 1) {
-        Inside<3, 1>(r, inside, outside);
-    } else if (isDense && r.columns == 3 && r.stride == 2) {
-        Inside<3, 2>(r, inside, outside);
+    if (isDense && r.columns == 3 && r.stride == 1 && r.outputs * r.channels <= kLongLine) {
+        Inside<kManyOutputs, 3, 1>(r, inside, outside);
+    } else if (isDense && r.columns == 3 && r.stride == 1) {
+        Inside<kFewOutputs, 3, 1>(r, inside, outside);
     } else if (isDense && r.columns == 5 && r.stride == 1) {
-        Inside<5, 1>(r, inside, outside);
+        Inside<kManyOutputs, 5, 1>(r, inside, outside);
     } else if (isDense && r.columns == 5 && r.stride == 2) {
-        Inside<5, 2>(r, inside, outside);
+        Inside<kManyOutputs, 5, 2>(r, inside, outside);
     } else {
-        Inside<0, 0>(r, inside, outside);
+        Inside<kFewOutputs, 0, 0>(r, inside, outside);
     }
     for (int64_t o = outside; o < r.outputs; ++o) {
         Edge(r, o);
