@@ -164,6 +164,15 @@ HWY_INLINE FloatVec SigmoidOf(FloatTag d, FloatVec x) {
     return hn::IfThenElse(hn::Eq(x, x), y, x);
 }
 
+// x / (1 + e^-x) with x cut where the result is below the normal numbers in any case; NaN comes through the product. Limits come first: of two
+// operands one of which is NaN, minimum and maximum give the second on x86, and NaN elsewhere.
+HWY_INLINE FloatVec SiluOf(FloatTag d, FloatVec x) {
+    const FloatVec limit = hn::Set(d, 87.0F);
+    const FloatVec cut = hn::Max(hn::Set(d, -87.0F), x);
+    const FloatVec e = ExpWithin(d, hn::Neg(hn::Min(limit, cut)));
+    return hn::Mul(cut, ReciprocalOf(d, hn::Add(e, hn::Set(d, 1.0F))));
+}
+
 // x/2 * (1 + erf(x / sqrt(2))) = x/2 + |x|/2 * erf(|x| / sqrt(2)), with erf as a least-maximum quotient of polynomials in x^2, which costs half of
 // ErfOf. Within 2e-7 |x|.
 HWY_INLINE FloatVec GeluErfOf(FloatTag d, FloatVec x) {

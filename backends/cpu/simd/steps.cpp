@@ -97,7 +97,7 @@ TENON_FUNCTION(GeluErf, GeluErfOf(d, x));
 TENON_FUNCTION(GeluTanh,
                hn::Mul(x, SigmoidOf(d, hn::Mul(hn::Set(d, 1.5957691F),
                                                hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(d, 0.044715F), x)))));
-TENON_FUNCTION(Silu, hn::Mul(x, SigmoidOf(d, hn::Mul(hn::Set(d, s.p0), x))));
+TENON_FUNCTION(Silu, s.p0 == 1.0F ? SiluOf(d, x) : hn::Mul(x, SigmoidOf(d, hn::Mul(hn::Set(d, s.p0), x))));
 #undef TENON_FUNCTION
 
 // --- Plain loops ---------------------------------------------------------------------------------------------------------------
