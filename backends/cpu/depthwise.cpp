@@ -83,12 +83,12 @@ struct Depthwise {
         float* const y = b.out<float>() + at;
         DepthwiseRow row{};
         row.x = b.in<float>(kX) + (batch * window.input[0] + top + first * window.dilations[0]) * inputLine;
-        row.xLine = window.dilations[0] * inputLine;
         row.xPixel = channels;
+        row.xLine = window.dilations[0] * inputLine;
         row.width = window.input[1];
         row.w = b.in<float>(kWeights) + first * window.kernel[1] * channels;
-        row.wLine = window.kernel[1] * channels;
         row.wPixel = channels;
+        row.wLine = window.kernel[1] * channels;
         row.lines = last - first;
         row.columns = window.kernel[1];
         row.stride = window.strides[1];
@@ -121,6 +121,8 @@ bool beginsWithDepthwise(const module::GraphView& body) {
            weights.dim(1).opt == 1;
 }
 
+TnFormat depthwiseWeights() { return module::permutedFormat({2, 3, 1, 0}); }
+
 std::vector<TnFormat> depthwiseLayouts(const module::GraphView& body) {
     const Chain chain = chainOf(body);
     std::vector<TnFormat> layouts;
@@ -132,7 +134,7 @@ std::vector<TnFormat> depthwiseLayouts(const module::GraphView& body) {
             layouts[static_cast<size_t>(chain.ports[i])] = module::channelsLastFormat(4);
         }
     }
-    layouts[static_cast<size_t>(chain.ports[kWeights])] = module::permutedFormat({2, 3, 1, 0});
+    layouts[static_cast<size_t>(chain.ports[kWeights])] = depthwiseWeights();
     layouts.push_back(module::channelsLastFormat(4));
     return layouts;
 }

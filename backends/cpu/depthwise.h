@@ -14,6 +14,8 @@ using namespace tenon::kernels;
 
 // A convolution of each channel by itself, with constant weights, alone or the first of a region's nodes.
 bool beginsWithDepthwise(const module::GraphView& body);
+// The layout of the weights: the window first, channels last.
+TnFormat depthwiseWeights();
 // The layouts of the inputs and then of the output. Throws a refusal.
 std::vector<TnFormat> depthwiseLayouts(const module::GraphView& body);
 void checkDepthwise(const Task& task);

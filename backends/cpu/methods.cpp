@@ -8,6 +8,7 @@
 #include "backends/cpu/concat.h"
 #include "backends/cpu/depthwise.h"
 #include "backends/cpu/embedding.h"
+#include "backends/cpu/expand_depthwise.h"
 #include "backends/cpu/offered_layouts.h"
 #include "backends/cpu/ops.h"
 #include "backends/cpu/packed_product.h"
@@ -43,7 +44,8 @@ enum : uint64_t {
     kByteLookup = 20,
     kByteNorm = 21,
     kByteMean = 22,
-    kByteImage = 23
+    kByteImage = 23,
+    kExpandDepthwise = 24
 };
 
 using Tactics = std::vector<module::Tactic>;
@@ -322,6 +324,11 @@ constexpr Method kMethods[] = {
          return Tactics{laidOut(task, kDepthwise, "depthwise", depthwiseLayouts(task.body()))};
      },
      checkDepthwise, planDepthwise},
+    {kExpandDepthwise, Method::Ports::kBody, isExpandDepthwise,
+     [](const module::TaskView& task) {
+         return Tactics{laidOut(task, kExpandDepthwise, "expand and depthwise", expandDepthwiseLayouts(task.body()))};
+     },
+     checkExpandDepthwise, planExpandDepthwise},
     {kWinograd, Method::Ports::kBody, beginsWithWinograd, offerWinograd, checkWinograd, planWinograd},
     {kWinogradWeights, Method::Ports::kBody, [](const module::GraphView& body) { return isOne(body, "convert"); },
      [](const module::TaskView& task) { return offerConversion(task, kWinogradWeights, "winograd weights", 0); },

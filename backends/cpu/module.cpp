@@ -2,6 +2,7 @@
 #include "tenon/module/module.hpp"
 #include "backends/common/task_kernel.h"
 #include "backends/cpu/brain_tactics.h"
+#include "backends/cpu/expand_depthwise.h"
 #include "backends/cpu/methods.h"
 #include "backends/cpu/packed_product.h"
 #include "backends/cpu/program.h"
@@ -53,12 +54,17 @@ public:
     bool proposes() const override { return true; }
     Code propose(const module::TargetView& target, const module::GraphView& graph, module::ProposalList& proposals,
                  module::Reason&) const override {
-        for (const std::vector<int32_t>& nodes :
-             target.isHost() ? gatedProducts(graph) : std::vector<std::vector<int32_t>>()) {
-            module::Proposal proposal;
-            proposal.label = "gate and product";
-            proposal.nodes = nodes;
-            proposals.add(proposal);
+        const auto add = [&](const char* label, std::vector<std::vector<int32_t>> regions) {
+            for (std::vector<int32_t>& nodes : regions) {
+                module::Proposal proposal;
+                proposal.label = label;
+                proposal.nodes = std::move(nodes);
+                proposals.add(proposal);
+            }
+        };
+        if (target.isHost()) {
+            add("gate and product", gatedProducts(graph));
+            add("expand and depthwise", expandedDepthwise(graph));
         }
         return Code::kOk;
     }
@@ -108,8 +114,8 @@ private:
         for (size_t n = 0; n < body.nodeCount(); ++n) {
             if (!isPointwise(body.node(n).op())) {
                 return module::text("a region of several ops must be pointwise, a sum and its norm, an embedding, "
-                                    "squeeze-and-excite, products of one value, or a product with constant weights "
-                                    "and what follows it; ",
+                                    "squeeze-and-excite, products of one value, a widening and a depthwise "
+                                    "convolution, or a product with constant weights and what follows it; ",
                                     body.node(n).op(), " fits none");
             }
         }

@@ -10,19 +10,6 @@
 
 namespace tenon::cpu {
 
-namespace {
-
-// Operands of the kernel: x, the weights, then those of the chain.
-constexpr size_t kX = 0;
-constexpr size_t kWeights = 1;
-
-struct Head {
-    int64_t depth = 0;
-    int64_t columns = 0;
-    size_t gate = 0; // operand that each channel of x is multiplied with first; 0: none
-    Chain chain;
-};
-
 bool isOneByOne(const module::NodeView& conv) {
     const auto areAll = [&](std::string_view name, size_t count, int64_t wanted) {
         const std::vector<int64_t> values = conv.intsOr(name, count, wanted);
@@ -41,6 +28,19 @@ bool isOneByOne(const module::NodeView& conv) {
     }
     return true;
 }
+
+namespace {
+
+// Operands of the kernel: x, the weights, then those of the chain.
+constexpr size_t kX = 0;
+constexpr size_t kWeights = 1;
+
+struct Head {
+    int64_t depth = 0;
+    int64_t columns = 0;
+    size_t gate = 0; // operand that each channel of x is multiplied with first; 0: none
+    Chain chain;
+};
 
 // One number for each channel of each image.
 bool isGate(const module::ValueView& gate, const module::ValueView& image) {

@@ -12,6 +12,10 @@ namespace tenon::cpu {
 
 using namespace tenon::kernels;
 
+// Windows of one, side by side, in one group.
+bool isOneByOne(const module::NodeView& conv);
+// The layout of the weights of a product or of such a convolution.
+TnFormat packedWeights(const module::NodeView& head);
 // A matmul or a convolution of windows of one, alone or the first of a region's nodes, with weights that are constant. Before a convolution there may
 // be a gate: a multiplication of each channel of each image with a number.
 bool beginsWithProduct(const module::GraphView& body);

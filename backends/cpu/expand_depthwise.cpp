@@ -1,0 +1,374 @@
+#include "backends/cpu/expand_depthwise.h"
+
+#include "backends/common/parallel.h"
+#include "backends/common/ports.h"
+#include "backends/common/window.h"
+#include "backends/cpu/depthwise.h"
+#include "backends/cpu/followers.h"
+#include "backends/cpu/packed_product.h"
+#include "backends/cpu/simd/depthwise_row.h"
+#include "backends/cpu/simd/packed_tile.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+namespace tenon::cpu {
+
+namespace {
+
+// Operands of the kernel, then the biases.
+constexpr size_t kX = 0;
+constexpr size_t kExpandWeights = 1;
+constexpr size_t kWeights = 2;
+
+// Rows of the wide image that stay in the second-level cache beside what else is there.
+constexpr int64_t kBandFloats = 32 * 1024;
+
+bool isExpansion(const module::NodeView& node) {
+    return node.op() == "conv" && node.hasInput(1) && node.input(1).isConstant() && node.input(1).isStatic() &&
+           node.input(1).rank() == 4 && isOneByOne(node);
+}
+
+bool isDepthwise(const module::NodeView& node) {
+    return node.op() == "conv" && node.hasInput(1) && node.input(1).isConstant() && node.input(1).isStatic() &&
+           node.input(1).rank() == 4 && node.input(1).dim(1).opt == 1 &&
+           node.intOr("group", 1) == node.input(1).dim(0).opt;
+}
+
+bool isFunction(const module::NodeView& node) { return node.inputCount() == 1 && floatStep(node).has_value(); }
+
+// Where the depthwise convolution is among the body's nodes; 0: the body is no such chain.
+size_t depthwiseNode(const module::GraphView& body) {
+    if (body.nodeCount() < 2 || body.outputs().size() != 1 || !isExpansion(body.node(0))) {
+        return 0;
+    }
+    for (size_t n = 1; n < body.nodeCount(); ++n) {
+        if (body.node(n).inputIndex(0) != body.node(n - 1).outputIndex(0)) {
+            return 0;
+        }
+        if (isDepthwise(body.node(n))) {
+            return n;
+        }
+        if (!isFunction(body.node(n))) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+struct Expansion {
+    Chain chain; // of the depthwise convolution; its ports are those of all
+    size_t node = 0;
+    int32_t expandBias = -1;         // place among the operands
+    std::vector<Follower> followers; // of the expansion
+    int64_t depth = 0;
+    int64_t channels = 0;
+};
+
+Expansion expansionOf(const module::GraphView& body) {
+    Expansion found;
+    found.node = depthwiseNode(body);
+    if (found.node == 0) {
+        refuse("a region that is no widening convolution with a depthwise one");
+    }
+    const module::NodeView expand = body.node(0);
+    const module::NodeView depthwise = body.node(found.node);
+    found.depth = expand.input(1).dim(1).opt;
+    found.channels = expand.input(1).dim(0).opt;
+    const int64_t left = found.channels % packedTiles().wide.columns;
+    if (depthwise.input(1).dim(0).opt != found.channels || found.depth < 1 || (left != 0 && left < depthwiseLanes())) {
+        refuse("a depthwise convolution of ", found.channels, " channels behind a widening one");
+    }
+    std::vector<int32_t> ports;
+    const auto add = [&](const module::NodeView& node, int32_t input) {
+        ports.push_back(kernels::portOf(body.inputs(), node.inputIndex(input)));
+        if (ports.back() < 0) {
+            refuse("a widening convolution with an operand from inside the region");
+        }
+        return static_cast<int32_t>(ports.size()) - 1;
+    };
+    add(expand, 0);
+    add(expand, 1);
+    add(depthwise, 1);
+    found.expandBias = expand.hasInput(2) ? add(expand, 2) : -1;
+    const int32_t bias = depthwise.hasInput(2) ? add(depthwise, 2) : -1;
+    if (std::count(ports.begin(), ports.end(), ports[kX]) != 1) {
+        refuse("a convolution with itself");
+    }
+    found.chain = readChain(body, std::move(ports), bias, 1, found.channels, found.node);
+    for (size_t n = 1; n < found.node; ++n) {
+        Follower follower;
+        follower.step = floatStep(body.node(n)).value();
+        follower.function = stepTable().of(follower.step.step, ElementClass::kFloat);
+        found.followers.push_back(follower);
+    }
+    for (const Follower& follower : found.chain.followers) {
+        if (follower.kind != Follower::Kind::kFunction) {
+            refuse("a depthwise convolution behind a widening one, followed by more than functions");
+        }
+    }
+    return found;
+}
+
+class ExpandDepthwise {
+public:
+    ExpandDepthwise(Expansion how, Window window, int64_t batches, int threads)
+        : mHow(std::move(how)), mWindow(std::move(window)), mTiles(packedTiles()), mBatches(batches),
+          mThreads(threads) {
+        mExpanded.followers = mHow.followers;
+        mExpandCut = cutOf(mExpanded);
+        mCut = cutOf(mHow.chain);
+        mStrips = (mHow.channels + mTiles.wide.columns - 1) / mTiles.wide.columns;
+        mReach = (mWindow.kernel[0] - 1) * mWindow.dilations[0] + 1;
+        const int64_t cost = mWindow.input[1] * mHow.channels * (mHow.depth + mWindow.taps()) / 16 + 1;
+        mTeam = std::max<int64_t>(1, teamFor(mThreads, mBatches * mWindow.input[0], cost));
+        // Strips differ in width: few of them do not divide evenly. Bands of rows do, at the price of the rows that two of them need.
+        mParts = mBatches * mStrips >= 4 * mTeam ? 1 : std::min(mTeam, mWindow.output[0]);
+    }
+
+    // The biases filled up to whole strips, then for each thread a band of the wide image and a line of results.
+    int64_t workspace() const {
+        return (mStrips * mTiles.wide.columns + mThreads * ownFloats()) * static_cast<int64_t>(sizeof(float));
+    }
+
+    void run(const Buffers& b) const {
+        auto* const starts = static_cast<float*>(b.workspace);
+        if (mHow.expandBias >= 0) {
+            const float* const bias = b.in<float>(static_cast<size_t>(mHow.expandBias));
+            std::copy(bias, bias + mHow.channels, starts);
+            std::fill(starts + mHow.channels, starts + mStrips * mTiles.wide.columns, 0.0F);
+        }
+        parallelTeam(mTeam, mBatches * mParts * mStrips, [&](int64_t member, int64_t begin, int64_t end) {
+            float* const own = starts + mStrips * mTiles.wide.columns + member * ownFloats();
+            for (int64_t piece = begin; piece < end; ++piece) {
+                const int64_t part = piece / mStrips % mParts;
+                runStrip(b, own, piece / mStrips / mParts, piece % mStrips, mWindow.output[0] * part / mParts,
+                         mWindow.output[0] * (part + 1) / mParts);
+            }
+        });
+    }
+
+private:
+    int64_t ownFloats() const {
+        return kBandFloats + (mReach * mWindow.input[1] + mWindow.output[1]) * mTiles.wide.columns;
+    }
+
+    // One strip of channels of the output rows [row, end) of an image.
+    void runStrip(const Buffers& b, float* own, int64_t batch, int64_t strip, int64_t row, int64_t end) const {
+        const int64_t channel = strip * mTiles.wide.columns;
+        const int64_t width = std::min(mTiles.wide.columns, mHow.channels - channel);
+        const PackedTile& tile = width <= mTiles.narrow.columns ? mTiles.narrow : mTiles.wide;
+        const int64_t line = mWindow.input[1] * tile.columns;
+        const int64_t capacity = std::max(mReach, kBandFloats / line);
+        float* const results = own + capacity * line;
+        int64_t top = 0;    // input row that the band begins with
+        int64_t bottom = 0; // and the one behind its last
+        while (row < end) {
+            const int64_t first = std::clamp<int64_t>(inputRow(row), 0, mWindow.input[0]);
+            const int64_t rows = std::min(end - row, (capacity - mReach) / mWindow.strides[0] + 1);
+            const int64_t last = std::clamp(inputRow(row + rows - 1) + mReach, first, mWindow.input[0]);
+            // What is there already moves to the front.
+            const int64_t kept = std::max<int64_t>(0, bottom - first);
+            if (kept > 0 && first > top) {
+                std::copy(own + (first - top) * line, own + (first - top + kept) * line, own);
+            }
+            top = first;
+            bottom = first + kept;
+            if (last > bottom) {
+                expand(b, own + (bottom - top) * line, tile, batch * mWindow.input[0] + bottom, last - bottom, channel);
+                bottom = last;
+            }
+            for (int64_t r = row; r < row + rows; ++r) {
+                gather(b, own, results, tile.columns, top, batch, r, channel, width);
+            }
+            row += rows;
+        }
+    }
+
+    // Of the window's first line.
+    int64_t inputRow(int64_t outputRow) const { return outputRow * mWindow.strides[0] - mWindow.padBegin[0]; }
+
+    // `rows` rows of the wide image from `from` on, counted through the batch.
+    void expand(const Buffers& b, float* to, const PackedTile& tile, int64_t from, int64_t rows,
+                int64_t channel) const {
+        const int64_t pixels = rows * mWindow.input[1];
+        const float* const x = b.in<float>(kX) + from * mWindow.input[1] * mHow.depth;
+        const int64_t parts = (pixels + tile.rows - 1) / tile.rows;
+        for (int64_t part = 0; part < parts; ++part) {
+            const int64_t pixel = pixels * part / parts;
+            const int64_t count = pixels * (part + 1) / parts - pixel;
+            float* const at = to + pixel * tile.columns;
+            PackedProduct product{.a = x + pixel * mHow.depth,
+                                  .aRow = mHow.depth,
+                                  .b = b.in<float>(kExpandWeights) + channel * mHow.depth,
+                                  .bRow = mTiles.wide.columns,
+                                  .depth = mHow.depth,
+                                  .c = at,
+                                  .cRow = tile.columns,
+                                  .start = mHow.expandBias >= 0 ? static_cast<const float*>(b.workspace) + channel
+                                                                : nullptr};
+            product.isNear = true;
+            if (mExpandCut) {
+                product.isCut = true;
+                product.low = mExpandCut->low;
+                product.high = mExpandCut->high;
+            }
+            tile.run(count, product);
+            if (mExpandCut) {
+                continue;
+            }
+            applyFollowers(mExpanded, b, nullptr, 0, at, count * tile.columns, 0, 0);
+        }
+    }
+
+    // One line of results of a strip, from the band that begins with the input row `top`.
+    void gather(const Buffers& b, const float* band, float* line, int64_t pixel, int64_t top, int64_t batch,
+                int64_t outputRow, int64_t channel, int64_t width) const {
+        // Lines of the window that are inside the image.
+        const int64_t begin = inputRow(outputRow);
+        int64_t first = 0;
+        while (first < mWindow.kernel[0] && begin + first * mWindow.dilations[0] < 0) {
+            ++first;
+        }
+        int64_t last = mWindow.kernel[0];
+        while (last > first && begin + (last - 1) * mWindow.dilations[0] >= mWindow.input[0]) {
+            --last;
+        }
+        DepthwiseRow row{};
+        row.x = band + (begin + first * mWindow.dilations[0] - top) * mWindow.input[1] * pixel;
+        row.xPixel = pixel;
+        row.xLine = mWindow.dilations[0] * mWindow.input[1] * pixel;
+        row.width = mWindow.input[1];
+        row.w = b.in<float>(kWeights) + first * mWindow.kernel[1] * mHow.channels + channel;
+        row.wPixel = mHow.channels;
+        row.wLine = mWindow.kernel[1] * mHow.channels;
+        row.lines = last - first;
+        row.columns = mWindow.kernel[1];
+        row.stride = mWindow.strides[1];
+        row.dilation = mWindow.dilations[1];
+        row.pad = mWindow.padBegin[1];
+        row.start = mHow.chain.bias >= 0 ? b.in<float>(static_cast<size_t>(mHow.chain.bias)) + channel : nullptr;
+        float* const y =
+            b.out<float>() + (batch * mWindow.output[0] + outputRow) * mWindow.output[1] * mHow.channels + channel;
+        const bool isAside = !mCut && !mHow.chain.followers.empty();
+        row.y = isAside ? line : y;
+        row.yPixel = isAside ? width : mHow.channels;
+        row.outputs = mWindow.output[1];
+        row.channels = width;
+        if (mCut) {
+            row.low = mCut->low;
+            row.high = mCut->high;
+        }
+        depthwiseRow(row);
+        if (!isAside) {
+            return;
+        }
+        applyFollowers(mHow.chain, b, nullptr, 0, line, mWindow.output[1] * width, 0, 0);
+        for (int64_t o = 0; o < mWindow.output[1]; ++o) {
+            std::copy(line + o * width, line + (o + 1) * width, y + o * mHow.channels);
+        }
+    }
+
+    Expansion mHow;
+    Chain mExpanded; // the expansion's functions
+    std::optional<Cut> mExpandCut;
+    std::optional<Cut> mCut;
+    Window mWindow;
+    const PackedTiles& mTiles;
+    int64_t mBatches;
+    int mThreads;
+    int64_t mStrips = 0;
+    int64_t mParts = 1; // of each image's rows
+    int64_t mReach = 1; // input rows that a window spans
+    int64_t mTeam = 1;
+};
+
+} // namespace
+
+bool isExpandDepthwise(const module::GraphView& body) { return depthwiseNode(body) != 0; }
+
+std::vector<std::vector<int32_t>> expandedDepthwise(const module::GraphView& graph) {
+    std::map<int32_t, std::vector<int32_t>> readers;
+    for (size_t n = 0; n < graph.nodeCount(); ++n) {
+        const module::NodeView node = graph.node(n);
+        for (int32_t i = 0; i < node.inputCount(); ++i) {
+            readers[node.inputIndex(i)].push_back(static_cast<int32_t>(n));
+        }
+    }
+    const auto isRead = [&](int32_t value) {
+        return std::find(graph.outputs().begin(), graph.outputs().end(), value) != graph.outputs().end();
+    };
+    std::vector<std::vector<int32_t>> found;
+    for (size_t n = 0; n < graph.nodeCount(); ++n) {
+        if (!isExpansion(graph.node(n))) {
+            continue;
+        }
+        std::vector<int32_t> nodes{static_cast<int32_t>(n)};
+        bool isComplete = false;
+        while (true) {
+            const int32_t value = graph.node(static_cast<size_t>(nodes.back())).outputIndex(0);
+            const std::vector<int32_t>& next = readers[value];
+            if (next.size() != 1 || isRead(value)) {
+                break;
+            }
+            const module::NodeView node = graph.node(static_cast<size_t>(next[0]));
+            if (!isComplete && isDepthwise(node) && node.inputIndex(0) == value) {
+                isComplete = true;
+            } else if (!isFunction(node)) {
+                break;
+            }
+            nodes.push_back(next[0]);
+        }
+        if (isComplete) {
+            found.push_back(std::move(nodes));
+        }
+    }
+    return found;
+}
+
+std::vector<TnFormat> expandDepthwiseLayouts(const module::GraphView& body) {
+    const Expansion how = expansionOf(body);
+    std::vector<TnFormat> layouts;
+    for (const int32_t value : body.inputs()) {
+        layouts.push_back(module::linearFormat(body.value(value).rank()));
+    }
+    layouts[static_cast<size_t>(how.chain.ports[kX])] = module::channelsLastFormat(4);
+    layouts[static_cast<size_t>(how.chain.ports[kExpandWeights])] = packedWeights(body.node(0));
+    layouts[static_cast<size_t>(how.chain.ports[kWeights])] = depthwiseWeights();
+    layouts.push_back(module::channelsLastFormat(4));
+    return layouts;
+}
+
+void checkExpandDepthwise(const Task& task) {
+    const std::vector<TnFormat> layouts = expandDepthwiseLayouts(task.body);
+    const auto check = [](const TnPortFormat& port, const TnFormat& layout) {
+        if (port.dtype != TN_F32 || !module::equal(port.format, layout)) {
+            refuse("a widening and a depthwise convolution with a port of ", nameOf(port.dtype), " in the layout ",
+                   module::describe(port.format), " instead of ", module::describe(layout));
+        }
+    };
+    for (size_t i = 0; i < task.inputs.size(); ++i) {
+        check(task.inputs[i], layouts[i]);
+    }
+    check(task.outputs[0], layouts.back());
+}
+
+TaskPlan planExpandDepthwise(const Task& task, const PortShapes& shapes) {
+    Expansion how = expansionOf(task.body);
+    const Shape& x = shapes.inputs[static_cast<size_t>(how.chain.ports[kX])];
+    const Shape& weights = shapes.inputs[static_cast<size_t>(how.chain.ports[kWeights])];
+    Shape wide = x;
+    wide.dims[1] = how.channels;
+    wide.elements = kernels::product(wide.dims);
+    const Call call(task.body.node(how.node), shapes.scalars, {wide, weights}, {shapes.outputs[0]}, shapes.threads);
+    TaskPlan result;
+    result.inputPorts = how.chain.ports;
+    result.outputPorts = {0};
+    const ExpandDepthwise kernel(std::move(how), windowOf(call, {weights.dims[2], weights.dims[3]}), x.dims[0],
+                                 shapes.threads);
+    result.plan = kernels::planOf(kernel, kernel.workspace(), shapes.outputs[0].elements);
+    return result;
+}
+
+} // namespace tenon::cpu
