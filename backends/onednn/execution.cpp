@@ -26,12 +26,25 @@ void Execution::keep(int id, const memory::desc& desc, void* address) {
     mRaw.push_back({id, mKept.back().get()});
 }
 
+void Execution::bindRelaid(const Argument& argument, const memory::desc& wanted) {
+    mRelaid.push_back({dnnl::reorder(dnnl::reorder::primitive_desc(cpuEngine(), argument.desc, cpuEngine(), wanted)),
+                       memory(argument.desc, cpuEngine(), nullptr), memory(wanted, cpuEngine()), argument.port});
+    mRaw.push_back({argument.id, mRelaid.back().to.get()});
+}
+
 module::Code Execution::run(const kernels::Buffers& buffers) {
     const ThreadScope scope(mThreads);
     for (const Binding& binding : mBindings) {
         void* address =
             binding.output ? buffers.outputs[binding.port] : const_cast<void*>(buffers.inputs[binding.port]);
         dnnl_memory_set_data_handle(binding.object.get(), address);
+    }
+    for (const Relaid& relaid : mRelaid) {
+        dnnl_memory_set_data_handle(relaid.from.get(), const_cast<void*>(buffers.inputs[relaid.port]));
+        const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, relaid.from.get()}, {DNNL_ARG_TO, relaid.to.get()}};
+        if (dnnl_primitive_execute(relaid.primitive.get(), mStream.get(), 2, arguments) != dnnl_success) {
+            return buffers.reason->fail(module::Code::kInternal, "oneDNN could not lay weights out anew");
+        }
     }
     if (dnnl_primitive_execute(mPrimitive.get(), mStream.get(), static_cast<int>(mRaw.size()), mRaw.data()) !=
         dnnl_success) {

@@ -25,6 +25,9 @@ public:
     // An argument that stays at `address`, which must live as long as this object does.
     void keep(int id, const dnnl::memory::desc& desc, void* address);
 
+    // An argument that the primitive wants as `wanted`: it is laid out anew at each launch. Throws dnnl::error where oneDNN cannot.
+    void bindRelaid(const Argument& argument, const dnnl::memory::desc& wanted);
+
     // Runs the primitive and waits for it. Allocates nothing.
     module::Code run(const kernels::Buffers& buffers);
 
@@ -35,10 +38,18 @@ private:
         bool output = false;
     };
 
+    struct Relaid {
+        dnnl::reorder primitive;
+        dnnl::memory from;
+        dnnl::memory to; // owns its memory
+        int32_t port = 0;
+    };
+
     dnnl::primitive mPrimitive;
     dnnl::stream mStream;
     std::vector<Binding> mBindings;
     std::vector<dnnl::memory> mKept;
+    std::vector<Relaid> mRelaid;
     std::vector<dnnl_exec_arg_t> mRaw;
     int mThreads;
 };

@@ -37,6 +37,35 @@ kernels::TaskPlan planReorder(const kernels::Task& task, const kernels::PortShap
     return plan;
 }
 
+bool isReference(const Built& built) { return built.implementation.rfind("ref", 0) == 0; }
+
+// For other extents or threads than those that weights were laid out for, oneDNN may have nothing but loops a hundred times slower. Laying the
+// weights out anew at each launch costs little beside them. Null where that leads nowhere either.
+std::shared_ptr<Execution> relaidExecution(Request request, const Built& slow, int threads) {
+    try {
+        request.chooseWeights = true;
+        const Built built = buildPrimitive(request);
+        if (isReference(built)) {
+            return nullptr;
+        }
+        auto execution = std::make_shared<Execution>(built.primitive, threads);
+        const auto weights = [](const Argument& argument) { return argument.id == DNNL_ARG_WEIGHTS; };
+        for (const Argument& argument : built.arguments) {
+            if (weights(argument)) {
+                execution->bindRelaid(*std::find_if(slow.arguments.begin(), slow.arguments.end(), weights),
+                                      argument.desc);
+            } else {
+                execution->bind(argument);
+            }
+        }
+        return execution;
+    } catch (const dnnl::error&) {
+        return nullptr;
+    } catch (const kernels::Failure&) {
+        return nullptr;
+    }
+}
+
 bool isReorder(const kernels::Task& task) { return task.body.nodeCount() == 1 && task.body.node(0).op() == "convert"; }
 
 } // namespace
@@ -102,7 +131,7 @@ std::vector<Variant> variantsOf(const module::TaskView& task, const Chain& chain
                 request.chooseWeights = false;
                 built = buildPrimitive(request);
             }
-            if (built.implementation.rfind("ref", 0) == 0) {
+            if (isReference(built)) {
                 dropped.push_back(module::text(module::describe(result), ": only oneDNN's reference implementation"));
                 continue;
             }
@@ -169,10 +198,15 @@ kernels::TaskPlan OneDnnPlanner::plan(const kernels::Task& task, const kernels::
         return plan;
     }
     const ThreadScope scope(shapes.threads);
-    const Built built = buildPrimitive({chain, task.inputs, task.outputs[0], inputDims, shapes.outputs[0].dims, false});
-    auto execution = std::make_shared<Execution>(built.primitive, shapes.threads);
-    for (const Argument& argument : built.arguments) {
-        execution->bind(argument);
+    Request request{chain, task.inputs, task.outputs[0], inputDims, shapes.outputs[0].dims, false};
+    const Built built = buildPrimitive(request);
+    auto execution =
+        isReference(built) && chain.weights >= 0 ? relaidExecution(request, built, shapes.threads) : nullptr;
+    if (execution == nullptr) {
+        execution = std::make_shared<Execution>(built.primitive, shapes.threads);
+        for (const Argument& argument : built.arguments) {
+            execution->bind(argument);
+        }
     }
     plan.plan.run = [execution](const kernels::Buffers& buffers) { return execution->run(buffers); };
     return plan;

@@ -27,7 +27,10 @@ using ir::Value;
 bool isMovement(const Node& node) {
     static constexpr std::string_view kOps[] = {"reshape",  "flatten", "squeeze", "unsqueeze", "transpose",
                                                 "identity", "slice",   "expand",  "tile",      "pool.max"};
-    return node.outputs().size() == 1 && std::find(std::begin(kOps), std::end(kOps), node.op()) != std::end(kOps);
+    // What a slice fills in is the number zero, which is not the byte zero.
+    const bool fills = node.op() == "slice" && node.attributes().stringOr("mode", "strict") == "fill";
+    return node.outputs().size() == 1 && !fills &&
+           std::find(std::begin(kOps), std::end(kOps), node.op()) != std::end(kOps);
 }
 
 bool keepsOrder(const Node& node) {
