@@ -1,0 +1,39 @@
+"""A plan is fast and right with other extents and threads than those that it was timed with: oneDNN would take loops of its reference for weights
+that were laid out for others."""
+from harness import helper, main, model, np, numpy_helper, tensor
+
+
+def products():
+    """Convolutions with windows of one and several, wide and narrow."""
+    shapes = [(32, 8, 3), (192, 32, 1), (32, 192, 1), (576, 32, 1), (96, 576, 1), (64, 96, 3)]
+    rng = np.random.default_rng(0)
+    values = [numpy_helper.from_array((rng.uniform(-1, 1, (out, into, k, k)) / np.sqrt(into * k * k)).astype(np.float32), f"w{i}")
+              for i, (out, into, k) in enumerate(shapes)]
+    nodes, value = [], "x"
+    for i, (_, _, k) in enumerate(shapes):
+        nodes.append(helper.make_node("Conv", [value, f"w{i}"], [f"c{i}"], pads=[k // 2] * 4))
+        nodes.append(helper.make_node("Relu", [f"c{i}"], [f"r{i}"]))
+        value = f"r{i}"
+    return model(nodes, [tensor("x", ["batch", 8, 8, 8])], [tensor(value, None)], values)
+
+
+def test(harness):
+    path, plan = harness.save("products.onnx", products()), harness.work / "products.plan"
+    x = np.random.default_rng(1).uniform(-1, 1, (7, 8, 8, 8)).astype(np.float32)
+    harness.run(harness.tenon, "build", path, "-o", plan, "--shapes", "batch=1..4..7", "-q")
+    np.save(harness.work / "all.npy", x)
+    harness.run(harness.tenon, "run", plan, "--input", f"x={harness.work / 'all.npy'}", "--output-dir", harness.work, "-q")
+    whole = np.load(harness.work / "r5.npy")
+    for batch, threads in ((1, 0), (3, 0), (5, 0), (7, 0), (4, 1), (3, 1)):
+        np.save(harness.work / "some.npy", x[:batch])
+        done = harness.run(harness.tenon, "run", plan, "--input", f"x={harness.work / 'some.npy'}", "--output-dir", harness.work, "--threads", threads,
+                           environment={"ONEDNN_VERBOSE": "1"})
+        slow = [line for line in done.stdout.splitlines() if line.startswith("onednn_verbose") and ",ref:" in line]
+        harness.check(f"no reference loops with batch {batch} and {threads or 'all'} threads", not slow, "\n".join(slow))
+        some = np.load(harness.work / "r5.npy")
+        harness.check(f"the same answers with batch {batch} and {threads or 'all'} threads",
+                      some.shape[0] == batch and np.allclose(some, whole[:batch], rtol=1e-4, atol=1e-5), np.abs(some - whole[:batch]).max())
+
+
+if __name__ == "__main__":
+    main(test)
