@@ -209,9 +209,9 @@ std::vector<BufferLifetime> MemorySharing::buffersOf(int32_t cluster) const {
     std::vector<BufferLifetime> buffers;
     for (const int32_t member : all) {
         const Node& node = at(member);
-        if (!node.isView && node.written <= node.held) {
-            // While a step hands memory over, it is counted once.
-            const int32_t first = node.tookOver ? std::min(node.written + 1, node.held) : node.written;
+        // While a step hands memory over, it is counted once: as that of the operand.
+        const int32_t first = node.tookOver ? node.written + 1 : node.written;
+        if (!node.isView && first <= node.held) {
             buffers.push_back({node.tensor.bytes, first, node.held, cluster, homeOf(member).offset});
         }
     }
