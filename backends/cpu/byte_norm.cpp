@@ -80,15 +80,31 @@ struct Kernel {
     float epsilon;
     int64_t team;
 
+    // Of bytes the mean and the variance come from whole numbers: where all are equal, nothing is left to divide by epsilon.
+    float varianceOf(const uint8_t* bytes, float* mean) const {
+        int64_t sum = 0;
+        int64_t squares = 0;
+        byteRows().moments(bytes, from->isSigned, length, &sum, &squares);
+        const auto count = static_cast<double>(length);
+        const double offset = static_cast<double>(sum) / count;
+        const double first = from->isSigned ? static_cast<int8_t>(bytes[0]) : bytes[0];
+        *mean = (static_cast<float>(first + offset) - from->zero) * from->scale; // as dequantize has it
+        const double scale = from->scale;
+        return static_cast<float>((static_cast<double>(squares) / count - offset * offset) * scale * scale);
+    }
+
     // What the numbers that come out still have to be divided by: the sum of softmax.
-    float normalize(const float* x, float top, const float* scale, const float* bias, float* result) const {
+    float normalize(const uint8_t* bytes, const float* x, float top, const float* scale, const float* bias,
+                    float* result) const {
         const RowTable& table = rowTable();
         if (kind == Kind::kSoftmax) {
             return table.expMinus(x, top, result, length);
         }
-        const auto count = static_cast<float>(length);
-        const float mean = kind == Kind::kLayerNorm ? table.sum(x, length) / count : 0.0F;
-        const float factor = 1.0F / std::sqrt(table.sumOfSquares(x, mean, length) / count + epsilon);
+        float mean = 0;
+        const float variance = kind != Kind::kLayerNorm ? table.sumOfSquares(x, 0, length) / static_cast<float>(length)
+                               : bytes != nullptr       ? varianceOf(bytes, &mean)
+                                                        : table.variance(x, length, &mean);
+        const float factor = 1.0F / std::sqrt(variance + epsilon);
         table.normalize(x, mean, factor, scale, bias, result, length);
         return 1;
     }
@@ -99,9 +115,9 @@ struct Kernel {
             for (int64_t row = begin; row < end; ++row) {
                 const int64_t at = row * length;
                 const float* x = scratch;
+                const uint8_t* const bytes = from ? b.in<uint8_t>(0) + at : nullptr;
                 float top = 0;
                 if (from) {
-                    const uint8_t* const bytes = b.in<uint8_t>(0) + at;
                     byteRows().dequantize(bytes, length, *from, scratch);
                     const auto largest = static_cast<float>(byteRows().largest(bytes, from->isSigned, length));
                     top = (largest - from->zero) * from->scale;
@@ -110,7 +126,7 @@ struct Kernel {
                     top = kind == Kind::kSoftmax ? rowTable().max(x, length) : 0;
                 }
                 float* const result = to ? scratch : b.out<float>() + at;
-                const float divisor = normalize(x, top, b.in<float>(1), b.in<float>(2), result);
+                const float divisor = normalize(bytes, x, top, b.in<float>(1), b.in<float>(2), result);
                 if (to) {
                     const ByteScale whole{to->scale * divisor, to->zero, to->isSigned};
                     byteRows().quantize(result, length, whole, b.out<uint8_t>() + at);

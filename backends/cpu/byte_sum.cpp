@@ -124,8 +124,14 @@ TaskPlan planByteSum(const Task& task, const PortShapes& shapes) {
     how.factorA = a.scale / sum.result.scale;
     how.factorB = sum.ports[1] < 0 ? 0 : b.scale / sum.result.scale; // of a row: its numbers are what they are
     how.shift = sum.result.zero - a.zero * how.factorA - b.zero * how.factorB;
-    how.least = static_cast<float>(std::max(sum.low / sum.result.scale + sum.result.zero, -1e6));
-    how.most = static_cast<float>(std::min(sum.high / sum.result.scale + sum.result.zero, 1e6));
+    how.zero = sum.result.zero;
+    // An activation may keep nothing that the bytes can hold: then all are the one next to what it keeps.
+    const double lowest = sum.result.isSigned ? -128 : 0;
+    const auto held = [&](double bound) {
+        return static_cast<float>(std::clamp(bound / sum.result.scale + sum.result.zero, lowest, lowest + 255));
+    };
+    how.least = held(sum.low);
+    how.most = held(sum.high);
     how.signedA = a.isSigned;
     how.signedB = sum.ports[1] < 0 || sum.isRow ? a.isSigned : b.isSigned;
     how.signedResult = sum.result.isSigned;

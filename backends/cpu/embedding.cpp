@@ -96,9 +96,10 @@ Code run(const Rows& rows, const Buffers& b) {
             if (!rows.normalizes) {
                 continue;
             }
-            const auto count = static_cast<float>(length);
-            const float mean = rows.centers ? table.sum(to, length) / count : 0.0F;
-            const float factor = 1.0F / std::sqrt(table.sumOfSquares(to, mean, length) / count + rows.epsilon);
+            float mean = 0;
+            const float variance = rows.centers ? table.variance(to, length, &mean)
+                                                : table.sumOfSquares(to, 0, length) / static_cast<float>(length);
+            const float factor = 1.0F / std::sqrt(variance + rows.epsilon);
             float* const result = targetRow(rows.type, b.outputs[rows.result], row * length, own + 2 * length);
             table.normalize(to, mean, factor, scale, bias, result, length);
             finishRow(rows.type, b.outputs[rows.result], row * length, length, result);

@@ -127,37 +127,38 @@ void run(const Norm& norm, int threads, const Operands& o, float* workspace) {
     const float* scales = rowOf(norm.scale, o.scale, length, workspace);
     const float* biases = rowOf(norm.bias, o.bias, length, workspace + length);
     const bool perBlock = norm.scale.kind == Parameter::Kind::kPerBlock || norm.bias.kind == Parameter::Kind::kPerBlock;
-    parallelTeam(teamFor(threads, norm.blocks, 6 * length), norm.blocks,
-                 [&](int64_t member, int64_t begin, int64_t end) {
-                     const RowTable& rows = rowTable();
-                     float* first = workspace + (2 + 2 * member) * length;
-                     float* second = first + length;
-                     for (int64_t block = begin; block < end; ++block) {
-                         const int64_t at = block * length;
-                         const float* x = readRow(norm.type, o.x, at, length, first);
-                         if (o.y != nullptr) {
-                             const float* y = readRow(norm.type, o.y, at, length, second);
-                             float* sum = o.sum != nullptr ? targetRow(norm.type, o.sum, at, first) : first;
-                             rows.add(x, y, sum, length);
-                             if (o.sum != nullptr) {
-                                 finishRow(norm.type, o.sum, at, length, sum);
-                             }
-                             x = sum;
-                         }
-                         const auto count = static_cast<float>(length);
-                         const float mean = norm.center ? rows.sum(x, length) / count : 0.0F;
-                         float factor = 1.0F / std::sqrt(rows.sumOfSquares(x, mean, length) / count + norm.epsilon);
-                         float* to = targetRow(norm.type, o.result, at, second);
-                         if (perBlock) {
-                             factor *= numberOf(norm.scale, o.scale, block, 1.0F);
-                         }
-                         rows.normalize(x, mean, factor, scales, biases, to, length);
-                         if (norm.bias.kind == Parameter::Kind::kPerBlock) {
-                             rows.shift(to, numberOf(norm.bias, o.bias, block, 0.0F), to, length);
-                         }
-                         finishRow(norm.type, o.result, at, length, to);
-                     }
-                 });
+    parallelTeam(
+        teamFor(threads, norm.blocks, 6 * length), norm.blocks, [&](int64_t member, int64_t begin, int64_t end) {
+            const RowTable& rows = rowTable();
+            float* first = workspace + (2 + 2 * member) * length;
+            float* second = first + length;
+            for (int64_t block = begin; block < end; ++block) {
+                const int64_t at = block * length;
+                const float* x = readRow(norm.type, o.x, at, length, first);
+                if (o.y != nullptr) {
+                    const float* y = readRow(norm.type, o.y, at, length, second);
+                    float* sum = o.sum != nullptr ? targetRow(norm.type, o.sum, at, first) : first;
+                    rows.add(x, y, sum, length);
+                    if (o.sum != nullptr) {
+                        finishRow(norm.type, o.sum, at, length, sum);
+                    }
+                    x = sum;
+                }
+                float mean = 0;
+                const float variance = norm.center ? rows.variance(x, length, &mean)
+                                                   : rows.sumOfSquares(x, 0, length) / static_cast<float>(length);
+                float factor = 1.0F / std::sqrt(variance + norm.epsilon);
+                float* to = targetRow(norm.type, o.result, at, second);
+                if (perBlock) {
+                    factor *= numberOf(norm.scale, o.scale, block, 1.0F);
+                }
+                rows.normalize(x, mean, factor, scales, biases, to, length);
+                if (norm.bias.kind == Parameter::Kind::kPerBlock) {
+                    rows.shift(to, numberOf(norm.bias, o.bias, block, 0.0F), to, length);
+                }
+                finishRow(norm.type, o.result, at, length, to);
+            }
+        });
 }
 
 // The nodes of such a body and the ports of its operands.

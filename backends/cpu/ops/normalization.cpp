@@ -57,8 +57,8 @@ Plan planGroups(const Call& call, int64_t groups) {
             float* own = scratch + member * length;
             for (int64_t block = begin; block < end; ++block) {
                 const float* x = readRow(type, b.inputs[0], block * length, length, own);
-                const float mean = rows.sum(x, length) / static_cast<float>(length);
-                const float variance = rows.sumOfSquares(x, mean, length) / static_cast<float>(length);
+                float mean = 0;
+                const float variance = rows.variance(x, length, &mean);
                 const float factor = 1.0F / std::sqrt(variance + epsilon);
                 float* to = targetRow(type, b.outputs[0], block * length, own);
                 for (int64_t c = 0; c < perGroup; ++c) {

@@ -56,7 +56,8 @@ void quantizeTo(const float* x, int64_t count, const ByteScale& how, uint8_t* to
     const D d;
     const auto lanes = static_cast<int64_t>(hn::Lanes(d));
     const auto step = hn::Set(d, how.scale);
-    const auto reciprocal = hn::Set(d, 1 / how.scale);
+    const float inverse = 1 / how.scale;
+    const auto reciprocal = hn::Set(d, inverse);
     const auto shift = hn::Set(d, how.zero);
     const auto far = hn::Set(d, 0x1p21F); // beyond all bytes, whatever the zero point: infinities leave no NaN
     constexpr float kLeast = std::numeric_limits<Byte>::lowest();
@@ -64,15 +65,23 @@ void quantizeTo(const float* x, int64_t count, const ByteScale& how, uint8_t* to
     const auto least = hn::Set(d, kLeast);
     const auto most = hn::Set(d, kMost);
     auto* const result = reinterpret_cast<Byte*>(to);
-    int64_t i = 0;
-    for (; i + lanes <= count; i += lanes) {
-        // The quotient of a division: a product with the reciprocal, corrected by what is left over.
-        const auto v = hn::LoadU(d, x + i);
-        const auto quotient = hn::Min(hn::Max(hn::Mul(v, reciprocal), hn::Neg(far)), far);
-        const auto exact = hn::MulAdd(hn::NegMulAdd(quotient, step, v), reciprocal, quotient);
+    const auto store = [&](hn::Vec<D> exact, int64_t at) HWY_ATTR {
         const auto code = hn::Add(hn::Round(exact), shift);
         const auto cut = hn::Min(hn::Max(hn::IfThenElse(hn::IsNaN(code), shift, code), least), most);
-        storeBytes(d, cut, result + i);
+        storeBytes(d, cut, result + at);
+    };
+    int64_t i = 0;
+    if (std::isfinite(inverse)) {
+        for (; i + lanes <= count; i += lanes) {
+            // The quotient of a division: a product with the reciprocal, corrected by what is left over.
+            const auto v = hn::LoadU(d, x + i);
+            const auto quotient = hn::Min(hn::Max(hn::Mul(v, reciprocal), hn::Neg(far)), far);
+            store(hn::MulAdd(hn::NegMulAdd(quotient, step, v), reciprocal, quotient), i);
+        }
+    } else { // a scale so small that it has no reciprocal
+        for (; i + lanes <= count; i += lanes) {
+            store(hn::Div(hn::LoadU(d, x + i), step), i);
+        }
     }
     for (; i < count; ++i) {
         const float code = std::nearbyint(x[i] / how.scale) + how.zero;
@@ -110,6 +119,12 @@ void dequantize(const uint8_t* x, int64_t count, const ByteScale& how, float* to
     how.isSigned ? dequantizeFrom<int8_t>(x, count, how, to) : dequantizeFrom<uint8_t>(x, count, how, to);
 }
 
+// What a sum leaves: a NaN, which comparisons would make the lowest byte, becomes the zero point as in quantize.
+HWY_INLINE hn::Vec<D> cutSum(D d, const ByteSum& how, hn::Vec<D> sum) {
+    const auto cut = hn::Min(hn::Max(sum, hn::Set(d, how.least)), hn::Set(d, how.most));
+    return hn::IfThenElse(hn::IsNaN(sum), hn::Set(d, how.zero), cut);
+}
+
 template <class A, class B, class Result>
 void sumOf(const ByteSum& how, const uint8_t* a, const uint8_t* b, int64_t count, uint8_t* to) {
     const D d;
@@ -117,12 +132,9 @@ void sumOf(const ByteSum& how, const uint8_t* a, const uint8_t* b, int64_t count
     const auto factorA = hn::Set(d, how.factorA);
     const auto factorB = hn::Set(d, how.factorB);
     const auto shift = hn::Set(d, how.shift);
-    const auto least = hn::Set(d, std::max(how.least, static_cast<float>(std::numeric_limits<Result>::lowest())));
-    const auto most = hn::Set(d, std::min(how.most, static_cast<float>(std::numeric_limits<Result>::max())));
     const auto step = [&](const uint8_t* x, const uint8_t* y, uint8_t* z) HWY_ATTR {
         const auto sum = hn::MulAdd(loadBytes<A>(d, x), factorA, hn::MulAdd(loadBytes<B>(d, y), factorB, shift));
-        const auto cut = hn::Min(hn::Max(sum, least), most);
-        storeBytes(d, cut, reinterpret_cast<Result*>(z));
+        storeBytes(d, cutSum(d, how, sum), reinterpret_cast<Result*>(z));
     };
     int64_t i = 0;
     for (; i + lanes <= count; i += lanes) {
@@ -160,21 +172,23 @@ void sumWithRowOf(const ByteSum& how, const uint8_t* a, const float* row, int64_
     const auto factorA = hn::Set(d, how.factorA);
     const auto factorB = hn::Set(d, how.factorB);
     const auto shift = hn::Set(d, how.shift);
-    const float low = std::max(how.least, static_cast<float>(std::numeric_limits<Result>::lowest()));
-    const float high = std::min(how.most, static_cast<float>(std::numeric_limits<Result>::max()));
-    const auto least = hn::Set(d, low);
-    const auto most = hn::Set(d, high);
-    auto* const result = reinterpret_cast<Result*>(to);
+    const auto step = [&](const uint8_t* x, const float* y, uint8_t* z) HWY_ATTR {
+        const auto sum = hn::MulAdd(loadBytes<A>(d, x), factorA, hn::MulAdd(hn::LoadU(d, y), factorB, shift));
+        storeBytes(d, cutSum(d, how, sum), reinterpret_cast<Result*>(z));
+    };
     int64_t i = 0;
     for (; i + lanes <= count; i += lanes) {
-        const auto other = hn::MulAdd(hn::LoadU(d, row + i), factorB, shift);
-        const auto sum = hn::MulAdd(loadBytes<A>(d, a + i), factorA, other);
-        storeBytes(d, hn::Min(hn::Max(sum, least), most), result + i);
+        step(a + i, row + i, to + i);
     }
-    for (; i < count; ++i) {
-        const float other = std::fma(row[i], how.factorB, how.shift);
-        const float sum = std::fma(static_cast<float>(static_cast<A>(a[i])), how.factorA, other);
-        result[i] = static_cast<Result>(std::nearbyint(std::clamp(sum, low, high)));
+    if (i < count) {
+        const auto rest = static_cast<size_t>(count - i);
+        uint8_t x[HWY_MAX_BYTES] = {};
+        float y[HWY_MAX_BYTES / sizeof(float)] = {};
+        uint8_t z[HWY_MAX_BYTES] = {};
+        std::memcpy(x, a + i, rest);
+        std::memcpy(y, row + i, rest * sizeof(float));
+        step(x, y, z);
+        std::memcpy(to + i, z, rest);
     }
 }
 
@@ -201,6 +215,30 @@ int32_t largestOf(const uint8_t* x, int64_t count) {
 
 int32_t largest(const uint8_t* x, bool isSigned, int64_t count) {
     return isSigned ? largestOf<int8_t>(x, count) : largestOf<uint8_t>(x, count);
+}
+
+template <class Byte>
+void momentsOf(const uint8_t* x, int64_t count, int64_t* sum, int64_t* squares) {
+    constexpr int64_t kBand = 32768; // squares that 32 bits hold the sum of
+    const auto* from = reinterpret_cast<const Byte*>(x);
+    *sum = 0;
+    *squares = 0;
+    for (int64_t begin = 0; begin < count; begin += kBand) {
+        const int64_t end = std::min(begin + kBand, count);
+        int32_t bandSum = 0;
+        uint32_t bandSquares = 0;
+        for (int64_t i = begin; i < end; ++i) {
+            const int32_t difference = int32_t{from[i]} - int32_t{from[0]};
+            bandSum += difference;
+            bandSquares += static_cast<uint32_t>(difference * difference);
+        }
+        *sum += bandSum;
+        *squares += bandSquares;
+    }
+}
+
+void moments(const uint8_t* x, bool isSigned, int64_t count, int64_t* sum, int64_t* squares) {
+    isSigned ? momentsOf<int8_t>(x, count, sum, squares) : momentsOf<uint8_t>(x, count, sum, squares);
 }
 
 template <class Byte>
@@ -260,7 +298,8 @@ void lookup(const uint8_t* table, const uint8_t* x, int64_t count, uint8_t* to) 
 }
 
 const ByteRows* rows() {
-    static const ByteRows kRows{range, quantize, dequantize, sum, sumWithRow, largest, addInto, interleave, lookup};
+    static const ByteRows kRows{range,   quantize, dequantize, sum,        sumWithRow,
+                                largest, moments,  addInto,    interleave, lookup};
     return &kRows;
 }
 

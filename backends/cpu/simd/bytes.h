@@ -8,13 +8,15 @@
 
 namespace tenon::cpu {
 
-// a * factorA + b * factorB + shift, cut to [least, most] and to what a byte holds, and rounded. Each of a, b and the result is signed or not.
+// a * factorA + b * factorB + shift, cut to [least, most], which a byte holds, and rounded; `zero` where that is no number.
+// Each of a, b and the result is signed or not.
 struct ByteSum {
     float factorA = 1;
     float factorB = 1;
     float shift = 0;
-    float least = -128;
-    float most = 255;
+    float zero = 0;
+    float least = 0;
+    float most = 127;
     bool signedA = false;
     bool signedB = false;
     bool signedResult = false;
@@ -38,6 +40,8 @@ struct ByteRows {
     void (*sumWithRow)(const ByteSum& how, const uint8_t* a, const float* row, int64_t count, uint8_t* to);
     // Of signed or unsigned bytes; the lowest byte for none.
     int32_t (*largest)(const uint8_t* x, bool isSigned, int64_t count);
+    // Of x[i] - x[0], as whole numbers: their sum and the sum of their squares.
+    void (*moments)(const uint8_t* x, bool isSigned, int64_t count, int64_t* sum, int64_t* squares);
     // sums += x.
     void (*addInto)(const uint8_t* x, bool isSigned, int64_t count, int32_t* sums);
     // One byte of each of three rows after the other.

@@ -9,6 +9,7 @@
 #include "backends/cpu/simd/rows.h"
 #include "backends/cpu/simd/steps.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -123,6 +124,51 @@ float Sum(const float* x, int64_t count) {
 float SumOfSquares(const float* x, float center, int64_t count) {
     return AddLanes(Fold(x, count, 0.0F, AddSquareStep{center}, AddStep{}), x, count,
                     [=](float v) HWY_ATTR { return (v - center) * (v - center); });
+}
+float Variance(const float* x, int64_t count, float* mean) {
+    const FloatTag d;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    const auto elements = static_cast<float>(count);
+    const float near = Sum(x, count) / elements;
+    const FloatVec center = hn::Set(d, near);
+    FloatVec sumA = hn::Zero(d);
+    FloatVec sumB = sumA;
+    FloatVec squaresA = sumA;
+    FloatVec squaresB = sumA;
+    FloatVec squaresC = sumA;
+    FloatVec squaresE = sumA;
+    int64_t i = 0;
+    for (; i + 4 * lanes <= count; i += 4 * lanes) {
+        const FloatVec a = hn::Sub(hn::LoadU(d, x + i), center);
+        const FloatVec b = hn::Sub(hn::LoadU(d, x + i + lanes), center);
+        const FloatVec c = hn::Sub(hn::LoadU(d, x + i + 2 * lanes), center);
+        const FloatVec e = hn::Sub(hn::LoadU(d, x + i + 3 * lanes), center);
+        sumA = hn::Add(sumA, hn::Add(a, b));
+        sumB = hn::Add(sumB, hn::Add(c, e));
+        squaresA = hn::MulAdd(a, a, squaresA);
+        squaresB = hn::MulAdd(b, b, squaresB);
+        squaresC = hn::MulAdd(c, c, squaresC);
+        squaresE = hn::MulAdd(e, e, squaresE);
+    }
+    for (; i + lanes <= count; i += lanes) {
+        const FloatVec a = hn::Sub(hn::LoadU(d, x + i), center);
+        sumA = hn::Add(sumA, a);
+        squaresA = hn::MulAdd(a, a, squaresA);
+    }
+    float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(sumA, sumB)));
+    float squares = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(squaresA, squaresB), hn::Add(squaresC, squaresE))));
+    for (; i < count; ++i) {
+        const float rest = x[i] - near;
+        sum += rest;
+        squares += rest * rest;
+    }
+    const float correction = sum / elements;
+    *mean = near + correction;
+    const float spread = squares / elements;
+    if (!std::isfinite(spread)) {
+        return spread; // the correction's square may be infinite too, and their difference no number
+    }
+    return std::max(spread - correction * correction, 0.0F); // rounding may leave less than nothing
 }
 float SumOfAbs(const float* x, int64_t count) {
     return AddLanes(Fold(x, count, 0.0F, AddAbsStep{}, AddStep{}), x, count,
@@ -280,6 +326,7 @@ const RowTable& Rows() {
                                 Min,
                                 Sum,
                                 SumOfSquares,
+                                Variance,
                                 SumOfAbs,
                                 Product,
                                 Dot,

@@ -15,6 +15,8 @@ struct RowTable {
     float (*min)(const float* x, int64_t count);
     float (*sum)(const float* x, int64_t count);
     float (*sumOfSquares)(const float* x, float center, int64_t count); // of x - center
+    // About the mean, which is corrected by what the sum's rounding left of it: rows of equal elements have none.
+    float (*variance)(const float* x, int64_t count, float* mean);
     float (*sumOfAbs)(const float* x, int64_t count);
     float (*product)(const float* x, int64_t count);
     float (*dot)(const float* x, const float* y, int64_t count);
