@@ -60,7 +60,12 @@ Result<std::shared_ptr<const SharedLibrary>> SharedLibrary::open(const std::stri
         }
         opened->mHandle = handle.release();
     } catch (const std::exception& failure) {
-        return Status(Code::kEnvironment, linkerMessage(failure.what()));
+        std::string why = linkerMessage(failure.what());
+        // The macro needs a library where the rest of a plugin needs headers only, so this is met by whoever ports plugins.
+        if (why.find("undefined symbol: getPluginRegistry") != std::string::npos) {
+            why += "; a library that uses REGISTER_TENSORRT_PLUGIN must be linked with Tenon::nvinfer";
+        }
+        return Status(Code::kEnvironment, why);
     }
     return std::shared_ptr<const SharedLibrary>(std::move(opened));
 }

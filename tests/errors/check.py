@@ -243,6 +243,7 @@ def main():
         expect("an interrupted build says so in its plan", run(tenon, "inspect", early), OK, "the build was stopped")
         early_bytes = early.read_bytes()
         began = time.monotonic()
+        expect("interrupted build as JSON", interrupted(tenon, 2, "build", slow, "-o", pathlib.Path(folder) / "json.plan", "--level", 5, "--json"), STOPPED, '"stopped": true')
         expect("interrupted build over a plan", interrupted(tenon, 2, "build", slow, "-o", early, "--level", 5), STOPPED, "early.plan.stopped", "stays as it was")
         if time.monotonic() - began > 2 + 15:  # about half a second where nothing else runs and nothing is sanitized
             failures.append("a build stops late")

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """What plans and models say of themselves: steps that add up, times that are measured, estimated or taken under load, devices, open extents."""
 import json
+import os
 import pathlib
 import re
 import shutil
+import threading
 
 from harness import BAD_INPUT, USAGE, main, small_network, quantized_network
 
@@ -29,6 +31,17 @@ def test(t):
         text = t.run(t.tenon, "inspect", plan).stdout
         t.check(f"steps of {name} add up", len(set(steps_of(text))) == 1, text)
     small, plan = t.work / "small.onnx", t.work / "small.plan"
+
+    # Outputs that are no files
+    t.says("a plan for a device", t.run(t.tenon, "build", small, "-o", "/dev/null", "--shapes", "batch=1..2..4", "--level", 0), "/dev/null: ", "steps")
+    fifo, received = t.work / "fifo", []
+    os.mkfifo(fifo)
+    reader = threading.Thread(target=lambda: received.append(fifo.read_bytes()), daemon=True)
+    reader.start()
+    document = json.loads(t.run(t.tenon, "build", small, "-o", fifo, "--shapes", "batch=1..2..4", "--level", 0, "--json").stdout)
+    reader.join(10)
+    t.check("a plan for a pipe", received and len(received[0]) == document["bytes"] and document["layers"] > 0 and not document["stopped"], document)
+
     untimed = t.work / "untimed.plan"
     t.run(t.tenon, "build", small, "-o", untimed, "--shapes", "batch=1..2..4", "--level", 0)
     text = t.run(t.tenon, "inspect", untimed).stdout

@@ -65,6 +65,18 @@ def test(t):
     t.says("inputs of nobody", t.run(t.trtexec, f"--loadEngine={plan}", f"--loadInputs=z:{t.work / 'x.bin'}", *quick, code=USAGE), "'z'")
     t.says("a percentile over 100", t.run(t.trtexec, f"--loadEngine={plan}", "--percentile=101", code=USAGE), "--percentile")
     t.says("a plan that is saved again", t.run(t.trtexec, f"--loadEngine={plan}", f"--saveEngine={t.work / 'n.plan'}", code=USAGE), "--saveEngine")
+    other = t.work / "n.plan"
+    t.says("a plan and a model", t.run(t.trtexec, f"--onnx={onnx_file}", f"--loadEngine={plan}", code=USAGE), "not both")
+    t.says("two outputs of one path", t.run(t.trtexec, f"--onnx={onnx_file}", f"--exportTimes={other}", f"--saveEngine={t.work}/./n.plan", code=USAGE), "--saveEngine and --exportTimes both write")
+    for flag, words in (("--onnx", (f"--onnx={onnx_file}", f"--exportTimes={onnx_file}")), ("--loadEngine", (f"--loadEngine={plan}", f"--exportOutput={plan}")),
+                        ("--loadInputs", (f"--onnx={onnx_file}", f"--loadInputs=x:{t.work / 'x.bin'}", f"--saveEngine={t.work / 'x.bin'}"))):
+        t.says(f"an output that {flag} reads", t.run(t.trtexec, *words, code=USAGE), "would overwrite", flag)
+    missing = t.run(t.trtexec, f"--onnx={onnx_file}", f"--loadInputs=x:{t.work / 'none.bin'}", code=BAD_INPUT)
+    t.check("missing inputs are said before the build", "none.bin" in missing.stderr and "Engine built" not in missing.stdout, missing)
+    outside = t.run(t.trtexec, f"--onnx={onnx_file}", "--minShapes=x:1x3x16x16", "--maxShapes=x:4x3x16x16", "--shapes=x:8x3x16x16", code=USAGE)
+    t.check("a shape outside the ranges is said before the build", "is outside" in outside.stderr and "Engine built" not in outside.stdout, outside)
+    t.says("build flags of a plan that is built", t.run(t.trtexec, f"--loadEngine={plan}", "--best", "--minShapes=batch:1", *quick), "[W] --best has no effect", "[W] --minShapes has no effect", "PASSED")
+    t.says("times on the console", t.run(t.trtexec, f"--loadEngine={plan}", "--exportTimes=/dev/stdout", *quick), '"computeMs"', "PASSED")
     t.says("times that are missing", t.run(t.trtexec, f"--onnx={onnx_file}", f"--timingCacheFile={t.work / 'none.cache'}", "--errorOnTimingCacheMiss", code=1), "no recorded time")
     t.says("a file that cannot be written", t.run(t.trtexec, f"--onnx={onnx_file}", f"--exportProfile={t.work / 'nowhere' / 'p.json'}", code=ENVIRONMENT), "p.json")
     t.says("a flag that is not there", t.run(t.trtexec, f"--onnx={onnx_file}", "--useDLACore=0", code=USAGE), "--useDLACore")

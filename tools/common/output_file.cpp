@@ -33,6 +33,12 @@ void tryToCreateBeside(const std::string& output) {
     unlink(probe.c_str());
 }
 
+// A device, a pipe or a socket.
+bool isWrittenInPlace(const std::string& output) {
+    std::error_code error;
+    return fs::exists(output, error) && !fs::is_regular_file(output, error);
+}
+
 } // namespace
 
 void checkOutput(const std::string& output, const std::string& input) {
@@ -46,7 +52,29 @@ void checkOutput(const std::string& output, const std::string& input) {
     if (fs::exists(output, error) && access(output.c_str(), W_OK) != 0) {
         refuse(output, errno);
     }
-    tryToCreateBeside(output);
+    // Devices and pipes are written in place: nothing is made beside them, and folders like /dev take files from root alone. Of a link it is the
+    // folder of what it leads to that counts: /dev/stdout may be a file.
+    const fs::path resolved = fs::canonical(output, error);
+    const std::string target = error ? output : resolved.string();
+    if (!isWrittenInPlace(output)) {
+        tryToCreateBeside(target);
+    }
+}
+
+bool isSameFile(const std::string& a, const std::string& b) {
+    if (isWrittenInPlace(a)) {
+        return false;
+    }
+    std::error_code error;
+    if (fs::equivalent(a, b, error)) {
+        return true;
+    }
+    const fs::path first = fs::weakly_canonical(a, error);
+    if (error) {
+        return a == b;
+    }
+    const fs::path second = fs::weakly_canonical(b, error);
+    return error ? a == b : first == second;
 }
 
 void checkOutputFolder(const std::string& folder) {
@@ -66,7 +94,7 @@ void writeOutput(const std::string& path, std::string_view text) {
 
 std::string savePlan(const std::string& output, const BuiltPlan& built) {
     std::error_code error;
-    const bool beside = built.cancelled && fs::exists(output, error);
+    const bool beside = built.cancelled && fs::is_regular_file(output, error);
     std::string path = beside ? output + ".stopped" : output;
     writeOutput(path, std::string_view(static_cast<const char*>(built.plan->data()), built.plan->size()));
     return path;

@@ -10,6 +10,8 @@ namespace tenon::tools {
 
 // Before long work: that `output` can be written and is not `input`. Throws ToolError.
 void checkOutput(const std::string& output, const std::string& input);
+// Whether two paths are one file, which need not exist yet. Devices and pipes, which several may write to, never are.
+bool isSameFile(const std::string& a, const std::string& b);
 // Before long work: makes the folder if need be and sees that files can be written there. Throws ToolError(kEnvironment).
 void checkOutputFolder(const std::string& folder);
 

@@ -37,7 +37,16 @@ plan::Plan readPlan(const std::string& path) {
     return std::move(*plan);
 }
 
-PlanSummary summarisePlan(const std::string& path) { return summarisePlan(readPlan(path)); }
+PlanSummary summarisePlan(const void* bytes, size_t size) {
+    // The caller keeps the bytes for as long as the plan is looked at here, so that its weights need no copy.
+    const std::shared_ptr<const void> owner(bytes, [](const void*) {});
+    const support::Result<plan::Plan> plan =
+        plan::readPlan({static_cast<const std::byte*>(bytes), size}, owner, {.checkWeights = false});
+    if (!plan.ok()) {
+        throw ToolError(ExitCode::kWrong, plan.status().toString());
+    }
+    return summarisePlan(*plan);
+}
 
 PlanSummary summarisePlan(const plan::Plan& plan) {
     PlanSummary summary;

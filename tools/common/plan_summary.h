@@ -18,7 +18,7 @@ struct PlanSummary {
 
 // Throws ToolError(kBadInput).
 plan::Plan readPlan(const std::string& path);
-PlanSummary summarisePlan(const std::string& path);
+PlanSummary summarisePlan(const void* bytes, size_t size);
 PlanSummary summarisePlan(const plan::Plan& plan);
 
 // Where the time of profile 0 goes, the largest share first: a line for each provider, for conversions and copies, and the sum, with how many steps each

@@ -38,14 +38,17 @@ void addBuildVerb(CLI::App& tool, VerbAction& action) {
             settings.keepStopped = true;
             const BuiltPlan built = buildPlan(options->model, settings, logger);
             const std::string written = savePlan(output, built);
-            const PlanSummary summary = summarisePlan(written);
+            // Not from the file: a pipe gives its bytes once, and a device may keep none.
+            const PlanSummary summary = summarisePlan(built.plan->data(), built.plan->size());
             if (options->common.json) {
                 nlohmann::json document = {{"plan", written},
                                            {"bytes", built.plan->size()},
                                            {"build_s", built.seconds},
                                            {"layers", summary.layers},
                                            {"proven", summary.proven},
-                                           {"cancelled", built.cancelled},
+                                           {"stopped", built.cancelled},
+                                           {"cancelled", built.cancelled}, // the older name
+
                                            {"providers", summary.stepsByProvider}};
                 std::printf("%s\n", document.dump(1).c_str());
             } else {

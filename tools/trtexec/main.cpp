@@ -9,7 +9,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <map>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -35,16 +40,80 @@ BuildSettings buildSettings(const TrtexecOptions& options, const HostThreads& th
     return settings;
 }
 
-// What can be known to be wrong before a build of minutes.
-void checkBeforeWork(const TrtexecOptions& options) {
-    for (const std::string& file : {options.saveEngine, options.exportTimes, options.exportOutput,
-                                    options.exportProfile, options.exportLayerInfo}) {
-        if (!file.empty()) {
-            checkOutput(file, options.onnx.empty() ? options.loadEngine : options.onnx);
+// Files that are written: each by itself, and none of them read.
+void checkFiles(const TrtexecOptions& options) {
+    using Named = std::pair<std::string, std::string>; // flag, path
+    std::vector<Named> inputs = {{"--onnx", options.onnx}, {"--loadEngine", options.loadEngine}};
+    for (const auto& [name, path] : options.inputFiles()) {
+        inputs.emplace_back("--loadInputs", path);
+        // What is a pipe gives its bytes once: to the run.
+        std::error_code error;
+        if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error)) {
+            continue;
+        }
+        if (const auto file = tenon::support::FileMap::open(path); !file.ok()) {
+            throw ToolError(ExitCode::kBadInput, cat("--loadInputs: ", file.status().message()));
         }
     }
-    static_cast<void>(options.shapesToRun());
-    static_cast<void>(options.inputFiles());
+    std::vector<Named> earlier;
+    for (const Named& output :
+         {Named{"--saveEngine", options.saveEngine}, Named{"--exportTimes", options.exportTimes},
+          Named{"--exportOutput", options.exportOutput}, Named{"--exportProfile", options.exportProfile},
+          Named{"--exportLayerInfo", options.exportLayerInfo},
+          Named{"--timingCacheFile", options.loadEngine.empty() ? options.timingCacheFile : ""}}) {
+        const auto& [flag, path] = output;
+        if (path.empty()) {
+            continue;
+        }
+        for (const auto& [other, read] : inputs) {
+            if (!read.empty() && isSameFile(path, read)) {
+                throw ToolError(ExitCode::kUsage,
+                                cat(flag, " would overwrite '", read, "', ",
+                                    other == "--onnx" ? "the model itself" : cat("which ", other, " reads")));
+            }
+        }
+        for (const auto& [other, written] : earlier) {
+            if (isSameFile(path, written)) {
+                throw ToolError(ExitCode::kUsage,
+                                cat(other, " and ", flag, " both write '", path, "'; give each a file of its own"));
+            }
+        }
+        checkOutput(path, options.onnx.empty() ? options.loadEngine : options.onnx);
+        earlier.push_back(output);
+    }
+}
+
+// Shapes to run that no plan of this build can take. What --minShapes and --maxShapes call by other names (an input here, an extent there) is
+// compared when it runs.
+void checkShapes(const TrtexecOptions& options) {
+    const std::map<std::string, std::vector<int64_t>> wanted = options.shapesToRun();
+    if (!options.loadEngine.empty()) {
+        return;
+    }
+    const std::map<std::string, ShapeRange> ranges = options.ranges();
+    for (const auto& [name, dims] : wanted) {
+        const auto range = ranges.find(name);
+        if (range == ranges.end()) {
+            continue;
+        }
+        const std::vector<int64_t>& low = range->second.min;
+        const std::vector<int64_t>& high = range->second.max;
+        bool fits = dims.size() == low.size();
+        for (size_t i = 0; fits && i < dims.size(); ++i) {
+            fits = low[i] <= dims[i] && dims[i] <= high[i];
+        }
+        if (!fits) {
+            throw ToolError(ExitCode::kUsage,
+                            cat("--shapes: '", name, "' ", shapeText(dims), " is outside ", shapeText(low), " to ",
+                                shapeText(high), ", the range that the plan would be built for"));
+        }
+    }
+}
+
+// What can be known to be wrong before a build of minutes.
+void checkBeforeWork(const TrtexecOptions& options) {
+    checkFiles(options);
+    checkShapes(options);
     if (options.device > 0) {
         if (EngineSession::deviceCount() > 0) {
             throw ToolError(ExitCode::kUsage, cat("--device=", options.device,

@@ -39,6 +39,24 @@ constexpr NeedlessFlag kNeedlessFlags[] = {
     {"monitorMemory", "--verbose says what a build takes"},
 };
 
+// What only a build looks at.
+constexpr const char* kBuildFlags[] = {
+    "--fp16",
+    "--bf16",
+    "--best",
+    "--stronglyTyped",
+    "--noTF32",
+    "--minShapes",
+    "--optShapes",
+    "--maxShapes",
+    "--avgTiming",
+    "--maxTactics",
+    "--tacticSources",
+    "--builderOptimizationLevel",
+    "--timingCacheFile",
+    "--errorOnTimingCacheMiss",
+};
+
 } // namespace
 
 void TrtexecOptions::addTo(CLI::App& tool) {
@@ -105,7 +123,11 @@ void TrtexecOptions::addTo(CLI::App& tool) {
 }
 
 void TrtexecOptions::check(const CLI::App& tool) {
-    if (onnx.empty() == loadEngine.empty()) {
+    if (!onnx.empty() && !loadEngine.empty()) {
+        throw ToolError(ExitCode::kUsage,
+                        "give --onnx, which builds a plan, or --loadEngine, which brings one, not both");
+    }
+    if (onnx.empty() && loadEngine.empty()) {
         throw ToolError(ExitCode::kUsage, "give a model with --onnx or a plan with --loadEngine");
     }
     if (!loadEngine.empty() && !saveEngine.empty()) {
@@ -114,6 +136,13 @@ void TrtexecOptions::check(const CLI::App& tool) {
     for (const NeedlessFlag& flag : kNeedlessFlags) {
         if (tool.count(cat("--", flag.name)) > 0) {
             std::fprintf(stderr, "[W] --%s has no effect: %s\n", flag.name, flag.why);
+        }
+    }
+    if (!loadEngine.empty()) {
+        for (const char* flag : kBuildFlags) {
+            if (tool.count(flag) > 0) {
+                std::fprintf(stderr, "[W] %s has no effect: --loadEngine brings a plan that is built\n", flag);
+            }
         }
     }
     averages = tool.count("--avgRuns") > 0;
