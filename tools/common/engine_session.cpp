@@ -335,6 +335,25 @@ bool EngineSession::isQuantized() const {
     return graph.find(" = quantize(") != std::string::npos || graph.find(" = dynamic_quantize(") != std::string::npos;
 }
 
+std::string EngineSession::halfType() const {
+    const plan::Plan& plan = static_cast<const api::Engine&>(*mLoaded->engine).plan().plan();
+    for (const plan::PlanProgram& program : plan.programs) {
+        for (const plan::PlanTensor& tensor : program.tensors) {
+            if (tensor.dtype == ir::DataType::kBF16 || tensor.dtype == ir::DataType::kF16) {
+                return std::string(ir::nameOf(tensor.dtype));
+            }
+        }
+    }
+    for (const plan::PlanKernel& kernel : plan.kernels) {
+        for (const char* type : {"bf16", "f16"}) {
+            if (kernel.tactic.find(type) != std::string::npos) {
+                return type;
+            }
+        }
+    }
+    return {};
+}
+
 std::vector<double> EngineSession::enqueueTimes(int32_t runs) {
     if (!hasDevice()) {
         return {};

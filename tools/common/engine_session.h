@@ -46,6 +46,8 @@ public:
     bool hasDevice() const;
     // Whether activations are quantized somewhere in the network.
     bool isQuantized() const;
+    // "bf16" or "f16" where some steps compute in it, by their tensors or their kernels' names; else empty.
+    std::string halfType() const;
     // Milliseconds that the host spends in enqueuing each of `runs` runs on a stream that it does not wait for; empty where the plan has no device.
     // Throws ToolError(kWrong).
     std::vector<double> enqueueTimes(int32_t runs);

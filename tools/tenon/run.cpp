@@ -57,6 +57,7 @@ ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
     std::unique_ptr<EngineSession> session = open(options, sets, logger, buildSeconds);
     bool passed = true;
     size_t compared = 0;
+    bool strict = false; // an f32 output failed the default, which is that of f32
     nlohmann::json setsJson = nlohmann::json::array();
     for (DataSet& set : sets) {
         session->bind(set.inputs);
@@ -80,6 +81,8 @@ ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
                 result.reason = "the engine has no such output";
             }
             setPassed = setPassed && result.ok;
+            strict = strict || (!result.ok && i < outputs.size() && outputs[i].dtype == ir::DataType::kF32 &&
+                                !options.rtol && !options.atol);
             outputsJson.push_back({{"name", result.name},
                                    {"max_abs", numberJson(result.maxAbs)},
                                    {"max_rel", numberJson(result.maxRel)},
@@ -103,13 +106,25 @@ ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
         setsJson.push_back({{"name", set.name}, {"passed", setPassed}, {"outputs", std::move(outputsJson)}});
     }
     passed = passed && compared > 0;
+    const std::string half = strict ? session->halfType() : "";
+    const std::string note = half.empty() ? ""
+                                          : support::cat("the plan computes partly in ", half,
+                                                         ", and the default tolerance is that of the outputs' type, "
+                                                         "f32: give --rtol 0.01 --atol 0.01, or what the use of the "
+                                                         "network allows");
     if (options.common.json) {
         nlohmann::json document = {{"passed", passed},
                                    {"data_sets", std::move(setsJson)},
                                    {"load_s", session->loadSeconds()},
                                    {"build_s", buildSeconds}};
+        if (!note.empty()) {
+            document["note"] = note;
+        }
         std::printf("%s\n", document.dump(1).c_str());
     } else {
+        if (!note.empty()) {
+            std::printf("note: %s\n", note.c_str());
+        }
         std::printf("%s\n", passed ? "PASSED" : compared == 0 ? "FAILED: nothing was compared" : "FAILED");
     }
     return passed ? ExitCode::kOk : ExitCode::kWrong;
@@ -217,10 +232,11 @@ void addRunVerb(CLI::App& tool, VerbAction& action) {
     verb->add_option("--check", options->check, "Model folder with test_data_set_*, or one data set, to compare with");
     verb->add_option("--rtol", options->rtol,
                      "Relative tolerance of --check, of every element: |a - e| <= atol + rtol |e|; default: 0.001 "
-                     "(f16 and bf16 0.01)");
+                     "(outputs of type f16 and bf16 0.01)");
     verb->add_option(
         "--atol", options->atol,
-        "Absolute tolerance of --check; default: 0.00001 (f16 and bf16 0.01). Without either, outputs of "
+        "Absolute tolerance of --check; default: 0.00001 (outputs of type f16 and bf16 0.01). Without either, outputs "
+        "of "
         "networks that quantize activations are compared as a whole: ||a - e|| <= 0.1 ||e||, bytes within 4 "
         "steps and 1 in the root mean square. Each line says what was asked of it");
     options->build.addTo(*verb);
