@@ -108,7 +108,6 @@ private:
             return false;
         }
         mRewriter.setInput(node, 0, clamp->input(0));
-        mRewriter.eraseIfDead(clamp);
         return true;
     }
 

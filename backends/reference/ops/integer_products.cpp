@@ -20,11 +20,13 @@ int64_t byteAt(TnDataType type, const void* from, int64_t i) {
 
 // The zero points of an operand: none, one for all or one for each of `count`.
 struct Zeros {
+    size_t operand = 0;
     TnDataType type = TN_U8;
     int64_t elements = 0;
 
-    int64_t at(const void* zeros, int64_t i) const {
-        return elements == 0 ? 0 : byteAt(type, zeros, elements == 1 ? 0 : i);
+    // Operands that are left out at the end have no buffer.
+    int64_t at(const Buffers& b, int64_t i) const {
+        return elements == 0 ? 0 : byteAt(type, b.inputs[operand], elements == 1 ? 0 : i);
     }
 };
 
@@ -36,7 +38,7 @@ Zeros zerosOf(const Call& call, size_t operand, int64_t count) {
     if (shape.elements != 1 && shape.elements != count) {
         invalid(call.op(), " with ", shape.elements, " zero points for ", count);
     }
-    return {shape.dtype, shape.elements};
+    return {operand, shape.dtype, shape.elements};
 }
 
 Plan planMatmulInteger(const Call& call) {
@@ -73,13 +75,12 @@ Plan planMatmulInteger(const Call& call) {
                 std::fill(panel, panel + m.depth * kPanel, 0U);
                 for (int64_t k = 0; k < m.depth; ++k) {
                     for (int64_t c = 0; c < width; ++c) {
-                        panel[k * kPanel + c] =
-                            static_cast<uint32_t>(byteAt(typeB, b.inputs[1], firstB + k * m.bRow + c * m.bColumn) -
-                                                  zerosB.at(b.inputs[3], first + c));
+                        panel[k * kPanel + c] = static_cast<uint32_t>(
+                            byteAt(typeB, b.inputs[1], firstB + k * m.bRow + c * m.bColumn) - zerosB.at(b, first + c));
                     }
                 }
                 for (int64_t r = 0; r < m.rows; ++r) {
-                    const int64_t zero = zerosA.at(b.inputs[2], r);
+                    const int64_t zero = zerosA.at(b, r);
                     for (int64_t k = 0; k < m.depth; ++k) {
                         row[k] = static_cast<uint32_t>(byteAt(typeA, b.inputs[0], firstA + r * m.aRow + k * m.aColumn) -
                                                        zero);
@@ -128,10 +129,10 @@ Plan planConvInteger(const Call& call) {
         parallelTeam(team, items, [&](int64_t member, int64_t begin, int64_t end) {
             int64_t* const image = static_cast<int64_t*>(b.workspace) + member * (inputSize + taps);
             int64_t* const kernel = image + inputSize;
-            const int64_t zeroX = zerosX.at(b.inputs[2], 0);
+            const int64_t zeroX = zerosX.at(b, 0);
             for (int64_t item = begin; item < end; ++item) {
                 const int64_t output = item % outputs;
-                const int64_t zeroW = zerosW.at(b.inputs[3], output);
+                const int64_t zeroW = zerosW.at(b, output);
                 const int64_t first = (item / outputs * groups + output / (outputs / groups)) * channels;
                 for (int64_t c = 0; c < channels; ++c) {
                     loadInts(typeX, b.inputs[0], (first + c) * inputSize, 1, inputSize, image);
