@@ -12,7 +12,6 @@ namespace tenon::api::test {
 
 using namespace nvinfer1;
 using testing::HasSubstr;
-using testing::Not;
 
 namespace {
 
@@ -156,7 +155,7 @@ TEST_P(RandomViews, AnswersAreThoseOfArithmetic) {
         return picked;
     };
     for (int i = 0; i < 32; ++i) {
-        const Known a = pick();
+        const Known& a = pick();
         Known made;
         switch (below(4)) {
         case 0:
