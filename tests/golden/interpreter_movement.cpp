@@ -9,11 +9,14 @@ using support::Result;
 
 namespace {
 
-// The elements of x at starts, starts + steps, ...
+// The elements of x at starts, starts + steps, ...; zero where that is outside.
 Tensor cutOut(const Tensor& x, const Dims& starts, const Dims& steps, const Dims& dims) {
     return generate(dims, [&](Dims at) {
         for (size_t i = 0; i < at.size(); ++i) {
             at[i] = starts[i] + at[i] * steps[i];
+            if (at[i] < 0 || at[i] >= x.dims[i]) {
+                return 0.0;
+            }
         }
         return x.values[static_cast<size_t>(indexOf(at, x.dims))];
     });
@@ -44,14 +47,17 @@ Result<Tensor> slice(const Node& node, const Tensor& x, const Dims& dims, const 
     for (size_t i = axes.size(); i < starts->dims.size(); ++i) {
         axes.push_back(static_cast<int64_t>(i));
     }
+    // Where elements outside are filled, starts are what they say.
+    const bool fills = node.attributes().stringOr("mode", "strict") == "fill";
     Dims from(x.dims.size(), 0);
     Dims by(x.dims.size(), 1);
     for (size_t i = 0; i < axes.size(); ++i) {
         const auto axis = static_cast<size_t>(axes[i] < 0 ? axes[i] + static_cast<int64_t>(x.dims.size()) : axes[i]);
         const int64_t start = node.graph()->pool().evaluate(starts->dims[i], symbols);
         by[axis] = steps[i];
-        from[axis] =
-            std::clamp<int64_t>(start < 0 ? start + x.dims[axis] : start, 0, x.dims[axis] - (steps[i] < 0 ? 1 : 0));
+        from[axis] = fills ? start
+                           : std::clamp<int64_t>(start < 0 ? start + x.dims[axis] : start, 0,
+                                                 x.dims[axis] - (steps[i] < 0 ? 1 : 0));
     }
     return cutOut(x, from, by, dims);
 }
