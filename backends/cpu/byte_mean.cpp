@@ -3,6 +3,7 @@
 #include "backends/common/parallel.h"
 #include "backends/common/ports.h"
 #include "backends/cpu/byte_scale.h"
+#include "backends/cpu/spatial_mean.h"
 
 #include <algorithm>
 
@@ -15,18 +16,6 @@ struct Region {
     std::optional<ByteScale> to;
     int32_t x = -1;
 };
-
-bool isOverPixels(const module::NodeView& node) {
-    if (node.op() != "reduce.mean" || node.input(0).rank() != 4) {
-        return false;
-    }
-    std::vector<int64_t> axes = node.intsOr("axes", 0, 0);
-    for (int64_t& axis : axes) {
-        axis += axis < 0 ? 4 : 0;
-    }
-    std::sort(axes.begin(), axes.end());
-    return axes == std::vector<int64_t>{2, 3};
-}
 
 std::optional<Region> readRegion(const module::GraphView& body) {
     const size_t count = body.nodeCount();

@@ -4,6 +4,7 @@
 #include "backends/common/ports.h"
 #include "backends/common/window.h"
 #include "backends/cpu/followers.h"
+#include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/depthwise_row.h"
 
 #include <algorithm>
@@ -68,16 +69,8 @@ struct Depthwise {
     }
 
     void runRow(const Buffers& b, const float* numbers, int64_t batch, int64_t outputRow) const {
-        // Lines of the window that are inside the image.
         const int64_t top = outputRow * window.strides[0] - window.padBegin[0];
-        int64_t first = 0;
-        while (first < window.kernel[0] && top + first * window.dilations[0] < 0) {
-            ++first;
-        }
-        int64_t last = window.kernel[0];
-        while (last > first && top + (last - 1) * window.dilations[0] >= window.input[0]) {
-            --last;
-        }
+        const auto [first, last] = linesInside(window, top);
         const int64_t inputLine = window.input[1] * channels;
         const int64_t at = (batch * window.output[0] + outputRow) * line();
         float* const y = b.out<float>() + at;
@@ -112,14 +105,28 @@ struct Depthwise {
 
 } // namespace
 
-bool beginsWithDepthwise(const module::GraphView& body) {
-    if (body.nodeCount() == 0 || body.node(0).op() != "conv" || !body.node(0).hasInput(1)) {
+WindowLines linesInside(const Window& window, int64_t top) {
+    int64_t first = 0;
+    while (first < window.kernel[0] && top + first * window.dilations[0] < 0) {
+        ++first;
+    }
+    int64_t last = window.kernel[0];
+    while (last > first && top + (last - 1) * window.dilations[0] >= window.input[0]) {
+        --last;
+    }
+    return {first, last};
+}
+
+bool isDepthwise(const module::NodeView& node) {
+    if (node.op() != "conv" || !node.hasInput(1)) {
         return false;
     }
-    const module::ValueView weights = body.node(0).input(1);
-    return weights.isConstant() && weights.rank() == 4 && body.node(0).intOr("group", 1) > 1 && weights.isStatic() &&
-           weights.dim(1).opt == 1;
+    const module::ValueView weights = node.input(1);
+    return weights.isConstant() && weights.isStatic() && weights.rank() == 4 && weights.dim(1).opt == 1 &&
+           node.intOr("group", 1) > 1 && node.intOr("group", 1) == weights.dim(0).opt;
 }
+
+bool beginsWithDepthwise(const module::GraphView& body) { return body.nodeCount() > 0 && isDepthwise(body.node(0)); }
 
 TnFormat depthwiseWeights() { return module::permutedFormat({2, 3, 1, 0}); }
 
@@ -139,19 +146,7 @@ std::vector<TnFormat> depthwiseLayouts(const module::GraphView& body) {
     return layouts;
 }
 
-void checkDepthwise(const Task& task) {
-    const std::vector<TnFormat> layouts = depthwiseLayouts(task.body);
-    const auto check = [](const TnPortFormat& port, const TnFormat& layout) {
-        if (port.dtype != TN_F32 || !module::equal(port.format, layout)) {
-            refuse("a depthwise convolution with a port of ", nameOf(port.dtype), " in the layout ",
-                   module::describe(port.format), " instead of ", module::describe(layout));
-        }
-    };
-    for (size_t i = 0; i < task.inputs.size(); ++i) {
-        check(task.inputs[i], layouts[i]);
-    }
-    check(task.outputs[0], layouts.back());
-}
+void checkDepthwise(const Task& task) { checkLayouts(task, depthwiseLayouts(task.body), "a depthwise convolution"); }
 
 TaskPlan planDepthwise(const Task& task, const PortShapes& shapes) {
     Depthwise kernel;

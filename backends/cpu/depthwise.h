@@ -5,6 +5,7 @@
 #pragma once
 
 #include "backends/common/task_kernel.h"
+#include "backends/common/window.h"
 
 #include <vector>
 
@@ -12,8 +13,16 @@ namespace tenon::cpu {
 
 using namespace tenon::kernels;
 
-// A convolution of each channel by itself, with constant weights, alone or the first of a region's nodes.
+// A convolution of each channel by itself, with constant weights.
+bool isDepthwise(const module::NodeView& node);
+// Such a one, alone or the first of a region's nodes.
 bool beginsWithDepthwise(const module::GraphView& body);
+// Lines [first, last) of a window that are inside the image, where its line 0 is the image's line `top`.
+struct WindowLines {
+    int64_t first;
+    int64_t last;
+};
+WindowLines linesInside(const Window& window, int64_t top);
 // The layout of the weights: the window first, channels last.
 TnFormat depthwiseWeights();
 // The layouts of the inputs and then of the output. Throws a refusal.

@@ -6,6 +6,7 @@
 #include "backends/cpu/depthwise.h"
 #include "backends/cpu/followers.h"
 #include "backends/cpu/packed_product.h"
+#include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/depthwise_row.h"
 #include "backends/cpu/simd/packed_tile.h"
 
@@ -30,12 +31,6 @@ bool isExpansion(const module::NodeView& node) {
            node.input(1).rank() == 4 && isOneByOne(node);
 }
 
-bool isDepthwise(const module::NodeView& node) {
-    return node.op() == "conv" && node.hasInput(1) && node.input(1).isConstant() && node.input(1).isStatic() &&
-           node.input(1).rank() == 4 && node.input(1).dim(1).opt == 1 &&
-           node.intOr("group", 1) == node.input(1).dim(0).opt;
-}
-
 bool isFunction(const module::NodeView& node) { return node.inputCount() == 1 && floatStep(node).has_value(); }
 
 // Where the depthwise convolution is among the body's nodes; 0: the body is no such chain.
@@ -58,10 +53,9 @@ size_t depthwiseNode(const module::GraphView& body) {
 }
 
 struct Expansion {
-    Chain chain; // of the depthwise convolution; its ports are those of all
-    size_t node = 0;
-    int32_t expandBias = -1;         // place among the operands
-    std::vector<Follower> followers; // of the expansion
+    size_t node = 0; // the depthwise convolution
+    Chain chain;     // behind it; its ports are those of the whole region
+    Chain wide;      // between the two: functions, and the bias
     int64_t depth = 0;
     int64_t channels = 0;
 };
@@ -91,7 +85,7 @@ Expansion expansionOf(const module::GraphView& body) {
     add(expand, 0);
     add(expand, 1);
     add(depthwise, 1);
-    found.expandBias = expand.hasInput(2) ? add(expand, 2) : -1;
+    found.wide.bias = expand.hasInput(2) ? add(expand, 2) : -1;
     const int32_t bias = depthwise.hasInput(2) ? add(depthwise, 2) : -1;
     if (std::count(ports.begin(), ports.end(), ports[kX]) != 1) {
         refuse("a convolution with itself");
@@ -101,7 +95,7 @@ Expansion expansionOf(const module::GraphView& body) {
         Follower follower;
         follower.step = floatStep(body.node(n)).value();
         follower.function = stepTable().of(follower.step.step, ElementClass::kFloat);
-        found.followers.push_back(follower);
+        found.wide.followers.push_back(follower);
     }
     for (const Follower& follower : found.chain.followers) {
         if (follower.kind != Follower::Kind::kFunction) {
@@ -116,8 +110,7 @@ public:
     ExpandDepthwise(Expansion how, Window window, int64_t batches, int threads)
         : mHow(std::move(how)), mWindow(std::move(window)), mTiles(packedTiles()), mBatches(batches),
           mThreads(threads) {
-        mExpanded.followers = mHow.followers;
-        mExpandCut = cutOf(mExpanded);
+        mWideCut = cutOf(mHow.wide);
         mCut = cutOf(mHow.chain);
         mStrips = (mHow.channels + mTiles.wide.columns - 1) / mTiles.wide.columns;
         mReach = (mWindow.kernel[0] - 1) * mWindow.dilations[0] + 1;
@@ -134,8 +127,8 @@ public:
 
     void run(const Buffers& b) const {
         auto* const starts = static_cast<float*>(b.workspace);
-        if (mHow.expandBias >= 0) {
-            const float* const bias = b.in<float>(static_cast<size_t>(mHow.expandBias));
+        if (mHow.wide.bias >= 0) {
+            const float* const bias = b.in<float>(static_cast<size_t>(mHow.wide.bias));
             std::copy(bias, bias + mHow.channels, starts);
             std::fill(starts + mHow.channels, starts + mStrips * mTiles.wide.columns, 0.0F);
         }
@@ -206,35 +199,27 @@ private:
                                   .depth = mHow.depth,
                                   .c = at,
                                   .cRow = tile.columns,
-                                  .start = mHow.expandBias >= 0 ? static_cast<const float*>(b.workspace) + channel
-                                                                : nullptr};
+                                  .start =
+                                      mHow.wide.bias >= 0 ? static_cast<const float*>(b.workspace) + channel : nullptr};
             product.isNear = true;
-            if (mExpandCut) {
+            if (mWideCut) {
                 product.isCut = true;
-                product.low = mExpandCut->low;
-                product.high = mExpandCut->high;
+                product.low = mWideCut->low;
+                product.high = mWideCut->high;
             }
             tile.run(count, product);
-            if (mExpandCut) {
+            if (mWideCut) {
                 continue;
             }
-            applyFollowers(mExpanded, b, nullptr, 0, at, count * tile.columns, 0, 0);
+            applyFollowers(mHow.wide, b, nullptr, 0, at, count * tile.columns, 0, 0);
         }
     }
 
     // One line of results of a strip, from the band that begins with the input row `top`.
     void gather(const Buffers& b, const float* band, float* line, int64_t pixel, int64_t top, int64_t batch,
                 int64_t outputRow, int64_t channel, int64_t width) const {
-        // Lines of the window that are inside the image.
         const int64_t begin = inputRow(outputRow);
-        int64_t first = 0;
-        while (first < mWindow.kernel[0] && begin + first * mWindow.dilations[0] < 0) {
-            ++first;
-        }
-        int64_t last = mWindow.kernel[0];
-        while (last > first && begin + (last - 1) * mWindow.dilations[0] >= mWindow.input[0]) {
-            --last;
-        }
+        const auto [first, last] = linesInside(mWindow, begin);
         DepthwiseRow row{};
         row.x = band + (begin + first * mWindow.dilations[0] - top) * mWindow.input[1] * pixel;
         row.xPixel = pixel;
@@ -271,8 +256,7 @@ private:
     }
 
     Expansion mHow;
-    Chain mExpanded; // the expansion's functions
-    std::optional<Cut> mExpandCut;
+    std::optional<Cut> mWideCut;
     std::optional<Cut> mCut;
     Window mWindow;
     const PackedTiles& mTiles;
@@ -341,17 +325,7 @@ std::vector<TnFormat> expandDepthwiseLayouts(const module::GraphView& body) {
 }
 
 void checkExpandDepthwise(const Task& task) {
-    const std::vector<TnFormat> layouts = expandDepthwiseLayouts(task.body);
-    const auto check = [](const TnPortFormat& port, const TnFormat& layout) {
-        if (port.dtype != TN_F32 || !module::equal(port.format, layout)) {
-            refuse("a widening and a depthwise convolution with a port of ", nameOf(port.dtype), " in the layout ",
-                   module::describe(port.format), " instead of ", module::describe(layout));
-        }
-    };
-    for (size_t i = 0; i < task.inputs.size(); ++i) {
-        check(task.inputs[i], layouts[i]);
-    }
-    check(task.outputs[0], layouts.back());
+    checkLayouts(task, expandDepthwiseLayouts(task.body), "a widening and a depthwise convolution");
 }
 
 TaskPlan planExpandDepthwise(const Task& task, const PortShapes& shapes) {

@@ -3,6 +3,7 @@
 #include "backends/common/parallel.h"
 #include "backends/common/ports.h"
 #include "backends/cpu/followers.h"
+#include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/packed_tile.h"
 
 #include <algorithm>
@@ -453,19 +454,7 @@ std::vector<TnFormat> packedProductLayouts(const module::GraphView& body) {
     return layouts;
 }
 
-void checkPackedProduct(const Task& task) {
-    const std::vector<TnFormat> layouts = packedProductLayouts(task.body);
-    const auto check = [](const TnPortFormat& port, const TnFormat& layout) {
-        if (port.dtype != TN_F32 || !module::equal(port.format, layout)) {
-            refuse("a packed product with a port of ", nameOf(port.dtype), " in the layout ",
-                   module::describe(port.format), " instead of ", module::describe(layout));
-        }
-    };
-    for (size_t i = 0; i < task.inputs.size(); ++i) {
-        check(task.inputs[i], layouts[i]);
-    }
-    check(task.outputs[0], layouts.back());
-}
+void checkPackedProduct(const Task& task) { checkLayouts(task, packedProductLayouts(task.body), "a packed product"); }
 
 bool isSiblingProducts(const module::GraphView& body) {
     return body.nodeCount() > 1 && body.outputs().size() > 1 && body.node(0).op() == "matmul" &&
@@ -485,20 +474,7 @@ std::vector<TnFormat> siblingLayouts(const module::GraphView& body) {
     return layouts;
 }
 
-void checkSiblings(const Task& task) {
-    const std::vector<TnFormat> layouts = siblingLayouts(task.body);
-    for (size_t i = 0; i < task.inputs.size(); ++i) {
-        if (task.inputs[i].dtype != TN_F32 || !module::equal(task.inputs[i].format, layouts[i])) {
-            refuse("products of one value with a port of ", nameOf(task.inputs[i].dtype), " in the layout ",
-                   module::describe(task.inputs[i].format), " instead of ", module::describe(layouts[i]));
-        }
-    }
-    for (const TnPortFormat& port : task.outputs) {
-        if (port.dtype != TN_F32 || !module::isLinear(port.format)) {
-            refuse("products of one value as ", nameOf(port.dtype), " in the layout ", module::describe(port.format));
-        }
-    }
-}
+void checkSiblings(const Task& task) { checkLayouts(task, siblingLayouts(task.body), "products of one value"); }
 
 TaskPlan planSiblings(const Task& task, const PortShapes& shapes) {
     struct Member {

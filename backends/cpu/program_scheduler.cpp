@@ -1,6 +1,6 @@
 #include "backends/cpu/program_scheduler.h"
 
-#include "backends/cpu/simd/bytes.h"
+#include "backends/cpu/byte_scale.h"
 
 #include <algorithm>
 
@@ -17,8 +17,6 @@ template <bool isSigned>
 void writeCodes(const StepArgs& s) {
     byteRows().quantize(static_cast<const float*>(s.a), s.count, {s.p0, s.p1, isSigned}, static_cast<uint8_t*>(s.to));
 }
-
-bool isByte(TnDataType type) { return type == TN_I8 || type == TN_U8; }
 
 class Scheduler {
 public:

@@ -8,12 +8,8 @@
 
 namespace tenon::cpu {
 
-bool isSpatialMean(const module::GraphView& body) {
-    if (body.nodeCount() != 1 || body.node(0).op() != "reduce.mean" || body.inputs().size() != 1) {
-        return false;
-    }
-    const module::NodeView node = body.node(0);
-    if (node.input(0).rank() != 4 || node.input(0).dtype() != TN_F32 || !node.input(0).isStatic(1)) {
+bool isOverPixels(const module::NodeView& node) {
+    if (node.op() != "reduce.mean" || node.input(0).rank() != 4) {
         return false;
     }
     std::vector<int64_t> axes = node.intsOr("axes", 0, 0);
@@ -22,6 +18,11 @@ bool isSpatialMean(const module::GraphView& body) {
     }
     std::sort(axes.begin(), axes.end());
     return axes == std::vector<int64_t>{2, 3};
+}
+
+bool isSpatialMean(const module::GraphView& body) {
+    return body.nodeCount() == 1 && body.inputs().size() == 1 && isOverPixels(body.node(0)) &&
+           body.node(0).input(0).dtype() == TN_F32 && body.node(0).input(0).isStatic(1);
 }
 
 void checkSpatialMean(const Task& task) {

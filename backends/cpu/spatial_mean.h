@@ -9,6 +9,8 @@ namespace tenon::cpu {
 
 using namespace tenon::kernels;
 
+// A mean over all dimensions but the first two of four.
+bool isOverPixels(const module::NodeView& node);
 // A mean over all dimensions but the first two of a tensor of four, alone.
 bool isSpatialMean(const module::GraphView& body);
 // The result is linear, or where its pixel is kept in the image's layout, which has the same bytes then. Throws a refusal.

@@ -18,6 +18,9 @@ public:
         }
     }
 
+    /// Of one of the graph's nodes.
+    size_t at(const ir::Node* node) const { return mPositions.at(node); }
+
     /// The same nodes as the graph has them; each is one of its nodes.
     std::vector<ir::Node*> sorted(std::vector<ir::Node*> nodes) const {
         std::stable_sort(nodes.begin(), nodes.end(),

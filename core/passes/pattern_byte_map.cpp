@@ -11,7 +11,6 @@
 #include "core/passes/rewriter.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 namespace tenon::passes {
@@ -25,11 +24,7 @@ constexpr size_t kMaxNodes = 64;
 
 class Finder {
 public:
-    Finder(const ir::Graph& graph, const ops::OpRegistry& ops) : mGraph(graph), mOps(ops), mOrder(graph) {
-        for (size_t i = 0; i < graph.nodes().size(); ++i) {
-            mPositions.emplace(graph.nodes()[i], i);
-        }
-    }
+    Finder(const ir::Graph& graph, const ops::OpRegistry& ops) : mGraph(graph), mOps(ops), mOrder(graph) {}
 
     // The largest such region that ends with the quantize; empty: there is none with a rounding inside.
     std::vector<Node*> endingAt(Node* last) const {
@@ -49,7 +44,7 @@ public:
             for (const Value* value : operands) {
                 Node* const producer = value->producer();
                 if (producer != nullptr && mayJoin(*producer, members) &&
-                    (next == nullptr || mPositions.at(next) < mPositions.at(producer))) {
+                    (next == nullptr || mOrder.at(next) < mOrder.at(producer))) {
                     next = producer;
                 }
             }
@@ -97,7 +92,6 @@ private:
     const ir::Graph& mGraph;
     const ops::OpRegistry& mOps;
     NodeOrder mOrder;
-    std::map<const Node*, size_t> mPositions;
 };
 
 } // namespace

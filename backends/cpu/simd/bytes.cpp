@@ -125,15 +125,22 @@ HWY_INLINE hn::Vec<D> cutSum(D d, const ByteSum& how, hn::Vec<D> sum) {
     return hn::IfThenElse(hn::IsNaN(sum), hn::Set(d, how.zero), cut);
 }
 
+HWY_INLINE hn::Vec<D> loadOperand(D d, const float* from) { return hn::LoadU(d, from); }
+template <class Byte>
+HWY_INLINE hn::Vec<D> loadOperand(D d, const Byte* from) {
+    return loadBytes<Byte>(d, reinterpret_cast<const uint8_t*>(from));
+}
+
+// B: bytes, or numbers.
 template <class A, class B, class Result>
-void sumOf(const ByteSum& how, const uint8_t* a, const uint8_t* b, int64_t count, uint8_t* to) {
+void sumOf(const ByteSum& how, const uint8_t* a, const B* b, int64_t count, uint8_t* to) {
     const D d;
     const auto lanes = static_cast<int64_t>(hn::Lanes(d));
     const auto factorA = hn::Set(d, how.factorA);
     const auto factorB = hn::Set(d, how.factorB);
     const auto shift = hn::Set(d, how.shift);
-    const auto step = [&](const uint8_t* x, const uint8_t* y, uint8_t* z) HWY_ATTR {
-        const auto sum = hn::MulAdd(loadBytes<A>(d, x), factorA, hn::MulAdd(loadBytes<B>(d, y), factorB, shift));
+    const auto step = [&](const uint8_t* x, const B* y, uint8_t* z) HWY_ATTR {
+        const auto sum = hn::MulAdd(loadBytes<A>(d, x), factorA, hn::MulAdd(loadOperand(d, y), factorB, shift));
         storeBytes(d, cutSum(d, how, sum), reinterpret_cast<Result*>(z));
     };
     int64_t i = 0;
@@ -143,63 +150,31 @@ void sumOf(const ByteSum& how, const uint8_t* a, const uint8_t* b, int64_t count
     if (i < count) {
         const auto rest = static_cast<size_t>(count - i);
         uint8_t x[HWY_MAX_BYTES] = {};
-        uint8_t y[HWY_MAX_BYTES] = {};
+        B y[HWY_MAX_BYTES] = {};
         uint8_t z[HWY_MAX_BYTES] = {};
         std::memcpy(x, a + i, rest);
-        std::memcpy(y, b + i, rest);
+        std::memcpy(y, b + i, rest * sizeof(B));
         step(x, y, z);
         std::memcpy(to + i, z, rest);
     }
 }
 
 template <class A, class B>
-void sumTo(const ByteSum& how, const uint8_t* a, const uint8_t* b, int64_t count, uint8_t* to) {
+void sumTo(const ByteSum& how, const uint8_t* a, const B* b, int64_t count, uint8_t* to) {
     how.signedResult ? sumOf<A, B, int8_t>(how, a, b, count, to) : sumOf<A, B, uint8_t>(how, a, b, count, to);
 }
 
-void sum(const ByteSum& how, const uint8_t* a, const uint8_t* b, int64_t count, uint8_t* to) {
-    if (how.signedA) {
-        how.signedB ? sumTo<int8_t, int8_t>(how, a, b, count, to) : sumTo<int8_t, uint8_t>(how, a, b, count, to);
-    } else {
-        how.signedB ? sumTo<uint8_t, int8_t>(how, a, b, count, to) : sumTo<uint8_t, uint8_t>(how, a, b, count, to);
-    }
+template <class B>
+void sumWith(const ByteSum& how, const uint8_t* a, const B* b, int64_t count, uint8_t* to) {
+    how.signedA ? sumTo<int8_t>(how, a, b, count, to) : sumTo<uint8_t>(how, a, b, count, to);
 }
 
-template <class A, class Result>
-void sumWithRowOf(const ByteSum& how, const uint8_t* a, const float* row, int64_t count, uint8_t* to) {
-    const D d;
-    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-    const auto factorA = hn::Set(d, how.factorA);
-    const auto factorB = hn::Set(d, how.factorB);
-    const auto shift = hn::Set(d, how.shift);
-    const auto step = [&](const uint8_t* x, const float* y, uint8_t* z) HWY_ATTR {
-        const auto sum = hn::MulAdd(loadBytes<A>(d, x), factorA, hn::MulAdd(hn::LoadU(d, y), factorB, shift));
-        storeBytes(d, cutSum(d, how, sum), reinterpret_cast<Result*>(z));
-    };
-    int64_t i = 0;
-    for (; i + lanes <= count; i += lanes) {
-        step(a + i, row + i, to + i);
-    }
-    if (i < count) {
-        const auto rest = static_cast<size_t>(count - i);
-        uint8_t x[HWY_MAX_BYTES] = {};
-        float y[HWY_MAX_BYTES / sizeof(float)] = {};
-        uint8_t z[HWY_MAX_BYTES] = {};
-        std::memcpy(x, a + i, rest);
-        std::memcpy(y, row + i, rest * sizeof(float));
-        step(x, y, z);
-        std::memcpy(to + i, z, rest);
-    }
+void sum(const ByteSum& how, const uint8_t* a, const uint8_t* b, int64_t count, uint8_t* to) {
+    how.signedB ? sumWith(how, a, reinterpret_cast<const int8_t*>(b), count, to) : sumWith(how, a, b, count, to);
 }
 
 void sumWithRow(const ByteSum& how, const uint8_t* a, const float* row, int64_t count, uint8_t* to) {
-    if (how.signedA) {
-        how.signedResult ? sumWithRowOf<int8_t, int8_t>(how, a, row, count, to)
-                         : sumWithRowOf<int8_t, uint8_t>(how, a, row, count, to);
-    } else {
-        how.signedResult ? sumWithRowOf<uint8_t, int8_t>(how, a, row, count, to)
-                         : sumWithRowOf<uint8_t, uint8_t>(how, a, row, count, to);
-    }
+    sumWith(how, a, row, count, to);
 }
 
 // Plain loops: compilers know them.

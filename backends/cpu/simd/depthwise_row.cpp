@@ -41,26 +41,9 @@ HWY_INLINE void StoreOutputs(RowTag d, const DepthwiseRow& r, const RowVec (&sum
     }
 }
 
-// One output, columns [first, last) of whose window are inside the line.
-HWY_INLINE void Output(const DepthwiseRow& r, int64_t c, int64_t o, int64_t first, int64_t last) {
-    const RowTag d;
-    RowVec sum[1] = {StartOf(d, r, c)};
-    const float* const x = r.x + (o * r.stride + first * r.dilation - r.pad) * r.xPixel + c;
-    for (int64_t line = 0; line < r.lines; ++line) {
-        const float* at = x + line * r.xLine;
-        const float* w = r.w + line * r.wLine + first * r.wPixel + c;
-        for (int64_t k = first; k < last; ++k) {
-            sum[0] = hn::MulAdd(hn::LoadU(d, w), hn::LoadU(d, at), sum[0]);
-            at += r.dilation * r.xPixel;
-            w += r.wPixel;
-        }
-    }
-    StoreOutputs(d, r, sum, c, o);
-}
-
-// kCount outputs from o on whose windows are inside the line.
+// kCount outputs from o on, columns [first, last) of whose windows are inside the line.
 template <int kCount>
-HWY_INLINE void Outputs(const DepthwiseRow& r, int64_t c, int64_t o) {
+HWY_INLINE void Outputs(const DepthwiseRow& r, int64_t c, int64_t o, int64_t first, int64_t last) {
     const RowTag d;
     RowVec sums[kCount];
     HWY_UNROLL(8)
@@ -68,11 +51,11 @@ HWY_INLINE void Outputs(const DepthwiseRow& r, int64_t c, int64_t o) {
         sums[i] = StartOf(d, r, c);
     }
     const int64_t step = r.stride * r.xPixel;
-    const float* const x = r.x + (o * r.stride - r.pad) * r.xPixel + c;
+    const float* const x = r.x + (o * r.stride + first * r.dilation - r.pad) * r.xPixel + c;
     for (int64_t line = 0; line < r.lines; ++line) {
         const float* at = x + line * r.xLine;
-        const float* w = r.w + line * r.wLine + c;
-        for (int64_t k = 0; k < r.columns; ++k) {
+        const float* w = r.w + line * r.wLine + first * r.wPixel + c;
+        for (int64_t k = first; k < last; ++k) {
             const RowVec weight = hn::LoadU(d, w);
             HWY_UNROLL(8)
             for (int i = 0; i < kCount; ++i) {
@@ -133,7 +116,7 @@ void Edge(const DepthwiseRow& r, int64_t o) {
     }
     const auto lanes = static_cast<int64_t>(hn::Lanes(RowTag()));
     for (int64_t c = 0; c < r.channels; c += lanes) {
-        Output(r, VectorAt(r, c, lanes), o, first, last);
+        Outputs<1>(r, VectorAt(r, c, lanes), o, first, last);
     }
 }
 
@@ -146,7 +129,7 @@ void Some(const DepthwiseRow& r, int64_t o, int64_t count) {
             if constexpr (kColumns > 0) {
                 SquareOutputs<kCount, kColumns, kStride>(r, VectorAt(r, c, lanes), o);
             } else {
-                Outputs<kCount>(r, VectorAt(r, c, lanes), o);
+                Outputs<kCount>(r, VectorAt(r, c, lanes), o, 0, r.columns);
             }
         }
     } else if constexpr (kCount > 1) {

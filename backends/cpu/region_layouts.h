@@ -1,0 +1,32 @@
+// Kernels of f32 regions that run in exactly one layout per port.
+//
+// Who uses it: products and convolutions with constant weights. What it must not know: kernels.
+#pragma once
+
+#include "backends/common/task_kernel.h"
+
+#include <string_view>
+#include <vector>
+
+namespace tenon::cpu {
+
+using namespace tenon::kernels;
+
+// `layouts` of the inputs and then, if there is one more, of the first output; other outputs are linear. Throws a refusal, which says `what` has such a port.
+inline void checkLayouts(const Task& task, const std::vector<TnFormat>& layouts, std::string_view what) {
+    const auto check = [&](const TnPortFormat& port, const TnFormat& layout) {
+        if (port.dtype != TN_F32 || !module::equal(port.format, layout)) {
+            refuse(what, " with a port of ", nameOf(port.dtype), " in the layout ", module::describe(port.format),
+                   " instead of ", module::describe(layout));
+        }
+    };
+    for (size_t i = 0; i < task.inputs.size(); ++i) {
+        check(task.inputs[i], layouts[i]);
+    }
+    for (size_t o = 0; o < task.outputs.size(); ++o) {
+        const size_t at = task.inputs.size() + o;
+        check(task.outputs[o], at < layouts.size() ? layouts[at] : module::linearFormat(task.outputs[o].format.rank));
+    }
+}
+
+} // namespace tenon::cpu
