@@ -35,9 +35,9 @@ struct DevicePlan {
     std::vector<Launch> launches;
     int64_t workspace = 0; // bytes; must not fall when an extent rises
 
-    // `threads` in all, in blocks of kBlock; nothing where there is no work.
+    // `threads` in all, in blocks of `block`; nothing where there is no work.
     template <class Args>
-    Launch* launch(std::string kernel, int64_t threads, const Args& args) {
+    Launch* launch(std::string kernel, int64_t threads, const Args& args, int64_t block = kBlock) {
         static_assert(std::is_trivially_copyable_v<Args> && sizeof(Args) + sizeof(Ports) <= 4096);
         if (threads <= 0) {
             return nullptr;
@@ -45,7 +45,8 @@ struct DevicePlan {
         Launch& launch = launches.emplace_back();
         launch.kernel = std::move(kernel);
         // Kernels stride through what is left.
-        launch.grid[0] = static_cast<uint32_t>(std::min<int64_t>((threads + kBlock - 1) / kBlock, int64_t{1} << 30));
+        launch.block = static_cast<uint32_t>(block);
+        launch.grid[0] = static_cast<uint32_t>(std::min<int64_t>((threads + block - 1) / block, int64_t{1} << 30));
         launch.args.resize(sizeof args);
         std::memcpy(launch.args.data(), &args, sizeof args);
         return &launch;

@@ -152,6 +152,10 @@ Descriptor describeDevice(const CudnnApi& api, const std::string& json) {
     return device;
 }
 
+bool fitsPixelFormat(const Operation& operation, int64_t channels) {
+    return operation.kind == Kind::kConvolution && channels < kPixelChannels && operation.head.intOr("groups", 1) == 1;
+}
+
 Graph buildGraph(const Place& place, const Operation& operation, const std::vector<Step>& steps,
                  const Geometry& geometry, const std::vector<Dims>& inputs, const Ports& ports) {
     Graph graph;

@@ -26,6 +26,13 @@ struct Ports {
     TnPortFormat output;
 };
 
+// Images of fewer channels than tensor cores read at once, and their weights, with so many channels, the last ones zero: a block of a pixel.
+inline constexpr int32_t kPixelChannels = 8;
+inline TnFormat pixelFormat(int32_t rank) { return module::blockedFormat(rank, {{1, kPixelChannels}}, true); }
+inline bool isPixelFormat(const TnFormat& format) { return module::equal(format, pixelFormat(format.rank)); }
+// Whether a task's image and weights may be laid out so: all channels in one block, and one group.
+bool fitsPixelFormat(const Operation& operation, int64_t channels);
+
 // The numbers by which tensors are bound when a plan runs.
 inline constexpr int64_t kOutputUid = 1000;
 inline constexpr int64_t kScalarUid = 2000;

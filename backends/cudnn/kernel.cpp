@@ -334,13 +334,23 @@ void Compiled::complete() {
         invalid("the tactic swaps two additions of a task that does not have them");
     }
     bool fits = ports.inputs.size() == body.inputs().size() && body.outputs().size() == 1;
+    // Both operands of a convolution or neither.
+    const auto pixels = [&](int32_t port) {
+        return operation.kind == Kind::kConvolution && ports.inputs[static_cast<size_t>(port)].format.rank >= 3 &&
+               isPixelFormat(ports.inputs[static_cast<size_t>(port)].format);
+    };
+    fits = fits && (operation.kind == Kind::kAttention || pixels(operation.x) == pixels(operation.w));
+    const bool inPixels = fits && operation.kind == Kind::kConvolution && pixels(operation.x);
+    fits = fits && (!inPixels || fitsPixelFormat(operation, body.value(body.inputs()[static_cast<size_t>(operation.x)]).dim(1).max));
     const auto laidOut = [&](const TnPortFormat& port, int32_t rank) {
         return port.format.rank == rank &&
                (module::isLinear(port.format) || (rank >= 3 && operation.kind != Kind::kAttention &&
                                                   module::equal(port.format, module::channelsLastFormat(rank))));
     };
     for (size_t i = 0; fits && i < ports.inputs.size(); ++i) {
-        fits = laidOut(ports.inputs[i], body.value(body.inputs()[i]).rank());
+        const auto port = static_cast<int32_t>(i);
+        fits = (inPixels && (port == operation.x || port == operation.w)) ||
+               laidOut(ports.inputs[i], body.value(body.inputs()[i]).rank());
     }
     if (!fits || !laidOut(ports.output, body.value(body.outputs()[0]).rank())) {
         invalid("the ports of the tactic are none that cudnn offers");
@@ -351,8 +361,11 @@ Graph graphOf(const Place& place, const Compiled& compiled, const std::vector<Di
     if (compiled.operation.kind == Kind::kAttention) {
         return buildAttention(place, compiled.operation, inputs, output, compiled.ports);
     }
-    return buildGraph(place, compiled.operation, compiled.steps, geometryOf(compiled.operation, inputs, output), inputs,
-                      compiled.ports);
+    Geometry geometry = geometryOf(compiled.operation, inputs, output);
+    if (isPixelFormat(compiled.ports.inputs[static_cast<size_t>(compiled.operation.x)].format)) {
+        geometry.x[1] = geometry.w[1] = kPixelChannels;
+    }
+    return buildGraph(place, compiled.operation, compiled.steps, geometry, inputs, compiled.ports);
 }
 
 module::BlobWriter writeBlob(const Compiled& compiled) {

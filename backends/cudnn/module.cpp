@@ -103,7 +103,8 @@ private:
 struct Precision {
     TnDataType type = TN_F32;
     bool channelsLast = true;
-    size_t most = 8; // tactics
+    size_t most = 8;     // tactics
+    bool pixels = false; // image and weights in pixelFormat
 };
 
 // Attention is of 16-bit floats only.
@@ -135,6 +136,13 @@ std::vector<Precision> precisionsOf(const module::TaskView& task, const Operatio
             precisions[0].most = precisions[1].most = 2;
         }
     }
+    if (fitsPixelFormat(operation, task.input(operation.x).dim(1).max)) {
+        for (size_t i = 0, count = precisions.size(); i < count; ++i) {
+            if (precisions[i].type != TN_F32) {
+                precisions.push_back({precisions[i].type, true, precisions[i].most, true});
+            }
+        }
+    }
     return precisions;
 }
 
@@ -147,15 +155,19 @@ Ports portsOf(const module::TargetView& target, const module::TaskView& task, co
         }
         return port;
     };
+    const auto isOperand = [&](int32_t i) { return i == operation.x || i == operation.w; };
     Ports ports;
     for (int32_t i = 0; i < task.inputCount(); ++i) {
-        bool follows = i == operation.x || i == operation.w;
+        bool follows = isOperand(i);
         TnDataType type = precision.type;
         for (const Step& step : operation.steps) {
             follows = follows || (step.port == i && step.kind == StepKind::kResidual);
             type = step.port == i && step.kind == StepKind::kScale ? task.input(i).dtype() : type;
         }
         ports.inputs.push_back(laidOut(task.input(i).rank(), type, follows));
+        if (precision.pixels && isOperand(i)) {
+            ports.inputs.back().format = pixelFormat(task.input(i).rank());
+        }
     }
     ports.output = laidOut(task.output(0).rank(), precision.type, true);
     return ports;

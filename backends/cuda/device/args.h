@@ -299,6 +299,15 @@ struct LayoutArgs {
     I64 modulus[kMostPieces];
     I64 stride[kMostPieces];
 };
+// From planes of channels to `width` channels side by side, those that are not there zero.
+constexpr int kMostPixelChannels = 8;
+struct PixelArgs {
+    Operands operands;
+    I64 items;
+    I64 pixels; // of an item
+    int channels;
+    int width;
+};
 struct ConvertArgs {
     Operands operands;
     I64 count; // of `padded`

@@ -1,11 +1,6 @@
 // Squeeze-and-excite: means of channels, then two small products with bias and activation by one block for each item of the batch.
 // Device code, after prelude.cuh and functions.cuh. The printer defines CHANNELS, HIDDEN, the types and activation1 and activation2.
 
-template <class T, int COUNT>
-struct alignas(sizeof(T) * COUNT) Pack {
-    T at[COUNT];
-};
-
 #ifdef SQUEEZES
 #ifdef CHANNELS_LAST
 // Sums of a chunk of positions for all channels: threads side by side take channels, the others positions further down.
@@ -29,7 +24,7 @@ extern "C" __global__ void squeeze(const __grid_constant__ ExciteArgs a, const _
                 const Vector here = x[(item * a.positions + p) * kVectors + v];
 #pragma unroll
                 for (int i = 0; i < IMAGE_VECTOR; ++i) {
-                    sum[i] += widen(here.at[i]);
+                    sum[i] += widen(here.each[i]);
                 }
             }
             if constexpr (kDown > 1) {
@@ -87,7 +82,7 @@ __device__ inline float rowTimes(const T* weights, const float* x, int count, in
             const Pack<T, VECTOR> here = row[k];
 #pragma unroll
             for (int i = 0; i < VECTOR; ++i) {
-                sum += widen(here.at[i]) * x[k * VECTOR + i];
+                sum += widen(here.each[i]) * x[k * VECTOR + i];
             }
         }
     } else {

@@ -1,4 +1,4 @@
-// Reductions, softmax, normalisation, order: work along lines, by teams of 1, 32 or 256 threads. Device code, after prelude.cuh.
+// Reductions, softmax, normalisation, order: work along lines, by teams of a thread, a warp or a block. Device code, after prelude.cuh.
 
 #define TEAM_KERNEL(name, Args, team)                                                                                                        \
     extern "C" __global__ void name##_##team(const __grid_constant__ Args a, const __grid_constant__ Ports ports) { name<team>(a, ports); }
@@ -13,10 +13,13 @@
     TEAM_KERNEL(name, Args, 256)
 #endif
 
-// The elements of one line that a thread works on, read once where ROW of them always suffice (the printer knows the largest length), else
-// read again in each pass. `length` elements, `step` apart.
+// The elements of one line that a thread works on, VECTOR neighbours at a time: read once where ROW times so many always suffice (the printer
+// knows the largest length), else read again in each pass. `length` elements, a multiple of VECTOR, `step` apart (neighbours: 1).
 #ifndef ROW
 #define ROW 0
+#endif
+#ifndef VECTOR
+#define VECTOR 1
 #endif
 // With an addend, the line is the sum of two.
 #ifndef HAS_ADDEND
@@ -28,47 +31,76 @@ public:
     using Wide = typename Of<T>::Wide;
     __device__ Line(const T* x, I64 length, I64 step, const T* addend = nullptr)
         : mX(x), mAddend(addend), mLength((int)length), mStep(step) {
-        if constexpr (ROW > 0) {
 #pragma unroll
-            for (int k = 0; k < ROW; ++k) {
-                const int i = lane<TEAM>() + k * TEAM;
-                mRow[k] = i < mLength ? at(i) : (Wide)0;
+        for (int k = 0; k < ROW; ++k) {
+            const int i = (lane<TEAM>() + k * TEAM) * VECTOR;
+            if (i < mLength) {
+                read(i, mRow[k]);
             }
         }
     }
-    // each(index, value) for all of the thread's elements.
+    // each(index, values) for all of the thread's elements, `index` of the first of VECTOR values.
     template <class Each>
-    __device__ void forAll(const Each& each) const {
+    __device__ void forPacks(const Each& each) const {
         if constexpr (ROW > 0) {
 #pragma unroll
             for (int k = 0; k < ROW; ++k) {
-                const int i = lane<TEAM>() + k * TEAM;
+                const int i = (lane<TEAM>() + k * TEAM) * VECTOR;
                 if (i < mLength) {
-                    each(i, mRow[k]);
+                    each((I64)i, mRow[k]);
                 }
             }
         } else {
-            for (I64 i = lane<TEAM>(); i < mLength; i += TEAM) {
-                each(i, at(i));
+            for (I64 i = lane<TEAM>() * VECTOR; i < mLength; i += TEAM * VECTOR) {
+                Wide values[VECTOR];
+                read(i, values);
+                each(i, values);
             }
         }
     }
+    // each(value)
+    template <class Each>
+    __device__ void forAll(const Each& each) const {
+        forPacks([&](I64, const Wide(&values)[VECTOR]) {
+#pragma unroll
+            for (int k = 0; k < VECTOR; ++k) {
+                each(values[k]);
+            }
+        });
+    }
 
 private:
-    __device__ Wide at(I64 i) const {
-        Wide value = widen(mX[i * mStep]);
-        if constexpr (HAS_ADDEND != 0) {
-            value += widen(mAddend[i * mStep]);
+    __device__ void read(I64 i, Wide (&values)[VECTOR]) const {
+        const Pack<T, VECTOR> x = packAt<VECTOR>(mX + i * mStep);
+#pragma unroll
+        for (int k = 0; k < VECTOR; ++k) {
+            values[k] = widen(x.each[k]);
         }
-        return value;
+        if constexpr (HAS_ADDEND != 0) {
+            const Pack<T, VECTOR> addend = packAt<VECTOR>(mAddend + i * mStep);
+#pragma unroll
+            for (int k = 0; k < VECTOR; ++k) {
+                values[k] += widen(addend.each[k]);
+            }
+        }
     }
 
     const T* mX;
     const T* mAddend;
     int mLength;
     I64 mStep;
-    Wide mRow[ROW > 0 ? ROW : 1];
+    Wide mRow[ROW > 0 ? ROW : 1][VECTOR];
 };
+// What `of` makes of each of a pack's values, at `to` and behind.
+template <class Wide, class Make>
+__device__ inline void writePack(Result* to, const Wide (&values)[VECTOR], const Make& of) {
+    Pack<Result, VECTOR> pack;
+#pragma unroll
+    for (int k = 0; k < VECTOR; ++k) {
+        pack.each[k] = narrowed<Result>(of(values[k], k));
+    }
+    storePack(to, pack);
+}
 
 #ifdef KERNEL_REDUCE
 // The printer defines Element, Wide (what is summed in) and the functions start(), step(value, x), merge(a, b), finish(value, count).
@@ -109,10 +141,55 @@ __device__ inline void reduce(const ReduceArgs& a, const Ports& ports) {
 TEAM_KERNELS(reduce, ReduceArgs)
 
 #ifndef LOG_SUM_EXP
+// Of four lines that lie side by side: elements `first`, `first` + `apart` and so on of each, from the lines' beginning at `from`.
+__device__ inline void foldFour(Wide (&value)[4], const ReduceArgs& a, const Element* from, Index first, Index apart) {
+    for (Index r = first; r < (Index)a.count;) {
+#ifdef SHORT_SUMS
+        // A few values of 16 bits add up in float as well as in double, in less time.
+        float part[4] = {0, 0, 0, 0};
+#else
+        Wide(&part)[4] = value;
+#endif
+#pragma unroll
+        for (int n = 0; n < 8; ++n, r += apart) {
+            if (r < (Index)a.count) {
+                const Pack<Element, 4> row = packAt<4>(from + offsetAt(r, a.reducedRank, a.reducedDims, a.reducedStrides));
+#pragma unroll
+                for (int k = 0; k < 4; ++k) {
+#ifdef SHORT_SUMS
+                    part[k] += widen(row.each[k]);
+#else
+                    part[k] = step(part[k], widen(row.each[k]));
+#endif
+                }
+            }
+        }
+#ifdef SHORT_SUMS
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+            value[k] += (Wide)part[k];
+        }
+#endif
+    }
+}
+
+// Four lines to a thread, where there are enough of them for a device.
+extern "C" __global__ void reduce_fours(const __grid_constant__ ReduceArgs a, const __grid_constant__ Ports ports) {
+    const Element* x = input<Element>(ports, a.operands, 0);
+    Element* y = output<Element>(ports, a.operands, 0);
+    for (Index o = threadIndex() * 4; o < (Index)a.outputs; o += threadCount() * 4) {
+        Wide value[4] = {start(), start(), start(), start()};
+        foldFour(value, a, x + offsetAt(o, a.keptRank, a.keptDims, a.keptStrides), 0, 1);
+        Pack<Element, 4> result;
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+            result.each[k] = store(finish(value[k], a.count));
+        }
+        storePack(y + o, result);
+    }
+}
+
 // Sixteen lines that lie side by side to a block: four lanes of four each, and as many rows at a time as the block has fours.
-struct alignas(4 * sizeof(Element)) FourElements {
-    Element each[4];
-};
 extern "C" __global__ void reduce_columns(const __grid_constant__ ReduceArgs a, const __grid_constant__ Ports ports) {
     const Element* x = input<Element>(ports, a.operands, 0);
     Element* y = output<Element>(ports, a.operands, 0);
@@ -127,34 +204,7 @@ extern "C" __global__ void reduce_columns(const __grid_constant__ ReduceArgs a, 
         const Element* from = x + offsetAt(outer, a.keptRank - 1, a.keptDims, a.keptStrides) + first + quad;
         Wide value[4] = {start(), start(), start(), start()};
         if (first + quad < columns) {
-            for (Index r = threadIdx.x / 4; r < (Index)a.count;) {
-#ifdef SHORT_SUMS
-                // A few values of 16 bits add up in float as well as in double, in less time.
-                float part[4] = {0, 0, 0, 0};
-#else
-                Wide(&part)[4] = value;
-#endif
-#pragma unroll
-                for (int n = 0; n < 8; ++n, r += blockDim.x / 4) {
-                    if (r < (Index)a.count) {
-                        const FourElements row = *(const FourElements*)(from + offsetAt(r, a.reducedRank, a.reducedDims, a.reducedStrides));
-#pragma unroll
-                        for (int k = 0; k < 4; ++k) {
-#ifdef SHORT_SUMS
-                            part[k] += widen(row.each[k]);
-#else
-                            part[k] = step(part[k], widen(row.each[k]));
-#endif
-                        }
-                    }
-                }
-#ifdef SHORT_SUMS
-#pragma unroll
-                for (int k = 0; k < 4; ++k) {
-                    value[k] += (Wide)part[k];
-                }
-#endif
-            }
+            foldFour(value, a, from, threadIdx.x / 4, blockDim.x / 4);
         }
 #pragma unroll
         for (int k = 0; k < 4; ++k) {
@@ -192,18 +242,19 @@ __device__ inline void softmax(const AxisArgs& a, const Ports& ports) {
         Result* y = output<Result>(ports, a.operands, 0) + lineStart(a, line);
         const Line<TEAM, Element> row(x, a.length, a.inner);
         Wide top = (Wide)-infinity64();
-        row.forAll([&](I64, Wide value) { top = value > top ? value : top; });
+        row.forAll([&](Wide value) { top = value > top ? value : top; });
         top = teamMerge<TEAM>(top, TakeMax());
         Wide sum = 0;
-        row.forAll([&](I64, Wide value) { sum += exp(value - top); });
+        row.forAll([&](Wide value) { sum += exp(value - top); });
         sum = teamMerge<TEAM>(sum, AddUp());
 #ifdef LOGARITHM
         const Wide logSum = log(sum);
-        row.forAll([&](I64 i, Wide value) { y[i * a.inner] = narrowed<Result>((value - top) - logSum); });
+        const auto finish = [&](Wide value, int) { return (value - top) - logSum; };
 #else
         const Wide factor = (Wide)1 / sum;
-        row.forAll([&](I64 i, Wide value) { y[i * a.inner] = narrowed<Result>(exp(value - top) * factor); });
+        const auto finish = [&](Wide value, int) { return exp(value - top) * factor; };
 #endif
+        row.forPacks([&](I64 i, const Wide(&values)[VECTOR]) { writePack(y + i * a.inner, values, finish); });
     }
 }
 TEAM_KERNELS(softmax, AxisArgs)
@@ -256,7 +307,7 @@ __device__ inline void norm(const NormArgs& a, const Ports& ports) {
         const Line<TEAM, Element> row(x, a.length, 1, input<Element>(ports, a.operands, 3) + (I64)block * a.length);
         if (Result* sums = output<Result>(ports, a.operands, 1)) {
             sums += (I64)block * a.length;
-            row.forAll([&](I64 i, Wide value) { sums[i] = narrowed<Result>(value); });
+            row.forPacks([&](I64 i, const Wide(&values)[VECTOR]) { writePack(sums + i, values, [](Wide value, int) { return value; }); });
         }
 #else
         const Line<TEAM, Element> row(x, a.length, 1);
@@ -265,23 +316,22 @@ __device__ inline void norm(const NormArgs& a, const Ports& ports) {
         Wide mean = 0;
         if (a.center != 0) {
             Total sum = 0;
-            row.forAll([&](I64, Wide value) { sum += value; });
+            row.forAll([&](Wide value) { sum += value; });
             mean = (Wide)(teamMerge<TEAM>(sum, AddUp()) / (Total)a.length);
         }
         Total squares = 0;
-        row.forAll([&](I64, Wide value) {
+        row.forAll([&](Wide value) {
             const Wide apart = value - mean;
             squares += apart * apart;
         });
         squares = teamMerge<TEAM>(squares, AddUp());
-        const Wide factor = (Wide)(1.0 / sqrt((double)squares / (double)a.length + a.epsilon));
-        // Most often scale and bias have an element for each of the block's.
-        const bool plain = a.rank == 2 && a.dims[1] == a.length && a.scale[0] == 0 && a.bias[0] == 0;
-        row.forAll([&](I64 i, Wide element) {
-            Wide value = (element - mean) * factor;
+        const Wide factor = (Wide)((Total)1 / sqrt(squares / (Total)a.length + (Total)a.epsilon));
+        // Most often scale and bias have an element for each of the block's; of packs the printer knows it.
+        const bool plain = VECTOR > 1 || (a.rank == 2 && a.dims[1] == a.length && a.scale[0] == 0 && a.bias[0] == 0);
+        row.forPacks([&](I64 i, const Wide(&elements)[VECTOR]) {
 #if HAS_SCALE || HAS_BIAS
-            Index scale = (Index)i * (Index)a.scale[1];
-            Index bias = (Index)i * (Index)a.bias[1];
+            Index scale = VECTOR > 1 ? (Index)i : (Index)i * (Index)a.scale[1];
+            Index bias = VECTOR > 1 ? (Index)i : (Index)i * (Index)a.bias[1];
             if (!plain) {
                 const uint2 factors = factorsAt(a, (Index)((I64)block * a.length + i));
                 scale = factors.x;
@@ -289,12 +339,21 @@ __device__ inline void norm(const NormArgs& a, const Ports& ports) {
             }
 #endif
 #if HAS_SCALE
-            value *= (Wide)widen(input<Scale>(ports, a.operands, 1)[scale]);
+            const Pack<Scale, VECTOR> scales = packAt<VECTOR>(input<Scale>(ports, a.operands, 1) + scale);
 #endif
 #if HAS_BIAS
-            value += (Wide)widen(input<Bias>(ports, a.operands, 2)[bias]);
+            const Pack<Bias, VECTOR> biases = packAt<VECTOR>(input<Bias>(ports, a.operands, 2) + bias);
 #endif
-            y[i] = narrowed<Result>(value);
+            writePack(y + i, elements, [&](Wide element, int k) {
+                Wide value = (element - mean) * factor;
+#if HAS_SCALE
+                value *= (Wide)widen(scales.each[k]);
+#endif
+#if HAS_BIAS
+                value += (Wide)widen(biases.each[k]);
+#endif
+                return value;
+            });
         });
     }
 }

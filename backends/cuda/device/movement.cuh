@@ -300,6 +300,35 @@ __device__ inline I64 offsetOf(const LayoutArgs& layout, const Index* at) {
     return offset;
 }
 
+#ifdef SAME_BYTES
+__device__ inline To converted(From x) { return x; }
+#else
+__device__ inline To converted(From x) { return narrowed<To>(widen(x)); }
+#endif
+
+// Images of a few channels: a thread gathers a pixel from its planes.
+extern "C" __global__ void convert_pixels(const __grid_constant__ PixelArgs a, const __grid_constant__ Ports ports) {
+    for (Index i = threadIndex(); i < (Index)(a.items * a.pixels); i += threadCount()) {
+        const From* planes = input<From>(ports, a.operands, 0) + (I64)(i / (Index)a.pixels) * a.channels * a.pixels + i % (Index)a.pixels;
+        Pack<To, kMostPixelChannels> pixel;
+#pragma unroll
+        for (int c = 0; c < kMostPixelChannels; ++c) {
+            pixel.each[c] = c < a.channels ? converted(planes[c * a.pixels]) : To{};
+        }
+        To* to = output<To>(ports, a.operands, 0) + (I64)i * a.width;
+        if (a.width == kMostPixelChannels) {
+            storePack(to, pixel);
+        } else {
+#pragma unroll
+            for (int c = 0; c < kMostPixelChannels; ++c) {
+                if (c < a.width) {
+                    to[c] = pixel.each[c];
+                }
+            }
+        }
+    }
+}
+
 extern "C" __global__ void convert(const __grid_constant__ ConvertArgs a, const __grid_constant__ Ports ports) {
     const From* from = input<From>(ports, a.operands, 0);
     To* to = output<To>(ports, a.operands, 0);
@@ -315,11 +344,7 @@ extern "C" __global__ void convert(const __grid_constant__ ConvertArgs a, const 
         }
         To value = {};
         if (inside) {
-#ifdef SAME_BYTES
-            value = from[offsetOf(a.from, at)];
-#else
-            value = narrowed<To>(widen(from[offsetOf(a.from, at)]));
-#endif
+            value = converted(from[offsetOf(a.from, at)]);
         }
         to[offsetOf(a.to, at)] = value;
     }

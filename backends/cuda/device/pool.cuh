@@ -111,12 +111,6 @@ extern "C" __global__ void pool(const __grid_constant__ WindowArgs a, const __gr
 
 #if SPATIAL == 2 && !defined(POOL_LP)
 // Planes with channels innermost, in fours, and no indices: a thread takes four channels of an output pixel. Offsets fit 31 bits.
-struct alignas(4 * sizeof(Element)) FourElements {
-    Element each[4];
-};
-struct alignas(4 * sizeof(Result)) FourResults {
-    Result each[4];
-};
 extern "C" __global__ void pool_quads(const __grid_constant__ WindowArgs a, const __grid_constant__ Ports ports) {
     using Wide = typename Of<Element>::Wide;
     const unsigned quads = (unsigned)a.outputs / 4;
@@ -156,7 +150,7 @@ extern "C" __global__ void pool_quads(const __grid_constant__ WindowArgs a, cons
                 inInput += inside ? 1 : 0;
 #endif
                 if (inside) {
-                    const FourElements here = *reinterpret_cast<const FourElements*>(x + (y * (int)a.x[0] + z * (int)a.x[1]));
+                    const Pack<Element, 4> here = packAt<4>(x + (y * (int)a.x[0] + z * (int)a.x[1]));
 #pragma unroll
                     for (int k = 0; k < 4; ++k) {
                         const Wide value = widen(here.each[k]);
@@ -172,7 +166,7 @@ extern "C" __global__ void pool_quads(const __grid_constant__ WindowArgs a, cons
                 }
             }
         }
-        FourResults result;
+        Pack<Result, 4> result;
 #pragma unroll
         for (int k = 0; k < 4; ++k) {
 #ifdef POOL_MAX
@@ -183,7 +177,7 @@ extern "C" __global__ void pool_quads(const __grid_constant__ WindowArgs a, cons
 #endif
         }
         Result* y = output<Result>(ports, a.operands, 0) + (int)(item * (unsigned)a.yBatch + quad * 4);
-        *reinterpret_cast<FourResults*>(y + (int)(row * (unsigned)a.y[0] + column * (unsigned)a.y[1])) = result;
+        storePack(y + (int)(row * (unsigned)a.y[0] + column * (unsigned)a.y[1]), result);
     }
 }
 #endif

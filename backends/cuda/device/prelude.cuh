@@ -219,6 +219,20 @@ __device__ inline T* output(const Ports& ports, const Operands& operands, int i)
     return operands.out[i] < 0 ? nullptr : static_cast<T*>(ports.out[operands.out[i]]);
 }
 
+// Neighbours in memory that move at once; the first lies at a multiple of their size, or of 16 bytes, where buffers start.
+template <class T, int N>
+struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) Pack {
+    T each[N];
+};
+template <int N, class T>
+__device__ inline Pack<T, N> packAt(const T* from) {
+    return *reinterpret_cast<const Pack<T, N>*>(from);
+}
+template <int N, class T>
+__device__ inline void storePack(T* to, const Pack<T, N>& pack) {
+    *reinterpret_cast<Pack<T, N>*>(to) = pack;
+}
+
 // The offset of the i-th coordinate of `dims` in row-major order.
 __device__ inline Index offsetAt(Index i, int rank, const I64* dims, const I64* strides) {
     Index offset = 0;
@@ -230,7 +244,7 @@ __device__ inline Index offsetAt(Index i, int rank, const I64* dims, const I64* 
     return rank > 0 ? offset + i * (Index)strides[0] : 0;
 }
 
-// TEAM threads (1, 32, or a block of 256) that work on one line and all get its result.
+// TEAM threads (1, 32, or a block of more) that work on one line and all get its result.
 template <class W>
 __device__ inline W shuffled(W x, int lane) {
     if constexpr (sizeof(W) == 8) {

@@ -100,6 +100,9 @@ std::string printReduce(const NodeTypes& types) {
 
 // Neighbouring lines that a block reduces together.
 constexpr int64_t kBlockColumns = 16;
+// So many elements of a line one thread takes alone, where there are so many threads.
+constexpr int64_t kMostAlone = 1024;
+constexpr int64_t kEnoughThreads = 1 << 14;
 
 // Lines that lie side by side, in fours.
 bool inColumns(std::string_view op, const StridedLoop& kept, const StridedLoop& reduced) {
@@ -156,6 +159,10 @@ void planReduce(NodePlan& n) {
     fill(args.reducedDims, reducedLoop.dims, kTensorDims);
     fill(args.reducedStrides, reducedLoop.strides[0], kTensorDims);
     if (args.outputs > 0 && inColumns(n.call.op(), keptLoop, reducedLoop)) {
+        if (args.outputs / 4 >= kEnoughThreads && args.count <= kMostAlone) {
+            n.plan.launch("reduce_fours", args.outputs / 4, args);
+            return;
+        }
         const int64_t columns = keptLoop.dims.back();
         const int64_t blocks = args.outputs / columns * ((columns + kBlockColumns - 1) / kBlockColumns);
         Launch* const launch = n.plan.launch("reduce_columns", args.outputs, args);
@@ -172,16 +179,17 @@ void planReduce(NodePlan& n) {
     n.plan.launch(withTeam("reduce", team), args.outputs * team, args);
 }
 
-// Elements of a line of at most `longest` that one thread of its team keeps in registers; 0: too many. A line that has a place there is
-// worked on by the longest one's team, however short it is.
-int64_t rowOf(int64_t longest, int64_t team) {
-    if (longest <= 0 || longest > 8192) {
-        return 0;
-    }
-    const int64_t row = (longest + team - 1) / team;
-    return row <= 32 ? row : 0;
-}
-// The largest product of extents [begin, end) of an input, by its bounds; 0: no bound.
+// How threads share a line whose length has a bound, so that it stays in registers; without `team` it is read again in each pass. The team is
+// that of the longest line, however short one is.
+struct Rows {
+    int team = 0;
+    int vector = 1; // neighbours that move at once; more than one where the length is known
+    int64_t packs = 0; // of so many neighbours, that one thread keeps
+
+    bool inRegisters() const { return team > 0; }
+};
+
+// The product of extents [begin, end) of an input by its bounds; 0: no bound.
 int64_t longestOf(const module::ValueView& value, size_t begin, size_t end) {
     int64_t longest = 1;
     for (size_t d = begin; d < end; ++d) {
@@ -191,38 +199,73 @@ int64_t longestOf(const module::ValueView& value, size_t begin, size_t end) {
     }
     return longest;
 }
+
+// Lines over dimensions from `axis` to the last. With few lines, all of a block works on each; `packs`: neighbours may move at once.
+Rows rowsOf(const module::ValueView& x, size_t axis, bool few, bool packs) {
+    constexpr int64_t kWarp = 32;
+    constexpr int64_t kMostKept = 32; // elements of a thread
+    constexpr int64_t kLongest = 8192;
+    const auto rank = static_cast<size_t>(x.rank());
+    const int64_t longest = longestOf(x, axis, rank);
+    if (longest <= 0 || longest > kLongest) {
+        return {};
+    }
+    for (size_t d = axis; d < rank; ++d) {
+        packs = packs && x.isStatic(static_cast<int32_t>(d));
+    }
+    Rows rows;
+    for (int vector = 8; packs && rows.vector == 1 && vector > 1; vector /= 2) {
+        rows.vector = longest % vector == 0 && longest / vector >= kWarp ? vector : 1;
+    }
+    const int64_t reads = longest / rows.vector;
+    const int64_t block = std::min((reads + kWarp - 1) / kWarp * kWarp, kBlock);
+    rows.team = static_cast<int>(few && longest >= kBlock ? block : teamOf(1, longest, false));
+    rows.packs = (reads + rows.team - 1) / rows.team;
+    return rows.packs * rows.vector <= kMostKept ? rows : Rows();
+}
+
 // Of softmax: the axis is the innermost or what follows it is of extent 1.
-int64_t softmaxRow(const module::NodeView& node) {
+Rows softmaxRows(const module::NodeView& node) {
     const module::ValueView x = node.input(0);
     const auto rank = static_cast<size_t>(x.rank());
     if (rank == 0) {
-        return 0;
+        return {};
     }
     const auto axis = static_cast<size_t>(normalizeAxis(node.intOr("axis", -1), rank));
-    return longestOf(x, axis + 1, rank) == 1
-               ? rowOf(longestOf(x, axis, axis + 1), teamOf(1, longestOf(x, axis, axis + 1), false))
-               : 0;
-}
-int64_t softmaxLongest(const module::NodeView& node) {
-    const auto rank = static_cast<size_t>(node.input(0).rank());
-    const auto axis = static_cast<size_t>(normalizeAxis(node.intOr("axis", -1), rank));
-    return longestOf(node.input(0), axis, axis + 1);
-}
-// Of layer and rms norm; the others work on blocks of unlike size and read them again.
-int64_t normLongest(const module::NodeView& node) {
-    const auto rank = static_cast<size_t>(node.input(0).rank());
-    if (rank == 0 || (node.op() != "layer_norm" && node.op() != "rms_norm")) {
-        return 0;
-    }
-    return longestOf(node.input(0), static_cast<size_t>(normalizeAxis(node.intOr("axis", -1), rank)), rank);
+    return longestOf(x, axis + 1, rank) == 1 ? rowsOf(x, axis, false, true) : Rows();
 }
 
-// Of norms whose lines have a longest: with few lines, a block works on each.
-int normTeam(const module::NodeView& node) {
+// Of layer and rms norm; the others work on blocks of unlike size.
+Rows normRows(const module::NodeView& node) {
     constexpr int64_t kFewLines = 4096;
-    const int64_t longest = std::max<int64_t>(normLongest(node), 1);
-    const bool few = node.input(0).optElements() / longest < kFewLines;
-    return few && longest >= 256 ? 256 : teamOf(1, longest, false);
+    const module::ValueView x = node.input(0);
+    const auto rank = static_cast<size_t>(x.rank());
+    if (rank == 0 || (node.op() != "layer_norm" && node.op() != "rms_norm")) {
+        return {};
+    }
+    const auto axis = static_cast<size_t>(normalizeAxis(node.intOr("axis", -1), rank));
+    const int64_t length = std::max<int64_t>(longestOf(x, axis, rank), 1);
+    // Packs of scale and bias lie as those of the line do.
+    bool plain = true;
+    for (int32_t i = 1; i < node.inputCount(); ++i) {
+        plain = plain && (!node.hasInput(i) || (node.input(i).isStatic() && node.input(i).optElements() == length));
+    }
+    return rowsOf(x, axis, x.optElements() / length < kFewLines, plain);
+}
+
+void defineRows(Source& source, const Rows& rows) {
+    if (rows.inRegisters()) {
+        source.define("ROW", std::to_string(rows.packs)).define("VECTOR", std::to_string(rows.vector));
+        source.define("ONLY_TEAM", std::to_string(rows.team));
+    }
+}
+
+// `otherwise`: the team of lines that are not kept in registers.
+template <class Args>
+void launchRows(NodePlan& n, std::string_view kernel, const Rows& rows, int otherwise, int64_t lines,
+                const Args& args) {
+    const int team = rows.inRegisters() ? rows.team : otherwise;
+    n.plan.launch(withTeam(kernel, team), lines * team, args, team > 32 ? team : kBlock);
 }
 
 // --- Lines along an axis ----------------------------------------------------------------------------------------------------------------------
@@ -243,13 +286,11 @@ AxisArgs axisOf(const NodePlan& n, int64_t fallback) {
     return args;
 }
 
-std::string printLine(const NodeTypes& types, std::string_view kernel, std::string_view option = {}, int64_t row = 0) {
+std::string printLine(const NodeTypes& types, std::string_view kernel, std::string_view option = {},
+                      const Rows& rows = {}) {
     Source source(types.wideIndex);
     source.define(kernel);
-    if (row > 0) {
-        source.define("ROW", std::to_string(row))
-            .define("ONLY_TEAM", std::to_string(teamOf(1, softmaxLongest(types.node), false)));
-    }
+    defineRows(source, rows);
     if (!option.empty()) {
         source.define(option);
     }
@@ -267,16 +308,12 @@ void planTeams(NodePlan& n, std::string_view kernel, const AxisArgs& args) {
 
 std::string printSoftmax(const NodeTypes& types) {
     return printLine(types, "KERNEL_SOFTMAX", types.node.op() == "log_softmax" ? "LOGARITHM" : "",
-                     softmaxRow(types.node));
+                     softmaxRows(types.node));
 }
 void planSoftmax(NodePlan& n) {
     const AxisArgs args = axisOf(n, -1);
-    if (softmaxRow(n.call.node()) > 0) {
-        const int team = teamOf(1, softmaxLongest(n.call.node()), false);
-        n.plan.launch(withTeam("softmax", team), args.length > 0 ? args.slices * team : 0, args);
-    } else {
-        planTeams(n, "softmax", args);
-    }
+    launchRows(n, "softmax", softmaxRows(n.call.node()), teamOf(args.slices, args.length, args.inner > 1),
+               args.length > 0 ? args.slices : 0, args);
 }
 
 std::string printLpNorm(const NodeTypes& types) { return printLine(types, "KERNEL_LP_NORM"); }
@@ -330,10 +367,7 @@ void checkTopk(const module::NodeView& node) {
 std::string printNorm(const NodeTypes& types, bool hasAddend) {
     Source source(types.wideIndex);
     source.define("KERNEL_NORM");
-    const int team = normTeam(types.node);
-    if (const int64_t row = rowOf(normLongest(types.node), team); row > 0) {
-        source.define("ROW", std::to_string(row)).define("ONLY_TEAM", std::to_string(team));
-    }
+    defineRows(source, normRows(types.node));
     if (hasAddend) {
         source.define("HAS_ADDEND", "1");
     }
@@ -364,10 +398,8 @@ void planBlocks(NodePlan& n, const Dims& dims, size_t blockRank, bool center, co
     fill(args.dims, loop.dims, kTensorDims);
     fill(args.scale, loop.strides[0], kTensorDims);
     fill(args.bias, loop.strides[1], kTensorDims);
-    const int known = normTeam(n.call.node());
-    const bool inRegisters = rowOf(normLongest(n.call.node()), known) > 0;
-    const int team = inRegisters ? known : teamOf(args.outer, args.length, false);
-    n.plan.launch(withTeam("norm", team), args.length > 0 ? args.outer * team : 0, args);
+    launchRows(n, "norm", normRows(n.call.node()), teamOf(args.outer, args.length, false),
+               args.length > 0 ? args.outer : 0, args);
 }
 
 void planTrailing(NodePlan& n, bool center) {

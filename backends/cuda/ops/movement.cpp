@@ -320,11 +320,39 @@ LayoutArgs layoutOf(const TnFormat& format, const Dims& dims) {
     return layout;
 }
 
+// Row-major planes of a few channels to pixels, with all channels there are or in one block.
+bool planPixels(NodePlan& n) {
+    const Shape& in = n.call.in(0);
+    const TnFormat& format = n.call.out().format;
+    if (in.rank() < 3 || !module::isLinear(in.format)) {
+        return false;
+    }
+    const auto block = static_cast<int32_t>(module::blockOf(format, 1));
+    const auto rank = static_cast<int32_t>(in.rank());
+    const bool last = module::equal(format, module::channelsLastFormat(rank));
+    const bool blocked = module::equal(format, module::blockedFormat(rank, {{1, block}}, format.tail_zero != 0));
+    const int64_t width = last ? in.dims[1] : block;
+    if (!(last || blocked) || in.dims[1] > width || width > kMostPixelChannels) {
+        return false;
+    }
+    PixelArgs args{};
+    args.operands = n.operands;
+    args.items = in.dims[0];
+    args.pixels = product(in.dims, 2, in.rank());
+    args.channels = static_cast<int>(in.dims[1]);
+    args.width = static_cast<int>(width);
+    n.plan.launch("convert_pixels", args.items * args.pixels, args);
+    return true;
+}
+
 void planConvert(NodePlan& n) {
     const Shape& in = n.call.in(0);
     const Shape& out = n.call.out();
     if (in.dims != out.dims) {
         invalid("convert from shape ", shapeText(in.dims), " to shape ", shapeText(out.dims));
+    }
+    if (planPixels(n)) {
+        return;
     }
     const TnFormat& format = out.format;
     if (format.block_count > 0 && format.outer_pitch > 0) {

@@ -301,13 +301,13 @@ std::string printPointwise(const Task& task, bool wideIndex) {
         const int32_t value = body.inputs()[i];
         parameters += module::text(i == 0 ? "" : ", ", "const ", type, " x", i);
         atOnce += module::text(i == 0 ? "" : ", ", "static_cast<const ", type, "*>(ports.in[", i, "])[at[", i, "]]");
-        manyArguments += module::text(i == 0 ? "" : ", ", "f", i, ".e[e]");
+        manyArguments += module::text(i == 0 ? "" : ", ", "f", i, ".each[e]");
         const std::string pointer = module::text("static_cast<const ", type, "*>(ports.in[", i, "]) + at[", i, "]");
-        loads += module::text("    Many<", type, ", MANY> f", i, ";\n    if (a.strides[", i,
-                              "][a.rank - 1] != 0) {\n        f", i, " = *reinterpret_cast<const Many<", type,
+        loads += module::text("    Pack<", type, ", MANY> f", i, ";\n    if (a.strides[", i,
+                              "][a.rank - 1] != 0) {\n        f", i, " = *reinterpret_cast<const Pack<", type,
                               ", MANY>*>(", pointer, ");\n    } else {\n        const ", type, " one = *(", pointer,
                               ");\n#pragma unroll\n        for (int e = 0; e < MANY; ++e) {\n            f", i,
-                              ".e[e] = one;\n        }\n    }\n");
+                              ".each[e] = one;\n        }\n    }\n");
         statements += module::text("    const auto ", valueName(value), " = (", wideOf(body.value(value).dtype()),
                                    ")widen(x", i, ");\n");
     }
@@ -321,15 +321,12 @@ std::string printPointwise(const Task& task, bool wideIndex) {
         const std::string_view comma = parameters.empty() && o == 0 ? "" : ", ";
         parameters += module::text(comma, type, "& y", o);
         atOnce += module::text(comma, "static_cast<", type, "*>(ports.out[", o, "])[i]");
-        manyArguments += module::text(comma, "r", o, ".e[e]");
-        loads += module::text("    Many<", type, ", MANY> r", o, ";\n");
-        stores += module::text("    static_cast<Many<", type, ", MANY>*>(ports.out[", o, "])[g] = r", o, ";\n");
+        manyArguments += module::text(comma, "r", o, ".each[e]");
+        loads += module::text("    Pack<", type, ", MANY> r", o, ";\n");
+        stores += module::text("    static_cast<Pack<", type, ", MANY>*>(ports.out[", o, "])[g] = r", o, ";\n");
         statements += module::text("    narrow(", valueName(body.outputs()[o]), ", y", o, ");\n");
     }
     source.declare(module::text("__device__ inline void compute(", parameters, ") {\n", statements, "}"));
-    source.declare(
-        "template <class T, int MANY>\nstruct alignas(MANY * sizeof(T) < 16 ? MANY * sizeof(T) : 16) Many {\n"
-        "    T e[MANY];\n};");
     source.declare(
         module::text("__device__ inline void computeAt(const Ports& ports, const Index* at, Index i) {\n    compute(",
                      atOnce, ");\n}"));
