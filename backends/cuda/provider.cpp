@@ -48,7 +48,7 @@ class CudaProvider final : public module::Provider {
 public:
     std::string name() const override { return std::string(kBackendName); }
     std::string version() const override {
-        return module::text("1+cuda", CUDART_VERSION / 1000, ".", CUDART_VERSION % 1000 / 10);
+        return module::text("2+cuda", CUDART_VERSION / 1000, ".", CUDART_VERSION % 1000 / 10);
     }
     int32_t rank() const override { return 0; }
 

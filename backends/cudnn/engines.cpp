@@ -192,7 +192,7 @@ std::optional<EngineChoice> choiceOf(std::string_view name) {
         }
         name.remove_prefix(prefix.size());
         const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), value);
-        if (error != std::errc() || value < 0) {
+        if (error != std::errc()) {
             return std::nullopt;
         }
         name.remove_prefix(static_cast<size_t>(end - name.data()));
@@ -200,14 +200,14 @@ std::optional<EngineChoice> choiceOf(std::string_view name) {
     };
     EngineChoice choice;
     const auto engine = number("eng");
-    if (!engine) {
+    if (!engine || *engine < 0) {
         return std::nullopt;
     }
     choice.engine = *engine;
     while (name.starts_with("/k")) {
         const auto type = number("/k");
-        const auto value = type ? number("=") : std::nullopt;
-        if (!value || choice.knobs.size() >= static_cast<size_t>(kMostKnobs)) {
+        const auto value = type ? number("=") : std::nullopt; // a few knobs count from -1
+        if (!value || *type < 0 || choice.knobs.size() >= static_cast<size_t>(kMostKnobs)) {
             return std::nullopt;
         }
         choice.knobs.emplace_back(*type, *value);

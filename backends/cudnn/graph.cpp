@@ -153,7 +153,7 @@ Descriptor describeDevice(const CudnnApi& api, const std::string& json) {
 }
 
 bool fitsPixelFormat(const Operation& operation, int64_t channels) {
-    return operation.kind == Kind::kConvolution && channels < kPixelChannels && operation.head.intOr("groups", 1) == 1;
+    return operation.kind == Kind::kConvolution && channels < kPixelChannels && operation.head.intOr("group", 1) == 1;
 }
 
 Graph buildGraph(const Place& place, const Operation& operation, const std::vector<Step>& steps,

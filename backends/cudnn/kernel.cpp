@@ -362,8 +362,12 @@ Graph graphOf(const Place& place, const Compiled& compiled, const std::vector<Di
         return buildAttention(place, compiled.operation, inputs, output, compiled.ports);
     }
     Geometry geometry = geometryOf(compiled.operation, inputs, output);
-    if (isPixelFormat(compiled.ports.inputs[static_cast<size_t>(compiled.operation.x)].format)) {
+    const TnFormat& format = compiled.ports.inputs[static_cast<size_t>(compiled.operation.x)].format;
+    if (isPixelFormat(format)) {
         geometry.x[1] = geometry.w[1] = kPixelChannels;
+    }
+    if (!module::isLinear(format)) {
+        foldPatches(compiled.operation, geometry);
     }
     return buildGraph(place, compiled.operation, compiled.steps, geometry, inputs, compiled.ports);
 }

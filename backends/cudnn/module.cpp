@@ -222,7 +222,7 @@ public:
         : mApi(std::move(api)), mIdentity(std::move(identity)), mPool(std::make_unique<HandlePool>(mApi)) {}
 
     std::string name() const override { return "cudnn"; }
-    std::string version() const override { return module::text("1+", mIdentity); }
+    std::string version() const override { return module::text("2+", mIdentity); }
     int32_t rank() const override { return 25; }
 
     Code supports(const module::TargetView& target, const module::TaskView& task,

@@ -131,6 +131,23 @@ Geometry geometryOf(const Operation& operation, const std::vector<Dims>& inputs,
     return geometry;
 }
 
+void foldPatches(const Operation& operation, Geometry& geometry) {
+    kernels::Window& window = geometry.window;
+    const int64_t columns = window.kernel.back();
+    if (operation.kind != Kind::kConvolution || operation.head.intOr("group", 1) != 1 || columns == 1 ||
+        window.strides.back() != columns || window.dilations.back() != 1 || window.padBegin.back() != 0 ||
+        window.padEnd.back() != 0 || window.input.back() != columns * window.output.back()) {
+        return;
+    }
+    for (Dims* dims : {&geometry.x, &geometry.w}) {
+        (*dims)[1] *= columns;
+        dims->back() /= columns;
+    }
+    window.input.back() = window.output.back();
+    window.kernel.back() = 1;
+    window.strides.back() = 1;
+}
+
 std::vector<Step> swappedSteps(const std::vector<Step>& steps) {
     std::vector<Step> swapped = steps;
     for (size_t i = 0; i + 1 < swapped.size(); ++i) {

@@ -38,6 +38,10 @@ struct Geometry {
 // Throws Failure where cuDNN cannot express the window.
 Geometry geometryOf(const Operation& operation, const std::vector<kernels::Dims>& inputs, const kernels::Dims& output);
 
+// Of a convolution whose windows stand side by side along rows of pixels, channels innermost: the pixels of a window's row as one pixel with
+// all their channels. The same bytes in the same order, and a window of one column, which keeps tensor cores busy where channels are few.
+void foldPatches(const Operation& operation, Geometry& geometry);
+
 // `dims` of rank 3 as of rank 4, others as they are.
 kernels::Dims asPlanes(const kernels::Dims& dims);
 

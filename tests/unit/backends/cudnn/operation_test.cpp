@@ -60,6 +60,38 @@ TEST_F(OperationTest, OneDimensionIsAPlane) {
     EXPECT_THAT(geometry.window.strides, ElementsAre(1, 1));
 }
 
+TEST_F(OperationTest, PatchesFoldIntoChannels) {
+    read("conv(f16[2,3,32,48], f16[8,3,16,16], f16[8]) {strides=[16,16]} -> f16[2,8,2,3]");
+    foldPatches(operation, geometry);
+    EXPECT_THAT(geometry.x, ElementsAre(2, 48, 32, 3));
+    EXPECT_THAT(geometry.w, ElementsAre(8, 48, 16, 1));
+    EXPECT_THAT(geometry.window.kernel, ElementsAre(16, 1));
+    EXPECT_THAT(geometry.window.strides, ElementsAre(16, 1));
+    EXPECT_THAT(geometry.window.input, ElementsAre(32, 3));
+}
+
+TEST_F(OperationTest, OnlyPatchesFold) {
+    for (const char* line : {"conv(f16[2,3,32,50], f16[8,3,16,16]) {strides=[16,16]} -> f16[2,8,2,3]",
+                             "conv(f16[2,4,8,8], f16[8,2,2,2]) {strides=[2,2], group=2} -> f16[2,8,4,4]",
+                             "conv(f16[2,4,8,8], f16[8,4,2,2]) {strides=[2,2], pads=[1,1,1,1]} -> f16[2,8,5,5]",
+                             "conv(f16[2,4,8,8], f16[8,4,2,2]) {strides=[2,1]} -> f16[2,8,4,7]"}) {
+        read(line);
+        const Dims before = geometry.x;
+        foldPatches(operation, geometry);
+        EXPECT_EQ(geometry.x, before) << line;
+    }
+}
+
+TEST_F(OperationTest, PixelsAreOfFewChannelsInOneGroup) {
+    read("conv(f16[2,3,8,8], f16[8,3,3,3]) -> f16[2,8,6,6]");
+    EXPECT_TRUE(fitsPixelFormat(operation, 3));
+    EXPECT_FALSE(fitsPixelFormat(operation, 8));
+    read("conv(f16[2,4,8,8], f16[8,2,3,3]) {group=2} -> f16[2,8,6,6]");
+    EXPECT_FALSE(fitsPixelFormat(operation, 4));
+    read("deconv(f16[1,4,5,5], f16[4,6,3,3]) -> f16[1,6,7,7]");
+    EXPECT_FALSE(fitsPixelFormat(operation, 4));
+}
+
 TEST_F(OperationTest, DeconvolutionUndoesAConvolution) {
     read("deconv(f32[1,4,5,5], f32[4,6,3,3]) {strides=[2,2], pads=[1,1,1,1], output_padding=[1,1]} -> f32[1,6,10,10]");
     EXPECT_EQ(operation.kind, Kind::kDeconvolution);
@@ -100,14 +132,15 @@ TEST_F(OperationTest, GatesAreActivations) {
 TEST(EngineNames, AndBack) {
     const EngineChoice plain{41, {}};
     const EngineChoice knobs{2, {{17, 1}, {24, 48}}};
+    const EngineChoice below{23, {{2, 8}, {12, -1}}};
     EXPECT_EQ(nameOf(plain), "eng41");
     EXPECT_EQ(nameOf(knobs), "eng2/k17=1/k24=48");
-    for (const EngineChoice& choice : {plain, knobs}) {
+    for (const EngineChoice& choice : {plain, knobs, below}) {
         ASSERT_TRUE(choiceOf(nameOf(choice)).has_value());
         EXPECT_EQ(*choiceOf(nameOf(choice)), choice);
     }
     for (const char* wrong :
-         {"", "eng", "eng-1", "2", "eng2/", "eng2/k", "eng2/k17", "eng2/k17=", "eng2/k17=1x", "eng2 "}) {
+         {"", "eng", "eng-1", "2", "eng2/", "eng2/k", "eng2/k17", "eng2/k17=", "eng2/k17=1x", "eng2/k-1=1", "eng2 "}) {
         EXPECT_FALSE(choiceOf(wrong).has_value()) << wrong;
     }
 }
