@@ -25,6 +25,20 @@ Dims dimsOf(const TnTensor& tensor) {
     return {&tensor.dims[0], &tensor.dims[0] + tensor.rank};
 }
 
+// Of one product, or of the family as a batch, as the rule has it.
+Extents extentsFor(const Compiled& compiled, const Dims& a, const Dims& b) {
+    const Extents each = extentsOf(compiled.matmul, a, b, compiled.swappedB);
+    if (!compiled.rule.stacked) {
+        return each;
+    }
+    const std::optional<Extents> all =
+        stackedExtents(each, static_cast<int64_t>(compiled.matmul.siblings.size()) + 1);
+    if (!all) {
+        invalid("the tactic stacks products that are no family of single ones");
+    }
+    return *all;
+}
+
 // The product for real extents, with its algorithm: the one that the rule picks at the optimal extents, where it works for these, else what
 // the heuristics say. Null where there is nothing to compute.
 std::unique_ptr<Product> productFor(const Handle& handle, const Compiled& compiled, const module::PrepareArgs& args) {
@@ -36,7 +50,7 @@ std::unique_ptr<Product> productFor(const Handle& handle, const Compiled& compil
     }
     const Dims a = dimsOf(args.input(matmul.a));
     const Dims b = dimsOf(args.input(matmul.b));
-    const Extents extents = extentsOf(matmul, a, b, compiled.swappedB);
+    const Extents extents = extentsFor(compiled, a, b);
     if (extents.empty()) {
         return nullptr;
     }
@@ -50,7 +64,7 @@ std::unique_ptr<Product> productFor(const Handle& handle, const Compiled& compil
         if (product->pick(compiled.rule, compiled.workspaceLimit)) {
             return product;
         }
-    } else if (const Extents best = extentsOf(matmul, optA, optB, compiled.swappedB); !best.empty()) {
+    } else if (const Extents best = extentsFor(compiled, optA, optB); !best.empty()) {
         Product optimum(handle, matmul, compiled.types, best);
         if (optimum.pick(compiled.rule, compiled.workspaceLimit) &&
             product->pickLike(optimum, compiled.workspaceLimit)) {
@@ -65,8 +79,23 @@ std::unique_ptr<Product> productFor(const Handle& handle, const Compiled& compil
     return product;
 }
 
-// Siblings run at once, each with a workspace of its own.
+// One product of a stacked family, for addresses that no batch has.
+std::unique_ptr<Product> singleFor(const Handle& handle, const Compiled& compiled, const module::PrepareArgs& args) {
+    const Dims a = dimsOf(args.input(compiled.matmul.a));
+    const Dims b = dimsOf(args.input(compiled.matmul.b));
+    auto product = std::make_unique<Product>(handle, compiled.matmul, compiled.types,
+                                             extentsOf(compiled.matmul, a, b, compiled.swappedB));
+    if (!product->pickAny(0)) {
+        refuse("cuBLASLt has no algorithm for one product of a family without workspace");
+    }
+    return product;
+}
+
+// Products that run side by side have a workspace each.
 int64_t workspaceStep(const Product& product) { return (product.workspace() + 255) / 256 * 256; }
+int64_t workspacesOf(const Compiled& compiled) {
+    return compiled.rule.stacked ? 1 : 1 + static_cast<int64_t>(compiled.matmul.siblings.size());
+}
 
 } // namespace
 
@@ -78,9 +107,11 @@ public:
         mPrepared = false;
         return explained(reason, [&] {
             mProduct = productFor(mSession.handle(), mCompiled, args);
+            mSingle = mCompiled.rule.stacked && mProduct != nullptr ? singleFor(mSession.handle(), mCompiled, args)
+                                                                    : nullptr;
             std::string error;
-            if (mBranches.size() < mCompiled.matmul.siblings.size() &&
-                !mBranches.create(mCompiled.matmul.siblings.size(), error)) {
+            const size_t branches = mCompiled.rule.stacked ? 0 : mCompiled.matmul.siblings.size();
+            if (mBranches.size() < branches && !mBranches.create(branches, error)) {
                 throw kernels::Failure(module::Code::kEnvironment, error);
             }
             mPrepared = true;
@@ -103,11 +134,58 @@ public:
         addresses.residual = matmul.residual < 0 ? nullptr : args.input(matmul.residual);
         addresses.result = args.output(matmul.output);
         addresses.workspace = args.workspace();
+        if (mCompiled.rule.stacked) {
+            return launchStacked(args, addresses, reason);
+        }
         return matmul.siblings.empty() ? mProduct->launch(addresses, args.stream()->stream, reason)
                                        : launchSiblings(args, addresses, reason);
     }
 
 private:
+    // The addresses of a product of the family, given the first one's.
+    static Product::Addresses addressesOf(const module::LaunchArgs& args, Product::Addresses addresses,
+                                          const Sibling& sibling) {
+        addresses.b = args.input(sibling.b);
+        addresses.bias = sibling.bias < 0 ? nullptr : args.input(sibling.bias);
+        addresses.result = args.output(sibling.output);
+        return addresses;
+    }
+
+    // One batch where operands lie evenly apart, as plans place them; else one after the other.
+    module::Code launchStacked(const module::LaunchArgs& args, const Product::Addresses& first,
+                               module::Reason& reason) {
+        const cudaStream_t stream = args.stream()->stream;
+        const std::vector<Sibling>& siblings = mCompiled.matmul.siblings;
+        const int64_t bytes = module::bitsOf(mCompiled.types.operands) / 8;
+        const auto apart = [](const void* from, const void* to) {
+            return static_cast<const char*>(to) - static_cast<const char*>(from);
+        };
+        Product::Distances distances;
+        bool even = true;
+        Product::Addresses last = first;
+        for (const Sibling& sibling : siblings) {
+            const Product::Addresses next = addressesOf(args, last, sibling);
+            const Product::Distances here{apart(last.b, next.b), apart(last.bias, next.bias),
+                                          apart(last.result, next.result)};
+            distances = &sibling == siblings.data() ? here : distances;
+            even = even && here == distances;
+            last = next;
+        }
+        constexpr int64_t kAligned = 16; // as algorithms were picked for
+        for (int64_t* distance : {&distances.b, &distances.bias, &distances.result}) {
+            even = even && *distance >= 0 && *distance % kAligned == 0;
+            *distance /= bytes;
+        }
+        if (even && mProduct->setDistances(distances)) {
+            return mProduct->launch(first, stream, reason);
+        }
+        module::Code code = mSingle->launch(first, stream, reason);
+        for (size_t i = 0; i < siblings.size() && code == module::Code::kOk; ++i) {
+            code = mSingle->launch(addressesOf(args, first, siblings[i]), stream, reason);
+        }
+        return code;
+    }
+
     // Side by side: each of them alone leaves most of a device idle where rows are few.
     module::Code launchSiblings(const module::LaunchArgs& args, Product::Addresses addresses, module::Reason& reason) {
         const cudaStream_t stream = args.stream()->stream;
@@ -117,9 +195,7 @@ private:
         module::Code code = mProduct->launch(addresses, stream, reason);
         const std::vector<Sibling>& siblings = mCompiled.matmul.siblings;
         for (size_t i = 0; i < siblings.size() && code == module::Code::kOk; ++i) {
-            addresses.b = args.input(siblings[i].b);
-            addresses.bias = siblings[i].bias < 0 ? nullptr : args.input(siblings[i].bias);
-            addresses.result = args.output(siblings[i].output);
+            addresses = addressesOf(args, addresses, siblings[i]);
             if (addresses.workspace != nullptr) {
                 addresses.workspace = static_cast<char*>(addresses.workspace) + workspaceStep(*mProduct);
             }
@@ -134,6 +210,7 @@ private:
     const LtSession& mSession;
     nvidia::Branches mBranches;
     std::unique_ptr<Product> mProduct;
+    std::unique_ptr<Product> mSingle; // of a stacked family
     bool mPrepared = false;
 };
 
@@ -155,13 +232,13 @@ public:
         }
         if (!isStatic) {
             // Other extents may fall back to another algorithm, whose needs are not known yet.
-            return mCompiled.workspaceLimit * (1 + static_cast<int64_t>(mCompiled.matmul.siblings.size()));
+            return mCompiled.workspaceLimit * workspacesOf(mCompiled);
         }
         int64_t bytes = -1;
         explained(reason, [&] {
             const auto product = productFor(static_cast<LtSession&>(session).handle(), mCompiled, args);
-            const auto siblings = static_cast<int64_t>(mCompiled.matmul.siblings.size());
-            bytes = product == nullptr ? 0 : product->workspace() + siblings * workspaceStep(*product);
+            const int64_t others = workspacesOf(mCompiled) - 1;
+            bytes = product == nullptr ? 0 : product->workspace() + others * workspaceStep(*product);
         });
         return bytes;
     }
@@ -215,6 +292,9 @@ private:
 
 void Compiled::complete() {
     matmul = readMatmul(body);
+    if (rule.stacked && matmul.siblings.empty()) {
+        invalid("the tactic stacks products of a task that has one");
+    }
     if (inputs.size() != body.inputs().size() || outputs.size() != body.outputs().size()) {
         invalid("the tactic has another number of ports than the task");
     }

@@ -231,4 +231,17 @@ Extents extentsOf(const Matmul& matmul, const Dims& a, const Dims& b, bool swapp
     return extents;
 }
 
+std::optional<Extents> stackedExtents(const Extents& each, int64_t count) {
+    if (count < 2 || each.batch != 1 || each.calls.size() != 1) {
+        return std::nullopt;
+    }
+    Extents all = each;
+    all.batch = count;
+    all.strideA = 0;
+    all.strideB = each.k * each.n;
+    all.strideD = each.m * each.n;
+    all.strideBias = each.n;
+    return all;
+}
+
 } // namespace tenon::cublaslt

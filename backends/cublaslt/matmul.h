@@ -50,6 +50,7 @@ struct Extents {
     int64_t strideA = 0; // between matrices of the batch
     int64_t strideB = 0;
     int64_t strideD = 0;
+    int64_t strideBias = 0;
     // Where the batch dimensions have no one stride: how many calls there are, and where each begins.
     struct Offsets {
         int64_t a = 0;
@@ -63,5 +64,9 @@ struct Extents {
 
 // `swappedB`: the memory of B has its last two dimensions exchanged. Throws Failure where extents do not fit each other.
 Extents extentsOf(const Matmul& matmul, const kernels::Dims& a, const kernels::Dims& b, bool swappedB);
+
+// `count` products of one A as one batch, given the extents of each; nothing where each is a batch already. How far apart they lie is known when
+// they are launched: the strides are those of neighbours.
+std::optional<Extents> stackedExtents(const Extents& each, int64_t count);
 
 } // namespace tenon::cublaslt

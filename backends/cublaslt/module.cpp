@@ -65,7 +65,7 @@ public:
         : mApi(std::move(api)), mIdentity(std::move(identity)) {}
 
     std::string name() const override { return "cublaslt"; }
-    std::string version() const override { return module::text("1+", mIdentity); }
+    std::string version() const override { return module::text("2+", mIdentity); }
     int32_t rank() const override { return 30; }
 
     Code supports(const module::TargetView& target, const module::TaskView& task,
@@ -111,7 +111,7 @@ public:
                 for (const bool swapped : {false, true}) {
                     // Constant weights may lie in memory the other way round.
                     if (!swapped || (b.isConstant() && b.rank() == 2 && matmul.a != matmul.b)) {
-                        addTactics(target, task, matmul, precision, swapped, tactics, reason);
+                        addForms(target, task, matmul, precision, swapped, tactics, reason);
                     }
                 }
             }
@@ -143,19 +143,45 @@ private:
         return std::clamp<int64_t>(task.workspaceLimit(), 0, kMostWorkspace);
     }
 
-    void addTactics(const module::TargetView& target, const module::TaskView& task, const Matmul& matmul,
-                    const Precision& precision, bool swapped, module::TacticList& tactics,
-                    module::Reason& reason) const {
+    void addForms(const module::TargetView& target, const module::TaskView& task, const Matmul& matmul,
+                  const Precision& precision, bool swapped, module::TacticList& tactics, module::Reason& reason) const {
         const Extents extents =
             extentsOf(matmul, task.input(matmul.a).optExtents(), task.input(matmul.b).optExtents(), swapped);
+        const auto family = static_cast<int64_t>(matmul.siblings.size()) + 1;
+        if (const std::optional<Extents> all = stackedExtents(extents, family)) {
+            addTactics(target, task, {matmul, precision, *all, swapped, true}, floorUs(*all, precision), tactics,
+                       reason);
+        }
+        addTactics(target, task, {matmul, precision, extents, swapped, false},
+                   static_cast<double>(family) * floorUs(extents, precision), tactics, reason);
+    }
+
+    // One way to compute a task.
+    struct Form {
+        const Matmul& matmul;
+        const Precision& precision;
+        const Extents& extents;
+        bool swapped;
+        bool stacked;
+    };
+    // Worth timing of products that run side by side: a batch of them is rarely slower.
+    static constexpr uint32_t kMostOfFamily = 4;
+
+    void addTactics(const module::TargetView& target, const module::TaskView& task, const Form& form, double estimate,
+                    module::TacticList& tactics, module::Reason& reason) const {
+        const auto& [matmul, precision, extents, swapped, stacked] = form;
         const int64_t sm = nvidia::smOf(target);
         const int bits = module::bitsOf(precision.type);
         std::unique_ptr<Product> product = ask(sm, matmul, precision, extents);
-        double estimate = floorUs(extents, precision);
         size_t dropped = 0;
         std::vector<cublasLtMatmulAlgo_t> known;
-        for (const Rule& rule : rulesFor(sm, bits, precision.tf32, extents.m, extents.n, extents.k,
-                                         extents.batch * static_cast<int64_t>(extents.calls.size()))) {
+        for (Rule rule : rulesFor(sm, bits, precision.tf32, extents.m, extents.n, extents.k,
+                                  extents.batch * static_cast<int64_t>(extents.calls.size()))) {
+            rule.stacked = stacked;
+            if (!matmul.siblings.empty() && !stacked &&
+                (rule.written || rule.splitK > 0 || rule.rank >= kMostOfFamily)) {
+                continue;
+            }
             if (product != nullptr) {
                 // Rules may come to the same configuration: one of them is enough.
                 const bool found = product->pick(rule, limitOf(task));

@@ -106,6 +106,7 @@ Product::Product(const Handle& handle, const Matmul& matmul, const ProductTypes&
     set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogueOf(matmul.activation, mHasBias));
     if (mHasBias) {
         set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, *cudaTypeOf(types.result));
+        set(CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, extents.strideBias);
     }
     const auto layout = [&](cublasLtMatrixLayout_t& to, int64_t rows, int64_t columns, int64_t stride) {
         require(mApi.cublasLtMatrixLayoutCreate(&to, element, static_cast<uint64_t>(rows),
@@ -231,6 +232,22 @@ bool Product::pick(const Rule& rule, int64_t workspaceLimit) {
            set(algorithm, CUBLASLT_ALGO_CONFIG_CUSTOM_OPTION, config.custom) &&
            set(algorithm, CUBLASLT_ALGO_CONFIG_INNER_SHAPE_ID, config.inner) &&
            set(algorithm, CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID, config.cluster) && accept(algorithm, workspaceLimit);
+}
+
+bool Product::setDistances(const Distances& distances) {
+    const auto apart = [&](cublasLtMatrixLayout_t layout, int64_t& known, int64_t distance) {
+        const bool same = known == distance;
+        known = distance;
+        return same || mApi.cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET,
+                                                             &distance, sizeof distance) == CUBLAS_STATUS_SUCCESS;
+    };
+    const bool bias = !mHasBias || mExtents.strideBias == distances.bias ||
+                      mApi.cublasLtMatmulDescSetAttribute(mObjects.operation, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE,
+                                                          &distances.bias, sizeof distances.bias) ==
+                          CUBLAS_STATUS_SUCCESS;
+    mExtents.strideBias = distances.bias;
+    return apart(mObjects.left, mExtents.strideB, distances.b) &&
+           apart(mObjects.result, mExtents.strideD, distances.result) && bias;
 }
 
 module::Code Product::launch(const Addresses& addresses, cudaStream_t stream, module::Reason& reason) const {

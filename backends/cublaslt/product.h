@@ -64,6 +64,15 @@ public:
         void* result = nullptr;
         void* workspace = nullptr;
     };
+    // How far apart the matrices of a batch lie that is a family of products, in elements.
+    struct Distances {
+        int64_t b = 0;
+        int64_t bias = 0;
+        int64_t result = 0;
+        bool operator==(const Distances&) const = default;
+    };
+    // For launches from now on. False: the library refuses.
+    bool setDistances(const Distances& distances);
     // Precondition: an algorithm was picked.
     module::Code launch(const Addresses& addresses, cudaStream_t stream, module::Reason& reason) const;
 

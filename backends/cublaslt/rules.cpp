@@ -41,7 +41,7 @@ double costOf(const HopperConfig& config, int64_t rows, int64_t columns, int64_t
 } // namespace
 
 uint64_t idOf(const Rule& rule) {
-    uint64_t id = (rule.tf32 ? 1U : 0U) | (rule.written ? 2U : 0U);
+    uint64_t id = (rule.tf32 ? 1U : 0U) | (rule.written ? 2U : 0U) | (rule.stacked ? 4U : 0U);
     if (!rule.written) {
         return id | uint64_t{rule.rank} << 8 | uint64_t{rule.splitK} << 16;
     }
@@ -55,6 +55,7 @@ bool ruleOf(uint64_t id, Rule& rule) {
     rule = {};
     rule.tf32 = (id & 1) != 0;
     rule.written = (id & 2) != 0;
+    rule.stacked = (id & 4) != 0;
     if (!rule.written) {
         rule.rank = static_cast<uint32_t>(id >> 8 & 0xFF);
         rule.splitK = static_cast<uint32_t>(id >> 16 & 0xFF);
@@ -69,6 +70,7 @@ bool ruleOf(uint64_t id, Rule& rule) {
 
 std::string nameOf(const Rule& rule) {
     std::string name = rule.tf32 ? "tf32:" : "";
+    name += rule.stacked ? "stacked:" : "";
     if (!rule.written) {
         name += module::text("heuristic", rule.rank);
         return rule.splitK == 0 ? name : module::text(name, "/splitk", rule.splitK);

@@ -27,6 +27,7 @@ struct Config {
 
 struct Rule {
     bool tf32 = false;
+    bool stacked = false; // products of one operand as one batch
     bool written = false; // `config` counts, not `rank` and `splitK`
     uint32_t rank = 0;    // in the list of the heuristics at the optimal extents
     uint32_t splitK = 0;  // 0: as the heuristics say

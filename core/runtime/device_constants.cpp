@@ -14,9 +14,11 @@ using support::Status;
 
 namespace {
 
-// Constants that steps touch at a placement.
-std::vector<bool> usedAt(TnPlacement placement, const plan::Plan& plan,
-                         std::span<const LoadedProgram* const> programs) {
+// Constants that steps touch at a placement, in the order in which they do: what one step reads lies together, and operands of a family of
+// products evenly apart, so that they are a batch.
+std::vector<size_t> usedAt(TnPlacement placement, const plan::Plan& plan,
+                           std::span<const LoadedProgram* const> programs) {
+    std::vector<size_t> order;
     std::vector<bool> used(plan.constants.size(), false);
     for (const LoadedProgram* program : programs) {
         const auto mark = [&](int32_t tensor) {
@@ -24,8 +26,10 @@ std::vector<bool> usedAt(TnPlacement placement, const plan::Plan& plan,
                 return;
             }
             const ProgramTensor& info = program->tensors[static_cast<size_t>(tensor)];
-            if (info.role == PlanTensor::Role::kConstant && info.fixed.placement == placement) {
-                used[static_cast<size_t>(info.storage)] = true;
+            const auto constant = static_cast<size_t>(info.storage);
+            if (info.role == PlanTensor::Role::kConstant && info.fixed.placement == placement && !used[constant]) {
+                used[constant] = true;
+                order.push_back(constant);
             }
         };
         for (const ProgramStep& step : program->steps) {
@@ -33,7 +37,7 @@ std::vector<bool> usedAt(TnPlacement placement, const plan::Plan& plan,
             std::for_each(step.outputs.begin(), step.outputs.end(), mark);
         }
     }
-    return used;
+    return order;
 }
 
 // Copies pieces of host memory to ascending addresses of a device, through two pinned buffers by turns: while one is on its way, the other is
@@ -127,13 +131,10 @@ Result<ConstantTable> ConstantTable::upload(const DeviceSet& devices, const plan
     table.mAddresses.push_back(std::move(host));
     for (TnPlacement placement = 1; placement < static_cast<TnPlacement>(devices.size()); ++placement) {
         const Device& device = devices.at(placement);
-        const std::vector<bool> used = usedAt(placement, plan, programs);
+        const std::vector<size_t> used = usedAt(placement, plan, programs);
         std::vector<int64_t> offsets(plan.constants.size(), -1);
         int64_t bytes = 0;
-        for (size_t i = 0; i < used.size(); ++i) {
-            if (!used[i]) {
-                continue;
-            }
+        for (const size_t i : used) {
             offsets[i] = bytes;
             const auto end = support::checkedAdd(bytes, plan.constants[i].bytes);
             const auto rounded = end ? support::checkedAdd(*end, kDeviceAlignment - 1) : end;
@@ -150,10 +151,7 @@ Result<ConstantTable> ConstantTable::upload(const DeviceSet& devices, const plan
         TN_RETURN_IF_ERROR(memory.reserve(bytes, "the weights on a device"));
         Upload upload(device, bytes);
         TN_RETURN_IF_ERROR(upload.open());
-        for (size_t i = 0; i < used.size(); ++i) {
-            if (!used[i]) {
-                continue;
-            }
+        for (const size_t i : used) {
             std::byte* const to = memory.data() + offsets[i];
             addresses[i] = to;
             if (const std::byte* const from = table.mAddresses[0][i]; from != nullptr) {

@@ -16,13 +16,38 @@ int64_t rounded(int64_t bytes) { return (bytes + kGuard - 1) / kGuard * kGuard; 
 } // namespace
 
 support::Status GuardedBlock::allocate(const std::shared_ptr<BuildDevice>& device, int64_t bytes) {
+    TN_ASSIGN_OR_RETURN(std::vector<GuardedBlock> row, allocateRow(device, {bytes}));
+    *this = std::move(row[0]);
+    return {};
+}
+
+support::Result<std::vector<GuardedBlock>> GuardedBlock::allocateRow(const std::shared_ptr<BuildDevice>& device,
+                                                                     const std::vector<int64_t>& bytes) {
+    std::vector<GuardedBlock> row(bytes.size());
+    int64_t whole = 0;
+    for (const int64_t each : bytes) {
+        whole += each >= 0 ? rounded(each) + 2 * kGuard : 0;
+    }
+    const auto memory = std::make_shared<runtime::GrowingBuffer>(device->allocator());
+    TN_RETURN_IF_ERROR(memory->reserve(whole, "a kernel that is tried out"));
+    int64_t offset = 0;
+    for (size_t i = 0; i < bytes.size(); ++i) {
+        if (bytes[i] >= 0) {
+            TN_RETURN_IF_ERROR(row[i].guard(device, memory, offset, bytes[i]));
+            offset += rounded(bytes[i]) + 2 * kGuard;
+        }
+    }
+    return row;
+}
+
+support::Status GuardedBlock::guard(const std::shared_ptr<BuildDevice>& device,
+                                    std::shared_ptr<runtime::GrowingBuffer> memory, int64_t offset, int64_t bytes) {
     mDevice = device;
     mBytes = bytes;
-    mMemory = runtime::GrowingBuffer(device->allocator());
-    TN_RETURN_IF_ERROR(mMemory.reserve(rounded(bytes) + 2 * kGuard, "a kernel that is tried out"));
-    mAddress = mMemory.data() + kGuard;
+    mMemory = std::move(memory);
+    mAddress = mMemory->data() + offset + kGuard;
     const std::vector<std::byte> canaries(static_cast<size_t>(rounded(bytes) - bytes + kGuard), kCanary);
-    TN_RETURN_IF_ERROR(device->copy(mMemory.data(), canaries.data(), kGuard));
+    TN_RETURN_IF_ERROR(device->copy(mAddress - kGuard, canaries.data(), kGuard));
     TN_RETURN_IF_ERROR(device->copy(mAddress + bytes, canaries.data(), static_cast<int64_t>(canaries.size())));
     return device->synchronize();
 }
@@ -33,7 +58,7 @@ support::Status GuardedBlock::checkCanaries(const char* what) const {
     }
     std::vector<std::byte> after(static_cast<size_t>(rounded(mBytes) - mBytes + kGuard));
     std::vector<std::byte> before(static_cast<size_t>(kGuard));
-    TN_RETURN_IF_ERROR(mDevice->copy(before.data(), mMemory.data(), kGuard));
+    TN_RETURN_IF_ERROR(mDevice->copy(before.data(), mAddress - kGuard, kGuard));
     TN_RETURN_IF_ERROR(mDevice->copy(after.data(), mAddress + mBytes, static_cast<int64_t>(after.size())));
     TN_RETURN_IF_ERROR(mDevice->synchronize());
     const auto intact = [](std::byte each) { return each == kCanary; };
@@ -43,13 +68,21 @@ support::Status GuardedBlock::checkCanaries(const char* what) const {
     return {};
 }
 
-support::Result<std::shared_ptr<DeviceInput>> DeviceInput::create(const std::shared_ptr<BuildDevice>& device,
-                                                                  int64_t bytes, const void* pattern,
-                                                                  int64_t patternBytes) {
-    auto made = std::make_shared<DeviceInput>();
-    made->mDevice = device;
-    TN_RETURN_IF_ERROR(made->mBlock.allocate(device, bytes));
-    TN_RETURN_IF_ERROR(device->fill(made->mBlock.address(), bytes, pattern, patternBytes));
+support::Result<std::vector<std::shared_ptr<DeviceInput>>>
+DeviceInput::createRow(const std::shared_ptr<BuildDevice>& device, const std::vector<Contents>& contents) {
+    std::vector<int64_t> bytes;
+    for (const Contents& each : contents) {
+        bytes.push_back(each.bytes);
+    }
+    TN_ASSIGN_OR_RETURN(std::vector<GuardedBlock> blocks, GuardedBlock::allocateRow(device, bytes));
+    std::vector<std::shared_ptr<DeviceInput>> made(contents.size());
+    for (size_t i = 0; i < contents.size(); ++i) {
+        if (contents[i].bytes >= 0) {
+            made[i] = adopt(device, std::move(blocks[i]));
+            TN_RETURN_IF_ERROR(device->fill(made[i]->address(), contents[i].bytes, contents[i].pattern,
+                                            contents[i].patternBytes));
+        }
+    }
     TN_RETURN_IF_ERROR(device->synchronize());
     return made;
 }
@@ -79,13 +112,11 @@ support::Status DeviceStage::allocate(const std::vector<TnTensor>& inputs, const
     for (const TnTensor& input : inputs) {
         mInputBytes.push_back(input.placement != TN_PLACEMENT_HOST ? input.bytes : -1);
     }
-    mOut.clear();
-    mOut.resize(outputs.size());
-    for (size_t i = 0; i < outputs.size(); ++i) {
-        if (outputs[i].placement != TN_PLACEMENT_HOST) {
-            TN_RETURN_IF_ERROR(mOut[i].allocate(mDevice, outputs[i].bytes));
-        }
+    std::vector<int64_t> outputBytes;
+    for (const TnTensor& output : outputs) {
+        outputBytes.push_back(output.placement != TN_PLACEMENT_HOST ? output.bytes : -1);
     }
+    TN_ASSIGN_OR_RETURN(mOut, GuardedBlock::allocateRow(mDevice, outputBytes));
     mWorkspace = GuardedBlock();
     return workspaceBytes > 0 ? mWorkspace.allocate(mDevice, workspaceBytes) : support::Status();
 }
@@ -109,13 +140,11 @@ void DeviceStage::takeAddresses(const std::vector<const void*>& inputs, const st
 }
 
 support::Status DeviceStage::upload(const std::vector<const void*>& inputs, const std::vector<void*>& outputs) {
+    std::vector<DeviceInput::Contents> contents;
     for (size_t i = 0; i < mIn.size(); ++i) {
-        const int64_t bytes = mInputBytes[i];
-        if (bytes < 0) {
-            continue;
-        }
-        TN_ASSIGN_OR_RETURN(mIn[i], DeviceInput::create(mDevice, bytes, inputs[i], bytes));
+        contents.push_back({mInputBytes[i], inputs[i], mInputBytes[i]});
     }
+    TN_ASSIGN_OR_RETURN(mIn, DeviceInput::createRow(mDevice, contents));
     const std::vector<std::byte> poison(size_t{1} << 16, std::byte{0xff});
     for (const GuardedBlock& output : mOut) {
         if (output.address() != nullptr) {

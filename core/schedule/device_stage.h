@@ -14,14 +14,21 @@ namespace tenon::schedule {
 class GuardedBlock {
 public:
     support::Status allocate(const std::shared_ptr<BuildDevice>& device, int64_t bytes);
+    // Blocks of one piece of memory, one behind the other; -1: none. Those of one size lie evenly apart if they come regularly, as the operands of
+    // a family of products do in a plan: a kernel that computes them as one batch is then tried as it will run.
+    static support::Result<std::vector<GuardedBlock>> allocateRow(const std::shared_ptr<BuildDevice>& device,
+                                                                  const std::vector<int64_t>& bytes);
     // Waits for the device. `what` it is, for the error.
     support::Status checkCanaries(const char* what) const;
     std::byte* address() const { return mAddress; } // null: there is none
     int64_t bytes() const { return mBytes; }
 
 private:
+    support::Status guard(const std::shared_ptr<BuildDevice>& device, std::shared_ptr<runtime::GrowingBuffer> memory,
+                          int64_t offset, int64_t bytes);
+
     std::shared_ptr<BuildDevice> mDevice; // outlives the memory
-    runtime::GrowingBuffer mMemory;
+    std::shared_ptr<runtime::GrowingBuffer> mMemory;
     std::byte* mAddress = nullptr;
     int64_t mBytes = 0;
 };
@@ -29,9 +36,15 @@ private:
 // An input on the device, that several kernels are tried with.
 class DeviceInput {
 public:
-    // `bytes` of the device's memory that repeat those at `pattern`. Complete when it returns.
-    static support::Result<std::shared_ptr<DeviceInput>>
-    create(const std::shared_ptr<BuildDevice>& device, int64_t bytes, const void* pattern, int64_t patternBytes);
+    // `bytes` that repeat those at `pattern`, in host memory; -1: no input.
+    struct Contents {
+        int64_t bytes = -1;
+        const void* pattern = nullptr;
+        int64_t patternBytes = 0;
+    };
+    // In one row; null where there are no contents. Complete when it returns.
+    static support::Result<std::vector<std::shared_ptr<DeviceInput>>>
+    createRow(const std::shared_ptr<BuildDevice>& device, const std::vector<Contents>& contents);
     // Takes over what a kernel wrote.
     static std::shared_ptr<DeviceInput> adopt(std::shared_ptr<BuildDevice> device, GuardedBlock block);
     std::byte* address() const { return mBlock.address(); }

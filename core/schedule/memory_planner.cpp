@@ -100,6 +100,23 @@ int64_t mostAlive(const std::vector<BufferLifetime>& buffers, int64_t alignment)
 
 } // namespace
 
+bool placeInRow(std::vector<BufferLifetime>& buffers, const std::vector<size_t>& row, int32_t cluster,
+                int64_t alignment) {
+    for (size_t i = 0; i < row.size(); ++i) {
+        const BufferLifetime& own = buffers[row[i]];
+        if (own.cluster >= 0 || own.bytes != buffers[row[0]].bytes ||
+            std::find(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(i), row[i]) !=
+                row.begin() + static_cast<std::ptrdiff_t>(i)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < row.size(); ++i) {
+        buffers[row[i]].cluster = cluster;
+        buffers[row[i]].within = static_cast<int64_t>(i) * rounded(buffers[row[i]].bytes, alignment);
+    }
+    return true;
+}
+
 support::Result<MemoryPlan> planMemory(const std::vector<BufferLifetime>& buffers, int64_t alignment) {
     int64_t total = 0;
     for (size_t i = 0; i < buffers.size(); ++i) {

@@ -19,6 +19,10 @@ struct BufferLifetime {
     int64_t within = 0; // a multiple of the alignment
 };
 
+// Makes a cluster of buffers that are in none yet and have one size, each right behind the one before. Others stay as they are; false then.
+bool placeInRow(std::vector<BufferLifetime>& buffers, const std::vector<size_t>& row, int32_t cluster,
+                int64_t alignment = 64);
+
 struct MemoryPlan {
     std::vector<int64_t> offsets; // by buffer, multiples of the alignment
     int64_t arenaBytes = 0;

@@ -56,13 +56,6 @@ support::Result<ir::ConstantPtr> Oracle::onHost(Datum& datum) const {
     return datum.host;
 }
 
-support::Result<std::shared_ptr<DeviceInput>> Oracle::onDevice(Datum& datum) const {
-    if (!datum.device && datum.host) {
-        TN_ASSIGN_OR_RETURN(datum.device, DeviceInput::create(mContext.targets.back().machine, datum.host->bytes,
-                                                              datum.host->data, datum.host->bytes));
-    }
-    return datum.device;
-}
 
 support::Result<std::vector<ir::ConstantPtr>> Oracle::run(const ir::Graph& body,
                                                           const std::vector<ir::ConstantPtr>& inputs,
@@ -235,10 +228,19 @@ support::Result<std::vector<Oracle::Datum>> Oracle::launchOnHost(KernelRunner& r
 
 support::Result<std::vector<Oracle::Datum>> Oracle::launchOnDevice(KernelRunner& runner,
                                                                    std::vector<Datum*> inputs) const {
-    std::vector<std::shared_ptr<DeviceInput>> there;
-    for (Datum* datum : inputs) {
-        TN_ASSIGN_OR_RETURN(std::shared_ptr<DeviceInput> input, onDevice(*datum));
-        there.push_back(std::move(input));
+    std::vector<DeviceInput::Contents> missing;
+    for (const Datum* datum : inputs) {
+        const bool isMissing = !datum->device && datum->host;
+        missing.push_back(isMissing ? DeviceInput::Contents{datum->host->bytes, datum->host->data, datum->host->bytes}
+                                    : DeviceInput::Contents{});
+    }
+    TN_ASSIGN_OR_RETURN(std::vector<std::shared_ptr<DeviceInput>> there,
+                        DeviceInput::createRow(mContext.targets.back().machine, missing));
+    for (size_t i = 0; i < inputs.size(); ++i) {
+        if (there[i]) {
+            inputs[i]->device = there[i];
+        }
+        there[i] = inputs[i]->device;
     }
     TN_ASSIGN_OR_RETURN(const std::vector<std::shared_ptr<DeviceInput>> made, runner.compute(std::move(there)));
     std::vector<Datum> results;

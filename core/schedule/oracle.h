@@ -46,7 +46,6 @@ private:
     };
     static Datum datumOf(const ir::ConstantPtr& constant);
     support::Result<ir::ConstantPtr> onHost(Datum& datum) const;
-    support::Result<std::shared_ptr<DeviceInput>> onDevice(Datum& datum) const;
 
     support::Result<std::vector<Datum>> runBody(const ir::Graph& body, std::vector<Datum> inputs,
                                                 const std::vector<int64_t>& symbolValues, const StandIn& standIn);

@@ -342,6 +342,9 @@ private:
                 buffers.push_back(buffer);
             }
         }
+        for (const plan::PlanStep& step : mProgram.steps) {
+            keepInRow(step, placement, buffers, bufferOf);
+        }
         std::vector<size_t> workspaceOf(mProgram.steps.size(), SIZE_MAX);
         for (size_t s = 0; s < mProgram.steps.size(); ++s) {
             if (mProgram.steps[s].workspaceCapacity > 0 && mProgram.steps[s].placement == placement) {
@@ -357,8 +360,10 @@ private:
         for (size_t t = 0; t < mProgram.tensors.size(); ++t) {
             const MemorySharing::Home home = mSharing.homeOf(static_cast<int32_t>(t));
             if (auto buffer = bufferOf.find(home.cluster); buffer != bufferOf.end()) {
-                mProgram.tensors[t].offset =
-                    memory.offsets[buffer->second] - buffers[buffer->second].within + home.offset;
+                // Any buffer of tensors that share memory says where they begin; one of a row is its tensor's own.
+                const BufferLifetime& known = buffers[buffer->second];
+                const int64_t within = known.cluster == home.cluster ? known.within : 0;
+                mProgram.tensors[t].offset = memory.offsets[buffer->second] - within + home.offset;
             }
         }
         for (size_t s = 0; s < mProgram.steps.size(); ++s) {
@@ -367,6 +372,23 @@ private:
             }
         }
         return {};
+    }
+
+    // Results of one step lie one behind the other if they have one size: those of a family of products are then one batch.
+    void keepInRow(const plan::PlanStep& step, TnPlacement placement, std::vector<BufferLifetime>& buffers,
+                   const std::map<int32_t, size_t>& bufferOf) const {
+        std::vector<size_t> row;
+        for (const int32_t output : step.outputs) {
+            const int32_t cluster = output < 0 ? -1 : mSharing.homeOf(output).cluster;
+            const auto buffer = bufferOf.find(cluster);
+            if (cluster < 0 || buffer == bufferOf.end()) {
+                return;
+            }
+            row.push_back(buffer->second);
+        }
+        if (row.size() > 1) {
+            placeInRow(buffers, row, mSharing.homeOf(step.outputs[0]).cluster, alignmentAt(placement));
+        }
     }
 
     // A step that may turn out to have nothing to do.

@@ -205,20 +205,18 @@ support::Result<ir::ConstantPtr> TacticTimer::inputAt(const Task& task, size_t i
                                       : convertBytes(mContext, data, plain, wanted, ConvertBy::kFastest);
 }
 
-support::Result<std::shared_ptr<DeviceInput>> TacticTimer::deviceInputAt(const Task& task, size_t index,
-                                                                         const PortLayout& port, const TnTensor& tensor,
-                                                                         const std::shared_ptr<BuildDevice>& device) {
+support::Result<ir::ConstantPtr> TacticTimer::deviceContentsAt(const Task& task, size_t index, const PortLayout& port,
+                                                               const TnTensor& tensor) {
     const auto dtype = static_cast<ir::DataType>(tensor.dtype);
     const bool dense = !ir::isOpaque(tensor.format) && tensor.bytes * 8 == tensor.elements * ir::bitsOf(dtype);
     if (task.constants()[index] || !dense || tensor.elements <= kPatternElements) {
-        TN_ASSIGN_OR_RETURN(const ir::ConstantPtr data, inputAt(task, index, port));
-        return DeviceInput::create(device, tensor.bytes, data->data, tensor.bytes);
+        return inputAt(task, index, port);
     }
     ir::ConstantPtr& pattern = mPatterns[{dtype, index}];
     if (!pattern) {
         pattern = makeTestData(dtype, {kPatternElements}, index + 1);
     }
-    return DeviceInput::create(device, tensor.bytes, pattern->data, pattern->bytes);
+    return pattern;
 }
 
 support::Status TacticTimer::enter(const Task& task, TestInputs& inputs, Contender& contender) {
@@ -234,17 +232,22 @@ support::Status TacticTimer::enter(const Task& task, TestInputs& inputs, Contend
     }
     const bool onDevice = contender.runner->onDevice();
     std::vector<std::shared_ptr<DeviceInput>> deviceInputs(task.inputCount());
+    std::vector<TestInput*> shared(task.inputCount(), nullptr); // of those on the device
+    std::vector<ir::ConstantPtr> patterns;                      // held until they are copied
+    std::vector<DeviceInput::Contents> missing(task.inputCount());
     contender.inputs.resize(task.inputCount());
     for (size_t i = 0; i < task.inputCount(); ++i) {
         const PhaseTimer making(mContext.phases.get(), "make test inputs");
         const PortLayout& port = candidate.tactic.inputs[i];
         TestInput& data = inputs[support::cat(i, " ", port.placement, " ", toText(port))];
         if (onDevice && port.placement != TN_PLACEMENT_HOST) {
+            shared[i] = &data;
             if (!data.device) {
-                TN_ASSIGN_OR_RETURN(data.device, deviceInputAt(task, i, port, contender.runner->inputs()[i],
-                                                               mContext.targetAt(candidate.placement).machine));
+                const TnTensor& tensor = contender.runner->inputs()[i];
+                TN_ASSIGN_OR_RETURN(ir::ConstantPtr pattern, deviceContentsAt(task, i, port, tensor));
+                missing[i] = {tensor.bytes, pattern->data, std::min(tensor.bytes, pattern->bytes)};
+                patterns.push_back(std::move(pattern));
             }
-            deviceInputs[i] = data.device;
             continue;
         }
         if (!data.host) {
@@ -253,6 +256,17 @@ support::Status TacticTimer::enter(const Task& task, TestInputs& inputs, Contend
         contender.inputs[i] = data.host->data;
         if (task.constants()[i] && !onDevice && data.host->bytes >= kLargeConstant) {
             contender.large.push_back(data.host);
+        }
+    }
+    if (onDevice) {
+        const PhaseTimer making(mContext.phases.get(), "make test inputs");
+        TN_ASSIGN_OR_RETURN(
+            deviceInputs, DeviceInput::createRow(mContext.targetAt(candidate.placement).machine, missing));
+        for (size_t i = 0; i < shared.size(); ++i) {
+            if (shared[i] != nullptr) {
+                shared[i]->device = deviceInputs[i] ? deviceInputs[i] : shared[i]->device;
+                deviceInputs[i] = shared[i]->device;
+            }
         }
     }
     for (const TnTensor& output : contender.runner->outputs()) {

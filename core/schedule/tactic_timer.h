@@ -58,10 +58,9 @@ private:
     void keep(const Task& task, Candidate& candidate, const TimingRecord& record);
     // Input `index` in a tactic's layout, at the optimal extents.
     support::Result<ir::ConstantPtr> inputAt(const Task& task, size_t index, const PortLayout& port) const;
-    // The same in a device's memory.
-    support::Result<std::shared_ptr<DeviceInput>> deviceInputAt(const Task& task, size_t index, const PortLayout& port,
-                                                                const TnTensor& tensor,
-                                                                const std::shared_ptr<BuildDevice>& device);
+    // What the same in a device's memory consists of, over and over.
+    support::Result<ir::ConstantPtr> deviceContentsAt(const Task& task, size_t index, const PortLayout& port,
+                                                      const TnTensor& tensor);
     // An input of a task in one format, where the candidates with that format want it.
     struct TestInput {
         ir::ConstantPtr host;

@@ -4,19 +4,21 @@
 #include "tests/conformance/text_sink.h"
 
 #include <string_view>
+#include <utility>
 
 namespace tenon::conformance {
 
 namespace {
 
-// Of device memory, before the guarded bytes.
-constexpr int64_t kMargin = 256;
+// What operands on a device lie at multiples of.
+constexpr int64_t kAlignment = 256;
+constexpr int64_t kBlock = int64_t{4} << 20;
 
 } // namespace
 
 DeviceSide::~DeviceSide() {
-    for (const Copy& copy : mCopies) {
-        mBackend->release(mBackend->self, 0, copy.memory);
+    for (void* block : mBlocks) {
+        mBackend->release(mBackend->self, 0, block);
     }
     if (mStream != nullptr) {
         mBackend->stream_destroy(mBackend->self, mStream);
@@ -32,17 +34,33 @@ std::string DeviceSide::open() {
     return "no stream: " + reason.text;
 }
 
+std::byte* DeviceSide::take(int64_t bytes) {
+    const int64_t whole = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    if (whole > mLeft) {
+        mLeft = std::max(whole, kBlock);
+        mBlocks.push_back(mBackend->allocate(mBackend->self, 0, mLeft, kAlignment));
+        mNext = static_cast<std::byte*>(mBlocks.back());
+        if (mNext == nullptr) {
+            mBlocks.pop_back();
+            mLeft = 0;
+            return nullptr;
+        }
+    }
+    mLeft -= whole;
+    return std::exchange(mNext, mNext + whole);
+}
+
 std::byte* DeviceSide::upload(GuardedBuffer& buffer, std::string& error) {
     if (mBackend == nullptr) {
         return buffer.data();
     }
-    void* memory = mBackend->allocate(mBackend->self, 0, kMargin + buffer.wholeSize(), kMargin);
-    if (memory == nullptr) {
+    std::byte* const block = take(kAlignment + buffer.wholeSize());
+    if (block == nullptr) {
         error = "no device memory";
         return nullptr;
     }
-    mCopies.push_back({&buffer, memory});
-    std::byte* first = static_cast<std::byte*>(memory) + kMargin;
+    std::byte* const first = block + kAlignment;
+    mCopies.push_back({&buffer, first});
     TextSink reason;
     if (mBackend->copy(mBackend->self, first - GuardedBuffer::kGuard, buffer.whole(), buffer.wholeSize(), mStream,
                        &reason.sink) != TN_OK) {
@@ -62,8 +80,8 @@ std::string DeviceSide::synchronize() {
 std::string DeviceSide::download() {
     for (const Copy& copy : mCopies) {
         TextSink reason;
-        const std::byte* first = static_cast<const std::byte*>(copy.memory) + kMargin - GuardedBuffer::kGuard;
-        if (mBackend->copy(mBackend->self, copy.buffer->whole(), first, copy.buffer->wholeSize(), mStream,
+        const std::byte* whole = copy.first - GuardedBuffer::kGuard;
+        if (mBackend->copy(mBackend->self, copy.buffer->whole(), whole, copy.buffer->wholeSize(), mStream,
                            &reason.sink) != TN_OK) {
             return "copy from the device failed: " + reason.text;
         }

@@ -68,11 +68,16 @@ public:
 private:
     struct Copy {
         GuardedBuffer* buffer;
-        void* memory;
+        std::byte* first;
     };
+    std::byte* take(int64_t bytes);
     const TnBackend* mBackend;
     TnStream* mStream = nullptr;
     std::vector<Copy> mCopies;
+    // Buffers lie one behind the other, so that operands of one size are evenly apart as they are in plans.
+    std::vector<void*> mBlocks;
+    std::byte* mNext = nullptr;
+    int64_t mLeft = 0;
 };
 
 } // namespace tenon::conformance

@@ -172,6 +172,19 @@ TEST(MatmulExtents, SwappedWeightsAreTransposed) {
     EXPECT_FALSE(extentsOf(matmul, {3, 4}, {5, 4}, true).transB);
 }
 
+TEST(MatmulExtents, AFamilyIsABatchThatSharesA) {
+    const Extents each = extentsOf({}, {8, 16, 32}, {32, 64}, false);
+    const std::optional<Extents> all = stackedExtents(each, 3);
+    ASSERT_TRUE(all.has_value());
+    EXPECT_EQ(all->batch, 3);
+    EXPECT_EQ(all->strideA, 0);
+    EXPECT_EQ(all->strideB, 32 * 64);
+    EXPECT_EQ(all->strideD, 128 * 64);
+    EXPECT_EQ(all->strideBias, 64);
+    EXPECT_FALSE(stackedExtents(each, 1).has_value());
+    EXPECT_FALSE(stackedExtents(extentsOf({}, {8, 12, 16, 32}, {8, 12, 32, 64}, false), 3).has_value());
+}
+
 TEST(MatmulExtents, RefusesWhatDoesNotFit) {
     EXPECT_THROW(extentsOf({}, {3, 4}, {5, 6}, false), kernels::Failure);
     EXPECT_THROW(extentsOf({}, {2, 3, 4}, {3, 4, 5}, false), kernels::Failure);

@@ -13,7 +13,9 @@ TEST(Rules, NumbersAndBack) {
         for (const bool tf32 : {false, true}) {
             std::set<uint64_t> ids;
             std::set<std::string> names;
-            const std::vector<Rule> rules = rulesFor(90, tf32 ? 32 : 16, tf32, m, 768, 3072, 1);
+            std::vector<Rule> rules = rulesFor(90, tf32 ? 32 : 16, tf32, m, 768, 3072, 1);
+            rules.push_back(rules.back());
+            rules.back().stacked = true;
             for (const Rule& rule : rules) {
                 Rule read;
                 ASSERT_TRUE(ruleOf(idOf(rule), read)) << nameOf(rule);
@@ -36,6 +38,9 @@ TEST(Rules, NumbersStay) {
     rule.tf32 = true;
     rule.splitK = 4;
     EXPECT_EQ(idOf(rule), 0x40301U);
+    rule = {};
+    rule.stacked = true;
+    EXPECT_EQ(idOf(rule), 4U);
     rule = {};
     rule.written = true;
     rule.config = {66, 20, 36, 2, 2, 1, 3, 4, 5};

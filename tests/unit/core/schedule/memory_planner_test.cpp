@@ -73,6 +73,24 @@ TEST(MemoryPlanner, RefusesWhatCannotBe) {
               support::Code::kOutOfMemory);
 }
 
+TEST(MemoryPlanner, ARowStaysARow) {
+    // The second of the row has a hole of its size lower down, which it must not take.
+    std::vector<BufferLifetime> buffers = {{1000, 0, 2}, {100, 1, 3}, {100, 1, 3}, {100, 1, 2}, {1024, 0, 0}, {128, 3, 4}};
+    ASSERT_TRUE(placeInRow(buffers, {1, 2, 3}, 7));
+    const MemoryPlan plan = planned(buffers);
+    EXPECT_EQ(plan.offsets[2] - plan.offsets[1], 128);
+    EXPECT_EQ(plan.offsets[3] - plan.offsets[2], 128);
+}
+
+TEST(MemoryPlanner, ARowIsOfOneSizeAndOfNoOtherCluster) {
+    std::vector<BufferLifetime> buffers = {{100, 0, 2}, {101, 0, 2}, {100, 0, 1, 3, 0}, {100, 0, 1}};
+    EXPECT_FALSE(placeInRow(buffers, {0, 1}, 5));
+    EXPECT_FALSE(placeInRow(buffers, {0, 2}, 5));
+    EXPECT_FALSE(placeInRow(buffers, {0, 3, 0}, 5));
+    EXPECT_EQ(buffers[0].cluster, -1);
+    EXPECT_EQ(buffers[3].cluster, -1);
+}
+
 TEST(MemoryPlanChecker, FindsOverlapAndOverrun) {
     std::vector<BufferLifetime> buffers = {{100, 0, 1}, {100, 1, 2}};
     MemoryPlan overlapping{{0, 64}, 192, 0};
