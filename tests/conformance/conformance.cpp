@@ -284,6 +284,7 @@ bool hasSteps(const Case& from) {
     return false;
 }
 
+// 32-bit float tensors as 16-bit ones too, where tactics offer it.
 std::string runReduced(const ModuleTables& tables, const Case& from, const std::vector<Bytes>& data,
                        const std::vector<Bytes>& wanted, const Options& options, CaseResult& result) {
     BuiltTask task;
@@ -304,17 +305,21 @@ std::string runReduced(const ModuleTables& tables, const Case& from, const std::
                 return module::text("tactic '", tactic.name, "': ", wrong);
             }
             ++result.tactics;
+            ++result.reduced;
             continue;
         }
-        const RunResult run = runTactic(tables, from, task, tactic, portInputs(task, data), {});
-        std::string wrong = run.error;
-        if (wrong.empty() && !hasSteps(from) && suitReduced(from, data)) {
-            wrong = compareReduced(from, task, run, wanted, type);
-        }
-        if (!wrong.empty()) {
-            return module::text("tactic '", tactic.name, "': ", wrong);
+        for (const int threads : {1, options.threads}) {
+            const RunResult run = runTactic(tables, from, task, tactic, portInputs(task, data), {.threads = threads});
+            std::string wrong = run.error;
+            if (wrong.empty() && !hasSteps(from) && suitReduced(from, data)) {
+                wrong = compareReduced(from, task, run, wanted, type);
+            }
+            if (!wrong.empty()) {
+                return module::text("tactic '", tactic.name, "' with ", threads, " threads: ", wrong);
+            }
         }
         ++result.tactics;
+        ++result.reduced;
     }
     return {};
 }
@@ -381,7 +386,7 @@ std::string runCase(const ModuleTables& underTest, const ModuleTables& reference
             }
         }
     }
-    if (options.reduced && compiles && from.statements[0].op != "convert") {
+    if (compiles && from.statements[0].op != "convert") {
         return runReduced(underTest, from, data, wanted, options, result);
     }
     return {};

@@ -24,6 +24,7 @@ struct CaseResult {
     Outcome outcome = Outcome::kPassed;
     std::string detail;      // why it failed, or the module's reason for refusing
     int tactics = 0;         // how many were run
+    int reduced = 0;         // of them, with 32-bit floats kept in 16 bits: judged by relative distance
     double microseconds = 0; // of the fastest tactic, one thread team of `Options::threads`; 0: not timed
     std::string fastest;     // its name
 };
@@ -35,8 +36,6 @@ struct Options {
     std::vector<std::string> fails;
     bool strict = false; // refusals that no pattern names are failures
     bool time = false;
-    bool reduced =
-        false; // 32-bit float tensors as 16-bit ones too, where tactics offer it: judged by relative distance
     bool compileOnly = false; // kernels are compiled and read back, none is run: for devices that are not there
     bool sample = false;      // with compileOnly: the first case of each op in a file is compiled, all are offered
 };

@@ -79,7 +79,6 @@ TEST_P(Conformance, Cases) {
         options.filter = filter;
     }
     options.time = std::getenv("TENON_CONFORMANCE_TIME") != nullptr;
-    options.reduced = underTest->tables().device.backend != nullptr;
     Report report;
     runConformance(underTest->tables(), reference->tables(), readCases(kCases + "/" + caseName + ".cases"), options,
                    report);
@@ -117,7 +116,6 @@ TEST_P(DeviceKernels, Compile) {
     options.unsupported = readPatterns(kLists + moduleName + ".unsupported", listed);
     options.strict = listed;
     options.compileOnly = true;
-    options.reduced = true;
     options.sample = std::getenv("TENON_COMPILE_ALL") == nullptr;
     Report report;
     runConformance(underTest->tables(), underTest->tables(), readCases(kCases + "/" + caseName + ".cases"), options,
@@ -188,6 +186,34 @@ TEST_F(Runner, DataThatAreWrongFailTheLaunchWithAReason) {
     EXPECT_NE(report.results[0].detail.find("launch failed: gather: index 3 is outside an axis of 3 elements"),
               std::string::npos)
         << report.results[0].detail;
+}
+
+// What the processor can is what modules are asked for: kernels of instructions that it has are not left out.
+TEST(Host, KernelsInBf16AreCompared) {
+#if defined(__x86_64__)
+    const bool hasBf16 = __builtin_cpu_supports("avx512bf16") != 0;
+#else
+    const bool hasBf16 = false;
+#endif
+    if (!hasBf16) {
+        GTEST_SKIP() << "this processor has no AVX-512 BF16";
+    }
+    std::string error;
+    const LoadedModule* reference = openModule("reference", error);
+    ASSERT_NE(reference, nullptr) << error;
+    for (const char* name : {"cpu", "onednn"}) {
+        const LoadedModule* module = openModule(name, error);
+        if (module == nullptr) {
+            continue; // not part of this build
+        }
+        Report report;
+        const std::string op = std::string(name) == "cpu" ? "softmax(f32[4,16]) {axis=1} -> f32[4,16]\n"
+                                                          : "matmul(f32[4,16], f32[16,8]) -> f32[4,8]\n";
+        runConformance(module->tables(), reference->tables(), parseCases(op, "x.cases"), {}, report);
+        ASSERT_EQ(report.results.size(), 1U) << report.error;
+        EXPECT_TRUE(report.passed()) << report.results[0].detail;
+        EXPECT_GT(report.results[0].reduced, 0) << name;
+    }
 }
 
 // Bytes of a kernel may come from anywhere: cut off and damaged ones must be refused with a reason, or make a kernel.

@@ -2,18 +2,28 @@
 
 #include "tests/conformance/text_sink.h"
 
+#include <fstream>
+#include <sstream>
+
 namespace tenon::conformance {
 
 namespace {
 
-// Products of integers want instructions that not every processor has.
+// What the processor can, as the host backend says it: some kernels want instructions that not every processor has.
 std::string hostJson() {
-#if defined(__x86_64__)
-    const bool multipliesBytes = __builtin_cpu_supports("avx512vnni") != 0;
-#else
-    const bool multipliesBytes = false;
-#endif
-    return multipliesBytes ? "{\"isa\":[\"avx512_vnni\"]}" : "{\"isa\":[]}";
+    std::ifstream description("/proc/cpuinfo");
+    std::string isa;
+    for (std::string line; isa.empty() && std::getline(description, line);) {
+        const size_t colon = line.find(':');
+        if (colon == std::string::npos || !(line.starts_with("flags") || line.starts_with("Features"))) {
+            continue;
+        }
+        std::istringstream flags(line.substr(colon + 1));
+        for (std::string flag; flags >> flag;) {
+            isa += module::text(isa.empty() ? "\"" : ",\"", flag, '"');
+        }
+    }
+    return module::text("{\"isa\":[", isa, "]}");
 }
 
 } // namespace

@@ -117,7 +117,6 @@ ExitCode testModule(const std::string& path, const CommonFlags& flags) {
     }
     std::sort(files.begin(), files.end());
     conformance::Options options;
-    options.reduced = underTest->tables().device.backend != nullptr;
     conformance::Report report;
     for (const fs::path& file : files) {
         conformance::runConformance(underTest->tables(), reference->tables(), conformance::readCases(file.string()),
