@@ -121,6 +121,9 @@ Result<ModuleFilter> ModuleFilter::parse(std::string_view text) {
                 "TENON_MODULES: ", support::quote(entry),
                 " is no module name with + or - before it; commas stand between them: TENON_MODULES=-onednn,+mine");
         }
+        if (filter.mRules.empty() && !marked) {
+            filter.mRules.push_back({false, "all"});
+        }
         filter.mRules.push_back({entry[0] != '-', std::string(name)});
     }
     return filter;

@@ -11,7 +11,8 @@
 namespace tenon::registry {
 
 /// TENON_MODULES: "-onednn,+mine". From left to right: -name leaves a module out, +name (or a bare name) takes it in
-/// again, and the name `all` stands for every module, so "-all,+reference" leaves one. Everything is in by default.
+/// again, and the name `all` stands for every module. Everything is in by default, unless the first entry is a bare name:
+/// "onnx,reference" is a list of what is wanted, as "-all,+onnx,+reference" is.
 class ModuleFilter {
 public:
     ModuleFilter() = default;

@@ -94,6 +94,11 @@ TEST_F(ModuleFinder, FilterLeavesOut) {
     EXPECT_THAT(namesWith("-all,+one"), ElementsAre("one"));
     EXPECT_THAT(namesWith("-all,one,two,-one"), ElementsAre("two"));
     EXPECT_THAT(namesWith("-one,+one"), ElementsAre("one", "three", "two"));
+    EXPECT_THAT(namesWith("+one"), ElementsAre("one", "three", "two"));
+    // A list of names is what it looks like.
+    EXPECT_THAT(namesWith("one"), ElementsAre("one"));
+    EXPECT_THAT(namesWith("two, one"), ElementsAre("one", "two"));
+    EXPECT_THAT(namesWith("all,-one"), ElementsAre("three", "two"));
 }
 
 TEST_F(ModuleFinder, FilterThatIsNone) {
