@@ -117,7 +117,8 @@ Result<FileMap> FileMap::open(const std::string& path) {
         return systemFailure("examine", path, errno);
     }
     if (S_ISDIR(info.st_mode)) {
-        return systemFailure("read", path, EISDIR);
+        // Another name is what helps, not another permission.
+        return makeError(Code::kIo, "cannot read '", path, "': it is a directory");
     }
 
     FileMap map;

@@ -17,7 +17,7 @@ namespace tenon::support {
 /// replaces files instead of shortening them.
 class FileMap {
 public:
-    /// kNotFound, kEnvironment (no permission, a directory) or kIo; the message names the path and the reason.
+    /// kNotFound, kEnvironment (no permission) or kIo (a directory, too); the message names the path and the reason.
     static Result<FileMap> open(const std::string& path);
 
     FileMap() noexcept = default;

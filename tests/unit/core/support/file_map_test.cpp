@@ -79,7 +79,9 @@ TEST_F(FileMapTest, ErrorsNameThePathAndTheReason) {
     const Status missing = FileMap::open(path("none")).status();
     EXPECT_EQ(missing.code(), Code::kNotFound);
     EXPECT_EQ(missing.message(), "cannot open '" + path("none") + "': No such file or directory");
-    EXPECT_EQ(FileMap::open(mFolder.string()).code(), Code::kEnvironment);
+    const Status directory = FileMap::open(mFolder.string()).status();
+    EXPECT_EQ(directory.code(), Code::kIo);
+    EXPECT_EQ(directory.message(), "cannot read '" + mFolder.string() + "': it is a directory");
 }
 
 TEST_F(FileMapTest, WritesANewFileAndReplacesAnOldOne) {
