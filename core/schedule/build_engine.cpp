@@ -3,6 +3,7 @@
 #include "core/ir/editor.h"
 #include "core/ir/printer.h"
 #include "core/passes/pipeline.h"
+#include "core/schedule/build_notes.h"
 #include "core/schedule/copy_costs.h"
 #include "core/schedule/coverage.h"
 #include "core/schedule/final_graph.h"
@@ -95,6 +96,7 @@ public:
         for (size_t p = 0; p < mProfiles.size(); ++p) {
             TN_RETURN_IF_ERROR(scheduleProfile(p).withContext(support::cat("while scheduling profile ", p)));
         }
+        noteOptions();
         TN_RETURN_IF_ERROR(assemble());
         mResult.timedTactics = mTimer->measured();
         mResult.cacheHits = mTimer->cacheHits();
@@ -251,6 +253,15 @@ private:
             mOptions.log.warning(
                 unverified, " of ", mVerifier->results().size(),
                 " chosen tactics were not compared with the reference backend; the first because: ", reason);
+        }
+    }
+
+    void noteOptions() {
+        for (std::string& text : notesOfUnusedTypes(mContext, mProfiles[0].regions)) {
+            note(std::move(text));
+        }
+        if (std::string text = noteOfLevel(mOptions.level); !text.empty()) {
+            note(std::move(text));
         }
     }
 

@@ -1,5 +1,6 @@
 #include "core/schedule/coverage.h"
 
+#include "core/schedule/rejections.h"
 #include "core/schedule/selection_builder.h"
 #include "core/support/text.h"
 
@@ -42,7 +43,7 @@ support::Status everyNodeCovered(const std::vector<RegionEntry>& regions) {
     std::string text;
     for (const RegionEntry* region : missing) {
         text += headOf(*region);
-        for (const Rejection& rejection : region->task->rejections) {
+        for (const Rejection& rejection : gathered(region->task->rejections)) {
             text += support::cat("\n    ", rejection.provider, ": ", rejection.reason);
         }
     }

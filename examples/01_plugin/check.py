@@ -21,6 +21,10 @@ expected = np.maximum(2.5 * x, 0).astype(np.float64).sum(axis=1).astype(np.float
 folder = tool.data("plugins", model(nodes, [("x", [16, 512])], [("y", [16])]), [x], [expected])
 onnx_file, plan = folder / "model.onnx", tool.build / "plugins.plan"
 
+# What the model needs, with the library that brings its ops.
+expect("input  x" in tool.run("inspect", onnx_file, "--plugins", library), "inspect should read the model with its plugins")
+tool.run("inspect", onnx_file, code=3)
+
 # By library: both tactics of the first plugin are timed, its field came from the node, the plan finds it again.
 tool.run("build", onnx_file, "-o", plan, "--plugins", library)
 explained = tool.run("explain", plan, "gain")

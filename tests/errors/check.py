@@ -63,8 +63,12 @@ def interrupted(tool, seconds, *words):
     return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
 
 
-def run(tool, *words, limit_file_size=None, environment=None):
+def run(tool, *words, limit_file_size=None, environment=None, by_nobody=False):
     def limits():
+        if by_nobody and os.getuid() == 0:  # who may read everything
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
         if limit_file_size is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit_file_size, limit_file_size))
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -91,6 +95,7 @@ def main():
     tenon = arguments.tenon
     with tempfile.TemporaryDirectory(prefix="tenon-errors-") as folder:
         work = pathlib.Path(folder)
+        work.chmod(0o755)
 
         def save(name, made):
             path = work / name
@@ -108,7 +113,17 @@ def main():
         expect("missing plan", run(tenon, "run", work / "none.plan"), BAD_INPUT, "none.plan")
         expect("empty model", run(tenon, "build", save("empty.onnx", b""), "-o", work / "p"), BAD_INPUT, "empty")
         expect("a text is no model", run(tenon, "build", save("text.onnx", b"hello, this is no model\n" * 9), "-o", work / "p"), BAD_INPUT, "ONNX model")
-        expect("a directory", run(tenon, "build", work, "-o", work / "p"), BAD_INPUT)
+        for words in (("build", work, "-o", work / "p"), ("inspect", work), ("run", work)):
+            expect(f"a directory for {words[0]}", run(tenon, *words), BAD_INPUT, "is a directory" if words[0] != "build" else "")
+        locked_model, locked_plan, locked_array = save("locked.onnx", model_bytes), save("locked.plan", plan_bytes), work / "locked.npy"
+        np.save(locked_array, np.zeros((1, 3, 16, 16), np.float32))
+        for path in (locked_model, locked_plan, locked_array):
+            path.chmod(0)
+        for words in (("build", locked_model, "-o", "/dev/null"), ("inspect", locked_model), ("bench", locked_model), ("run", locked_plan), ("inspect", locked_plan), ("explain", locked_plan, "a"),
+                      ("run", plan, "--input", f"x={locked_array}"), ("build", onnx_file, "-o", "/dev/null", "--timing-cache", locked_array), ("build", onnx_file, "-o", "/dev/null", "--replay", locked_plan)):
+            expect(f"no permission to read for {words[0]} {words[1].name}", run(tenon, *words, by_nobody=True), ENVIRONMENT, "locked", "ermission denied")
+        for flag, path in (("onnx", locked_model), ("loadEngine", locked_plan)):
+            expect(f"no permission to read for --{flag}", run(arguments.trtexec, f"--{flag}={path}", by_nobody=True), ENVIRONMENT, "locked", "ermission denied")
         expect("truncated model", run(tenon, "build", save("cut.onnx", model_bytes[: len(model_bytes) // 2]), "-o", work / "p"), BAD_INPUT)
         expect("empty plan", run(tenon, "run", save("empty.plan", b"")), BAD_INPUT)
         expect("truncated plan", run(tenon, "run", save("cut.plan", plan_bytes[: len(plan_bytes) // 3])), BAD_INPUT, "truncated")
@@ -181,6 +196,9 @@ def main():
             print("WRONG a file that was not ours was overwritten")
         np.save(work / "one.npy", np.zeros((1, 3, 16, 16), np.float32))
         expect("an input that is not there", run(tenon, "run", plan, "--input", f"zz={work / 'one.npy'}"), USAGE, "zz", "x")
+        expect("an extent outside the plan's, to run", run(tenon, "run", plan, "--shapes", "x=5x3x16x16"), USAGE, "'x' 5x3x16x16 is outside 1x3x16x16 to 4x3x16x16")
+        expect("an extent outside the plan's, to measure", run(tenon, "bench", plan, "--shapes", "N=5"), USAGE, "'x' 5x3x16x16 is outside")
+        expect("a rank that is not the plan's", run(tenon, "bench", plan, "--shapes", "x=5"), USAGE, "'x' 5 is outside")
         expect("shapes of an input that is not there", run(tenon, "bench", plan, "--shapes", "q=1x3x16x16"), USAGE, "q", "x")
         expect("a build's option on a plan", run(tenon, "bench", plan, "--level", 0), USAGE, "--level", "plan")
         expect("a processor that is not there", run(tenon, "bench", plan, "--affinity", 1023), USAGE, "--affinity", "1023")

@@ -15,6 +15,7 @@ except ImportError as missing:
     sys.exit(77)
 
 OK, WRONG, USAGE, BAD_INPUT, ENVIRONMENT = range(5)
+STOPPED = 130
 WITHOUT_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}  # the same plans on every machine
 
 
@@ -58,8 +59,12 @@ class Harness:
         path.write_bytes(made.SerializeToString())
         return path
 
+    @staticmethod
+    def environment(more=None):
+        return {**os.environ, **WITHOUT_GPU, **(more or {})}
+
     def run(self, tool, *words, code=OK, environment=None):
-        done = subprocess.run([tool, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, env={**os.environ, **WITHOUT_GPU, **(environment or {})})
+        done = subprocess.run([tool, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, env=self.environment(environment))
         self.check(f"exit code of {' '.join(map(str, words))}", done.returncode == code, f"{done.returncode}, expected {code}\n{done.stdout}{done.stderr}")
         return done
 

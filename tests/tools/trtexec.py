@@ -75,6 +75,17 @@ def test(t):
     t.check("missing inputs are said before the build", "none.bin" in missing.stderr and "Engine built" not in missing.stdout, missing)
     outside = t.run(t.trtexec, f"--onnx={onnx_file}", "--minShapes=x:1x3x16x16", "--maxShapes=x:4x3x16x16", "--shapes=x:8x3x16x16", code=USAGE)
     t.check("a shape outside the ranges is said before the build", "is outside" in outside.stderr and "Engine built" not in outside.stdout, outside)
+    for words in (("--minShapes=batch:1", "--maxShapes=batch:4", "--shapes=x:8x3x16x16"), ("--minShapes=x:1x3x16x16", "--maxShapes=x:4x3x16x16", "--shapes=batch:8"),
+                  ("--minShapes=batch:1", "--maxShapes=batch:4", "--shapes=batch:8")):
+        outside = t.run(t.trtexec, f"--onnx={onnx_file}", *words, code=USAGE)
+        t.check(f"{words[2]} outside {words[1]} is said before the build", "'x' 8x3x16x16 is outside 1x3x16x16 to 4x3x16x16" in outside.stderr and "Engine built" not in outside.stdout, outside)
+    nobody = t.run(t.trtexec, f"--onnx={onnx_file}", "--optShapes=batch:2", "--shapes=z:2", code=USAGE)
+    t.check("shapes of nobody are said before the build", "there is no input 'z'" in nobody.stderr and "Engine built" not in nobody.stdout, nobody)
+    t.says("a shape outside those of a plan", t.run(t.trtexec, f"--loadEngine={plan}", "--shapes=batch:9", *quick, code=USAGE), "[E] --shapes: 'x' 9x3x16x16 is outside 1x3x16x16 to 4x3x16x16")
+    open_extent = t.run(t.trtexec, f"--onnx={onnx_file}", *quick)
+    t.check("every line has a mark", all(re.match(r"\[[VIWEF]\] |&&&& ", line) for line in (open_extent.stdout + open_extent.stderr).splitlines() if line), open_extent)
+    t.says("a warning has its mark", open_extent, "[W] input 'x' has extents that the model leaves open")
+    t.says("everything has its mark", t.run(t.trtexec, f"--loadEngine={plan}", "--verbose", *quick), "[V] module ")
     t.says("build flags of a plan that is built", t.run(t.trtexec, f"--loadEngine={plan}", "--best", "--minShapes=batch:1", *quick), "[W] --best has no effect", "[W] --minShapes has no effect", "PASSED")
     t.says("times on the console", t.run(t.trtexec, f"--loadEngine={plan}", "--exportTimes=/dev/stdout", *quick), '"computeMs"', "PASSED")
     t.says("times that are missing", t.run(t.trtexec, f"--onnx={onnx_file}", f"--timingCacheFile={t.work / 'none.cache'}", "--errorOnTimingCacheMiss", code=1), "no recorded time")

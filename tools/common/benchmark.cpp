@@ -3,6 +3,7 @@
 #include "registry/host_backend.h"
 
 #include <algorithm>
+#include <atomic>
 #include <barrier>
 #include <chrono>
 #include <cmath>
@@ -24,6 +25,9 @@ double percentileOf(std::vector<double> samples, double p) {
         return 0;
     }
     std::sort(samples.begin(), samples.end());
+    if (p == 50 && samples.size() % 2 == 0) {
+        return (samples[samples.size() / 2 - 1] + samples[samples.size() / 2]) / 2;
+    }
     const auto rank = static_cast<size_t>(std::ceil(p / 100 * static_cast<double>(samples.size())));
     return samples[std::clamp<size_t>(rank, 1, samples.size()) - 1];
 }
@@ -51,11 +55,11 @@ namespace {
 
 double secondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-void warmUp(EngineSession& session, const BenchmarkSettings& settings) {
+void warmUp(EngineSession& session, const BenchmarkSettings& settings, const std::atomic<bool>& stop) {
     const Clock::time_point begin = Clock::now();
     do {
         session.enqueue();
-    } while (secondsSince(begin) * 1e3 < settings.warmUpMs);
+    } while (!stop && secondsSince(begin) * 1e3 < settings.warmUpMs);
 }
 
 struct Run {
@@ -63,7 +67,8 @@ struct Run {
     double milliseconds = 0;
 };
 
-void measure(EngineSession& session, const BenchmarkSettings& settings, std::vector<Run>& runs) {
+void measure(EngineSession& session, const BenchmarkSettings& settings, const std::atomic<bool>& stop,
+             std::vector<Run>& runs) {
     const Clock::time_point begin = Clock::now();
     do {
         const Clock::time_point start = Clock::now();
@@ -72,13 +77,16 @@ void measure(EngineSession& session, const BenchmarkSettings& settings, std::vec
         if (settings.idleMs > 0) {
             std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(settings.idleMs));
         }
-    } while (static_cast<int64_t>(runs.size()) < settings.iterations || secondsSince(begin) < settings.seconds);
+    } while (!stop &&
+             (static_cast<int64_t>(runs.size()) < settings.iterations || secondsSince(begin) < settings.seconds));
 }
 
 } // namespace
 
 BenchmarkResult benchmark(const Streams& streams, const BenchmarkSettings& settings) {
     const size_t count = streams.sessions.size();
+    const InterruptsStop interrupts("measurement");
+    const std::atomic<bool>& stop = interrupts.flag();
     std::vector<std::vector<Run>> runs(count);
     std::vector<std::exception_ptr> failures(count);
     Clock::time_point begin;
@@ -96,11 +104,11 @@ BenchmarkResult benchmark(const Streams& streams, const BenchmarkSettings& setti
             if (!streams.processors.empty()) {
                 pinThisThread(streams.processors[i % streams.processors.size()]);
             }
-            warmUp(*streams.sessions[i], settings);
+            warmUp(*streams.sessions[i], settings, stop);
         });
         warm.arrive_and_wait();
         if (!failures[i]) {
-            guarded([&] { measure(*streams.sessions[i], settings, runs[i]); });
+            guarded([&] { measure(*streams.sessions[i], settings, stop, runs[i]); });
         }
     };
     std::vector<std::thread> threads;
@@ -121,6 +129,7 @@ BenchmarkResult benchmark(const Streams& streams, const BenchmarkSettings& setti
     }
     BenchmarkResult result;
     result.wallSeconds = secondsSince(begin);
+    result.stopped = stop;
     for (size_t i = 0; i < count; ++i) {
         if (failures[i]) {
             std::rethrow_exception(failures[i]);

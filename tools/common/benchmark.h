@@ -17,7 +17,7 @@ struct BenchmarkSettings {
     double idleMs = 0; // between two runs of a stream
 };
 
-// The nearest rank; p of 0..100. 0 of no samples.
+// The nearest rank, and for 50 the median: of an even count the mean of the two in the middle. p of 0..100; 0 of no samples.
 double percentileOf(std::vector<double> samples, double p);
 double meanOf(const std::vector<double>& samples);
 
@@ -25,6 +25,7 @@ struct BenchmarkResult {
     std::vector<double> latenciesMs; // in order, one stream after the other
     std::vector<double> startsMs;    // of the same runs, since the first one began
     double wallSeconds = 0;
+    bool stopped = false; // by Ctrl-C: fewer runs than were asked for, one per stream at least
     double percentile(double p) const { return percentileOf(latenciesMs, p); }
     double minimum() const { return percentile(0); }
     double mean() const { return meanOf(latenciesMs); }

@@ -12,20 +12,21 @@ namespace tenon::tools {
 
 namespace {
 
-std::atomic<bool> gBuilding{false};
+std::atomic<const char*> gStoppable{nullptr}; // what Ctrl-C stops; null: the process
 std::atomic<bool> gStop{false};
 
 [[noreturn]] void waitForInterrupts(sigset_t signals) {
     for (;;) {
         int signal = 0;
         sigwait(&signals, &signal);
-        if (!gBuilding || gStop.exchange(true)) {
+        const char* const what = gStoppable;
+        if (what == nullptr || gStop.exchange(true)) {
             // End as if nobody had asked for the signal, so that whoever started the process sees why it ended.
             std::signal(signal, SIG_DFL);
             pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
             std::raise(signal);
         }
-        std::fputs("\nstopping the build (Ctrl-C again to quit at once)\n", stderr);
+        std::fprintf(stderr, "\nstopping the %s (Ctrl-C again to quit at once)\n", what);
     }
 }
 
@@ -39,23 +40,25 @@ void takeInterrupts() {
     std::thread(waitForInterrupts, signals).detach();
 }
 
-InterruptsStopBuild::InterruptsStopBuild() { gBuilding = true; }
-InterruptsStopBuild::~InterruptsStopBuild() { gBuilding = false; }
-const std::atomic<bool>& InterruptsStopBuild::flag() const { return gStop; }
+InterruptsStop::InterruptsStop(const char* what) { gStoppable = what; }
+InterruptsStop::~InterruptsStop() { gStoppable = nullptr; }
+const std::atomic<bool>& InterruptsStop::flag() const { return gStop; }
 
 namespace {
 
-void print(nvinfer1::ILogger::Severity severity, const char* text) {
-    static constexpr const char* kNames[] = {"internal error", "error", "warning", "info", "verbose"};
-    std::fprintf(stderr, "%s%s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", kNames[static_cast<int>(severity)],
-                 text);
+void print(nvinfer1::ILogger::Severity severity, LogMarks marks, const char* text) {
+    static constexpr const char* kNames[] = {"internal error:", "error:", "warning:", "info:", "verbose:"};
+    static constexpr const char* kLetters[] = {"[F]", "[E]", "[W]", "[I]", "[V]"};
+    const auto at = static_cast<size_t>(severity);
+    std::fprintf(stderr, "%s%s %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "",
+                 marks == LogMarks::kWords ? kNames[at] : kLetters[at], text);
 }
 
 } // namespace
 
 ConsoleLogger::~ConsoleLogger() noexcept {
     for (const std::string& error : mErrors) {
-        print(Severity::kERROR, error.c_str());
+        print(Severity::kERROR, mMarks, error.c_str());
     }
 }
 
@@ -65,9 +68,11 @@ void ConsoleLogger::log(Severity severity, nvinfer1::AsciiChar const* text) noex
             mErrors.emplace_back(text);
         }
     } else if (severity <= mThreshold) {
-        print(severity, text);
+        print(severity, mMarks, text);
     }
 }
+
+void ConsoleLogger::warn(const std::string& text) noexcept { log(Severity::kWARNING, text.c_str()); }
 
 std::string ConsoleLogger::takeError(const std::string& fallback) {
     if (mErrors.empty()) {

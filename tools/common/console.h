@@ -1,5 +1,5 @@
 // What tools print: log lines and progress on standard error, results on standard output.
-// Used by all verbs. Ctrl-C asks a running build to stop and keep its best plan; a second one ends the process.
+// Used by all verbs. Ctrl-C asks a running build to stop and keep its best plan, and a measurement to say what it has; a second one ends the process.
 #pragma once
 
 #include "tenon/tenon.h"
@@ -11,10 +11,15 @@
 
 namespace tenon::tools {
 
+// What a line begins with: "warning:", or "[W]" as TensorRT's trtexec has it.
+enum class LogMarks { kWords, kLetters };
+
 class ConsoleLogger final : public nvinfer1::ILogger {
 public:
-    explicit ConsoleLogger(Severity threshold) : mThreshold(threshold) {}
+    explicit ConsoleLogger(Severity threshold, LogMarks marks = LogMarks::kWords)
+        : mThreshold(threshold), mMarks(marks) {}
     void log(Severity severity, nvinfer1::AsciiChar const* text) noexcept override;
+    void warn(const std::string& text) noexcept;
     // Prints errors that no message took up.
     ~ConsoleLogger() noexcept override;
     // Errors are forgotten: for a call whose caller lists them itself.
@@ -24,6 +29,7 @@ public:
 
 private:
     Severity mThreshold;
+    LogMarks mMarks;
     bool mIgnoreErrors = false;
     std::vector<std::string> mErrors; // wait for a message that takes them up, so that each is said once
 };
@@ -74,13 +80,13 @@ private:
 // Call first in main, before there is another thread: Ctrl-C is then taken by a thread of its own. A handler would run on the stack of whatever
 // thread is interrupted, and code that libraries generate (oneDNN's) uses the stack pointer for data in the heap: the handler would write there.
 void takeInterrupts();
-// As long as one lives, Ctrl-C asks the build to stop instead of ending the process; the second one ends it.
-class InterruptsStopBuild {
+// As long as one lives, Ctrl-C asks `what` ("build", "measurement") to stop instead of ending the process; the second one ends it.
+class InterruptsStop {
 public:
-    InterruptsStopBuild();
-    ~InterruptsStopBuild();
-    InterruptsStopBuild(const InterruptsStopBuild&) = delete;
-    InterruptsStopBuild& operator=(const InterruptsStopBuild&) = delete;
+    explicit InterruptsStop(const char* what);
+    ~InterruptsStop();
+    InterruptsStop(const InterruptsStop&) = delete;
+    InterruptsStop& operator=(const InterruptsStop&) = delete;
     // Whether it was pressed.
     const std::atomic<bool>& flag() const;
 };

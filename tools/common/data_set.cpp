@@ -136,7 +136,7 @@ std::map<int64_t, Json> entriesOf(const fs::path& path) {
     }
     support::Result<support::FileMap> file = support::FileMap::open(path.string());
     if (!file.ok()) {
-        throw ToolError(ExitCode::kBadInput, file.status().message());
+        throw ToolError(exitCodeOf(file.status()), file.status().message());
     }
     try {
         for (const Json& entry : Json::parse(file->text())) {

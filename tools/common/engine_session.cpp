@@ -23,6 +23,8 @@ using Clock = std::chrono::steady_clock;
 
 double secondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
+std::vector<int64_t> extentsOf(const nvinfer1::Dims& dims) { return {dims.d, dims.d + std::max(dims.nbDims, 0)}; }
+
 } // namespace
 
 EngineSession::EngineSession(std::shared_ptr<Loaded> loaded)
@@ -224,6 +226,26 @@ EngineSession::namedExtents(const std::map<std::string, std::vector<int64_t>>& s
     return extents;
 }
 
+void EngineSession::requireRange(const HostTensor& input) const {
+    using Selector = nvinfer1::OptProfileSelector;
+    const nvinfer1::ICudaEngine& engine = *mLoaded->engine;
+    std::string ranges;
+    for (int32_t p = 0; p < engine.getNbOptimizationProfiles(); ++p) {
+        const std::vector<int64_t> low = extentsOf(engine.getProfileShape(input.name.c_str(), p, Selector::kMIN));
+        const std::vector<int64_t> high = extentsOf(engine.getProfileShape(input.name.c_str(), p, Selector::kMAX));
+        bool fits = input.dims.size() == low.size();
+        for (size_t d = 0; fits && d < low.size(); ++d) {
+            fits = low[d] <= input.dims[d] && input.dims[d] <= high[d];
+        }
+        if (fits) {
+            return;
+        }
+        ranges += cat(ranges.empty() ? "" : ", and ", shapeText(low), " to ", shapeText(high));
+    }
+    throw ToolError(ExitCode::kUsage, cat("--shapes: '", input.name, "' ", shapeText(input.dims), " is outside ",
+                                          ranges, ", the range that the plan was built for"));
+}
+
 std::vector<HostTensor> EngineSession::randomInputs(const std::map<std::string, std::vector<int64_t>>& shapes) {
     const std::map<std::string, int64_t> named = namedExtents(shapes);
     std::vector<HostTensor> inputs;
@@ -248,6 +270,7 @@ std::vector<HostTensor> EngineSession::randomInputs(const std::map<std::string, 
                 }
             }
         }
+        requireRange(input);
         input.resize();
         if (input.dtype == ir::DataType::kF32) {
             std::uniform_real_distribution<float> uniform(-1, 1);

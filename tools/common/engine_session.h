@@ -84,6 +84,8 @@ private:
     // The address to bind for host memory: itself, or a copy in the memory of the binding's device.
     void* addressFor(const std::string& name, const void* host, size_t bytes, bool upload);
     void checkCopied(const support::Status& status) const;
+    // That some profile takes the shape. Throws ToolError(kUsage), as of --shapes.
+    void requireRange(const HostTensor& input) const;
     std::vector<std::string> extentNames(const std::string& input) const; // "" for those without a name
     std::map<std::string, int64_t> namedExtents(const std::map<std::string, std::vector<int64_t>>& shapes) const;
 

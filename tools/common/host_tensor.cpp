@@ -234,7 +234,7 @@ std::string shapeText(const std::vector<int64_t>& dims) { return dims.empty() ? 
 HostTensor readTensorFile(const std::string& path) {
     support::Result<support::FileMap> file = support::FileMap::open(path);
     if (!file.ok()) {
-        throw ToolError(ExitCode::kBadInput, file.status().message());
+        throw ToolError(exitCodeOf(file.status()), file.status().message());
     }
     if (path.ends_with(".npy")) {
         return readNpy(path, file->text());

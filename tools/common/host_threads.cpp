@@ -1,10 +1,12 @@
 #include "tools/common/host_threads.h"
 
 #include "core/support/text.h"
+#include "registry/host_backend.h"
 #include "tools/common/exit_code.h"
 
 #include <sched.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -28,6 +30,18 @@ void restrictTo(const std::vector<int32_t>& processors) {
     }
     if (sched_setaffinity(0, sizeof(wanted), &wanted) != 0) {
         throw ToolError(ExitCode::kUsage, support::cat("--affinity: ", std::strerror(errno)));
+    }
+}
+
+void checkThreadCount(const char* option, int32_t threads) {
+    // Some more than there are is what a test of a larger machine asks for.
+    constexpr int32_t kAlwaysAllowed = 64;
+    const int32_t cores = registry::hostDescription().cores;
+    const int32_t limit = std::max(kAlwaysAllowed, 4 * cores);
+    if (threads > limit) {
+        throw ToolError(ExitCode::kUsage, support::cat(option, " ", threads, ": this process may use ", cores,
+                                                       cores == 1 ? " core" : " cores", ", and more than ", limit,
+                                                       " threads only wait for each other; 0 takes one per core"));
     }
 }
 

@@ -15,6 +15,8 @@ struct HostThreads {
 // Lets this process run on these processors only; an empty list changes nothing. To be called before anything counts processors.
 // Throws ToolError(kUsage).
 void restrictTo(const std::vector<int32_t>& processors);
+// Many more threads than processors are a slip, and take memory for nothing: throws ToolError(kUsage). `option` says who asked for them.
+void checkThreadCount(const char* option, int32_t threads);
 void pinThisThread(int32_t processor);
 
 } // namespace tenon::tools

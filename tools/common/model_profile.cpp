@@ -129,15 +129,15 @@ std::optional<ShapeRange> rangeOfData(const nvinfer1::ITensor& input, size_t pos
 }
 
 // Range of one input: what was asked for it, else what was asked for extents by their names, else what the data sets have, else 1.
+// `guessed`: set where nobody gives an extent that the model leaves open.
 ShapeRange rangeOf(const nvinfer1::ITensor& input, size_t position, const BuildSettings& settings,
-                   const NamedRanges& named) {
+                   const NamedRanges& named, bool& guessed) {
     if (const ShapeRange* asked = askedFor(input, settings)) {
         return *asked;
     }
     const nvinfer1::Dims dims = input.getDimensions();
     const std::optional<ShapeRange> data = rangeOfData(input, position, settings);
     ShapeRange range;
-    bool guessed = false;
     for (int32_t d = 0; d < dims.nbDims; ++d) {
         const auto at = static_cast<size_t>(d);
         const auto known = named.find(dimensionName(input, d));
@@ -152,12 +152,6 @@ ShapeRange rangeOf(const nvinfer1::ITensor& input, size_t position, const BuildS
         range.min.push_back(data ? data->min[at] : alone);
         range.opt.push_back(data ? data->opt[at] : alone);
         range.max.push_back(data ? data->max[at] : alone);
-    }
-    if (guessed && settings.warnOfGuesses) {
-        std::fprintf(stderr,
-                     "warning: input '%s' has extents that the model leaves open and no --shapes gives: the plan "
-                     "takes 1 for them, %s\n",
-                     input.getName(), shapeText(range.opt).c_str());
     }
     return range;
 }
@@ -214,7 +208,14 @@ void addProfile(nvinfer1::IBuilder& builder, const nvinfer1::INetworkDefinition&
                 continue;
             }
         }
-        const ShapeRange range = rangeOf(input, static_cast<size_t>(i), settings, named);
+        bool guessed = false;
+        const ShapeRange range = rangeOf(input, static_cast<size_t>(i), settings, named, guessed);
+        if (guessed && settings.warnOfGuesses) {
+            logger.warn(cat("input '", input.getName(),
+                            "' has extents that the model leaves open and no --shapes gives: the plan takes 1 for "
+                            "them, ",
+                            shapeText(range.opt)));
+        }
         const bool set = profile->setDimensions(input.getName(), Selector::kMIN, api::toDims(range.min)) &&
                          profile->setDimensions(input.getName(), Selector::kOPT, api::toDims(range.opt)) &&
                          profile->setDimensions(input.getName(), Selector::kMAX, api::toDims(range.max));
@@ -225,6 +226,49 @@ void addProfile(nvinfer1::IBuilder& builder, const nvinfer1::INetworkDefinition&
     }
     if (profile != nullptr && config.addOptimizationProfile(profile) < 0) {
         throw ToolError(ExitCode::kUsage, logger.takeError("the shapes do not fit the model"));
+    }
+}
+
+void checkShapesToRun(const nvinfer1::INetworkDefinition& network, const BuildSettings& settings) {
+    const std::map<std::string, std::vector<int64_t>>& wanted = settings.shapesToRun;
+    if (wanted.empty()) {
+        return;
+    }
+    const Names names = namesOf(network);
+    for (const auto& [name, dims] : wanted) {
+        const bool isInput = std::find(names.inputs.begin(), names.inputs.end(), name) != names.inputs.end();
+        if (!isInput && std::find(names.extents.begin(), names.extents.end(), name) == names.extents.end()) {
+            throw ToolError(ExitCode::kUsage,
+                            cat("--shapes: there is no input '", name,
+                                "'; the inputs are: ", support::join(names.inputs, ", "),
+                                names.extents.empty() ? "" : cat("; extents: ", support::join(names.extents, ", "))));
+        }
+    }
+    const NamedRanges named = namedRanges(network, settings);
+    for (int32_t i = 0; i < network.getNbInputs(); ++i) {
+        const nvinfer1::ITensor& input = *network.getInput(i);
+        bool guessed = false;
+        const ShapeRange range = rangeOf(input, static_cast<size_t>(i), settings, named, guessed);
+        std::vector<int64_t> dims = range.opt;
+        if (const auto whole = wanted.find(input.getName()); whole != wanted.end()) {
+            dims = whole->second;
+        } else {
+            for (size_t d = 0; d < dims.size(); ++d) {
+                const auto one = wanted.find(dimensionName(input, static_cast<int32_t>(d)));
+                dims[d] = one != wanted.end() && one->second.size() == 1 ? one->second[0] : dims[d];
+            }
+        }
+        bool fits = dims.size() == range.min.size();
+        for (size_t d = 0; fits && d < dims.size(); ++d) {
+            fits = range.min[d] <= dims[d] && dims[d] <= range.max[d];
+        }
+        if (!fits) {
+            throw ToolError(ExitCode::kUsage,
+                            cat("--shapes: '", input.getName(), "' ", shapeText(dims), " is outside ",
+                                shapeText(range.min), " to ", shapeText(range.max),
+                                ", the range that the plan would be built for; give others, or widen --minShapes and "
+                                "--maxShapes"));
+        }
     }
 }
 

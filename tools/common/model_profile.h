@@ -11,4 +11,7 @@ namespace tenon::tools {
 void addProfile(nvinfer1::IBuilder& builder, const nvinfer1::INetworkDefinition& network,
                 nvinfer1::IBuilderConfig& config, const BuildSettings& settings, ConsoleLogger& logger);
 
+// That the ranges take settings.shapesToRun, of inputs and of extents by their names. Throws ToolError(kUsage).
+void checkShapesToRun(const nvinfer1::INetworkDefinition& network, const BuildSettings& settings);
+
 } // namespace tenon::tools

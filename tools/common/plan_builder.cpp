@@ -10,8 +10,12 @@
 #include "tools/common/model_profile.h"
 #include "tools/common/output_file.h"
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <limits>
+
+#include <unistd.h>
 
 namespace tenon::tools {
 
@@ -33,7 +37,7 @@ void readTimingCache(const std::string& path, std::string& bytes) {
                                                      path, ")"));
         }
     } else if (file.code() != support::Code::kNotFound) {
-        throw ToolError(ExitCode::kBadInput, file.status().message());
+        throw ToolError(exitCodeOf(file.status()), file.status().message());
     }
 }
 
@@ -49,7 +53,7 @@ void saveTimes(const std::string& path, const std::unique_ptr<nvinfer1::IHostMem
 bool isPlanFile(const std::string& path) {
     support::Result<support::FileMap> file = support::FileMap::open(path);
     if (!file.ok()) {
-        throw ToolError(ExitCode::kBadInput, file.status().message());
+        throw ToolError(exitCodeOf(file.status()), file.status().message());
     }
     return file->text().starts_with("TENONPLN");
 }
@@ -94,6 +98,10 @@ struct Model {
 };
 
 Model importModel(const std::string& onnxFile, const BuildSettings& settings, ConsoleLogger& logger) {
+    // The parser says what is wrong with a file, not whose fault it is. Nothing is opened: a pipe gives its bytes once.
+    if (access(onnxFile.c_str(), R_OK) != 0 && errno == EACCES) {
+        throw ToolError(ExitCode::kEnvironment, cat("cannot open '", onnxFile, "': ", std::strerror(EACCES)));
+    }
     loadExtensions(settings.modules, settings.plugins, logger);
     Model model;
     model.builder.reset(nvinfer1::createInferBuilder(logger));
@@ -132,7 +140,7 @@ void applyReplay(nvinfer1::IBuilder& builder, nvinfer1::IBuilderConfig& config, 
     const std::string& file = settings.replayPlan;
     const support::Result<plan::Plan> replayed = plan::readPlanFile(file);
     if (!replayed.ok()) {
-        throw ToolError(ExitCode::kBadInput, replayed.status().toString());
+        throw ToolError(exitCodeOf(replayed.status()), replayed.status().toString());
     }
     if (!config.setReplayLedger(replayed->ledgerJson.c_str())) {
         throw ToolError(ExitCode::kBadInput,
@@ -149,9 +157,7 @@ void applyReplay(nvinfer1::IBuilder& builder, nvinfer1::IBuilderConfig& config, 
         builder.setMaxThreads(threads);
     }
     if (replayed->level == 0 && settings.level > 0) {
-        std::fprintf(stderr,
-                     "warning: '%s' was built at level 0, without times: so is its replay, from the same estimates\n",
-                     file.c_str());
+        logger.warn(cat("'", file, "' was built at level 0, without times: so is its replay, from the same estimates"));
         config.setBuilderOptimizationLevel(0);
     }
 }
@@ -207,6 +213,7 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     const Model model = importModel(onnxFile, settings, logger);
     applyOptions(*model.builder, *model.config, settings, logger);
     addProfile(*model.builder, *model.network, *model.config, settings, logger);
+    checkShapesToRun(*model.network, settings);
     std::unique_ptr<nvinfer1::ITimingCache> cache;
     if (!settings.timingCacheFile.empty()) {
         std::string bytes;
@@ -217,8 +224,8 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
                                                   "' is some other file, and stays as it is; name a new one"));
         }
         if (!cache) {
-            std::fprintf(stderr, "warning: timing cache '%s' cannot be used and is made anew: %s\n",
-                         settings.timingCacheFile.c_str(), logger.takeError("it is damaged").c_str());
+            logger.warn(cat("timing cache '", settings.timingCacheFile,
+                            "' cannot be used and is made anew: ", logger.takeError("it is damaged")));
             cache.reset(model.config->createTimingCache(nullptr, 0));
         }
         model.config->setTimingCache(*cache, true);
@@ -233,7 +240,7 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     }
     BuiltPlan built;
     {
-        const InterruptsStopBuild interrupts;
+        const InterruptsStop interrupts("build");
         ConsoleProgress progress;
         model.config->setProgressMonitor(&progress);
         model.config->setStopFlag(&interrupts.flag());
@@ -258,8 +265,7 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     return built;
 }
 
-ImportedGraph importGraph(const std::string& onnxFile, ConsoleLogger& logger) {
-    BuildSettings settings;
+ImportedGraph importGraph(const std::string& onnxFile, BuildSettings settings, ConsoleLogger& logger) {
     settings.warnOfGuesses = false; // the graph keeps them open
     const auto owner = std::make_shared<Model>(importModel(onnxFile, settings, logger));
     const Model& model = *owner;

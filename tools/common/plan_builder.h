@@ -20,6 +20,8 @@ struct BuildSettings {
     std::map<std::string, ShapeRange> shapes;
     // Inputs without a range take theirs from here (data sets: smallest, first, largest of each extent), else 1.
     std::vector<DataSet> shapesFrom;
+    // What will be run, by input or by an extent's name: what the ranges do not take is refused before the build.
+    std::map<std::string, std::vector<int64_t>> shapesToRun;
     int32_t level = 3;
     std::string timingCacheFile;
     std::string tuningFile; // a tuning database, read and extended
@@ -58,11 +60,11 @@ void loadExtensions(const std::vector<std::string>& modules, const std::vector<s
 BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, ConsoleLogger& logger);
 
 // The graph of a model as the build begins with it, before any pass. Throws ToolError as buildPlan.
-// `model` holds the weights that the graph points to.
+// `model` holds the weights that the graph points to. Of the settings modules and plugins count.
 struct ImportedGraph {
     std::shared_ptr<const void> model;
     std::unique_ptr<ir::Graph> graph;
 };
-ImportedGraph importGraph(const std::string& onnxFile, ConsoleLogger& logger);
+ImportedGraph importGraph(const std::string& onnxFile, BuildSettings settings, ConsoleLogger& logger);
 
 } // namespace tenon::tools

@@ -32,7 +32,7 @@ std::string ending(const std::string& text, size_t width) {
 plan::Plan readPlan(const std::string& path) {
     support::Result<plan::Plan> plan = plan::readPlanFile(path);
     if (!plan.ok()) {
-        throw ToolError(ExitCode::kBadInput, plan.status().toString());
+        throw ToolError(exitCodeOf(plan.status()), plan.status().toString());
     }
     return std::move(*plan);
 }

@@ -62,6 +62,11 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                 session = EngineSession::fromMemory(built.plan->data(), built.plan->size(), settings.threads, logger);
             }
             const double loadSeconds = session->loadSeconds();
+            if (options->graph && !session->hasDevice()) {
+                throw ToolError(ExitCode::kUsage, "--graph records the runs of a device, and '" + options->model +
+                                                      "' computes on the CPU, which has nothing to record; leave "
+                                                      "--graph out");
+            }
             std::vector<HostTensor> inputs = session->randomInputs(shapes);
             Streams streams(std::move(session), options->streams, std::move(inputs), options->graph);
             streams.processors = processors;
@@ -71,10 +76,11 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
             const double firstRunSeconds =
                 std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
             BenchmarkResult result = benchmark(streams, options->bench);
-            const std::vector<double> enqueues = first.enqueueTimes(201);
+            const std::vector<double> enqueues = result.stopped ? std::vector<double>() : first.enqueueTimes(201);
             const double enqueueUs = enqueues.empty() ? -1 : 1e3 * percentileOf(enqueues, 50);
-            const auto profile =
-                options->profile ? first.profile(21) : std::vector<std::pair<std::string, std::vector<double>>>();
+            const auto profile = options->profile && !result.stopped
+                                     ? first.profile(21)
+                                     : std::vector<std::pair<std::string, std::vector<double>>>();
             if (options->common.json) {
                 nlohmann::json document = {{"latency_ms",
                                             {{"min", result.minimum()},
@@ -83,6 +89,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                                              {"p99", result.percentile(99)},
                                              {"mean", result.mean()}}},
                                            {"iterations", result.latenciesMs.size()},
+                                           {"stopped", result.stopped},
                                            {"throughput", result.throughput()},
                                            {"streams", options->streams},
                                            {"build_s", buildSeconds},
@@ -115,7 +122,10 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                                 durationText(firstRunSeconds).c_str(), enqueueUs);
                 }
             }
-            return ExitCode::kOk;
+            if (result.stopped) {
+                std::fprintf(stderr, "stopped: these are the times so far\n");
+            }
+            return result.stopped ? ExitCode::kStopped : ExitCode::kOk;
         };
     });
 }

@@ -1,4 +1,5 @@
 // tenon explain: everything that was considered for a node, and why each lost.
+#include "core/schedule/rejections.h"
 #include "core/support/text.h"
 #include "tools/common/plan_summary.h"
 #include "tools/tenon/verb.h"
@@ -7,7 +8,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <memory>
+#include <set>
 
 namespace tenon::tools {
 
@@ -24,6 +27,38 @@ bool mentions(const Json& region, const std::string& node) {
         }
     }
     return false;
+}
+
+// What is called `asked`, or the one name that it is a part of. Throws ToolError(kUsage) with the names that it may have meant.
+std::string nodeNamed(const Json& regions, const std::string& asked) {
+    constexpr size_t kMost = 20;
+    std::set<std::string> all;
+    std::vector<std::string> alike;
+    for (const Json& region : regions) {
+        for (const char* list : {"nodes", "sources"}) {
+            for (const Json& name : region.value(list, Json::array())) {
+                all.insert(name.get<std::string>());
+            }
+        }
+    }
+    if (all.count(asked) > 0) {
+        return asked;
+    }
+    std::copy_if(all.begin(), all.end(), std::back_inserter(alike),
+                 [&](const std::string& name) { return name.find(asked) != std::string::npos; });
+    if (alike.size() == 1) {
+        return alike.front();
+    }
+    const bool none = alike.empty();
+    std::vector<std::string> names = none ? std::vector<std::string>(all.begin(), all.end()) : alike;
+    const size_t count = names.size();
+    names.resize(std::min(names.size(), kMost));
+    const std::string listed =
+        support::cat(support::join(names, ", "), count > kMost ? support::cat(" and ", count - kMost, " more") : "");
+    throw ToolError(ExitCode::kUsage, none ? support::cat("nothing in the plan comes from '", asked,
+                                                          "' (it may have been folded away); names in it: ", listed)
+                                           : support::cat("'", asked, "' is a part of ", count, " names: ", listed,
+                                                          "; give more of the one that is meant"));
 }
 
 void printCandidate(const Json& candidate, const Json& chosen, double best) {
@@ -62,6 +97,16 @@ void printCandidate(const Json& candidate, const Json& chosen, double best) {
     std::printf("                %s -> %s\n",
                 support::join(candidate.value("inputs", std::vector<std::string>{}), ", ").c_str(),
                 support::join(candidate.value("outputs", std::vector<std::string>{}), ", ").c_str());
+}
+
+void printRejections(const Json& list, bool each) {
+    std::vector<schedule::Rejection> rejections;
+    for (const Json& rejection : list) {
+        rejections.push_back({rejection.value("provider", ""), rejection.value("reason", "")});
+    }
+    for (const schedule::Rejection& rejection : each ? rejections : schedule::gathered(rejections)) {
+        std::printf("    %10s  %-10s refused: %s\n", "", rejection.provider.c_str(), rejection.reason.c_str());
+    }
 }
 
 // The fastest time of each node that some tactic computes by itself.
@@ -114,7 +159,9 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
     CLI::App* verb = tool.add_subcommand(
         "explain", "Why a node runs as it does: every region and tactic considered, times, reasons");
     verb->add_option("plan", options->plan, "Plan file")->required();
-    verb->add_option("node", options->node, "Name of an ONNX node, layer or graph node")->required();
+    verb->add_option("node", options->node,
+                     "Name of an ONNX node, layer or graph node, or a part of it that no other has")
+        ->required();
     options->common.addTo(*verb);
     verb->callback([options, &action] {
         action = [options] {
@@ -127,35 +174,21 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
             for (const Json& task : ledger["tasks"]) {
                 tasks[task.value("key", "")] = task;
             }
+            const Json& regions = ledger["profiles"][0]["regions"]; // others are in --json of inspect
+            const std::string node = nodeNamed(regions, options->node);
             Json found = Json::array();
-            std::vector<std::string> names;
-            for (const Json& profile : ledger["profiles"]) {
-                for (const Json& region : profile["regions"]) {
-                    for (const Json& name : region["sources"]) {
-                        names.push_back(name.get<std::string>());
-                    }
-                    if (mentions(region, options->node)) {
-                        Json entry = region;
-                        entry["considered"] = tasks[region.value("task", "")];
-                        found.push_back(std::move(entry));
-                    }
+            for (const Json& region : regions) {
+                if (mentions(region, node)) {
+                    found.push_back(region);
+                    found.back()["considered"] = tasks[region.value("task", "")];
                 }
-                break; // profile 0 speaks for the choice; others are in --json of inspect
-            }
-            if (found.empty()) {
-                std::sort(names.begin(), names.end());
-                names.erase(std::unique(names.begin(), names.end()), names.end());
-                if (names.size() > 20) {
-                    names.resize(20);
-                    names.push_back("...");
-                }
-                throw ToolError(ExitCode::kUsage, support::cat("nothing in the plan comes from '", options->node,
-                                                               "' (it may have been folded away); names in it: ",
-                                                               support::join(names, ", ")));
             }
             if (options->common.json) {
                 std::printf("%s\n", found.dump(1).c_str());
                 return ExitCode::kOk;
+            }
+            if (node != options->node) {
+                std::printf("%s\n", node.c_str());
             }
             const std::map<std::string, double> alone = fastestAlone(ledger["profiles"][0], tasks);
             for (const Json& region : found) {
@@ -180,10 +213,7 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
                 if (region.value("chosen", false) && region.contains("tactic") && !region["tactic"].contains("key")) {
                     std::printf("    evaluated by the shape program: %s\n", region["tactic"].value("name", "").c_str());
                 }
-                for (const Json& rejection : task["rejections"]) {
-                    std::printf("    %10s  %-10s refused: %s\n", "", rejection.value("provider", "").c_str(),
-                                rejection.value("reason", "").c_str());
-                }
+                printRejections(task["rejections"], options->common.verbose > 0);
             }
             return ExitCode::kOk;
         };

@@ -15,6 +15,7 @@ namespace {
 struct InspectOptions {
     std::string plan;
     bool graph = false;
+    ExtensionFlags extensions;
     CommonFlags common;
 };
 
@@ -28,7 +29,10 @@ std::string extentsText(const ir::Value& value, const ir::ExprPool& pool) {
 
 // What somebody must know to build a model: its inputs, its outputs, and what it leaves open.
 ExitCode inspectModel(const std::string& path, const InspectOptions& options, ConsoleLogger& logger) {
-    const ImportedGraph imported = importGraph(path, logger);
+    BuildSettings settings;
+    settings.modules = options.extensions.modules;
+    settings.plugins = options.extensions.plugins;
+    const ImportedGraph imported = importGraph(path, settings, logger);
     const ir::Graph& graph = *imported.graph;
     if (options.graph) {
         std::printf("%s", ir::print(graph).c_str());
@@ -76,6 +80,7 @@ void addInspectVerb(CLI::App& tool, VerbAction& action) {
     verb->add_option("plan", options->plan, "Plan or ONNX model")->required();
     verb->add_flag("--graph", options->graph,
                    "Print the final graph as IR text instead, of a model the one before passes");
+    options->extensions.addTo(*verb);
     options->common.addTo(*verb);
     verb->callback([options, &action] {
         action = [options] {

@@ -27,6 +27,19 @@ nvinfer1::ILogger::Severity CommonFlags::threshold() const {
     return verbose >= 2 ? Severity::kVERBOSE : verbose == 1 ? Severity::kINFO : Severity::kWARNING;
 }
 
+void ExtensionFlags::addTo(CLI::App& app) {
+    app.add_option("--module", modules, "Load this module library or manifest as well; repeat for more")
+        ->type_name("FILE")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false);
+    app.add_option("--plugins", plugins, "Load this plugin library; repeat for more")
+        ->type_name("FILE")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false);
+}
+
 void BuildFlags::addTo(CLI::App& app) {
     mVerb = &app;
     app.add_option(
@@ -38,28 +51,21 @@ void BuildFlags::addTo(CLI::App& app) {
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);
-    app.add_option("--level", level, "Optimization level: 0 no timing, 3 default, 5 everything")
+    app.add_option("--level", level,
+                   "Optimization level: 0 no timing, for trials (the plan is often many times slower than a timed "
+                   "one), 3 default, 5 everything")
         ->check(CLI::Range(0, 5));
     app.add_option("--timing-cache", timingCache, "File of measured times, read and extended");
     app.add_option("--tuning-db", tuning,
                    "Tuning database, read and extended: times of a device with its description; without the device "
                    "here the plan is for it");
-    app.add_option("--module", modules, "Load this module library or manifest as well; repeat for more")
-        ->type_name("FILE")
-        ->expected(1)
-        ->take_all()
-        ->allow_extra_args(false);
-    app.add_option("--plugins", plugins, "Load this plugin library; repeat for more")
-        ->type_name("FILE")
-        ->expected(1)
-        ->take_all()
-        ->allow_extra_args(false);
+    extensions.addTo(app);
     app.add_option("--backend", backends, "Use only these tactic providers: a list with commas, reference,cpu,onednn")
         ->type_name("NAME[,NAME]")
         ->delimiter(',')
         ->allow_extra_args(false);
     app.add_option("--threads", threads.count, "Threads; 0: all cores, or as many as a plan was built for")
-        ->check(CLI::Range(0, 4096));
+        ->check(CLI::NonNegativeNumber);
     app.add_option("--affinity", threads.processors,
                    "Use these processors only, with each context's threads pinned to them in turn: a list with commas, "
                    "0,2,4")
@@ -94,6 +100,7 @@ std::map<std::string, std::vector<int64_t>> BuildFlags::shapesOfPlan(const std::
 
 BuildSettings BuildFlags::settings() const {
     restrictTo(threads.processors);
+    checkThreadCount("--threads", threads.count);
     BuildSettings settings;
     for (const std::string& shape : shapes) {
         size_t equals = shape.find('=');
@@ -107,8 +114,8 @@ BuildSettings BuildFlags::settings() const {
     settings.level = level;
     settings.timingCacheFile = timingCache;
     settings.tuningFile = tuning;
-    settings.modules = modules;
-    settings.plugins = plugins;
+    settings.modules = extensions.modules;
+    settings.plugins = extensions.plugins;
     settings.providers = backends;
     settings.threads = threads;
     settings.bf16 = bf16;

@@ -21,11 +21,11 @@ namespace {
 ImportedGraph readGraph(const std::string& path, const CommonFlags& flags) {
     if (path.ends_with(".onnx")) {
         ConsoleLogger logger(flags.threshold());
-        return importGraph(path, logger);
+        return importGraph(path, {}, logger);
     }
     support::Result<support::FileMap> file = support::FileMap::open(path);
     if (!file.ok()) {
-        throw ToolError(ExitCode::kBadInput, file.status().message());
+        throw ToolError(exitCodeOf(file.status()), file.status().message());
     }
     support::Result<std::unique_ptr<ir::Graph>> graph = ir::parseGraph(file->text());
     if (!graph.ok()) {

@@ -14,14 +14,20 @@
 
 namespace tenon::tools {
 
+// What is loaded beside the modules that are found: for models with ops that a module or a plugin library brings.
+struct ExtensionFlags {
+    std::vector<std::string> modules;
+    std::vector<std::string> plugins;
+    void addTo(CLI::App& app);
+};
+
 // Options that verbs which may build share.
 struct BuildFlags {
     std::vector<std::string> shapes;
     int level = 3;
     std::string timingCache;
     std::string tuning;
-    std::vector<std::string> modules;
-    std::vector<std::string> plugins;
+    ExtensionFlags extensions;
     std::vector<std::string> backends;
     HostThreads threads;
     bool bf16 = false;

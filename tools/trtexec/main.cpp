@@ -24,6 +24,7 @@ using tenon::support::cat;
 BuildSettings buildSettings(const TrtexecOptions& options, const HostThreads& threads) {
     BuildSettings settings;
     settings.shapes = options.ranges();
+    settings.shapesToRun = options.shapesToRun();
     settings.level = options.level;
     settings.threads = threads;
     settings.timingCacheFile = options.timingCacheFile;
@@ -52,7 +53,7 @@ void checkFiles(const TrtexecOptions& options) {
             continue;
         }
         if (const auto file = tenon::support::FileMap::open(path); !file.ok()) {
-            throw ToolError(ExitCode::kBadInput, cat("--loadInputs: ", file.status().message()));
+            throw ToolError(exitCodeOf(file.status()), cat("--loadInputs: ", file.status().message()));
         }
     }
     std::vector<Named> earlier;
@@ -83,37 +84,9 @@ void checkFiles(const TrtexecOptions& options) {
     }
 }
 
-// Shapes to run that no plan of this build can take. What --minShapes and --maxShapes call by other names (an input here, an extent there) is
-// compared when it runs.
-void checkShapes(const TrtexecOptions& options) {
-    const std::map<std::string, std::vector<int64_t>> wanted = options.shapesToRun();
-    if (!options.loadEngine.empty()) {
-        return;
-    }
-    const std::map<std::string, ShapeRange> ranges = options.ranges();
-    for (const auto& [name, dims] : wanted) {
-        const auto range = ranges.find(name);
-        if (range == ranges.end()) {
-            continue;
-        }
-        const std::vector<int64_t>& low = range->second.min;
-        const std::vector<int64_t>& high = range->second.max;
-        bool fits = dims.size() == low.size();
-        for (size_t i = 0; fits && i < dims.size(); ++i) {
-            fits = low[i] <= dims[i] && dims[i] <= high[i];
-        }
-        if (!fits) {
-            throw ToolError(ExitCode::kUsage,
-                            cat("--shapes: '", name, "' ", shapeText(dims), " is outside ", shapeText(low), " to ",
-                                shapeText(high), ", the range that the plan would be built for"));
-        }
-    }
-}
-
 // What can be known to be wrong before a build of minutes.
 void checkBeforeWork(const TrtexecOptions& options) {
     checkFiles(options);
-    checkShapes(options);
     if (options.device > 0) {
         if (EngineSession::deviceCount() > 0) {
             throw ToolError(ExitCode::kUsage, cat("--device=", options.device,
@@ -140,7 +113,7 @@ std::vector<HostTensor> inputsOf(EngineSession& session, const TrtexecOptions& o
             }
             const tenon::support::Result<tenon::support::FileMap> file = tenon::support::FileMap::open(path);
             if (!file.ok()) {
-                throw ToolError(ExitCode::kBadInput, file.status().message());
+                throw ToolError(exitCodeOf(file.status()), file.status().message());
             }
             if (file->size() != input.bytes.size()) {
                 throw ToolError(ExitCode::kBadInput,
@@ -176,9 +149,12 @@ void measure(std::unique_ptr<EngineSession> session, const TrtexecOptions& optio
     const Streams streams(std::move(session), options.streams, std::move(inputs), graph);
     EngineSession& first = *streams.sessions.front();
     const BenchmarkResult result = benchmark(streams, options.bench);
-    printSummary(options, result, first.enqueueTimes(201));
+    printSummary(options, result, result.stopped ? std::vector<double>() : first.enqueueTimes(201));
     if (!options.exportTimes.empty()) {
         exportTimes(options.exportTimes, result);
+    }
+    if (result.stopped) {
+        throw ToolError(ExitCode::kStopped, "stopped: these are the times so far");
     }
     if (options.dumpOutput || !options.exportOutput.empty()) {
         const std::vector<HostTensor> outputs = first.outputs();
@@ -203,7 +179,8 @@ void measure(std::unique_ptr<EngineSession> session, const TrtexecOptions& optio
 
 void run(const TrtexecOptions& options) {
     ConsoleLogger logger(options.verbose ? nvinfer1::ILogger::Severity::kVERBOSE
-                                         : nvinfer1::ILogger::Severity::kWARNING);
+                                         : nvinfer1::ILogger::Severity::kWARNING,
+                         LogMarks::kLetters);
     const HostThreads threads{threadsPerStream(options.streams), {}};
     checkBeforeWork(options);
     std::unique_ptr<EngineSession> session;

@@ -79,7 +79,7 @@ void TrtexecOptions::addTo(CLI::App& tool) {
     tool.add_option("--plugins,--dynamicPlugins,--staticPlugins", plugins, "Load this plugin library; repeat for more")
         ->allow_extra_args(false);
     tool.add_option("--tacticSources", tacticSources, "Sources of kernels to use (+) or not (-): -CUBLAS_LT,+CUDNN");
-    tool.add_option("--builderOptimizationLevel", level, "0 no timing, 3 default, 5 everything")
+    tool.add_option("--builderOptimizationLevel", level, "0 no timing, for trials, 3 default, 5 everything")
         ->check(CLI::Range(0, 5));
     tool.add_option("--avgTiming", avgTiming, "Launches whose mean is one sample of a tactic's time")
         ->check(CLI::Range(1, 1 << 20));

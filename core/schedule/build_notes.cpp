@@ -1,0 +1,72 @@
+#include "core/schedule/build_notes.h"
+
+#include "core/support/text.h"
+
+namespace tenon::schedule {
+
+namespace {
+
+using support::cat;
+
+struct Floats {
+    bool any = false;     // some task reads or writes f32
+    bool offered = false; // some tactic keeps it in the type
+};
+
+Floats floatsKeptIn(ir::DataType type, const std::vector<RegionEntry>& regions) {
+    Floats found;
+    const auto look = [&](const std::vector<ir::Value*>& values, const std::vector<PortLayout>* ports) {
+        for (size_t i = 0; i < values.size(); ++i) {
+            if (values[i]->type().dtype == ir::DataType::kF32) {
+                found.any = true;
+                found.offered =
+                    found.offered || (ports != nullptr && (*ports)[i].dtype == static_cast<TnDataType>(type));
+            }
+        }
+    };
+    for (const RegionEntry& region : regions) {
+        const ir::Graph& body = region.task->body();
+        look(body.inputs(), nullptr);
+        for (const Candidate& candidate : region.task->candidates) {
+            look(body.inputs(), &candidate.tactic.inputs);
+            look(body.outputs(), &candidate.tactic.outputs);
+        }
+    }
+    return found;
+}
+
+bool allows(const PrecisionOptions& precision, ir::DataType type) {
+    return !precision.stronglyTyped && (precision.computeTypes >> static_cast<uint32_t>(type) & 1U) != 0;
+}
+
+} // namespace
+
+std::vector<std::string> notesOfUnusedTypes(const BuildContext& context, const std::vector<RegionEntry>& regions) {
+    std::vector<std::string> notes;
+    const PrecisionOptions& precision = context.options->precision;
+    const bool hasBf16 = context.host().json.find("\"avx512_bf16\"") != std::string::npos;
+    for (const ir::DataType type : {ir::DataType::kF16, ir::DataType::kBF16}) {
+        if (context.targets.size() > 1 || !allows(precision, type)) {
+            continue;
+        }
+        if (const Floats floats = floatsKeptIn(type, regions); !floats.any || floats.offered) {
+            continue;
+        }
+        const bool half = type == ir::DataType::kF16;
+        const bool bf16Helps = half && hasBf16 && !allows(precision, ir::DataType::kBF16);
+        notes.push_back(cat(half ? "kFP16 (--fp16)" : "kBF16 (--bf16)", " has no effect: nothing keeps f32 tensors in ",
+                            ir::nameOf(type), " on this CPU",
+                            bf16Helps ? "; kBF16 (--bf16) may have one, this processor has AVX-512 BF16"
+                            : half    ? "; that is for GPUs and models whose own tensors are f16"
+                                      : "; that is for processors with AVX-512 BF16, and for GPUs"));
+    }
+    return notes;
+}
+
+std::string noteOfLevel(int32_t level) {
+    return level > 0 ? std::string()
+                     : "level 0 timed no kernel: the plan is for trials, and often many times slower than that of "
+                       "level 3, the default";
+}
+
+} // namespace tenon::schedule

@@ -1,0 +1,20 @@
+// What a build's options promise and its plan does not keep, as a user should read it: in the log, and in the plan's notes.
+// Used by build_engine, after tactics were enumerated. Decides nothing.
+#pragma once
+
+#include "core/schedule/build_context.h"
+#include "core/schedule/regions.h"
+
+#include <string>
+#include <vector>
+
+namespace tenon::schedule {
+
+// Types that were allowed for f32 tensors (kFP16, kBF16) and that nothing on the host offers a kernel in; a line for each. Empty where the plan may
+// use a device, or where there are no f32 tensors.
+std::vector<std::string> notesOfUnusedTypes(const BuildContext& context, const std::vector<RegionEntry>& regions);
+
+// What a plan of level 0 is good for; empty for other levels.
+std::string noteOfLevel(int32_t level);
+
+} // namespace tenon::schedule

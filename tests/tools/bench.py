@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""tenon bench and trtexec while they measure: Ctrl-C, threads, graphs of plans that have none, medians."""
+import json
+import re
+import signal
+import subprocess
+import time
+
+from harness import STOPPED, USAGE, main, small_network
+
+
+def stopped(t, tool, *words):
+    """Ctrl-C after it has measured for a while."""
+    process = subprocess.Popen([tool, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=t.environment())
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    done = subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
+    t.check(f"exit code of {' '.join(map(str, words))} after Ctrl-C", done.returncode == STOPPED, f"{done.returncode}\n{stdout}{stderr}")
+    return done
+
+
+def test(t):
+    plan = t.work / "small.plan"
+    t.run(t.tenon, "build", t.save("small.onnx", small_network()), "-o", plan, "--shapes", "batch=1..2..4")
+
+    t.says("Ctrl-C while bench measures", stopped(t, t.tenon, "bench", plan, "--duration", 1000), "latency   min", "p50", "stopping the measurement", "stopped: these are the times so far")
+    document = json.loads(stopped(t, t.tenon, "bench", plan, "--duration", 1000, "--streams", 2, "--json").stdout)
+    t.check("the document of a measurement that was stopped", document["stopped"] and document["latency_ms"]["p50"] > 0 and document["iterations"] >= 2, document)
+    t.says("Ctrl-C while trtexec measures", stopped(t, t.trtexec, f"--loadEngine={plan}", "--duration=1000"), "[I] Latency: min", "median", "[E] stopped", "&&&& FAILED")
+    t.says("Ctrl-C while it warms up", stopped(t, t.tenon, "bench", plan, "--warm-up", 1e6), "p50", "(1 runs)")
+
+    t.says("a graph on the CPU", t.run(t.tenon, "bench", plan, "--graph", code=USAGE), "--graph records the runs of a device", "computes on the CPU", "leave --graph out")
+    for verb in ("bench", "run", "build"):
+        file = t.work / "small.onnx" if verb == "build" else plan
+        t.says(f"{verb} with far too many threads", t.run(t.tenon, verb, file, "--threads", 4000, code=USAGE), "--threads 4000: this process may use", "core")
+    t.run(t.tenon, "bench", plan, "--threads", 3, "--iterations", 1, "--duration", 0)
+
+    times = t.work / "times.json"
+    said = t.run(t.trtexec, f"--loadEngine={plan}", "--iterations=2", "--duration=0", "--warmUp=0", f"--exportTimes={times}").stdout
+    pair = [each["latencyMs"] for each in json.loads(times.read_text())]
+    median = float(re.search(r"Latency: .*median = ([-+.e0-9]+) ms", said).group(1))
+    t.check("the median of two is between them", len(pair) == 2 and abs(median - sum(pair) / 2) <= 1e-4 * median, (pair, median))
+
+
+main(test)

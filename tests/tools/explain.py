@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""tenon explain: names that are given in part, and refusals that say the same; what a build says of options without effect."""
+import json
+import re
+
+from harness import USAGE, WRONG, helper, main, model, small_network, tensor
+
+
+def test(t):
+    onnx_file, plan = t.save("small.onnx", small_network()), t.work / "small.plan"
+    shapes = ("--shapes", "batch=1..2..4")
+    t.run(t.tenon, "build", onnx_file, "-o", plan, *shapes)
+
+    # Names
+    whole, part = t.run(t.tenon, "explain", plan, "conv1").stdout, t.run(t.tenon, "explain", plan, "onv").stdout
+    t.check("a part of one name", part == "conv1\n" + whole, part)
+    t.check("a part of one name, as a document", json.loads(t.run(t.tenon, "explain", plan, "onv", "--json").stdout) == json.loads(t.run(t.tenon, "explain", plan, "conv1", "--json").stdout))
+    several = t.run(t.tenon, "explain", plan, "1", code=USAGE)
+    t.says("a part of several names", several, "'1' is a part of 2 names: conv1, relu1", "give more")
+    t.says("a part of no name", t.run(t.tenon, "explain", plan, "nothing", code=USAGE), "nothing in the plan comes from 'nothing'", "conv1", "mean")
+    chain = model([helper.make_node("Relu" if i % 2 else "Sigmoid", [f"v{i}"], [f"v{i + 1}"], name=f"layer{i}") for i in range(30)], [tensor("v0", [4])], [tensor("v30", [4])])
+    t.run(t.tenon, "build", t.save("chain.onnx", chain), "-o", t.work / "chain.plan", "--level", 0)
+    t.says("a part of many names", t.run(t.tenon, "explain", t.work / "chain.plan", "layer", code=USAGE), "is a part of 30 names", "and 10 more")
+    t.run(t.tenon, "explain", t.work / "chain.plan", "layer7")
+
+    # Refusals
+    loaded = {each["name"] for each in json.loads(t.run(t.tenon, "modules", "--json").stdout)["modules"] if each["state"] == "loaded"}
+    gpu = [name for name in ("cublaslt", "cuda", "cudnn") if name in loaded]
+    for line in re.findall(r"^.*(?:cublaslt|cuda|cudnn).*refused.*$", whole, re.MULTILINE):
+        t.check("modules of devices that are not here refuse in one line", line.split("refused: ")[1] == "computes on other devices" and all(name in line for name in gpu), line)
+    each = t.run(t.tenon, "explain", plan, "conv1", "-v").stdout
+    t.check("each refusal where it is asked for", all(re.search(rf"^ +{name} +refused: .*not on host", each, re.MULTILINE) for name in gpu), each)
+    nowhere = t.run(t.tenon, "build", onnx_file, "-o", t.work / "p", "--backend", "onednn", *shapes, code=WRONG)
+    t.check("providers that were not allowed share a line", nowhere.stderr.count("not among the backends that this build may use") == 1, nowhere.stderr)
+
+    # Options without effect
+    half = t.run(t.tenon, "build", onnx_file, "-o", plan, *shapes, "--fp16")
+    t.check("--fp16 on a CPU says once that it has no effect", (half.stdout + half.stderr).count("kFP16 (--fp16) has no effect: nothing keeps f32 tensors in f16 on this CPU") == 1, half)
+    t.says("a plan says so, too", t.run(t.tenon, "inspect", plan), "note: kFP16 (--fp16) has no effect")
+    plain = t.run(t.tenon, "build", onnx_file, "-o", plan, *shapes)
+    t.check("without it nothing is said", "has no effect" not in plain.stdout + plain.stderr, plain)
+    trial = t.run(t.tenon, "build", onnx_file, "-o", plan, *shapes, "--level", 0)
+    t.says("a plan of level 0", trial, "warning: level 0 timed no kernel: the plan is for trials")
+    t.says("a plan of level 0 says so itself", t.run(t.tenon, "inspect", plan), "note: level 0 timed no kernel")
+
+    # Modules by a list of their names
+    states = {each["name"]: each["state"] for each in json.loads(t.run(t.tenon, "modules", "--json", environment={"TENON_MODULES": "reference,onnx"}).stdout)["modules"]}
+    t.check("a list of modules", states["reference"] == states["onnx"] == "loaded" and all(state != "loaded" for name, state in states.items() if name not in ("reference", "onnx")), states)
+
+
+main(test)
