@@ -221,7 +221,7 @@ def quantized(made, folder):
 
     class RandomInputs(CalibrationDataReader):
         def __init__(self):
-            self.inputs = iter([{"x": random_input(made, seed)} for seed in range(8)])
+            self.inputs = iter([random_input(made, seed) for seed in range(8)])
 
         def get_next(self):
             return next(self.inputs, None)
@@ -246,11 +246,13 @@ def quantized_dynamically(made, folder):
 
 
 def random_input(made, seed=0):
+    """Values for the one input, by its name."""
     value = made.graph.input[0]
     shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
     dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
     random = np.random.default_rng(seed)
-    return random.integers(0, 1000, shape).astype(dtype) if np.issubdtype(dtype, np.integer) else random.standard_normal(shape).astype(dtype)
+    integers = np.issubdtype(dtype, np.integer)
+    return {value.name: (random.integers(0, 1000, shape) if integers else random.standard_normal(shape)).astype(dtype)}
 
 
 MODELS = {

@@ -18,6 +18,10 @@ def percentiles(times):
     return {"p50": statistics.median(times), "p99": float(np.percentile(times, 99))}
 
 
+class Refused(Exception):
+    """An engine cannot build or run the model; the text says why."""
+
+
 class InProcess:
     """A peer that is a Python package: `run()` is one inference."""
 
@@ -35,7 +39,7 @@ class InProcess:
 class OnnxRuntime(InProcess):
     name = "onnxruntime"
 
-    def __init__(self, model, x, threads, bf16=False):
+    def __init__(self, model, feed, threads, bf16=False):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -43,51 +47,71 @@ class OnnxRuntime(InProcess):
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.add_session_config_entry("session.intra_op.allow_spinning", "1")
         options.add_session_config_entry("session.force_spinning_stop", "1")
-        self.session, self.x = onnxruntime.InferenceSession(str(model), options), x
+        self.session = onnxruntime.InferenceSession(str(model), options)
+        self.binding = self.session.io_binding()  # without copies of the arrays in every run
+        for name, value in feed.items():
+            self.binding.bind_cpu_input(name, np.ascontiguousarray(value))
+        for output in self.session.get_outputs():
+            self.binding.bind_output(output.name)
 
     def run(self):
-        return self.session.run(None, {"x": self.x})[0]
+        self.session.run_with_iobinding(self.binding)
+
+    def answer(self):
+        self.run()
+        return self.binding.copy_outputs_to_cpu()
 
 
 class OpenVino(InProcess):
     name = "openvino"
 
-    def __init__(self, model, x, threads, bf16=False):
+    def __init__(self, model, feed, threads, bf16=False):
         import openvino
 
         precision = {} if bf16 else {"INFERENCE_PRECISION_HINT": "f32"}
         settings = {**precision, "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
         self.request = openvino.Core().compile_model(str(model), "CPU", settings).create_infer_request()
-        self.request.set_input_tensor(openvino.Tensor(x))
+        for name, value in feed.items():
+            self.request.set_tensor(name, openvino.Tensor(value))
 
     def run(self):
         self.request.infer()
-        return self.request.get_output_tensor(0).data
+
+    def answer(self):
+        self.run()
+        return [np.array(tensor.data) for tensor in self.request.output_tensors]
 
 
 class Tenon:
     name = "tenon"
 
-    def __init__(self, binary, model, output, work, threads, level, bf16=False):
-        self.binary, self.threads, self.output, self.work = binary, threads, output, work
-        self.plan = work / f"{model.stem}.plan"
+    def __init__(self, binary, model, feed, data, work, threads, level, bf16=False):
+        """`data` is the model folder whose data sets say the ranges of shapes and what is measured; None: `feed` is the model's one input of fixed shape,
+        and random values are measured."""
+        self.binary, self.threads, self.work = binary, threads, work
+        self.plan, self.data = work / f"{model.stem}.plan", ["--data", str(data)] if data else []
+        self.feed, self.files = feed, {name: work / f"input_{i}.npy" for i, name in enumerate(feed)}
         cache = work / f"{model.stem}.timing"
-        cache.unlink(missing_ok=True)
-        command = [binary, "build", str(model), "-o", str(self.plan), "--timing-cache", str(cache), "--threads", str(threads), "--level", str(level), *(["--bf16"] if bf16 else [])]
+        command = [binary, "build", str(model), "-o", str(self.plan), "--timing-cache", str(cache), "--threads", str(threads), "--level", str(level)]
+        command += [*self.data, *(["--bf16"] if bf16 else [])]
         self.build_s = {}
         for kind in ("cold", "warm"):
             begin = time.monotonic()
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            if done.returncode != 0:
+                raise Refused(done.stderr.strip())
             self.build_s[kind] = time.monotonic() - begin
 
-    def answer(self, x):
-        np.save(self.work / "x.npy", x)
-        subprocess.run([self.binary, "run", str(self.plan), "--input", f"x={self.work / 'x.npy'}", "--output-dir", str(self.work)], check=True, stdout=subprocess.DEVNULL)
-        return np.load(self.work / f"{self.output}.npy")
+    def answer(self):
+        for name, file in self.files.items():
+            np.save(file, self.feed[name])
+        inputs = [word for name, file in self.files.items() for word in ("--input", f"{name}={file}")]
+        text = subprocess.run([self.binary, "run", str(self.plan), *inputs, "--output-dir", str(self.work), "--json"], check=True, stdout=subprocess.PIPE, text=True).stdout
+        return [np.load(output["file"]) for output in json.loads(text)["outputs"]]
 
     def bench(self, *words):
-        text = subprocess.run([self.binary, "bench", str(self.plan), "--threads", str(self.threads), "--json", *words], check=True, stdout=subprocess.PIPE, text=True).stdout
-        return json.loads(text)
+        command = [self.binary, "bench", str(self.plan), "--threads", str(self.threads), *self.data, "--json", *words]
+        return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
     def round(self, seconds):
         latency = self.bench("--duration", str(seconds), "--iterations", "10", "--warm-up", "100")["latency_ms"]
@@ -115,19 +139,20 @@ class Primitives:
 PEERS = {peer.name: peer for peer in (OnnxRuntime, OpenVino)}
 
 
-def cold(name, model, x, threads, bf16, work):
+def cold(name, model, feed, threads, bf16, work):
     """What `Tenon.cold` measures, of a peer: without the start of Python and its imports, which are not the engine's."""
-    np.save(work / "cold.npy", x)
-    text = subprocess.run([sys.executable, __file__, name, str(model), str(work / "cold.npy"), str(threads), str(int(bf16))], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(text)
+    np.savez(work / "cold.npz", **{f"input_{i}": value for i, value in enumerate(feed.values())})
+    command = [sys.executable, __file__, name, str(model), str(work / "cold.npz"), str(threads), str(int(bf16)), *feed]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def main(name, model, x, threads, bf16):
+def main(name, model, file, threads, bf16, *inputs):
     __import__(name)
-    x = np.load(x)
+    arrays = np.load(file)
+    feed = {each: arrays[f"input_{i}"] for i, each in enumerate(inputs)}
     # The process before: an interpreter and libraries. What the engine adds is its own, as far as it is above what was used before.
     before, begin = memory_mib("VmRSS"), time.perf_counter()
-    PEERS[name](pathlib.Path(model), x, int(threads), bf16 == "1").run()
+    PEERS[name](pathlib.Path(model), feed, int(threads), bf16 == "1").run()
     seconds = time.perf_counter() - begin
     print(json.dumps({"first_answer_ms": seconds * 1e3, "peak_rss_mib": memory_mib("VmHWM") - before}))
 

@@ -15,13 +15,19 @@ def geometric_mean(values):
     return math.exp(statistics.fmean(math.log(value) for value in values)) if values else None
 
 
+def left_out(results):
+    """Models without times, and why."""
+    lines = [f"* {result['model']}: {result.get('refused') or 'its outputs differ from those of the first peer'}" for result in results]
+    return "\nNot measured:\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
 def markdown(document):
-    peers = document["peers"]
+    peers, results = document["peers"], [result for result in document["results"] if "latency_ms" in result]
     head = ["model", "Tenon ms", *(f"{peer} ms" for peer in peers), *(f"{peer} / Tenon" for peer in peers), "p99 / p50", "build s, warm", "first answer ms (peers)", "peak MiB (peers)"]
-    accurate = any("accuracy" in result for result in document["results"])
+    accurate = any("accuracy" in result for result in results)
     head += ["largest error, cosine (peers)"] if accurate else []
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for result in document["results"]:
+    for result in results:
         latency = result["latency_ms"]
         mine = latency["tenon"]
         cells = [result["model"], f"{mine['p50']['median']:.3g} [{mine['p50']['min']:.3g}, {mine['p50']['max']:.3g}]"]
@@ -39,15 +45,16 @@ def markdown(document):
             cells.append(" ".join([texts["tenon"], *(f"({peer}: {texts[peer]})" for peer in peers if peer in texts)]) if texts else "")
         lines.append("| " + " | ".join(cells) + " |")
     for peer in peers:
-        ratios = [ratio(result, peer) for result in document["results"] if peer in result["latency_ms"]]
+        ratios = [ratio(result, peer) for result in results if peer in result["latency_ms"]]
         if ratios:
             lines.append(f"\nGeometric mean over {peer}: {geometric_mean(ratios):.2f} ({len(ratios)} models, lowest {min(ratios):.2f}).")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + left_out([result for result in document["results"] if result not in results])
 
 
 def picture(document):
-    peers = [peer for peer in document["peers"] if any(peer in result["latency_ms"] for result in document["results"])]
-    rows = [(result["model"], [(peer, ratio(result, peer)) for peer in peers if peer in result["latency_ms"]]) for result in document["results"]]
+    results = [result for result in document["results"] if "latency_ms" in result]
+    peers = [peer for peer in document["peers"] if any(peer in result["latency_ms"] for result in results)]
+    rows = [(result["model"], [(peer, ratio(result, peer)) for peer in peers if peer in result["latency_ms"]]) for result in results]
     bar, gap, left, width = 14, 12, 170, 720
     top = 46
     height = top + sum(bar * len(bars) + gap for _, bars in rows) + 24

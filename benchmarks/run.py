@@ -10,12 +10,16 @@ from a plan (or model file) to the first answer and the memory of a process that
     ./dev bench --kernels [--threads N] [--output FILE.md]
 
 Names: those of benchmarks/models.py, made here with random weights (NAME_int8: quantized; NAME_bf16: the float model, which Tenon and OpenVINO may
-compute in bfloat16 where the processor has it), `float`, `int8` or `bf16` for all of a kind, or paths of ONNX models with one float or integer input x
-of fixed shape. What is computed in bfloat16 is compared with ONNX Runtime's f32: largest error over the largest output, and cosine. --output writes FILE.md and FILE.svg beside the JSON.
+compute in bfloat16 where the processor has it), `float`, `int8` or `bf16` for all of a kind; paths of ONNX models with one float or integer input of
+fixed shape; paths of folders with model.onnx and test_data_set_0 as the ONNX backend tests have them, which are run on the inputs of that data set and built
+for the extents of all their sets; and paths of folders full of those. A model that Tenon refuses is listed with the reason.
+What is computed in bfloat16 is compared with ONNX Runtime's f32: largest error over the largest output, and cosine. --output writes FILE.md and FILE.svg
+beside the JSON.
 
 --kernels times single kernels instead (benchmarks/kernels/kernels.cases), ours and those of oneDNN, each in its best layout, beside the machine's limits.
 """
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
@@ -27,6 +31,7 @@ import tempfile
 import numpy as np
 import onnx
 
+import data_sets
 import kernel_table
 import models
 import peers
@@ -35,40 +40,51 @@ import report
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BF16 = {f"{name}_bf16": name for name in models.MODELS if name != "mlp"}  # its products are too small to gain
 SETS = {"float": list(models.MODELS), "int8": list(models.QUANTIZED), "bf16": list(BF16)}
-# Relative error of the whole output. Integers: roundings that fall the other way in one layer are amplified by the next ones. bfloat16: eight bits of
-# which each layer loses some.
-TOLERANCE = {"float": 1e-4, "int8": 0.1, "bf16": 0.1}
+# Relative error of a whole output. Integers: roundings that fall the other way in one layer are amplified by the next ones. Sixteen bits: each layer loses
+# some.
+TOLERANCE = {"float": 1e-4, "int8": 0.1, "bf16": 0.1, "f16": 2e-2}
 
 
-def kind_of(name):
-    return "int8" if name in models.QUANTIZED else "bf16" if name in BF16 else "float"
+@dataclasses.dataclass
+class Subject:
+    """A model to measure: its file, one set of inputs, and where that is from a folder of data sets, the folder."""
+
+    name: str
+    path: pathlib.Path
+    feed: dict
+    data: pathlib.Path | None
+    kind: str
+
+
+def kind_of(name, made):
+    if name in BF16:
+        return "bf16"
+    if any("QuantizeLinear" in node.op_type or node.op_type.startswith("QLinear") for node in made.graph.node):
+        return "int8"
+    return "f16" if any(each.data_type == onnx.TensorProto.FLOAT16 for each in made.graph.initializer) else "float"
+
+
+def subjects_of(word, work):
+    """The models that a word of --models stands for. Made models are written to `work`."""
+    for name in SETS.get(word, [word]):
+        path = pathlib.Path(name)
+        if name in models.MODELS or name in models.QUANTIZED or name in BF16:
+            made, path = models.make(BF16.get(name, name)), work / f"{name}.onnx"
+            onnx.save(made, str(path))
+            yield Subject(name, path, models.random_input(made), None, kind_of(name, made))
+        elif path.is_file():
+            made = onnx.load(str(path), load_external_data=False)
+            yield Subject(path.stem, path, models.random_input(made), None, kind_of(name, made))
+        elif folders := data_sets.model_folders(path):
+            for folder in folders:
+                made = onnx.load(str(folder / "model.onnx"), load_external_data=False)
+                yield Subject(folder.name, folder / "model.onnx", data_sets.inputs_of(folder), folder, kind_of(folder.name, made))
+        else:
+            sys.exit(f"'{name}' is neither a model, a folder of models, nor one of {', '.join([*models.MODELS, *models.QUANTIZED, *BF16, *SETS])}")
 
 
 def median_of(values):
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
-
-
-def model_file(name, work):
-    if name in models.MODELS or name in models.QUANTIZED or name in BF16:
-        path = work / f"{name}.onnx"
-        onnx.save(models.make(BF16.get(name, name)), str(path))
-        return path
-    path = pathlib.Path(name)
-    if not path.exists():
-        sys.exit(f"'{name}' is neither a file nor one of {', '.join([*models.MODELS, *models.QUANTIZED, *BF16, *SETS])}")
-    return path
-
-
-def engines_of(path, x, bf16, build_dir, work, arguments):
-    made = onnx.load(str(path), load_external_data=False)
-    ours = peers.Tenon(str(build_dir / "bin" / "tenon"), path, made.graph.output[0].name, work, arguments.threads, arguments.level, bf16)
-    engines = [ours]
-    for name in arguments.peers:
-        engines.append(peers.PEERS[name](path, x, arguments.threads, bf16))
-    primitives = build_dir / "benchmarks" / "onednn_resnet50"
-    if path.stem == "resnet50" and primitives.exists():
-        engines.append(peers.Primitives(str(primitives), arguments.threads))
-    return engines
 
 
 def accuracy(actual, expected):
@@ -76,36 +92,64 @@ def accuracy(actual, expected):
     return {"largest": float(np.abs(a - b).max() / np.abs(b).max()), "cosine": float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))}
 
 
-def compare(name, build_dir, work, arguments):
-    path = model_file(name, work)
-    x = models.random_input(onnx.load(str(path), load_external_data=False))
-    kind = kind_of(name)
-    engines = engines_of(path, x, kind == "bf16", build_dir, work, arguments)
-    ours = engines[0]
-    expected, actual = np.array(engines[1].run()) if len(engines) > 1 else None, ours.answer(x)
-    error = float(np.linalg.norm(actual - expected) / np.linalg.norm(expected)) if expected is not None else 0.0
-    limit = TOLERANCE[kind]
+def relative_error(actual, expected):
+    """Of the output that is furthest away; infinite where shapes differ."""
+    worst = 0.0
+    for a, b in zip(actual, expected, strict=True):
+        if a.shape != b.shape:
+            return float("inf")
+        a, b = a.astype(np.float64), b.astype(np.float64)
+        worst = max(worst, float(np.linalg.norm(a - b) / (np.linalg.norm(b) or 1.0)))
+    return worst
+
+
+def peers_of(subject, names, threads):
+    """Those that take the model; the first has to."""
+    engines = []
+    for i, name in enumerate(names):
+        try:
+            engines.append(peers.PEERS[name](subject.path, subject.feed, threads, subject.kind == "bf16"))
+        except Exception as error:  # pylint: disable=broad-except  each has its own
+            if i == 0:
+                raise
+            print(f"{subject.name}: {name} does not take it: {str(error).strip().splitlines()[0][:200]}")
+    return engines
+
+
+def compare(subject, build_dir, work, arguments):
+    bf16 = subject.kind == "bf16"
+    try:
+        ours = peers.Tenon(str(build_dir / "bin" / "tenon"), subject.path, subject.feed, subject.data, work, arguments.threads, arguments.level, bf16)
+    except peers.Refused as refused:
+        print(f"{subject.name}: refused: {refused}", flush=True)
+        return {"model": subject.name, "refused": str(refused)}
+    engines = [ours, *peers_of(subject, arguments.peers, arguments.threads)]
+    taken = [engine.name for engine in engines[1:]]
+    answers = {engine.name: engine.answer() for engine in engines}
+    error = relative_error(answers["tenon"], answers[taken[0]]) if taken else 0.0
+    limit = TOLERANCE[subject.kind]
     if not error < limit:
-        sys.exit(f"{path.name}: the outputs differ, relative error {error:.2e}, allowed {limit}: nothing was measured")
-    accuracies = {}
-    if kind == "bf16" and expected is not None:
-        answers = {"tenon": actual, **{engine.name: engine.run() for engine in engines[2:] if engine.name in peers.PEERS}}
-        accuracies = {engine: accuracy(answer, expected) for engine, answer in answers.items()}
+        print(f"{subject.name}: the outputs differ, relative error {error:.2e}, allowed {limit}: nothing was measured", flush=True)
+        return {"model": subject.name, "relative_error": error, "differs": True}
+    accuracies = {name: accuracy(answer[0], answers[taken[0]][0]) for name, answer in answers.items() if name != taken[0]} if bf16 and taken else {}
+    primitives = build_dir / "benchmarks" / "onednn_resnet50"
+    if subject.name == "resnet50" and primitives.exists():
+        engines.append(peers.Primitives(str(primitives), arguments.threads))
     rounds = {engine.name: [] for engine in engines}
     for _ in range(arguments.rounds):
         for engine in engines:
             rounds[engine.name].append(engine.round(arguments.seconds))
     latency = {name: {key: median_of([each[key] for each in measured]) for key in ("p50", "p99")} for name, measured in rounds.items()}
-    cold = {"tenon": ours.cold(), **{peer: peers.cold(peer, path, x, arguments.threads, kind == "bf16", work) for peer in arguments.peers}}
-    print(f"{path.stem}: outputs agree, relative error {error:.1e}; built in {ours.build_s['cold']:.1f} s, {ours.build_s['warm']:.1f} s with a timing cache")
+    cold = {"tenon": ours.cold(), **{peer: peers.cold(peer, subject.path, subject.feed, arguments.threads, bf16, work) for peer in taken}}
+    print(f"{subject.name}: outputs agree, relative error {error:.1e}; built in {ours.build_s['cold']:.1f} s, {ours.build_s['warm']:.1f} s with a timing cache")
     for engine, found in accuracies.items():
         print(f"  {engine:18s} largest error {found['largest']:.1e} of the largest output, cosine {found['cosine']:.6f}")
     mine = latency["tenon"]["p50"]["median"]
     for engine, times in latency.items():
         p50 = times["p50"]
         extra = f"   first answer {cold[engine]['first_answer_ms']:6.0f} ms, {cold[engine]['peak_rss_mib']:5.0f} MiB" if engine in cold else ""
-        print(f"  {engine:18s} {p50['median']:9.3f} ms   [{p50['min']:.3f}, {p50['max']:.3f}]   p99 {times['p99']['median']:9.3f}   {p50['median'] / mine:5.2f}x ours{extra}", flush=True)
-    return {"model": path.stem, "relative_error": error, "build_s": ours.build_s, "latency_ms": latency, "cold": cold, **({"accuracy": accuracies} if accuracies else {})}
+        print(f"  {engine:18s} {p50['median']:9.4f} ms   [{p50['min']:.4f}, {p50['max']:.4f}]   p99 {times['p99']['median']:9.4f}   {p50['median'] / mine:5.2f}x ours{extra}", flush=True)
+    return {"model": subject.name, "kind": subject.kind, "relative_error": error, "build_s": ours.build_s, "latency_ms": latency, "cold": cold, **({"accuracy": accuracies} if accuracies else {})}
 
 
 def versions(names):
@@ -133,11 +177,11 @@ def main():
     arguments.peers = [name for name in arguments.peers.split(",") if name]
     if unknown := [name for name in arguments.peers if name not in peers.PEERS]:
         parser.error(f"there is no peer {unknown[0]}; there are {', '.join(peers.PEERS)}")
-    names = [name for word in arguments.models.split(",") for name in SETS.get(word, [word])]
     results = []
-    for name in names:
+    for word in arguments.models.split(","):
         with tempfile.TemporaryDirectory() as folder:
-            results.append(compare(name, (ROOT / arguments.build_dir).resolve(), pathlib.Path(folder), arguments))
+            for subject in subjects_of(word, pathlib.Path(folder)):
+                results.append(compare(subject, (ROOT / arguments.build_dir).resolve(), pathlib.Path(folder), arguments))
     processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")), "unknown")
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.strip()
     document = {"machine": processor, "command": " ".join(["./dev bench", *sys.argv[1:]]), "commit": commit, "versions": versions(arguments.peers),
@@ -147,7 +191,7 @@ def main():
         arguments.output.write_text(json.dumps(document, indent=1) + "\n")
         arguments.output.with_suffix(".md").write_text(report.markdown(document))
         arguments.output.with_suffix(".svg").write_text(report.picture(document))
-    return 0
+    return 1 if any("differs" in result for result in results) else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A plan is fast and right with other extents and threads than those that it was timed with: oneDNN would take loops of its reference for weights
-that were laid out for others."""
-from harness import helper, main, model, np, numpy_helper, tensor
+that were laid out for others. Extents may come from data sets."""
+from harness import BAD_INPUT, helper, main, model, np, numpy_helper, small_network, tensor
 
 
 def products():
@@ -35,5 +35,21 @@ def test(harness):
                       some.shape[0] == batch and np.allclose(some, whole[:batch], rtol=1e-4, atol=1e-5), np.abs(some - whole[:batch]).max())
 
 
+def test_data(harness):
+    """build --data takes the extents of all sets, bench --data the inputs of the first."""
+    path, plan, folder = harness.save("data.onnx", small_network()), harness.work / "data.plan", harness.work / "data"
+    for index, batch in enumerate((3, 1, 5)):
+        data = folder / f"test_data_set_{index}"
+        data.mkdir(parents=True)
+        for kind, name, shape in (("input", "x", (batch, 3, 16, 16)), ("output", "y", (batch, 8))):
+            (data / f"{kind}_0.pb").write_bytes(numpy_helper.from_array(np.ones(shape, np.float32), name).SerializeToString())
+    harness.run(harness.tenon, "build", path, "-o", plan, "--data", folder, "-q")
+    harness.says("the extents of all data sets", harness.run(harness.tenon, "inspect", plan, "--graph"), "[1..5] opt 3")
+    for model in (plan, path):
+        done = harness.run(harness.tenon, "bench", model, "--data", folder, "--iterations", 1, "--duration", 0, "--warm-up", 0)
+        harness.says(f"the inputs of the first data set, {model.suffix}", done, "x 3x3x16x16")
+    harness.says("a folder that is none", harness.run(harness.tenon, "bench", path, "--data", harness.work / "none", code=BAD_INPUT), "is no folder")
+
+
 if __name__ == "__main__":
-    main(test)
+    main(lambda harness: (test(harness), test_data(harness)))

@@ -206,7 +206,7 @@ std::vector<DataSet> readDataSets(const std::string& path) {
     if (!fs::is_directory(path, error)) {
         throw ToolError(
             ExitCode::kBadInput,
-            cat("'", path, "' is no folder; --check takes a model folder with test_data_set_* or one data set"));
+            cat("'", path, "' is no folder; expected a model folder with test_data_set_*, or one data set"));
     }
     std::vector<fs::path> folders;
     for (const fs::directory_entry& entry : fs::directory_iterator(path)) {

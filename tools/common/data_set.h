@@ -1,5 +1,5 @@
 // Reference inputs and outputs of a model: the layout of the ONNX backend tests, with generated inputs and sampled outputs.
-// Used by `tenon run --check`.
+// Used by `tenon run --check` and by `--data` of build and bench.
 #pragma once
 
 #include "tools/common/host_tensor.h"

@@ -12,6 +12,7 @@ namespace tenon::tools {
 void addBenchVerb(CLI::App& tool, VerbAction& action) {
     struct Options {
         std::string model;
+        std::string data;
         BenchmarkSettings bench;
         BuildFlags build;
         CommonFlags common;
@@ -32,6 +33,9 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
         ->check(CLI::Range(1, 1024));
     verb->add_flag("--graph", options->graph, "Record the run on the device and replay it");
     verb->add_flag("--profile", options->profile, "Afterwards the time of each step, run one after the other");
+    verb->add_option("--data", options->data,
+                     "Model folder with test_data_set_*, or one data set: runs on the inputs of the first; a model is "
+                     "built for the extents of all");
     options->build.addTo(*verb);
     options->common.addTo(*verb);
     verb->callback([options, &action] {
@@ -45,6 +49,9 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
             if (options->streams > 1 && settings.threads.count > 1 && !processors.empty()) {
                 throw ToolError(ExitCode::kUsage, "--affinity with several --streams wants --threads 1: each stream's "
                                                   "threads would be pinned to the same processors");
+            }
+            if (!options->data.empty()) {
+                settings.shapesFrom = readDataSets(options->data);
             }
             const double rssBefore = rssMib();
             double buildSeconds = 0;
@@ -67,7 +74,8 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                                                       "' computes on the CPU, which has nothing to record; leave "
                                                       "--graph out");
             }
-            std::vector<HostTensor> inputs = session->randomInputs(shapes);
+            std::vector<HostTensor> inputs =
+                settings.shapesFrom.empty() ? session->randomInputs(shapes) : settings.shapesFrom.front().inputs;
             Streams streams(std::move(session), options->streams, std::move(inputs), options->graph);
             streams.processors = processors;
             EngineSession& first = *streams.sessions.front();

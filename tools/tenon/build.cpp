@@ -13,6 +13,7 @@ namespace tenon::tools {
 void addBuildVerb(CLI::App& tool, VerbAction& action) {
     struct Options {
         std::string model;
+        std::string data;
         std::string output;
         BuildFlags build;
         CommonFlags common;
@@ -24,6 +25,9 @@ void addBuildVerb(CLI::App& tool, VerbAction& action) {
                      "Plan file; default: the model's name with .plan. A build that Ctrl-C stops leaves its best plan "
                      "so far: there, or, "
                      "where a file is already, beside it with .stopped at its end");
+    verb->add_option("--data", options->data,
+                     "Model folder with test_data_set_*, or one data set: inputs without --shapes take the smallest, "
+                     "first and largest extents of these");
     options->build.addTo(*verb);
     options->common.addTo(*verb);
     verb->callback([options, &action] {
@@ -36,6 +40,9 @@ void addBuildVerb(CLI::App& tool, VerbAction& action) {
             checkOutput(output, options->model);
             BuildSettings settings = options->build.settings();
             settings.keepStopped = true;
+            if (!options->data.empty()) {
+                settings.shapesFrom = readDataSets(options->data);
+            }
             const BuiltPlan built = buildPlan(options->model, settings, logger);
             const std::string written = savePlan(output, built);
             // Not from the file: a pipe gives its bytes once, and a device may keep none.
