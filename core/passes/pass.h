@@ -48,10 +48,12 @@ struct Pass {
     std::string_view doc;  // one line
     PassFunction run;
     bool computesWeights = false; // what it makes of constants must be folded: of no use without an evaluator
+    bool inPipeline = true;       // else the build asks for it
 };
 
 // One per file.
 support::Result<bool> inferTypes(PassContext& context);
+support::Result<bool> widenHalves(PassContext& context);
 support::Result<bool> shapeOperands(PassContext& context);
 support::Result<bool> canonicalize(PassContext& context);
 support::Result<bool> constantFold(PassContext& context);

@@ -5,7 +5,7 @@
 
 namespace tenon::passes {
 
-// All passes, in the order of the standard pipeline.
+// All passes, in the order of the standard pipeline; before them those that it leaves out.
 const std::vector<Pass>& allPasses();
 // Null: there is none of that name.
 const Pass* findPass(std::string_view name);

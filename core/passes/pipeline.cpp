@@ -55,7 +55,7 @@ support::Status runPipeline(PassContext& context, Verify verify) {
     for (int round = 0; round < kMaxRounds; ++round) {
         bool changed = false;
         for (const Pass& pass : allPasses()) {
-            if (pass.computesWeights && context.evaluator == nullptr) {
+            if (!pass.inPipeline || (pass.computesWeights && context.evaluator == nullptr)) {
                 continue;
             }
             TN_ASSIGN_OR_RETURN(const bool passChanged, runPass(context, pass, verify));

@@ -4,6 +4,7 @@
 //   x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))   gelu_tanh
 //   x * sigmoid(a x)                                    silu
 //   x * tanh(softplus(x)), softplus written out too     mish
+//   min(max(x, a), b)                                   clip
 //   clip(a x + b, 0, c) / c                             hard_sigmoid
 //   x * clip(x + 3, 0, 6) / 6, x * hard_sigmoid(x)      hard_swish
 //
@@ -84,6 +85,8 @@ public:
                 }
             } else if (node.op() == "unary.log") {
                 recogniseSoftplus(node);
+            } else if (node.op() == "binary.max" || node.op() == "binary.min") {
+                recogniseClip(node);
             }
         });
         return mRewriter.finish();
@@ -255,6 +258,18 @@ private:
         attributes.set("alpha", 1 / clamp->high);
         attributes.set("beta", shifted->number / clamp->high);
         return replace(node, shifted->value, "activation.hard_sigmoid", std::move(attributes));
+    }
+
+    // min(max(x, a), b)
+    void recogniseClip(Node& node) {
+        const auto clamp = withNumber(node) ? clampOf(*node.output(0)) : std::nullopt;
+        if (!clamp || !std::isfinite(clamp->low) || !std::isfinite(clamp->high)) {
+            return;
+        }
+        ir::AttributeMap attributes;
+        attributes.set("min", clamp->low);
+        attributes.set("max", clamp->high);
+        replace(node, clamp->value, "activation.clip", std::move(attributes));
     }
 
     // log(1 + exp(x))

@@ -129,6 +129,10 @@ private:
         mWeights = std::make_unique<ir::Graph>("weights", mInput.graph->poolPtr());
         passes::PassContext passContext{
             *mInput.graph, mContext.snapshot->ops(), mWeights.get(), &evaluator, mOptions.log, {}};
+        // The host has no kernels that are fast in f16.
+        if (mContext.targets.size() == 1 && !mOptions.precision.stronglyTyped) {
+            TN_RETURN_IF_ERROR(passes::runPass(passContext, *passes::findPass("widen_halves")).status());
+        }
         TN_RETURN_IF_ERROR(passes::runPipeline(passContext));
         if (!mInput.profiles.empty()) {
             ir::SymbolBox box = mInput.profiles[0];
