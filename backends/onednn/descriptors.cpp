@@ -173,6 +173,27 @@ std::optional<TnFormat> depthwiseFormat(const memory::desc& desc) {
     return formatOf(memory::desc(raw), order);
 }
 
+// An image one pixel wide is a line: its bytes are those of one that lies, of which oneDNN computes many pixels at a time.
+bool isColumn(const kernels::Window& window) {
+    return window.rank() == 2 && window.input[0] > 1 && window.input[1] == 1 && window.output[1] == 1 &&
+           window.kernel[1] == 1 && window.padBegin[1] == 0;
+}
+
+Dims laid(Dims dims) {
+    if (dims.size() >= 2) {
+        std::swap(dims[dims.size() - 2], dims.back());
+    }
+    return dims;
+}
+
+kernels::Window laid(kernels::Window window) {
+    for (Dims* values : {&window.input, &window.output, &window.kernel, &window.strides, &window.dilations,
+                         &window.padBegin, &window.padEnd}) {
+        *values = laid(*values);
+    }
+    return window;
+}
+
 template <class Descriptor>
 void finish(Built& built, const Descriptor& primitive, dnnl::primitive made) {
     built.implementation = primitive.impl_info_str();
@@ -182,8 +203,9 @@ void finish(Built& built, const Descriptor& primitive, dnnl::primitive made) {
 Built buildConvolution(const Request& request) {
     const Chain& chain = request.chain;
     const bool deconv = chain.isDeconvolution();
-    const Dims& x = request.inputDims[static_cast<size_t>(chain.source)];
-    const Dims& w = request.inputDims[static_cast<size_t>(chain.weights)];
+    Dims x = request.inputDims[static_cast<size_t>(chain.source)];
+    Dims w = request.inputDims[static_cast<size_t>(chain.weights)];
+    Dims y = request.outputDims;
     const TnPortFormat& weightsPort = request.inputs[static_cast<size_t>(chain.weights)];
     const int64_t groups = chain.head.intOr("group", 1);
     if (x.size() < 3 || x.size() > 5 || w.size() != x.size() || groups < 1 || w[0] % groups != 0) {
@@ -191,11 +213,18 @@ Built buildConvolution(const Request& request) {
     }
     const Dims kernel(w.begin() + 2, w.end());
     const kernels::Call call = headCall(request);
-    const kernels::Window window = deconv ? kernels::deconvWindowOf(call, kernel) : kernels::windowOf(call, kernel);
+    kernels::Window window = deconv ? kernels::deconvWindowOf(call, kernel) : kernels::windowOf(call, kernel);
+    const bool column = isColumn(window);
+    if (column) {
+        x = laid(x);
+        w = laid(w);
+        y = laid(y);
+        window = laid(window);
+    }
     Built built;
     const memory::desc src = describe(request.inputs[static_cast<size_t>(chain.source)].format,
                                       request.inputs[static_cast<size_t>(chain.source)].dtype, x);
-    const memory::desc dst = describe(request.output.format, request.output.dtype, request.outputDims);
+    const memory::desc dst = describe(request.output.format, request.output.dtype, y);
 
     // Weights as oneDNN counts their dimensions: [groups,] outputs, inputs, kernel.
     const bool depthwise = !deconv && groups == w[0] && w[1] == 1 && groups > 1;
@@ -242,13 +271,13 @@ Built buildConvolution(const Request& request) {
     built.arguments.push_back({DNNL_ARG_SRC, chain.source, false, src});
     built.arguments.push_back({DNNL_ARG_WEIGHTS, chain.weights, false, weights});
     const dnnl::primitive_attr attributes = attributesOf(
-        request, request.outputDims,
+        request, y,
         [&](int32_t port) {
-            return operandDesc(request.inputs[static_cast<size_t>(port)], request.inputDims[static_cast<size_t>(port)],
-                               request.outputDims);
+            const Dims& dims = request.inputDims[static_cast<size_t>(port)];
+            return operandDesc(request.inputs[static_cast<size_t>(port)], column ? laid(dims) : dims, y);
         },
         built.arguments);
-    const memory::dims outputs = {request.outputDims[1]};
+    const memory::dims outputs = {y[1]};
     memory::desc bias;
     if (chain.bias >= 0) {
         bias = memory::desc(outputs, memory::data_type::f32, memory::dims{1});
