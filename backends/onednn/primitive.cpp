@@ -39,6 +39,28 @@ kernels::TaskPlan planReorder(const kernels::Task& task, const kernels::PortShap
 
 bool isReference(const Built& built) { return built.implementation.rfind("ref", 0) == 0; }
 
+// Multiplications of the head of a chain, comparisons of a pooling.
+double workOf(const Chain& chain, const std::vector<Dims>& inputs, const Dims& output) {
+    const Dims& source = inputs[static_cast<size_t>(chain.source)];
+    const auto number = [](const Dims& dims) { return static_cast<double>(kernels::product(dims)); };
+    if (chain.isPool()) {
+        const auto kernel = chain.head.ints("kernel");
+        return number(output) * number(Dims(kernel.begin(), kernel.end()));
+    }
+    if (chain.isMatmul()) {
+        const size_t depth = source.size() - (chain.head.intOr("trans_a", 0) != 0 ? 2 : 1);
+        return number(output) * static_cast<double>(depth < source.size() ? source[depth] : 1);
+    }
+    const Dims& weights = inputs[static_cast<size_t>(chain.weights)];
+    return number(chain.isDeconvolution() ? source : output) * number(Dims(weights.begin() + 1, weights.end()));
+}
+
+// So many that what each has to do takes as long as handing it out: about a microsecond.
+int threadsFor(const Chain& chain, const std::vector<Dims>& inputs, const Dims& output, int threads) {
+    constexpr double kLeast = 1 << 16;
+    return static_cast<int>(std::clamp(workOf(chain, inputs, output) / kLeast, 1.0, static_cast<double>(threads)));
+}
+
 // For other extents or threads than those that weights were laid out for, oneDNN may have nothing but loops a hundred times slower. Laying the
 // weights out anew at each launch costs little beside them. Null where that leads nowhere either.
 std::shared_ptr<Execution> relaidExecution(Request request, const Built& slow, int threads) {
@@ -72,13 +94,13 @@ bool isReorder(const kernels::Task& task) { return task.body.nodeCount() == 1 &&
 
 std::vector<Variant> variantsOf(const module::TaskView& task, const Chain& chain, TnDataType type, int threads,
                                 std::vector<std::string>& dropped) {
-    const ThreadScope scope(threads);
     const int32_t rank = task.output(0).rank();
     const Dims outputDims = task.output(0).optExtents();
     std::vector<Dims> inputDims;
     for (int32_t i = 0; i < task.inputCount(); ++i) {
         inputDims.push_back(task.input(i).optExtents());
     }
+    const ThreadScope scope(threadsFor(chain, inputDims, outputDims, threads));
     std::vector<std::pair<TnFormat, TnFormat>> layouts; // source, result
     const TnFormat plain = module::linearFormat(rank);
     if (chain.isMatmul()) {
@@ -197,13 +219,13 @@ kernels::TaskPlan OneDnnPlanner::plan(const kernels::Task& task, const kernels::
         plan.plan.run = [](const kernels::Buffers&) { return module::Code::kOk; };
         return plan;
     }
-    const ThreadScope scope(shapes.threads);
+    const int threads = threadsFor(chain, inputDims, shapes.outputs[0].dims, shapes.threads);
+    const ThreadScope scope(threads);
     Request request{chain, task.inputs, task.outputs[0], inputDims, shapes.outputs[0].dims, false};
     const Built built = buildPrimitive(request);
-    auto execution =
-        isReference(built) && chain.weights >= 0 ? relaidExecution(request, built, shapes.threads) : nullptr;
+    auto execution = isReference(built) && chain.weights >= 0 ? relaidExecution(request, built, threads) : nullptr;
     if (execution == nullptr) {
-        execution = std::make_shared<Execution>(built.primitive, shapes.threads);
+        execution = std::make_shared<Execution>(built.primitive, threads);
         for (const Argument& argument : built.arguments) {
             execution->bind(argument);
         }
