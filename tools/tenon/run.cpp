@@ -47,6 +47,16 @@ std::string fileNameOf(const std::string& tensor) {
     return name + ".npy";
 }
 
+// Writes them as .npy into the folder; the files.
+std::vector<std::string> writeOutputs(const std::string& folder, const std::vector<HostTensor>& outputs) {
+    std::vector<std::string> files;
+    for (const HostTensor& output : outputs) {
+        files.push_back((std::filesystem::path(folder) / fileNameOf(output.name)).string());
+        writeNpy(files.back(), output);
+    }
+    return files;
+}
+
 nlohmann::json numberJson(double value) {
     return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(value > 0 ? "inf" : "nan");
 }
@@ -63,6 +73,12 @@ ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
         session->bind(set.inputs);
         session->enqueue();
         std::vector<HostTensor> outputs = session->outputs();
+        std::vector<std::string> files;
+        if (!options.outputDir.empty()) {
+            const std::string folder = (std::filesystem::path(options.outputDir) / set.name).string();
+            checkOutputFolder(folder);
+            files = writeOutputs(folder, outputs);
+        }
         nlohmann::json outputsJson = nlohmann::json::array();
         bool setPassed = outputs.size() >= set.outputs.size();
         for (size_t i = 0; i < set.outputs.size(); ++i) {
@@ -92,6 +108,9 @@ ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
                                    {"ok", result.ok}});
             if (!result.reason.empty()) {
                 outputsJson.back()["reason"] = result.reason;
+            }
+            if (i < files.size()) {
+                outputsJson.back()["file"] = files[i];
             }
             if (!options.common.json) {
                 std::printf("%s %-8s %s: max abs %.3g, max rel %.3g, cosine %.6f (%s)%s%s\n", set.name.c_str(),
@@ -195,16 +214,18 @@ ExitCode infer(const RunOptions& options, ConsoleLogger& logger) {
     }
     session->bind(inputs);
     session->enqueue();
+    const std::vector<HostTensor> outputs = session->outputs();
+    const std::vector<std::string> files =
+        options.outputDir.empty() ? std::vector<std::string>{} : writeOutputs(options.outputDir, outputs);
     nlohmann::json outputsJson = nlohmann::json::array();
-    for (const HostTensor& output : session->outputs()) {
-        outputsJson.push_back({{"name", output.name}, {"shape", output.dims}, {"dtype", ir::nameOf(output.dtype)}});
-        if (!options.outputDir.empty()) {
-            std::string path = (std::filesystem::path(options.outputDir) / fileNameOf(output.name)).string();
-            writeNpy(path, output);
-            outputsJson.back()["file"] = path;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+        outputsJson.push_back(
+            {{"name", outputs[i].name}, {"shape", outputs[i].dims}, {"dtype", ir::nameOf(outputs[i].dtype)}});
+        if (!files.empty()) {
+            outputsJson.back()["file"] = files[i];
         }
         if (!options.common.json) {
-            describe(output);
+            describe(outputs[i]);
         }
     }
     if (options.common.json) {
@@ -228,7 +249,8 @@ void addRunVerb(CLI::App& tool, VerbAction& action) {
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);
-    verb->add_option("--output-dir", options->outputDir, "Write every output there as .npy");
+    verb->add_option("--output-dir", options->outputDir,
+                     "Write every output there as .npy; of --check into a folder for each data set");
     verb->add_option("--check", options->check, "Model folder with test_data_set_*, or one data set, to compare with");
     verb->add_option("--rtol", options->rtol,
                      "Relative tolerance of --check, of every element: |a - e| <= atol + rtol |e|; default: 0.001 "
