@@ -199,8 +199,8 @@ TaskPlan planProgram(const Task& task, const PortShapes& shapes) {
     runner.rowTiles = (runner.rows + runner.tileRows - 1) / runner.tileRows;
     runner.slotBytes = block * widest;
     scheduleProgram(program, runner);
-    const int64_t work = runner.outer * runner.rows * runner.columns * std::max(1, program.cost);
-    const int64_t team = std::clamp<int64_t>(work / 65536, 1, std::min<int64_t>(shapes.threads, runner.tiles()));
+    const int64_t tileCost = runner.tileRows * runner.tileColumns * std::max(1, program.cost) / 4 + 1;
+    const int64_t team = teamFor(shapes.threads, runner.tiles(), tileCost);
     // Which operands need a place depends on extents; the size of the workspace must not.
     const auto perThread = static_cast<int64_t>(program.registers.size()) * runner.slotBytes;
     result.plan.workspace = perThread * shapes.threads;

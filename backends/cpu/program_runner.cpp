@@ -96,6 +96,18 @@ void Runner::run(const Buffers& b, std::byte* scratch, int64_t firstTile, int64_
         loadRow(inputs[static_cast<size_t>(action.port)], static_cast<const std::byte*>(b.inputs[action.port]),
                 tileRows * tileColumns, pointers[action.target]);
     }
+    // What the slots of repeated rows hold.
+    struct Repeated {
+        const std::byte* from;
+        int64_t width;
+        int64_t count;
+    };
+    Repeated repeated[kMostRegisters];
+    for (const Action& action : actions) {
+        if (action.repeats) {
+            repeated[action.target] = {};
+        }
+    }
     const size_t outerRank = loop.dims.size() > 2 ? loop.dims.size() - 2 : 0;
     for (int64_t tile = firstTile; tile < lastTile; ++tile) {
         const int64_t column = tile % columnTiles * tileColumns;
@@ -141,9 +153,13 @@ void Runner::run(const Buffers& b, std::byte* scratch, int64_t firstTile, int64_
                     break;
                 }
                 const int64_t rowBytes = width * bytesOfClass(operand.type);
-                if (operand.rowStride == 0 && operand.columnStride != 0) {
-                    loadRow(operand, from, width, to);
-                    repeatRow(to, rowBytes, height);
+                if (action.repeats) {
+                    Repeated& there = repeated[action.target];
+                    if (there.from != from || there.width != width || there.count < count) {
+                        loadRow(operand, from, width, to);
+                        repeatRow(to, rowBytes, height);
+                        there = {from, width, count};
+                    }
                     break;
                 }
                 for (int64_t r = 0; r < height; ++r) {

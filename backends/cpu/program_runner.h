@@ -31,6 +31,8 @@ struct Action {
     ProgramStep step;
     StepFunction function = nullptr;
     bool scalarB = false;
+    bool repeats =
+        false; // of kLoad: one row for all rows of a tile, in a slot of its own, where it stays for the next tile
 };
 
 struct Runner {

@@ -80,6 +80,11 @@ private:
             mDirect[static_cast<size_t>(target)] = true;
             action.kind = ActionKind::kPoint;
             mRunner.actions.push_back(action);
+        } else if (operand.rowStride == 0 && operand.columnStride != 0) {
+            action.kind = ActionKind::kLoad;
+            action.repeats = true;
+            action.slot = mSlotCount++; // never shared, so that the next tile finds it
+            mRunner.actions.push_back(action);
         } else {
             action.kind = ActionKind::kLoad;
             action.slot = takeSlot();

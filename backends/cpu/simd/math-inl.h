@@ -56,22 +56,26 @@ HWY_INLINE FloatVec ReciprocalOf(FloatTag d, FloatVec x) {
     return r;
 }
 
-// exp of |x| <= 87.3, within one unit: 2^n times a least-maximum polynomial on [-ln(2)/2, ln(2)/2].
+// exp of x, or of -x, with |x| <= 87.3, within one unit: 2^n times a least-maximum polynomial on [-ln(2)/2, ln(2)/2]. The sign of -x is in the
+// constants.
+template <bool kNegates = false>
 HWY_INLINE FloatVec ExpWithin(FloatTag d, FloatVec x) {
     const hn::RebindToSigned<FloatTag> di;
+    constexpr float kSign = kNegates ? -1.0F : 1.0F;
     // Adding 1.5 * 2^23 rounds to a whole number, which then is in the low bits.
     const FloatVec shift = hn::Set(d, 12582912.0F);
-    const FloatVec shifted = hn::MulAdd(x, hn::Set(d, 1.44269504F), shift);
+    const FloatVec shifted = hn::MulAdd(x, hn::Set(d, kSign * 1.44269504F), shift);
     const FloatVec n = hn::Sub(shifted, shift);
     // ln(2) in two parts: the first has so few digits that its product with n is exact.
-    FloatVec r = hn::NegMulAdd(n, hn::Set(d, 0.693145751953125F), x);
-    r = hn::NegMulAdd(n, hn::Set(d, 1.42860677e-6F), r);
+    FloatVec r = hn::MulAdd(n, hn::Set(d, -kSign * 0.693145751953125F), x);
+    r = hn::MulAdd(n, hn::Set(d, -kSign * 1.42860677e-6F), r);
     FloatVec p = hn::Set(d, 0.0013814466074109077F);
-    p = hn::MulAdd(p, r, hn::Set(d, 0.008368780836462975F));
+    p = hn::MulAdd(p, r, hn::Set(d, kSign * 0.008368780836462975F));
     p = hn::MulAdd(p, r, hn::Set(d, 0.04166839271783829F));
-    p = hn::MulAdd(p, r, hn::Set(d, 0.1666651964187622F));
+    p = hn::MulAdd(p, r, hn::Set(d, kSign * 0.1666651964187622F));
     p = hn::MulAdd(p, r, hn::Set(d, 0.4999999403953552F));
-    p = hn::Add(hn::MulAdd(p, hn::Mul(r, r), r), hn::Set(d, 1.0F));
+    p = hn::MulAdd(p, r, hn::Set(d, kSign));
+    p = hn::MulAdd(p, r, hn::Set(d, 1.0F));
     // No result is below the normal numbers: n may be added to the exponent.
     return hn::BitCast(d, hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
 }
@@ -149,7 +153,7 @@ HWY_INLINE FloatVec ErfOf(FloatTag d, FloatVec x) {
     r = hn::MulAdd(r, u, hn::Set(d, 0.48433220386505127F));
     r = hn::MulAdd(r, u, hn::Set(d, 0.5725147128105164F));
     r = hn::MulAdd(r, u, hn::Set(d, -0.00036246111267246306F));
-    const FloatVec far = hn::NegMulAdd(ExpWithin(d, hn::Neg(s)), r, hn::Set(d, 1.0F));
+    const FloatVec far = hn::NegMulAdd(ExpWithin<true>(d, s), r, hn::Set(d, 1.0F));
     const FloatVec y = hn::IfThenElse(hn::Lt(magnitude, hn::Set(d, 1.0F)), near, far);
     return hn::IfThenElse(hn::Eq(x, x), hn::CopySign(y, x), x);
 }
@@ -158,7 +162,7 @@ HWY_INLINE FloatVec ErfOf(FloatTag d, FloatVec x) {
 HWY_INLINE FloatVec SigmoidOf(FloatTag d, FloatVec x) {
     const FloatVec one = hn::Set(d, 1.0F);
     const FloatVec cut = hn::Min(hn::Max(x, hn::Set(d, -87.0F)), hn::Set(d, 87.0F));
-    const FloatVec inside = ReciprocalOf(d, hn::Add(one, ExpWithin(d, hn::Neg(cut))));
+    const FloatVec inside = ReciprocalOf(d, hn::Add(one, ExpWithin<true>(d, cut)));
     // Zero where it would leave the normal numbers: a large factor of the result must not bring it back.
     const FloatVec y = hn::IfThenElse(hn::Lt(x, hn::Set(d, -87.0F)), hn::Zero(d), inside);
     return hn::IfThenElse(hn::Eq(x, x), y, x);
@@ -169,7 +173,7 @@ HWY_INLINE FloatVec SigmoidOf(FloatTag d, FloatVec x) {
 HWY_INLINE FloatVec SiluOf(FloatTag d, FloatVec x) {
     const FloatVec limit = hn::Set(d, 87.0F);
     const FloatVec cut = hn::Max(hn::Set(d, -87.0F), x);
-    const FloatVec e = ExpWithin(d, hn::Neg(hn::Min(limit, cut)));
+    const FloatVec e = ExpWithin<true>(d, hn::Min(limit, cut));
     return hn::Mul(cut, ReciprocalOf(d, hn::Add(e, hn::Set(d, 1.0F))));
 }
 
@@ -198,7 +202,7 @@ HWY_INLINE FloatVec GeluErfOf(FloatTag d, FloatVec x) {
 
 // max(x, 0) + log1p(exp(-|x|))
 HWY_INLINE FloatVec SoftplusOf(FloatTag d, FloatVec x) {
-    const FloatVec e = ExpWithin(d, hn::Neg(hn::Min(hn::Abs(x), hn::Set(d, 87.0F))));
+    const FloatVec e = ExpWithin<true>(d, hn::Min(hn::Abs(x), hn::Set(d, 87.0F)));
     const FloatVec y = hn::Add(hn::Max(x, hn::Zero(d)), hn::Log1p(d, e));
     return hn::IfThenElse(hn::Eq(x, x), y, x);
 }

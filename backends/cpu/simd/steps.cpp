@@ -33,7 +33,8 @@ using kernels::Half;
 // --- Vector functions of one float -----------------------------------------------------------------------------------------
 
 template <class Function>
-void MapFloats(const StepArgs& s) {
+void MapFloats(const StepArgs& args) {
+    const StepArgs s = args; // a copy, which no store can change: what depends on it alone is done once
     const FloatTag d;
     const auto lanes = static_cast<int64_t>(hn::Lanes(d));
     const auto* from = static_cast<const float*>(s.a);
@@ -97,8 +98,11 @@ TENON_FUNCTION(GeluErf, GeluErfOf(d, x));
 TENON_FUNCTION(GeluTanh,
                hn::Mul(x, SigmoidOf(d, hn::Mul(hn::Set(d, 1.5957691F),
                                                hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(d, 0.044715F), x)))));
-TENON_FUNCTION(Silu, s.p0 == 1.0F ? SiluOf(d, x) : hn::Mul(x, SigmoidOf(d, hn::Mul(hn::Set(d, s.p0), x))));
+TENON_FUNCTION(PlainSilu, SiluOf(d, x));
+TENON_FUNCTION(ScaledSilu, hn::Mul(x, SigmoidOf(d, hn::Mul(hn::Set(d, s.p0), x))));
 #undef TENON_FUNCTION
+
+void Silu(const StepArgs& s) { s.p0 == 1.0F ? MapFloats<PlainSilu>(s) : MapFloats<ScaledSilu>(s); }
 
 // --- Plain loops ---------------------------------------------------------------------------------------------------------------
 
@@ -143,7 +147,9 @@ TENON_ONE(ClipFloat, (x < s.p0 ? s.p0 : x) > s.p1 ? s.p1 : (x < s.p0 ? s.p0 : x)
 TENON_ONE(ClipInt, static_cast<T>((x < s.low ? s.low : x) > s.high ? s.high : (x < s.low ? s.low : x)))
 TENON_ONE(HardSigmoid,
           (s.p0 * x + s.p1 < 0 ? 0 : s.p0 * x + s.p1) > 1 ? 1 : (s.p0 * x + s.p1 < 0 ? 0 : s.p0 * x + s.p1))
-TENON_ONE(HardSwish, x*((x / 6 + 0.5F < 0 ? 0 : x / 6 + 0.5F) > 1 ? 1 : (x / 6 + 0.5F < 0 ? 0 : x / 6 + 0.5F)))
+constexpr float kSixth = 1.0F / 6;
+TENON_ONE(HardSwish,
+          x*((x * kSixth + 0.5F < 0 ? 0 : x * kSixth + 0.5F) > 1 ? 1 : (x * kSixth + 0.5F < 0 ? 0 : x * kSixth + 0.5F)))
 TENON_ONE(FloatAbs, std::fabs(x))
 TENON_ONE(FloatNeg, -x)
 #undef TENON_ONE
@@ -494,7 +500,7 @@ const StepTable& Table() {
         set(Step::kThresholdedRelu, ThresholdedRelu<float>);
         set(Step::kGeluErf, MapFloats<GeluErf>);
         set(Step::kGeluTanh, MapFloats<GeluTanh>);
-        set(Step::kSilu, MapFloats<Silu>);
+        set(Step::kSilu, Silu);
         set(Step::kClip, ClipFloat<float>, ClipInt<int32_t>, ClipInt<int64_t>);
         set(Step::kRoundToF16, RoundToF16);
         set(Step::kRoundToBf16, RoundToBf16);
