@@ -4,6 +4,7 @@
 #include "backends/cpu/byte_lookup.h"
 #include "backends/cpu/byte_mean.h"
 #include "backends/cpu/byte_norm.h"
+#include "backends/cpu/byte_product.h"
 #include "backends/cpu/byte_sum.h"
 #include "backends/cpu/concat.h"
 #include "backends/cpu/depthwise.h"
@@ -45,7 +46,8 @@ enum : uint64_t {
     kByteNorm = 21,
     kByteMean = 22,
     kByteImage = 23,
-    kExpandDepthwise = 24
+    kExpandDepthwise = 24,
+    kByteProduct = 25
 };
 
 using Tactics = std::vector<module::Tactic>;
@@ -299,6 +301,11 @@ constexpr Method kMethods[] = {
      },
      checkByteImage, planByteImage},
     {kByteMean, Method::Ports::kBody, isByteMean, offerByteMean, checkByteMean, planByteMean},
+    {kByteProduct, Method::Ports::kBody, isByteProduct,
+     [](const module::TaskView& task) {
+         return Tactics{laidOut(task, kByteProduct, "product of bytes", byteProductLayouts(task.body()))};
+     },
+     checkByteProduct, planByteProduct},
     {kByteNorm, Method::Ports::kLinear, isByteNorm,
      [](const module::TaskView& task) { return Tactics{linear(task, kByteNorm, "norm of bytes")}; }, checkByteNorm,
      planByteNorm},

@@ -1,0 +1,99 @@
+#include "backends/cpu/byte_chain.h"
+
+#include "backends/common/ports.h"
+#include "backends/cpu/program_compiler.h"
+
+#include <algorithm>
+
+namespace tenon::cpu {
+
+namespace {
+
+// Scales of the weights, one for all or one for each output channel; empty where they are none of the two.
+std::vector<float> weightScales(const module::NodeView& node, int64_t channels) {
+    if (node.input(0).dtype() != TN_I8 || node.input(1).dtype() != TN_F32) {
+        return {};
+    }
+    if (node.inputCount() > 2 && node.hasInput(2)) {
+        const auto zeros = node.input(2).bytes();
+        if (zeros.empty() ||
+            std::any_of(zeros.begin(), zeros.end(), [](std::byte zero) { return zero != std::byte{0}; })) {
+            return {};
+        }
+    }
+    const auto scales = node.input(1).data<float>();
+    if (scales.size() == 1) {
+        return std::vector<float>(static_cast<size_t>(channels), scales[0]);
+    }
+    int64_t axis = node.intOr("axis", 1);
+    axis += axis < 0 ? 4 : 0;
+    if (axis != 0 || scales.size() != static_cast<size_t>(channels)) {
+        return {};
+    }
+    return {scales.begin(), scales.end()};
+}
+
+} // namespace
+
+std::optional<ByteChain> readByteChain(const module::GraphView& body) {
+    const size_t count = body.nodeCount();
+    if (count < 4 || body.outputs().size() != 1 || body.node(0).op() != "dequantize" ||
+        body.node(1).op() != "dequantize" || body.node(2).op() != "conv" || body.node(count - 1).op() != "quantize") {
+        return std::nullopt;
+    }
+    ByteChain chain;
+    chain.head = 2;
+    const module::NodeView conv = body.node(chain.head);
+    const size_t image = body.node(0).outputIndex(0) == conv.inputIndex(0) ? 0 : 1;
+    const module::NodeView x = body.node(image);
+    const module::NodeView weights = body.node(1 - image);
+    const module::NodeView last = body.node(count - 1);
+    if (x.outputIndex(0) != conv.inputIndex(0) || weights.outputIndex(0) != conv.inputIndex(1) ||
+        !weights.input(0).isConstant() || !weights.input(0).isStatic() || weights.input(0).rank() != 4) {
+        return std::nullopt;
+    }
+    chain.x = portOf(body.inputs(), x.inputIndex(0));
+    chain.weights = portOf(body.inputs(), weights.inputIndex(0));
+    if (conv.inputCount() > 2 && conv.hasInput(2)) {
+        chain.bias = portOf(body.inputs(), conv.inputIndex(2));
+        if (chain.bias < 0 || conv.input(2).dtype() != TN_F32) {
+            return std::nullopt;
+        }
+    }
+    const auto from = byteScaleOf(x, x.input(0).dtype());
+    const auto to = byteScaleOf(last, last.output(0).dtype());
+    chain.channels = weights.input(0).dim(0).opt;
+    chain.factors = weightScales(weights, chain.channels);
+    if (chain.x < 0 || chain.weights < 0 || chain.x == chain.weights || !from || !to || chain.factors.empty()) {
+        return std::nullopt;
+    }
+    chain.from = *from;
+    chain.to = *to;
+    for (float& factor : chain.factors) {
+        factor *= from->scale / to->scale;
+    }
+    chain.low = to->isSigned ? -128.0F : 0.0F;
+    chain.high = to->isSigned ? 127.0F : 255.0F;
+    for (size_t n = chain.head + 1; n < count; ++n) {
+        const module::NodeView node = body.node(n);
+        if (node.inputIndex(0) != body.node(n - 1).outputIndex(0)) {
+            return std::nullopt;
+        }
+        if (n + 1 == count) {
+            break;
+        }
+        const auto step = node.inputCount() == 1 ? floatStep(node) : std::nullopt;
+        const bool isClip = step && step->step == Step::kClip && step->p0 <= step->p1;
+        if (!isClip && (!step || step->step != Step::kRelu)) {
+            return std::nullopt;
+        }
+        const float least = isClip ? step->p0 : 0.0F;
+        chain.low = std::clamp(least / to->scale + to->zero, chain.low, chain.high);
+        if (isClip) {
+            chain.high = std::clamp(step->p1 / to->scale + to->zero, chain.low, chain.high);
+        }
+    }
+    return chain;
+}
+
+} // namespace tenon::cpu

@@ -1,0 +1,42 @@
+// The innermost product of bytes with packed weights, down to the bytes of the result.
+//
+// Who uses it: byte_product.cpp. There is one for processors that add four products of bytes in one instruction (AVX-512 VNNI). What it must not
+// know: ops, tensors, layouts.
+#pragma once
+
+#include <cstdint>
+
+namespace tenon::cpu {
+
+// Rows of a times a panel of `kColumns` columns, four of the depth at a time: byte = sum * factor + shift, cut to [low, high], which a byte holds, and
+// rounded. The panel has [steps][kColumns][4] signed bytes.
+struct ByteProduct {
+    static constexpr int64_t kColumns = 64;
+
+    const uint8_t* a = nullptr;
+    int64_t aRow = 0;
+    const int8_t* b = nullptr;
+    int64_t steps = 0;
+    // For each column of the panel.
+    const int32_t* start = nullptr; // what sums begin with
+    const float* factor = nullptr;
+    const float* shift = nullptr;
+    float low = 0;
+    float high = 0;
+    uint8_t* c = nullptr;
+    int64_t cRow = 0;
+    int64_t columns = kColumns; // that are written
+    bool isSigned = false;      // a: its bytes count as 128 more
+    bool isSignedResult = false;
+};
+
+struct ByteTile {
+    void (*run)(int64_t rows, const ByteProduct& product);
+    // The sum of each of a panel's columns.
+    void (*sums)(const int8_t* b, int64_t steps, int32_t* to);
+};
+
+// Null where the processor has no such instruction.
+const ByteTile* byteTile();
+
+} // namespace tenon::cpu
