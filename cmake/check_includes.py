@@ -32,11 +32,12 @@ def layer_of(path: str, layers: dict[str, set[str]]) -> str | None:
 
 
 # Folders whose sources a module compiles into itself. cpu runs the oracle's loops for ops that it has nothing faster for.
-# cublaslt and cudnn launch on the streams of cuda.
+# cublaslt and cudnn, and what they share, launch on the streams of cuda.
 SHARES = {
     "backends/cpu/": ("backends/reference/",),
     "backends/cublaslt/": ("backends/nvidia/", "backends/cuda/stream.h"),
     "backends/cudnn/": ("backends/nvidia/", "backends/cuda/stream.h"),
+    "backends/nvidia/": ("backends/cuda/stream.h",),
 }
 
 # The module ABI in C, which every folder of the core may use.

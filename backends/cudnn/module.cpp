@@ -2,6 +2,7 @@
 #include "backends/common/task_kernel.h"
 #include "backends/cudnn/kernel.h"
 #include "backends/nvidia/driver.h"
+#include "backends/nvidia/siblings.h"
 #include "backends/nvidia/target.h"
 
 #include <algorithm>
@@ -433,8 +434,8 @@ TENON_MODULE(TENON_MODULE_NAME, TENON_MODULE_VERSION)
     const tenon::nvidia::LibraryPlace kernels =
         tenon::nvidia::findLibrary("libcudnn_engines_precompiled.so.9", "TENON_CUDNN_DIR");
     auto api = std::make_shared<tenon::cudnn::CudnnApi>(place.path);
-    registrar.addProvider(std::make_unique<tenon::cudnn::CudnnProvider>(
-        api, tenon::module::text(place.identity, kernels.identity.empty() ? "" : "+", kernels.identity)));
-    registrar.addKernelRuntime(tenon::cudnn::makeRuntime(api));
+    registrar.addProvider(tenon::nvidia::withSiblings(std::make_unique<tenon::cudnn::CudnnProvider>(
+        api, tenon::module::text(place.identity, kernels.identity.empty() ? "" : "+", kernels.identity))));
+    registrar.addKernelRuntime(tenon::nvidia::withSiblings(tenon::cudnn::makeRuntime(api)));
     return tenon::module::Code::kOk;
 }

@@ -15,6 +15,8 @@ const std::vector<Pattern>& allPatterns() {
          findNormalizations},
         {"pattern_attention", "scaled dot-product attention in primitives, with the transposes around", findAttentions},
         {"pattern_sibling_products", "products of one value with several weights of one shape", findSiblingProducts},
+        {"pattern_sibling_convolutions", "convolutions of one value, each with its bias and activation",
+         findSiblingConvolutions},
         {"pattern_embedding", "rows of tables added up, with the norm of the sum", findEmbeddings},
         {"pattern_squeeze_excite", "channels weighed by two products of their means", findSqueezeExcites},
         {"pattern_integer_product", "products of integers with what makes real numbers of them", findIntegerProducts},

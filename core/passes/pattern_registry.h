@@ -22,6 +22,7 @@ void findPointwiseChains(const ir::Graph& graph, const ops::OpRegistry& ops, std
 void findNormalizations(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 void findAttentions(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 void findSiblingProducts(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
+void findSiblingConvolutions(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 void findSqueezeExcites(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 void findEmbeddings(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);
 void findIntegerProducts(const ir::Graph& graph, const ops::OpRegistry& ops, std::vector<Region>& regions);

@@ -96,15 +96,16 @@ protected:
         why = refused.reason;
         return blob;
     }
-    TnCode read(std::vector<std::byte> bytes, std::string& reason) const {
-        return readKernel(mTables, {std::string(module::view(runtime().name)), 1, std::move(bytes)}, reason);
+    TnCode read(std::vector<std::byte> bytes, std::string& reason, uint32_t version = 1) const {
+        return readKernel(mTables, {std::string(module::view(runtime().name)), version, std::move(bytes)}, reason);
     }
 
     // Cut off: refused with a reason.
     void expectCutBytesRefused(const CompiledBlob& blob, size_t step) const {
         for (size_t size = 0; size < blob.bytes.size(); size += step) {
             std::string reason;
-            EXPECT_NE(read({blob.bytes.begin(), blob.bytes.begin() + static_cast<std::ptrdiff_t>(size)}, reason),
+            EXPECT_NE(read({blob.bytes.begin(), blob.bytes.begin() + static_cast<std::ptrdiff_t>(size)}, reason,
+                           blob.version),
                       TN_OK);
             EXPECT_NE(reason, "") << size;
         }

@@ -77,6 +77,40 @@ TEST_F(ModuleTest, BuildsPlansForADescribedDevice) {
     }
 }
 
+// Two convolutions of one tensor, with different windows: a plan for each, in one kernel.
+TEST_F(ModuleTest, BuildsSiblings) {
+    if (!isInstalled()) {
+        GTEST_SKIP() << "libcudnn.so.9 is not in " TENON_CUDNN_FOLDER;
+    }
+    load(TENON_CUDNN_FOLDER);
+    const TnTask& siblings =
+        task("fused[%a = conv(%0, %1, %2) : f16[1,32,14,14]; %c = conv(%0, %3, %4) {pads=[1,1,1,1]} : f16[1,64,14,14];"
+             " %b = activation.relu(%a) : f16[1,32,14,14]; %d = activation.relu(%c) : f16[1,64,14,14]]"
+             "(f16[1,64,14,14], const f16[32,64,1,1], const f16[32], const f16[64,64,3,3], const f16[64])"
+             " -> f16[1,32,14,14], f16[1,64,14,14]");
+    std::string why;
+    CompiledBlob built;
+    for (const KeptTactic& kept : tactics(siblings)) {
+        EXPECT_THAT(kept.name, HasSubstr(" | "));
+        const CompiledBlob blob = compile(siblings, kept, why);
+        std::string reason;
+        if (!blob.bytes.empty()) {
+            EXPECT_EQ(blob.runtime, "cudnn");
+            EXPECT_EQ(read(blob.bytes, reason, blob.version), TN_OK) << kept.name << ": " << reason;
+            built = blob;
+        }
+    }
+    ASSERT_FALSE(built.bytes.empty()) << why;
+    expectCutBytesRefused(built, 97);
+    // Of two convolutions one after the other nothing is side by side.
+    EXPECT_NE(refusal("fused[%a = conv(%0, %1) : f16[1,8,4,4]; %b = conv(%a, %1) : f16[1,8,4,4]]"
+                      "(f16[1,8,4,4], const f16[8,8,1,1]) -> f16[1,8,4,4], f16[1,8,4,4]"),
+              "");
+    EXPECT_THAT(refusal("fused[%a = conv(%0, %1) : f16[1,8,4,4]; %b = softmax(%0) : f16[1,8,4,4]]"
+                        "(f16[1,8,4,4], const f16[8,8,1,1]) -> f16[1,8,4,4], f16[1,8,4,4]"),
+                HasSubstr("softmax"));
+}
+
 TEST_F(ModuleTest, RefusesAttentionThatItsEnginesDoNotDo) {
     loadWithEmptyLibrary();
     const std::string three = "(f16[1,2,16,8], f16[1,2,16,8], f16[1,2,16,8]";
