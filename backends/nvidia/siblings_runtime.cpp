@@ -204,10 +204,11 @@ public:
             part.inputs = in.array<int32_t>();
             part.outputs = in.array<int32_t>();
             const auto isPort = [](int32_t port) { return port >= 0 && port < kMostPorts; };
+            const auto isOwn = [&](int32_t port) { return isPort(port) && written.insert(port).second; };
             in.require(std::all_of(part.inputs.begin(), part.inputs.end(), isPort) &&
-                           std::all_of(part.outputs.begin(), part.outputs.end(), isPort) && own >= mInner->blobMin() &&
-                           own <= mInner->blobMax(),
-                       "a part has impossible ports, or bytes of another version");
+                           std::all_of(part.outputs.begin(), part.outputs.end(), isOwn),
+                       "a part has impossible ports");
+            in.require(own >= mInner->blobMin() && own <= mInner->blobMax(), "a part has bytes of another version");
             if (!in.ok()) {
                 break;
             }
