@@ -31,8 +31,7 @@ Extents extentsFor(const Compiled& compiled, const Dims& a, const Dims& b) {
     if (!compiled.rule.stacked) {
         return each;
     }
-    const std::optional<Extents> all =
-        stackedExtents(each, static_cast<int64_t>(compiled.matmul.siblings.size()) + 1);
+    const std::optional<Extents> all = stackedExtents(each, static_cast<int64_t>(compiled.matmul.siblings.size()) + 1);
     if (!all) {
         invalid("the tactic stacks products that are no family of single ones");
     }
@@ -107,8 +106,8 @@ public:
         mPrepared = false;
         return explained(reason, [&] {
             mProduct = productFor(mSession.handle(), mCompiled, args);
-            mSingle = mCompiled.rule.stacked && mProduct != nullptr ? singleFor(mSession.handle(), mCompiled, args)
-                                                                    : nullptr;
+            mSingle =
+                mCompiled.rule.stacked && mProduct != nullptr ? singleFor(mSession.handle(), mCompiled, args) : nullptr;
             std::string error;
             const size_t branches = mCompiled.rule.stacked ? 0 : mCompiled.matmul.siblings.size();
             if (mBranches.size() < branches && !mBranches.create(branches, error)) {

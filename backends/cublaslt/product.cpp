@@ -241,10 +241,10 @@ bool Product::setDistances(const Distances& distances) {
         return same || mApi.cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET,
                                                              &distance, sizeof distance) == CUBLAS_STATUS_SUCCESS;
     };
-    const bool bias = !mHasBias || mExtents.strideBias == distances.bias ||
-                      mApi.cublasLtMatmulDescSetAttribute(mObjects.operation, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE,
-                                                          &distances.bias, sizeof distances.bias) ==
-                          CUBLAS_STATUS_SUCCESS;
+    const bool bias =
+        !mHasBias || mExtents.strideBias == distances.bias ||
+        mApi.cublasLtMatmulDescSetAttribute(mObjects.operation, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, &distances.bias,
+                                            sizeof distances.bias) == CUBLAS_STATUS_SUCCESS;
     mExtents.strideBias = distances.bias;
     return apart(mObjects.left, mExtents.strideB, distances.b) &&
            apart(mObjects.result, mExtents.strideD, distances.result) && bias;

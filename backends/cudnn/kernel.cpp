@@ -341,7 +341,8 @@ void Compiled::complete() {
     };
     fits = fits && (operation.kind == Kind::kAttention || pixels(operation.x) == pixels(operation.w));
     const bool inPixels = fits && operation.kind == Kind::kConvolution && pixels(operation.x);
-    fits = fits && (!inPixels || fitsPixelFormat(operation, body.value(body.inputs()[static_cast<size_t>(operation.x)]).dim(1).max));
+    fits = fits && (!inPixels ||
+                    fitsPixelFormat(operation, body.value(body.inputs()[static_cast<size_t>(operation.x)]).dim(1).max));
     const auto laidOut = [&](const TnPortFormat& port, int32_t rank) {
         return port.format.rank == rank &&
                (module::isLinear(port.format) || (rank >= 3 && operation.kind != Kind::kAttention &&

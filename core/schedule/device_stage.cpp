@@ -79,8 +79,8 @@ DeviceInput::createRow(const std::shared_ptr<BuildDevice>& device, const std::ve
     for (size_t i = 0; i < contents.size(); ++i) {
         if (contents[i].bytes >= 0) {
             made[i] = adopt(device, std::move(blocks[i]));
-            TN_RETURN_IF_ERROR(device->fill(made[i]->address(), contents[i].bytes, contents[i].pattern,
-                                            contents[i].patternBytes));
+            TN_RETURN_IF_ERROR(
+                device->fill(made[i]->address(), contents[i].bytes, contents[i].pattern, contents[i].patternBytes));
         }
     }
     TN_RETURN_IF_ERROR(device->synchronize());

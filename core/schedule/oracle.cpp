@@ -56,7 +56,6 @@ support::Result<ir::ConstantPtr> Oracle::onHost(Datum& datum) const {
     return datum.host;
 }
 
-
 support::Result<std::vector<ir::ConstantPtr>> Oracle::run(const ir::Graph& body,
                                                           const std::vector<ir::ConstantPtr>& inputs,
                                                           const std::vector<int64_t>& symbolValues,

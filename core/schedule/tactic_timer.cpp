@@ -260,8 +260,8 @@ support::Status TacticTimer::enter(const Task& task, TestInputs& inputs, Contend
     }
     if (onDevice) {
         const PhaseTimer making(mContext.phases.get(), "make test inputs");
-        TN_ASSIGN_OR_RETURN(
-            deviceInputs, DeviceInput::createRow(mContext.targetAt(candidate.placement).machine, missing));
+        TN_ASSIGN_OR_RETURN(deviceInputs,
+                            DeviceInput::createRow(mContext.targetAt(candidate.placement).machine, missing));
         for (size_t i = 0; i < shared.size(); ++i) {
             if (shared[i] != nullptr) {
                 shared[i]->device = deviceInputs[i] ? deviceInputs[i] : shared[i]->device;

@@ -183,7 +183,7 @@ void planReduce(NodePlan& n) {
 // that of the longest line, however short one is.
 struct Rows {
     int team = 0;
-    int vector = 1; // neighbours that move at once; more than one where the length is known
+    int vector = 1;    // neighbours that move at once; more than one where the length is known
     int64_t packs = 0; // of so many neighbours, that one thread keeps
 
     bool inRegisters() const { return team > 0; }

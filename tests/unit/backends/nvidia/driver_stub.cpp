@@ -8,6 +8,7 @@ namespace {
 std::string gLog;
 uintptr_t gStreams = 0;
 uintptr_t gEvents = 0;
+thread_local CUcontext gContext = nullptr;
 
 template <class Handle>
 Handle handle(uintptr_t number) {
@@ -38,7 +39,24 @@ const char* stubLog() {
 }
 void stubNote(const char* line) { note({line}); }
 
+// A thread has no context before it is given one.
+CUresult cuCtxGetCurrent(CUcontext* context) {
+    *context = gContext;
+    return CUDA_SUCCESS;
+}
+CUresult cuCtxSetCurrent(CUcontext context) {
+    gContext = context;
+    return CUDA_SUCCESS;
+}
+CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice) {
+    *context = handle<CUcontext>(1);
+    return CUDA_SUCCESS;
+}
 CUresult cuStreamCreate(CUstream* stream, unsigned) {
+    if (gContext == nullptr) {
+        return CUDA_ERROR_INVALID_CONTEXT;
+    }
+CUstream* stream, unsigned) {
     *stream = handle<CUstream>(++gStreams);
     return CUDA_SUCCESS;
 }

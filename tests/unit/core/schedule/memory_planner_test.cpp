@@ -75,7 +75,8 @@ TEST(MemoryPlanner, RefusesWhatCannotBe) {
 
 TEST(MemoryPlanner, ARowStaysARow) {
     // The second of the row has a hole of its size lower down, which it must not take.
-    std::vector<BufferLifetime> buffers = {{1000, 0, 2}, {100, 1, 3}, {100, 1, 3}, {100, 1, 2}, {1024, 0, 0}, {128, 3, 4}};
+    std::vector<BufferLifetime> buffers = {{1000, 0, 2}, {100, 1, 3},  {100, 1, 3},
+                                           {100, 1, 2},  {1024, 0, 0}, {128, 3, 4}};
     ASSERT_TRUE(placeInRow(buffers, {1, 2, 3}, 7));
     const MemoryPlan plan = planned(buffers);
     EXPECT_EQ(plan.offsets[2] - plan.offsets[1], 128);
