@@ -56,7 +56,6 @@ CUresult cuStreamCreate(CUstream* stream, unsigned) {
     if (gContext == nullptr) {
         return CUDA_ERROR_INVALID_CONTEXT;
     }
-CUstream* stream, unsigned) {
     *stream = handle<CUstream>(++gStreams);
     return CUDA_SUCCESS;
 }
