@@ -10,10 +10,6 @@
 
 #include <cstdint>
 
-struct TnEvent {
-    cudaEvent_t event;
-};
-
 namespace tenon::cuda {
 
 namespace {

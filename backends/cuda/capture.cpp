@@ -71,10 +71,16 @@ int32_t recording(void*, TnStream* stream) {
                                                                                                                   : 0;
 }
 
+TnCode recordTime(void*, TnEvent* event, TnStream* stream) {
+    const cudaError_t error = cudaEventRecordWithFlags(event->event, stream->stream, cudaEventRecordExternal);
+    return error == cudaSuccess ? TN_OK : TN_INTERNAL;
+}
+
 } // namespace
 
 const TnCapture& captureTable() {
-    static const TnCapture table{sizeof(TnCapture), 0, nullptr, begin, end, replay, destroy, recording};
+    static const TnCapture table{sizeof(TnCapture), 0, nullptr, begin, end, replay, destroy, recording,
+                                 recordTime};
     return table;
 }
 

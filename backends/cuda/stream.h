@@ -1,4 +1,4 @@
-// What a TnStream of the backend `cuda` is.
+// What a TnStream and a TnEvent of the backend `cuda` are.
 //
 // Who uses it: kernels of this module and of every other module that launches on the backend's streams (cuBLASLt, cuDNN): they read
 // `stream->stream`. A host may hand over a struct of its own whose first member is a cudaStream_t, to run on a user's stream: nothing beyond
@@ -11,4 +11,9 @@
 
 struct TnStream {
     cudaStream_t stream;
+};
+
+// Made and read by this module alone.
+struct TnEvent {
+    cudaEvent_t event;
 };

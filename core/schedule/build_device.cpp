@@ -201,6 +201,49 @@ support::Result<double> BuildDevice::end() {
         return support::internalError("an event could not be recorded");
     }
     TN_RETURN_IF_ERROR(synchronize());
+    return elapsed();
+}
+
+bool BuildDevice::beginRecording() {
+    const TnCapture* const capture = mDevice.capture();
+    const bool canTime = capture != nullptr && mBegin.get() != nullptr &&
+                         capture->struct_size >= offsetof(TnCapture, record_time) + sizeof capture->record_time &&
+                         capture->record_time != nullptr;
+    if (!canTime || capture->begin(capture->self, stream(), nullptr) != TN_OK) {
+        return false;
+    }
+    if (capture->record_time(capture->self, mBegin.get(), stream()) != TN_OK) {
+        capture->end(capture->self, stream(), nullptr, nullptr);
+        return false;
+    }
+    return true;
+}
+
+TnRecording* BuildDevice::endRecording(bool issued) {
+    const TnCapture& capture = *mDevice.capture();
+    const bool complete = issued && capture.record_time(capture.self, mEnd.get(), stream()) == TN_OK;
+    TnRecording* recording = nullptr;
+    const TnCode code = capture.end(capture.self, stream(), complete ? &recording : nullptr, nullptr);
+    return code == TN_OK ? recording : nullptr;
+}
+
+support::Result<double> BuildDevice::timedReplay(TnRecording* recording) {
+    const Lock lock(*this);
+    const TnCapture& capture = *mDevice.capture();
+    if (capture.replay(capture.self, recording, stream(), nullptr) != TN_OK) {
+        return support::internalError("a recorded launch could not be replayed");
+    }
+    TN_RETURN_IF_ERROR(synchronize());
+    return elapsed();
+}
+
+void BuildDevice::forget(TnRecording* recording) const {
+    const TnCapture& capture = *mDevice.capture();
+    capture.destroy(capture.self, recording);
+}
+
+support::Result<double> BuildDevice::elapsed() const {
+    const TnBackend& table = mDevice.table();
     double us = 0;
     if (table.event_elapsed_us(table.self, mBegin.get(), mEnd.get(), &us) != TN_OK) {
         return support::internalError("the time between two events could not be read");

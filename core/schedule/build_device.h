@@ -48,6 +48,21 @@ public:
         return end();
     }
 
+    // What `issue` puts on the stream, recorded between two times: a plan runs from recordings, in which what is around a kernel (the filling of a
+    // counter, a second launch) costs more than on a stream. Null where the backend cannot, or the work cannot be recorded.
+    template <class F>
+    TnRecording* record(F&& issue) {
+        if (!beginRecording()) {
+            return nullptr;
+        }
+        const bool issued = issue().ok();
+        return endRecording(issued);
+    }
+    // Microseconds that it takes, as `timed` does.
+    support::Result<double> timedReplay(TnRecording* recording);
+    // Once its work is done.
+    void forget(TnRecording* recording) const;
+
 private:
     // Excludes other builds, in this process and in others; one that keeps it longer than any measurement takes excludes nobody.
     class Lock {
@@ -64,6 +79,9 @@ private:
     explicit BuildDevice(const registry::BackendEntry& backend, int32_t number) : mDevice(backend, number) {}
     void* takeBlock(int64_t bytes, int64_t alignment);
     void freeBlocks();
+    bool beginRecording();
+    TnRecording* endRecording(bool issued);
+    support::Result<double> elapsed() const;
     support::Status begin();
     support::Result<double> end();
 

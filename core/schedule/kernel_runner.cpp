@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstring>
 #include <set>
+#include <utility>
 
 namespace tenon::schedule {
 
@@ -124,10 +125,21 @@ struct KernelRunner::Impl {
     std::shared_ptr<BuildDevice> device; // null: the host
     std::unique_ptr<DeviceStage> stage;
     int64_t workspaceBytes = 0;
+    // Of launches on the stage's buffers, for timing; null with `tried`: they cannot be recorded.
+    TnRecording* recording = nullptr;
+    bool tried = false;
+
+    void forgetRecording() {
+        if (recording != nullptr) {
+            static_cast<void>(device->synchronize());
+            device->forget(std::exchange(recording, nullptr));
+        }
+        tried = false;
+    }
 
     ~Impl() {
+        forgetRecording();
         stage.reset(); // waits for launches
-
         if (state) {
             runtime->state_destroy(state);
         }
@@ -215,6 +227,7 @@ support::Status KernelRunner::prepare(const Task& task, const std::vector<int64_
     TN_ASSIGN_OR_RETURN(int64_t bytes, workspaceFor(shapes));
     impl.workspaceBytes = bytes;
     if (impl.device) {
+        impl.forgetRecording();
         impl.stage = std::make_unique<DeviceStage>(impl.device);
         TN_RETURN_IF_ERROR(impl.stage->allocate(shapes.inputs, shapes.outputs, bytes));
     } else if (bytes != impl.workspace.bytes()) {
@@ -275,6 +288,7 @@ support::Status KernelRunner::issue(const std::vector<const void*>& inputs, cons
 support::Status KernelRunner::launch(const std::vector<const void*>& inputs, const std::vector<void*>& outputs) {
     Impl& impl = *mImpl;
     if (impl.stage) {
+        impl.forgetRecording();
         TN_RETURN_IF_ERROR(impl.stage->upload(inputs, outputs));
         TN_RETURN_IF_ERROR(issue(impl.stage->inputs(), impl.stage->outputs()));
         return impl.stage->download(outputs);
@@ -302,6 +316,7 @@ support::Result<bool> KernelRunner::launchInPlace(const std::vector<void*>& inpu
     }
     const std::vector<const void*> given(inputs.begin(), inputs.end());
     if (impl.stage) {
+        impl.forgetRecording();
         TN_RETURN_IF_ERROR(impl.stage->upload(given, outputs));
         for (const auto& [output, input] : shared) {
             if (mOutputs[output].placement != TN_PLACEMENT_HOST) {
@@ -326,6 +341,7 @@ support::Result<bool> KernelRunner::launchInPlace(const std::vector<void*>& inpu
 support::Result<std::vector<std::shared_ptr<DeviceInput>>>
 KernelRunner::compute(std::vector<std::shared_ptr<DeviceInput>> inputs) {
     DeviceStage& stage = *mImpl->stage;
+    mImpl->forgetRecording();
     stage.bind(std::move(inputs), std::vector<const void*>(mInputs.size()), std::vector<void*>(mOutputs.size()));
     TN_RETURN_IF_ERROR(issue(stage.inputs(), stage.outputs()));
     TN_RETURN_IF_ERROR(stage.checkCanaries());
@@ -342,6 +358,7 @@ support::Status KernelRunner::tryOut(std::vector<std::shared_ptr<DeviceInput>> i
                                      const std::vector<const void*>& hostInputs,
                                      const std::vector<void*>& hostOutputs) {
     DeviceStage& stage = *mImpl->stage;
+    mImpl->forgetRecording();
     stage.bind(std::move(inputs), hostInputs, hostOutputs);
     TN_RETURN_IF_ERROR(issue(stage.inputs(), stage.outputs()));
     return stage.checkCanaries();
@@ -354,14 +371,20 @@ support::Result<double> KernelRunner::timedLaunch(const std::vector<const void*>
         if (!impl.stage->uploaded()) {
             TN_RETURN_IF_ERROR(impl.stage->upload(inputs, outputs));
         }
-        TN_RETURN_IF_ERROR(impl.device->flushCache());
-        TN_RETURN_IF_ERROR(impl.stage->touchInputs());
-        TN_ASSIGN_OR_RETURN(const double us, impl.device->timed([&]() -> support::Status {
+        const auto launches = [&]() -> support::Status {
             for (int32_t r = 0; r < repeat; ++r) {
                 TN_RETURN_IF_ERROR(issue(impl.stage->inputs(), impl.stage->outputs()));
             }
             return {};
-        }));
+        };
+        if (!impl.tried && (impl.tactic.traits & TN_TRAIT_CAPTURE_SAFE) != 0) {
+            impl.recording = impl.device->record(launches);
+        }
+        impl.tried = true;
+        TN_RETURN_IF_ERROR(impl.device->flushCache());
+        TN_RETURN_IF_ERROR(impl.stage->touchInputs());
+        TN_ASSIGN_OR_RETURN(const double us, impl.recording != nullptr ? impl.device->timedReplay(impl.recording)
+                                                                       : impl.device->timed(launches));
         return us / repeat;
     }
     using Clock = std::chrono::steady_clock;

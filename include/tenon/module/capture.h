@@ -38,6 +38,9 @@ typedef struct TnCapture {
     void (*destroy)(void* self, TnRecording*);
     /* 1: somebody, the user perhaps, records this stream now: the host then starts no recording of its own, and waits for nothing. */
     int32_t (*recording)(void* self, TnStream*);
+    /* Appended; may be NULL or lie behind struct_size. Puts an event of the stream's into what is recorded, which each replay records anew: the time
+     * between two of them is that of what was recorded in between. Nothing in the recording can wait for such an event. */
+    TnCode (*record_time)(void* self, TnEvent*, TnStream*);
 } TnCapture;
 
 #ifdef __cplusplus

@@ -184,6 +184,18 @@ void pushWith(TnEvent* event, TnStream* stream, F call) {
     }));
 }
 
+void recordEvent(TnEvent* event, TnStream* stream) {
+    int64_t number = 0;
+    {
+        const std::lock_guard<std::mutex> lock(event->mutex);
+        number = ++event->issued;
+    }
+    pushWith(event, stream, [number](TnEvent& at, std::unique_lock<std::mutex>&) {
+        at.completed = std::max(at.completed, number);
+        at.time = std::chrono::steady_clock::now();
+    });
+}
+
 TnCapture captureTable() {
     TnCapture table{};
     table.struct_size = sizeof(table);
@@ -210,6 +222,10 @@ TnCapture captureTable() {
     };
     table.destroy = [](void*, TnRecording* recording) { delete recording; };
     table.recording = [](void*, TnStream* stream) -> int32_t { return stream->queue->recording() ? 1 : 0; };
+    table.record_time = [](void*, TnEvent* event, TnStream* stream) -> TnCode {
+        recordEvent(event, stream);
+        return TN_OK;
+    };
     return table;
 }
 
@@ -310,15 +326,7 @@ public:
         delete event;
     }
     Code record(TnEvent* event, TnStream* stream) override {
-        int64_t number = 0;
-        {
-            const std::lock_guard<std::mutex> lock(event->mutex);
-            number = ++event->issued;
-        }
-        pushWith(event, stream, [number](TnEvent& at, std::unique_lock<std::mutex>&) {
-            at.completed = std::max(at.completed, number);
-            at.time = std::chrono::steady_clock::now();
-        });
+        recordEvent(event, stream);
         return Code::kOk;
     }
     Code wait(TnEvent* event, TnStream* stream) override {
