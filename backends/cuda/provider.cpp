@@ -36,6 +36,11 @@ bool isView(std::string_view op) {
     return op == "reshape" || op == "flatten" || op == "squeeze" || op == "unsqueeze" || op == "identity";
 }
 
+// Ops whose inputs of the output's rank all lie as the output does, whatever that is.
+bool isMovement(std::string_view op) {
+    return op == "concat" || op == "split" || op == "slice" || op == "pad" || op == "resize";
+}
+
 bool isChannelsLast(const TnFormat& format) {
     return format.rank >= 3 && !module::isLinear(format) &&
            module::equal(format, module::channelsLastFormat(format.rank));
@@ -147,9 +152,9 @@ public:
     }
 
 private:
-    // Pooling and convolution always; pointwise regions where a neighbour offers it.
+    // Pooling and convolution always; movements and pointwise regions where a neighbour offers it.
     static bool followsChannelsLast(const module::TaskView& task) {
-        if (task.isSingleNode() && !isPointwise(task.op())) {
+        if (task.isSingleNode() && !isPointwise(task.op()) && !isMovement(task.op())) {
             // A reduction that drops dimensions has no channels to put last.
             return task.inputCount() == 0 || task.input(0).rank() == task.output(0).rank();
         }
@@ -197,7 +202,7 @@ private:
         if (task.isSingleNode() && isView(task.op())) {
             tactic.traits |= TN_TRAIT_FREE_ALIAS;
         }
-        const bool isWindow = task.isSingleNode() && !isPointwise(task.op());
+        const bool isWindow = task.isSingleNode() && !isPointwise(task.op()) && !isMovement(task.op());
         const int32_t rank = task.output(0).rank();
         const auto shape = [&](TnPortFormat& port, bool isWeights) {
             if (types != kOwnTypes && port.dtype == TN_F32) {

@@ -44,7 +44,7 @@ def small_inception():
     x = g.node("Relu", g.node("Add", y, g.conv_bn(x, 96, 128, 1, 2)))
     x = g.node("Flatten", g.node("GlobalAveragePool", x))
     g.node("Gemm", x, g.weights(10, 128, fan_in=128), g.near(0, 10), transB=1)
-    return g.model("small_inception", [1, 3, 32, 32], "y", [1, 10])
+    return g.model("small_inception", [2, 3, 32, 32], "y", [2, 10])
 
 
 def small_transformer():

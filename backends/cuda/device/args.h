@@ -11,6 +11,7 @@ constexpr int kMostOutputs = 8;
 constexpr int kLoopDims = 16;
 constexpr int kTensorDims = 8;
 constexpr int kSpatialDims = 6;
+constexpr int kMostCopies = 8;
 
 using I64 = long long;
 using U64 = unsigned long long;
@@ -46,6 +47,11 @@ struct CopyArgs {
     I64 dims[kLoopDims];
     I64 from[kLoopDims];
     I64 to[kLoopDims];
+};
+
+// Copies of one kind at once: a row of blocks for each.
+struct CopiesArgs {
+    CopyArgs each[kMostCopies];
 };
 
 // Where each output index of a dimension comes from: begin + i * step, folded into the extent.

@@ -29,6 +29,9 @@ __device__ inline void copyAll(const CopyArgs& a, const Ports& ports) {
     }
 }
 extern "C" __global__ void copy(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) { copyAll<From, To>(a, ports); }
+extern "C" __global__ void copies(const __grid_constant__ CopiesArgs a, const __grid_constant__ Ports ports) {
+    copyAll<From, To>(a.each[blockIdx.y], ports);
+}
 // A thread takes what lies along the last dimension, of few elements: neighbours of the input lie along the one before, as where the planes of an
 // image become channels of its pixels.
 extern "C" __global__ void interleaved(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) {
@@ -59,6 +62,15 @@ extern "C" __global__ void interleaved(const __grid_constant__ CopyArgs a, const
 extern "C" __global__ void copy_4(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) { copyAll<unsigned, unsigned>(a, ports); }
 extern "C" __global__ void copy_8(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) { copyAll<uint2, uint2>(a, ports); }
 extern "C" __global__ void copy_16(const __grid_constant__ CopyArgs a, const __grid_constant__ Ports ports) { copyAll<uint4, uint4>(a, ports); }
+extern "C" __global__ void copies_4(const __grid_constant__ CopiesArgs a, const __grid_constant__ Ports ports) {
+    copyAll<unsigned, unsigned>(a.each[blockIdx.y], ports);
+}
+extern "C" __global__ void copies_8(const __grid_constant__ CopiesArgs a, const __grid_constant__ Ports ports) {
+    copyAll<uint2, uint2>(a.each[blockIdx.y], ports);
+}
+extern "C" __global__ void copies_16(const __grid_constant__ CopiesArgs a, const __grid_constant__ Ports ports) {
+    copyAll<uint4, uint4>(a.each[blockIdx.y], ports);
+}
 #endif
 
 // Neighbours of the output lie along the last dimension, those of the input along the one before: through a tile, so that both sides are

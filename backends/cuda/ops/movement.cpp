@@ -30,9 +30,20 @@ std::string printCopy(const NodeTypes& types) {
     return declareElements(source, type, type).text({kMovementText});
 }
 
-// One copy. Where output and input have their neighbours along different dimensions, by tiles.
-void planCopy(NodePlan& n, const CopySpec& copy) {
+// How one copy is done.
+struct PlannedCopy {
+    std::string kernel;
     CopyArgs args{};
+    int64_t threads = 0;
+
+    // By kernels that do several at once.
+    bool isPlain() const { return kernel.starts_with("copy"); }
+};
+
+// Where output and input have their neighbours along different dimensions, by tiles.
+PlannedCopy plannedCopy(const NodePlan& n, const CopySpec& copy) {
+    PlannedCopy planned;
+    CopyArgs& args = planned.args;
     args.operands = n.operands;
     args.input = static_cast<int>(copy.input);
     args.output = static_cast<int>(copy.output);
@@ -94,20 +105,99 @@ void planCopy(NodePlan& n, const CopySpec& copy) {
     fill(args.to, loop.strides[0], kLoopDims);
     fill(args.from, loop.strides[1], kLoopDims);
     const size_t rank = loop.dims.size();
+    planned.kernel = kernel;
+    planned.threads = args.count;
     if (tiles) {
-        n.plan.launch("transposed", args.count > 0 ? blocks * kBlock : 0, args);
+        planned.kernel = "transposed";
+        planned.threads = args.count > 0 ? blocks * kBlock : 0;
     } else if (kernel == "copy" && rank > 1 && args.count > 0 && loop.dims.back() <= 8 &&
                loop.strides[1][rank - 1] != 1 && loop.strides[1][rank - 2] == 1) {
-        n.plan.launch("interleaved", args.count / loop.dims.back(), args);
-    } else {
-        n.plan.launch(kernel, args.count, args);
+        planned.kernel = "interleaved";
+        planned.threads = args.count / loop.dims.back();
+    }
+    return planned;
+}
+
+// The parts of a concatenation or a split that are copied alike in one launch.
+void planCopies(NodePlan& n, const Copies& copies) {
+    std::vector<PlannedCopy> left;
+    for (const CopySpec& copy : copies) {
+        if (PlannedCopy planned = plannedCopy(n, copy); planned.threads > 0) {
+            left.push_back(std::move(planned));
+        }
+    }
+    while (!left.empty()) {
+        const PlannedCopy first = left.front();
+        const auto isAlike = [&](const PlannedCopy& each) { return first.isPlain() && each.kernel == first.kernel; };
+        CopiesArgs args{};
+        int64_t most = 0;
+        uint32_t count = 0;
+        std::vector<PlannedCopy> others;
+        for (size_t i = 0; i < left.size(); ++i) {
+            if (i > 0 && (!isAlike(left[i]) || count == kMostCopies)) {
+                others.push_back(left[i]);
+                continue;
+            }
+            args.each[count++] = left[i].args;
+            most = std::max(most, left[i].threads);
+        }
+        if (count == 1) {
+            n.plan.launch(first.kernel, first.threads, first.args);
+        } else {
+            n.plan.launch("copies" + first.kernel.substr(4), most, args)->grid[1] = count;
+        }
+        left = std::move(others);
     }
 }
 
-void planCopies(NodePlan& n, const Copies& copies) {
-    for (const CopySpec& copy : copies) {
-        planCopy(n, copy);
+// `dims` from the outermost to the innermost in memory.
+Dims inOrder(const Dims& dims, const TnFormat& format) {
+    Dims ordered;
+    for (size_t d = 0; d < dims.size(); ++d) {
+        ordered.push_back(dims[static_cast<size_t>(format.order[d])]);
     }
+    return ordered;
+}
+
+// One side of a copy from or to a row-major tensor, where the tensor lies otherwise.
+void putInLayout(Side& side, const Shape& tensor) {
+    if (module::isLinear(tensor.format)) {
+        return;
+    }
+    const Dims rowMajor = rowMajorStrides(tensor.dims);
+    Dims own(tensor.rank());
+    module::stridesOf(tensor.format, tensor.dims.data(), own.data());
+    int64_t rest = side.first;
+    side.first = 0;
+    for (size_t d = 0; d < own.size(); ++d) {
+        side.first += rest / rowMajor[d] * own[d];
+        rest %= rowMajor[d];
+        side.strides[d] = side.strides[d] / rowMajor[d] * own[d];
+    }
+}
+
+// Copies between row-major tensors, as the layouts of the node's tensors have them.
+Copies inLayouts(const NodePlan& n, Copies copies) {
+    for (CopySpec& copy : copies) {
+        if (product(copy.dims) > 0) {
+            const TnFormat& format = n.call.out(copy.output).format;
+            putInLayout(copy.from, n.call.in(copy.input));
+            putInLayout(copy.to, n.call.out(copy.output));
+            for (Dims* each : {&copy.dims, &copy.from.strides, &copy.to.strides}) {
+                *each = inOrder(*each, format);
+            }
+        }
+    }
+    return copies;
+}
+
+// The layout of a node that has its input and output in one.
+const TnFormat& commonLayout(const NodePlan& n) {
+    const TnFormat& format = n.call.out().format;
+    if (!module::equal(n.call.in(0).format, format)) {
+        refuse(n.call.op(), " from one layout to another");
+    }
+    return format;
 }
 
 // Where each output element comes from, in one of the folding modes.
@@ -120,8 +210,9 @@ struct Folding {
 };
 
 void planMove(NodePlan& n, const Folding& folding) {
-    const Dims& in = n.call.in(0).dims;
-    const Dims& out = n.call.out().dims;
+    const TnFormat& format = commonLayout(n);
+    const Dims in = inOrder(n.call.in(0).dims, format);
+    const Dims out = inOrder(n.call.out().dims, format);
     MoveArgs args{};
     args.operands = n.operands;
     args.count = n.call.out().elements;
@@ -132,8 +223,8 @@ void planMove(NodePlan& n, const Folding& folding) {
     fill(args.outDims, out, kTensorDims);
     fill(args.inDims, in, kTensorDims);
     fill(args.inStrides, rowMajorStrides(in), kTensorDims);
-    fill(args.begin, folding.begin, kTensorDims);
-    fill(args.step, folding.step, kTensorDims);
+    fill(args.begin, inOrder(folding.begin, format), kTensorDims);
+    fill(args.step, inOrder(folding.step, format), kTensorDims);
     n.plan.launch("move", args.count, args);
 }
 
@@ -176,7 +267,7 @@ uint64_t elementBits(TnDataType type, double value) {
 
 void planSlice(NodePlan& n) {
     if (const std::optional<Copies> copies = copiesOfSlice(n.call)) {
-        planCopies(n, *copies);
+        planCopies(n, inLayouts(n, *copies));
         return;
     }
     sourcesOfSlice(n.call); // its checks
@@ -257,8 +348,9 @@ int roundingOf(const std::string& name) {
 
 void planResize(NodePlan& n) {
     const Call& call = n.call;
-    const Dims& in = call.in(0).dims;
-    const Dims& out = call.out().dims;
+    const TnFormat& format = commonLayout(n);
+    const Dims in = inOrder(call.in(0).dims, format);
+    const Dims out = inOrder(call.out().dims, format);
     ResizeArgs args{};
     args.operands = n.operands;
     args.count = call.out().elements;
@@ -274,10 +366,12 @@ void planResize(NodePlan& n) {
     fill(args.inDims, in, kTensorDims);
     fill(args.inStrides, rowMajorStrides(in), kTensorDims);
     for (const kernels::AxisScale& axis : kernels::scalesOfResize(call)) {
-        args.mapped[axis.axis] = 1;
-        args.scale[axis.axis] = axis.scale;
-        args.roiBegin[axis.axis] = axis.roiBegin;
-        args.roiEnd[axis.axis] = axis.roiEnd;
+        const auto* const at = std::find(&format.order[0], &format.order[in.size()], static_cast<int32_t>(axis.axis));
+        const auto d = static_cast<size_t>(at - &format.order[0]);
+        args.mapped[d] = 1;
+        args.scale[d] = axis.scale;
+        args.roiBegin[d] = axis.roiBegin;
+        args.roiEnd[d] = axis.roiEnd;
     }
     n.plan.launch("resize", args.count, args);
 }
@@ -371,7 +465,7 @@ void planConvert(NodePlan& n) {
             copy.from.strides.push_back(from[at]);
             copy.to.strides.push_back(to[at]);
         }
-        planCopy(n, copy);
+        planCopies(n, {copy});
         return;
     }
     ConvertArgs args{};
@@ -407,16 +501,19 @@ void addMovement(OpTable& table) {
     copies("transpose", 1, [](NodePlan& n) { planCopies(n, copiesOfTranspose(n.call)); });
     copies("depth_to_space", 1, [](NodePlan& n) { planCopies(n, copiesOfDepthToSpace(n.call)); });
     copies("space_to_depth", 1, [](NodePlan& n) { planCopies(n, copiesOfSpaceToDepth(n.call)); });
-    copies(
-        "concat", kMostInputs, [](NodePlan& n) { planCopies(n, copiesOfConcat(n.call)); }, requireSameTypes);
-    copies("split", 2, [](NodePlan& n) { planCopies(n, copiesOfSplit(n.call)); });
     copies("expand", 2, [](NodePlan& n) { planCopies(n, copiesOfExpand(n.call)); });
     copies("tile", 2, [](NodePlan& n) { planCopies(n, copiesOfTile(n.call)); });
-    table.add({{.op = "slice", .maxInputs = 7, .types = kWholeBytes}, printCopyAndMove, planSlice, true});
-    table.add(
-        {{.op = "pad", .maxInputs = 4, .types = kWholeBytes, .check = checkPad}, printCopyAndMove, planPad, true});
-    table.add(
-        {{.op = "resize", .maxInputs = 3, .types = kWholeBytes, .check = checkResize}, printResize, planResize, true});
+    const auto inAnyOrder = [&](std::string_view op, int32_t most, std::string (*print)(const NodeTypes&),
+                                void (*plan)(NodePlan&), void (*check)(const module::NodeView&) = nullptr) {
+        table.add({{.op = op, .maxInputs = most, .types = kWholeBytes, .check = check}, print, plan, true, true});
+    };
+    inAnyOrder(
+        "concat", kMostInputs, printCopy, [](NodePlan& n) { planCopies(n, inLayouts(n, copiesOfConcat(n.call))); },
+        requireSameTypes);
+    inAnyOrder("split", 2, printCopy, [](NodePlan& n) { planCopies(n, inLayouts(n, copiesOfSplit(n.call))); });
+    inAnyOrder("slice", 7, printCopyAndMove, planSlice);
+    inAnyOrder("pad", 4, printCopyAndMove, planPad, checkPad);
+    inAnyOrder("resize", 3, printResize, planResize, checkResize);
     table.add({{.op = "convert", .types = kWholeBytes, .output = OutputRule::kAny}, printConvert, planConvert});
 }
 
