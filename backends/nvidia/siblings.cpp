@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace tenon::nvidia {
 
 using kernels::explained;
 using kernels::Failure;
 using kernels::invalid;
-using kernels::refuse;
 using module::Code;
 
 namespace {
@@ -44,11 +44,11 @@ Part extract(const module::GraphView& whole, const std::vector<size_t>& nodes) {
         }
         return std::pair(at->second, isNew);
     };
-    std::map<int32_t, bool> made;
+    std::set<int32_t> made;
     for (const size_t n : nodes) {
         const module::NodeView node = whole.node(n);
         for (int32_t i = 0; i < node.outputCount(); ++i) {
-            made[node.outputIndex(i)] = true;
+            made.insert(node.outputIndex(i));
         }
     }
     for (const size_t n : nodes) {
