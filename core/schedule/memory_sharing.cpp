@@ -129,7 +129,10 @@ bool MemorySharing::view(const std::vector<ViewLink>& links, int32_t step) {
             }
         }
     }
-    const bool made = !links.empty() &&
+    // The step that writes in place relies on nobody reading its input any more.
+    const bool handedOn =
+        std::any_of(nodes.begin(), nodes.end(), [](const auto& before) { return before.second.tookOver; });
+    const bool made = !links.empty() && !handedOn &&
                       std::all_of(links.begin(), links.end(), [&](const ViewLink& each) { return link(each, step); }) &&
                       isSound(at(links[0].from).cluster);
     if (!made) {

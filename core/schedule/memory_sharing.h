@@ -38,7 +38,8 @@ public:
     void read(int32_t tensor, int32_t step);
 
     // All of the links of one step, which thereby has nothing to do; or none, and false: memory that is the user's or a constant's would have to
-    // lie in other memory, a part would not be aligned, or two writers would meet. Before any `takeOver`.
+    // lie in other memory, a part would not be aligned, two writers would meet, or `takeOver` has handed some of the memory on: whoever makes
+    // views makes them first.
     bool view(const std::vector<ViewLink>& links, int32_t step);
     // `output`, which `step` writes, gets the memory of `input`, which nobody reads later. `inputs`: all that the step reads.
     bool takeOver(int32_t input, int32_t output, const std::vector<int32_t>& inputs, int32_t step);

@@ -116,6 +116,22 @@ TEST_F(MemorySharingTest, WritersInPlaceWaitForTheWhole) {
     EXPECT_EQ(distance(d, c), 64);
 }
 
+TEST_F(MemorySharingTest, NoViewsOfMemoryThatWasHandedOn) {
+    const int32_t x = tensor(64, 0, 1);
+    const int32_t relu = tensor(64, 1, 3);
+    ASSERT_TRUE(sharing.takeOver(x, relu, {x}, 1));
+    const int32_t ofOutput = tensor(64, 2, 3);
+    const int32_t ofInput = tensor(0, 2, 3); // no bytes, no writer: and yet
+    EXPECT_FALSE(sharing.view({{relu, ofOutput, 0, false}}, 2));
+    EXPECT_FALSE(sharing.view({{x, ofInput, 0, false}}, 2));
+    const std::vector<BufferLifetime> buffers = sharing.buffersOf(sharing.homeOf(x).cluster);
+    ASSERT_EQ(buffers.size(), 1U);
+    EXPECT_EQ(buffers[0].last, 3) << "what was refused changes nothing";
+    const int32_t other = tensor(64, 4, 6);
+    const int32_t flat = tensor(64, 5, 6);
+    EXPECT_TRUE(sharing.view({{other, flat, 0, false}}, 5)) << "memory that nobody took over";
+}
+
 TEST_F(MemorySharingTest, AnotherOperandInTheSameMemoryForbidsWritingInPlace) {
     const int32_t x = tensor(64, 0, 2);
     const int32_t flat = tensor(64, 1, 2);
