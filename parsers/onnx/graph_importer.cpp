@@ -1,6 +1,7 @@
 #include "parsers/onnx/graph_importer.h"
 
 #include "parsers/onnx/importer_registry.h"
+#include "parsers/onnx/missing_ops.h"
 #include "parsers/onnx/node_import.h"
 #include "parsers/onnx/node_order.h"
 #include "parsers/onnx/text.h"
@@ -338,6 +339,9 @@ std::string GraphImporter::unsupported(const NodeProto& proto, const Route& rout
     const int64_t opset = mContext.opset(proto.domain());
     if (route.known) {
         return cat("op ", proto.op_type(), " is not supported at opset ", opset);
+    }
+    if (std::string why = whyMissing(proto.op_type()); !why.empty() && isStandard(proto.domain())) {
+        return why;
     }
     const std::string where = isStandard(proto.domain()) ? cat("the standard op ", proto.op_type())
                                                          : cat("op ", proto.domain(), "::", proto.op_type());

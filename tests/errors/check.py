@@ -124,6 +124,14 @@ def main():
             expect(f"no permission to read for {words[0]} {words[1].name}", run(tenon, *words, by_nobody=True), ENVIRONMENT, "locked", "ermission denied")
         for flag, path in (("onnx", locked_model), ("loadEngine", locked_plan)):
             expect(f"no permission to read for --{flag}", run(arguments.trtexec, f"--{flag}={path}", by_nobody=True), ENVIRONMENT, "locked", "ermission denied")
+        names = sorted({schema.name for schema in onnx.defs.get_all_schemas_with_history() if schema.domain == ""})
+        every = run(tenon, "inspect", save("every.onnx", model([helper.make_node(name, ["x"], [f"y{i}"]) for i, name in enumerate(names)], [tensor("x", [1])], [])))
+        expect("every op of the standard", every, BAD_INPUT, "op If is not supported: Tenon has no loops and conditionals", "op NonZero is not supported: Tenon has no tensors whose extents depend on data",
+               "op LSTM is not supported: Tenon has no recurrent layers", "op Det is not supported: Tenon has no importer for it", "a plugin library with a creator of its name")
+        if "there is no importer, registered op" in every.stderr:
+            failures.append("an op without a reason")
+            print(f"WRONG an op of the standard is refused without a reason:\n{every.stderr}")
+        expect("an op that the standard does not have", run(tenon, "inspect", save("noop.onnx", model([helper.make_node("Frobnicate", ["x"], ["y"])], [tensor("x", [1])], []))), BAD_INPUT, "there is no importer, registered op")
         expect("truncated model", run(tenon, "build", save("cut.onnx", model_bytes[: len(model_bytes) // 2]), "-o", work / "p"), BAD_INPUT)
         expect("empty plan", run(tenon, "run", save("empty.plan", b"")), BAD_INPUT)
         expect("truncated plan", run(tenon, "run", save("cut.plan", plan_bytes[: len(plan_bytes) // 3])), BAD_INPUT, "truncated")
