@@ -67,6 +67,7 @@ struct ProfileBuild {
     std::unique_ptr<Conversions> conversions;
     std::unique_ptr<SelectionBuilder> builder;
     Selection selection;
+    std::vector<SwapCost> swaps;
 };
 
 class EngineBuilder {
@@ -395,6 +396,7 @@ private:
                 }
             }
             if (allTrusted) {
+                profile.swaps = swapCosts(problem, profile.selection);
                 if (!profile.selection.proven) {
                     mResult.proven = false;
                     mNotes.push_back("selection is the best found, not proven optimal");
@@ -484,11 +486,9 @@ private:
             ProfileDecisions decision;
             decision.views = std::move(built.views);
             decision.regions = &profile.regions;
+            decision.builder = profile.builder.get();
             decision.selection = profile.selection;
-            for (const ChosenCandidate& chosen : profile.selection.chosen) {
-                decision.candidateOf[chosen.candidate] = {chosen.region,
-                                                          profile.builder->taskCandidate(chosen.candidate)};
-            }
+            decision.swaps = std::move(profile.swaps);
             decisions.push_back(std::move(decision));
             conversionTasks.insert(conversionTasks.end(), profile.conversions->tasks().begin(),
                                    profile.conversions->tasks().end());

@@ -1,7 +1,6 @@
 #include "core/schedule/ledger.h"
 
 #include "core/schedule/copy_costs.h"
-#include "core/schedule/selection_builder.h"
 #include "core/schedule/verification.h"
 #include "core/support/text.h"
 
@@ -84,7 +83,7 @@ public:
             auto choice = chosen.find(region.id);
             entry["chosen"] = choice != chosen.end();
             if (choice != chosen.end()) {
-                int32_t index = decisions.candidateOf.at(choice->second).second;
+                int32_t index = decisions.builder->taskCandidate(choice->second);
                 if (index == SelectionBuilder::kHostShape) {
                     entry["tactic"] = {{"provider", "shape program"}, {"name", "integers known from the input shapes"}};
                 } else {
@@ -102,6 +101,9 @@ public:
                     } else if (candidate.tactic.estimateUs > 0) {
                         entry["estimate_us"] = candidate.tactic.estimateUs;
                     }
+                    if (Json swaps = swapsOf(decisions, region); !swaps.empty()) {
+                        entry["faster_alone"] = std::move(swaps);
+                    }
                 }
             }
             regions.push_back(std::move(entry));
@@ -113,6 +115,33 @@ public:
 private:
     std::string providerName(const Candidate& candidate) const {
         return mContext.snapshot->providers()[static_cast<size_t>(candidate.provider)].name;
+    }
+
+    // What its layouts would cost, of each tactic that takes less time than the chosen one.
+    Json swapsOf(const ProfileDecisions& decisions, const RegionEntry& region) const {
+        Json list = Json::array();
+        for (const SwapCost& swap : decisions.swaps) {
+            const int32_t index = decisions.builder->taskCandidate(swap.candidate);
+            if (swap.region != region.id || index == SelectionBuilder::kHostShape) {
+                continue;
+            }
+            const Candidate& candidate = region.task->candidates[static_cast<size_t>(index)];
+            Json entry = {{"provider", providerName(candidate)}, {"key", candidate.tactic.key()}};
+            if (swap.cost < kUnreachable) {
+                entry["conversions_us"] = swap.cost;
+            }
+            Json conversions = Json::array();
+            for (const ValueConversion& each : swap.conversions) {
+                const ValueFormats& value = decisions.builder->value(each.value);
+                conversions.push_back({{"value", value.value->name()},
+                                       {"from", toText(value.formats[static_cast<size_t>(each.from)])},
+                                       {"to", toText(value.formats[static_cast<size_t>(each.to)])},
+                                       {"us", each.cost}});
+            }
+            entry["conversions"] = std::move(conversions);
+            list.push_back(std::move(entry));
+        }
+        return list;
     }
 
     Json candidate(const Task& task, const Candidate& candidate) {

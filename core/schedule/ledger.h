@@ -4,7 +4,8 @@
 
 #include "core/schedule/conversions.h"
 #include "core/schedule/regions.h"
-#include "core/schedule/selection_problem.h"
+#include "core/schedule/selection_builder.h"
+#include "core/schedule/swap_costs.h"
 
 #include <map>
 #include <set>
@@ -28,9 +29,9 @@ using VerificationMap = std::map<std::string, Verification>; // by task key + "/
 // One profile's decisions.
 struct ProfileDecisions {
     const std::vector<RegionEntry>* regions = nullptr;
+    const SelectionBuilder* builder = nullptr; // says what the selection's ids mean
     Selection selection;
-    std::map<int32_t, std::pair<int32_t, int32_t>>
-        candidateOf;                 // selection candidate id -> (region index, task candidate index or -1)
+    std::vector<SwapCost> swaps;     // of its chosen regions
     std::set<const ir::Node*> views; // without a step, since their outputs lie where their inputs do
 };
 

@@ -61,6 +61,29 @@ std::string nodeNamed(const Json& regions, const std::string& asked) {
                                                           "; give more of the one that is meant"));
 }
 
+// Of a tactic that takes less time by itself than the chosen one: what its layouts would cost.
+void printLayoutCost(const Json& candidate, const Json& region) {
+    for (const Json& each : region.value("faster_alone", Json::array())) {
+        if (each.value("key", "") != candidate.value("key", "") ||
+            each.value("provider", "") != candidate.value("provider", "")) {
+            continue;
+        }
+        if (!each.contains("conversions_us")) {
+            std::printf(
+                "                faster by itself, but nothing brings its neighbours' tensors into its layouts\n");
+            return;
+        }
+        std::printf("                faster by itself; its layouts would add %.1f us of conversions\n",
+                    each["conversions_us"].get<double>());
+        for (const Json& conversion : each.value("conversions", Json::array())) {
+            std::printf("                  %s: %s to %s, %.1f us\n", conversion.value("value", "").c_str(),
+                        conversion.value("from", "").c_str(), conversion.value("to", "").c_str(),
+                        conversion.value("us", 0.0));
+        }
+        return;
+    }
+}
+
 void printCandidate(const Json& candidate, const Json& chosen, double best) {
     bool won = chosen.is_object() && candidate.value("key", "") == chosen.value("key", "") &&
                candidate.value("provider", "") == chosen.value("provider", "");
@@ -209,6 +232,7 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
                 }
                 for (const Json& candidate : task["candidates"]) {
                     printCandidate(candidate, region.value("tactic", Json()), best);
+                    printLayoutCost(candidate, region);
                 }
                 if (region.value("chosen", false) && region.contains("tactic") && !region["tactic"].contains("key")) {
                     std::printf("    evaluated by the shape program: %s\n", region["tactic"].value("name", "").c_str());
