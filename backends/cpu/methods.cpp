@@ -1,5 +1,6 @@
 #include "backends/cpu/methods.h"
 
+#include "backends/cpu/byte_depthwise.h"
 #include "backends/cpu/byte_image.h"
 #include "backends/cpu/byte_lookup.h"
 #include "backends/cpu/byte_mean.h"
@@ -47,7 +48,8 @@ enum : uint64_t {
     kByteMean = 22,
     kByteImage = 23,
     kExpandDepthwise = 24,
-    kByteProduct = 25
+    kByteProduct = 25,
+    kByteDepthwise = 32
 };
 
 using Tactics = std::vector<module::Tactic>;
@@ -300,6 +302,11 @@ constexpr Method kMethods[] = {
          return Tactics{tactic};
      },
      checkByteImage, planByteImage},
+    {kByteDepthwise, Method::Ports::kBody, isByteDepthwise,
+     [](const module::TaskView& task) {
+         return Tactics{laidOut(task, kByteDepthwise, "depthwise of bytes", byteDepthwiseLayouts(task.body()))};
+     },
+     checkByteDepthwise, planByteDepthwise},
     {kByteMean, Method::Ports::kBody, isByteMean, offerByteMean, checkByteMean, planByteMean},
     {kByteProduct, Method::Ports::kBody, isByteProduct,
      [](const module::TaskView& task) {

@@ -5,11 +5,15 @@
 //   then what follows, in its order: activations; a residual, which lies in the result's memory; rounding to integers and back, which makes
 //   their scale the unit; a bias
 //   / scale of the result, + zero point
+//
+// Weights of a convolution may have a zero point: oneDNN knows that of products only, so that patches of the image are multiplied with the weights then,
+// each patch a row. For windows of one pixel the image is its patches already.
 #include "backends/onednn/quantized.h"
 
 #include "backends/common/parallel.h"
 #include "backends/onednn/descriptors.h"
 #include "backends/onednn/execution.h"
+#include "backends/onednn/patches.h"
 #include "backends/onednn/post_chain.h"
 
 #include <algorithm>
@@ -45,6 +49,7 @@ struct QuantizedBuilt {
     std::vector<PostChain::Addend> addends;
     std::vector<float> biasFactors; // what a real bias is multiplied with: one, or one per output channel
     int64_t channels = 0;
+    std::optional<Patches> patches = {}; // what the source is copied to first
 };
 
 // A bias is divided by the scale: where that is zero, a number that makes sums vanish as well.
@@ -98,6 +103,45 @@ memory::dims minusOne(const Dims& values) {
 
 memory::desc anyOf(const memory::desc& desc) { return {desc.dims(), desc.data_type(), memory::format_tag::any}; }
 
+void finishMatmul(const QuantizedRequest& request, const memory::desc& weights, const dnnl::primitive_attr& attributes,
+                  QuantizedBuilt& built) {
+    const dnnl::matmul::primitive_desc pd(request.chain.biases.empty()
+                                              ? dnnl::matmul::desc(built.source, weights, built.result)
+                                              : dnnl::matmul::desc(built.source, weights, built.bias, built.result),
+                                          attributes, cpuEngine());
+    built.weights = pd.weights_desc();
+    built.implementation = pd.impl_info_str();
+    built.primitive = dnnl::matmul(pd);
+}
+
+// A convolution as a product of patches.
+QuantizedBuilt buildPatches(const QuantizedRequest& request, const kernels::Window& window) {
+    const QuantizedChain& chain = request.chain;
+    const TnPortFormat& port = request.inputs[static_cast<size_t>(chain.source)];
+    const Dims& x = request.inputDims[static_cast<size_t>(chain.source)];
+    const Dims& w = request.inputDims[static_cast<size_t>(chain.weights)];
+    if (chain.head.intOr("group", 1) != 1 ||
+        !module::equal(port.format, module::channelsLastFormat(port.format.rank))) {
+        refuse("weights with a zero point in groups, or channels that are not last");
+    }
+    QuantizedBuilt built;
+    built.channels = w[0];
+    const Patches patches(window, x[0], x[1]);
+    if (patches.copies()) {
+        built.patches = patches;
+    }
+    built.source = plainDesc(port.dtype, {patches.count(), patches.size()});
+    built.linearWeights = transposed(plainDesc(TN_I8, {w[0], patches.size()}));
+    built.result = plainDesc(request.output.dtype, {patches.count(), w[0]});
+    const dnnl::primitive_attr attributes = attributesOf(request, 1, built);
+    const memory::desc weights = request.packed.value_or(anyOf(built.linearWeights));
+    if (!chain.biases.empty()) {
+        built.bias = plainDesc(TN_F32, {1, w[0]});
+    }
+    finishMatmul(request, weights, attributes, built);
+    return built;
+}
+
 QuantizedBuilt buildConvolution(const QuantizedRequest& request) {
     const QuantizedChain& chain = request.chain;
     const TnPortFormat& port = request.inputs[static_cast<size_t>(chain.source)];
@@ -112,6 +156,9 @@ QuantizedBuilt buildConvolution(const QuantizedRequest& request) {
     }
     const kernels::Window window =
         kernels::windowOf(windowCall(chain.head, x, request.outputDims), Dims(w.begin() + 2, w.end()));
+    if (chain.weightZero != 0) {
+        return buildPatches(request, window);
+    }
     QuantizedBuilt built;
     built.channels = w[0];
     built.source = describe(port.format, port.dtype, x);
@@ -179,13 +226,7 @@ QuantizedBuilt buildMatmul(const QuantizedRequest& request) {
         dims.back() = built.channels;
         built.bias = plainDesc(TN_F32, dims);
     }
-    const dnnl::matmul::primitive_desc pd(chain.biases.empty()
-                                              ? dnnl::matmul::desc(built.source, weights, built.result)
-                                              : dnnl::matmul::desc(built.source, weights, built.bias, built.result),
-                                          attributes, cpuEngine());
-    built.weights = pd.weights_desc();
-    built.implementation = pd.impl_info_str();
-    built.primitive = dnnl::matmul(pd);
+    finishMatmul(request, weights, attributes, built);
     return built;
 }
 
@@ -202,8 +243,14 @@ class QuantizedExecution {
 public:
     QuantizedExecution(const QuantizedChain& chain, const kernels::PortShapes& shapes, const QuantizedBuilt& built)
         : mExecution(built.primitive, shapes.threads), mFactors(built.biasFactors), mZero(chain.sourceScale.zero),
-          mWeightZero(chain.weightZero), mResidual(chain.residual()), mThreads(shapes.threads) {
-        mExecution.bind({DNNL_ARG_SRC, chain.source, false, built.source});
+          mWeightZero(chain.weightZero), mResidual(chain.residual()), mThreads(shapes.threads), mPatches(built.patches),
+          mSource(chain.source) {
+        if (mPatches) {
+            mRows.resize(static_cast<size_t>(mPatches->count() * mPatches->size()));
+            mExecution.keep(DNNL_ARG_SRC, built.source, mRows.data());
+        } else {
+            mExecution.bind({DNNL_ARG_SRC, chain.source, false, built.source});
+        }
         mExecution.bind({DNNL_ARG_WEIGHTS, chain.weights, false, built.weights});
         mExecution.bind({DNNL_ARG_DST, 0, true, built.result});
         for (const PostChain::Addend& addend : built.addends) {
@@ -243,6 +290,10 @@ public:
     module::Code run(const kernels::Buffers& buffers) {
         readScales(buffers);
         scaleBias(buffers);
+        if (mPatches) {
+            mPatches->copy(buffers.in<uint8_t>(static_cast<size_t>(mSource)), static_cast<uint8_t>(mZero), mThreads,
+                           mRows.data());
+        }
         if (mResidual >= 0 && buffers.inputs[mResidual] != buffers.outputs[0]) {
             copyResidual(buffers.bytesIn(static_cast<size_t>(mResidual)), buffers.bytesOut());
         }
@@ -306,6 +357,9 @@ private:
     int32_t mResidual = -1;
     size_t mBytes = 0;
     int mThreads = 1;
+    std::optional<Patches> mPatches;
+    int32_t mSource = -1;
+    std::vector<uint8_t> mRows; // the patches
 };
 
 } // namespace
@@ -358,7 +412,7 @@ std::vector<Variant> quantizedVariants(const module::TaskView& task, const Quant
             variant.inputs[static_cast<size_t>(chain.weights)].format =
                 packedFormat({built.linearWeights, built.weights}, task.input(chain.weights).rank());
         }
-        variant.name = built.implementation;
+        variant.name = built.patches ? "patches " + built.implementation : built.implementation;
         return {variant};
     } catch (const kernels::Failure& failure) {
         dropped.push_back(module::text(module::describe(format), ": ", failure.what()));

@@ -130,8 +130,8 @@ private:
         }
         const std::vector<int32_t> zeros = zerosOf(*w);
         const bool isShifted = std::any_of(zeros.begin(), zeros.end(), [](int32_t zero) { return zero != 0; });
-        if (isShifted && (zeros.size() != 1 || node.op() != "matmul")) {
-            refuse("weights with a zero point");
+        if (isShifted && zeros.size() != 1) {
+            refuse("weights with several zero points");
         }
         mChain.weightZero = zeros[0];
         const auto scales = w->input(1).data<float>();
@@ -289,8 +289,8 @@ private:
         if (node.inputCount() > 3 && node.hasInput(3)) {
             const auto zeros = node.input(3).bytes();
             const bool isZero = std::all_of(zeros.begin(), zeros.end(), [](std::byte b) { return b == std::byte{0}; });
-            if (zeros.empty() || (!isZero && (zeros.size() != 1 || mChain.isConvolution()))) {
-                refuse("weights with several zero points, of a convolution with one, or with one that is not known");
+            if (zeros.empty() || (!isZero && zeros.size() != 1)) {
+                refuse("weights with several zero points, or with one that is not known");
             }
             mChain.weightZero = static_cast<int8_t>(zeros[0]);
         }

@@ -38,7 +38,7 @@ struct QuantizedChain {
     int32_t weights = -1;
     Scale sourceScale;
     std::vector<float> weightScales; // one, or one per output channel
-    int32_t weightZero = 0;          // of products, not of convolutions
+    int32_t weightZero = 0;
     // Of the latter two, whose scales are known when it runs: they are multiplied, each one or one per column.
     std::vector<int32_t> scalePorts;
     int32_t zeroPort = -1;       // one zero point of the source

@@ -1,7 +1,8 @@
 // fold_padding: zeros that a pad adds around an image become the padding of the convolution that reads it.
 //
 // Only what lies in the spatial dimensions, adds and does not cut, and is zero. The convolution's padding must be given in numbers; others that
-// read the padded tensor keep it.
+// read the padded tensor keep it. Rounding to integers and back may stand between: it leaves zeros as they are.
+#include "core/passes/quantization.h"
 #include "core/passes/rewriter.h"
 
 #include <algorithm>
@@ -43,12 +44,29 @@ std::optional<std::vector<int64_t>> zerosAround(const Node& pad, const ir::ExprP
     return counts;
 }
 
+// The quantize of quantize and dequantize that stand between a convolution and what it reads, for nobody else; null where there are none.
+Node* roundingOf(const Node& conv) {
+    Node* const dequantize = conv.input(0)->producer();
+    if (!isByteDequantize(dequantize) || !isPrivate(*conv.input(0)) || conv.input(0)->quantization()) {
+        return nullptr;
+    }
+    const ir::Value& bytes = *dequantize->input(0);
+    Node* const quantize = bytes.producer();
+    const bool isPair = isByteQuantize(quantize) && isPrivate(bytes) && !bytes.quantization() &&
+                        isPrivate(*quantize->input(0)) && sameParameters(*quantize, *dequantize);
+    return isPair ? quantize : nullptr;
+}
+
 } // namespace
 
 support::Result<bool> foldPadding(PassContext& context) {
     Rewriter rewriter(context);
     rewriter.forEachNode([&](Node& node) {
-        Node* const pad = node.op() == "conv" && node.input(0) != nullptr ? node.input(0)->producer() : nullptr;
+        if (node.op() != "conv" || node.input(0) == nullptr) {
+            return;
+        }
+        Node* const rounding = roundingOf(node);
+        Node* const pad = (rounding != nullptr ? rounding : &node)->input(0)->producer();
         if (pad == nullptr || pad->op() != "pad" || pad->settings().debugOutput || pad->output(0)->quantization() ||
             node.attributes().stringOr("auto_pad", "explicit") != "explicit") {
             return;
@@ -67,7 +85,13 @@ support::Result<bool> foldPadding(PassContext& context) {
             pads[d - 2 + rank - 2] += (*counts)[d + rank];
         }
         rewriter.setAttribute(node, "pads", std::move(pads));
-        rewriter.setInput(node, 0, pad->input(0));
+        if (rounding != nullptr) {
+            rewriter.setInput(*rounding, 0, pad->input(0));
+            rewriter.inferAgain(*rounding);
+            rewriter.inferAgain(*node.input(0)->producer());
+        } else {
+            rewriter.setInput(node, 0, pad->input(0));
+        }
         rewriter.inferAgain(node);
     });
     return rewriter.finish();

@@ -5,7 +5,7 @@
 //   concat(dequantize(x), dequantize(y)), equal parameters      dequantize(concat(x, y))
 //   quantize(move(x))                                           move(quantize(x)), where nobody else reads what is moved
 //   quantize(relu(x)), quantize(clip(x))                        quantize(x), where the range of the integers cuts as much
-//   weights of u8 with zero point 128                           weights of i8 without; of products another zero point, 128 less
+//   weights of u8 with a zero point                             weights of i8 with one that is 128 less, where that is not none
 //   matmul(a, dequantize(move(quantize(b)))), quantized to u8   the same with i8 and a zero point that is 128 less
 //   dequantize read by several                                  one for each, so that each reader can take it into its kernel
 //
@@ -210,7 +210,7 @@ private:
         for (int64_t i = 0; i < before.elements(); ++i) {
             isHalf = isHalf && before.numberAt(i) == kHalf;
         }
-        if (!isHalf && (before.elements() != 1 || !isOfProduct(node))) {
+        if (!isHalf && before.elements() != 1) { // kernels take one zero point
             return;
         }
         const float one = 1;
@@ -232,14 +232,6 @@ private:
             inputs.push_back(mRewriter.makeConstant(node, ir::makeConstant(ir::DataType::kI8, before.dims, &shifted)));
         }
         mRewriter.replace(node, mRewriter.makeInstead(node, node.op(), std::move(inputs), node.attributes()));
-    }
-
-    // Kernels of products, other than convolutions, take weights with a zero point.
-    static bool isOfProduct(const Node& node) {
-        const std::vector<ir::Use>& uses = node.output(0)->uses();
-        return node.op() == "matmul_integer" ||
-               (node.op() == "dequantize" &&
-                std::all_of(uses.begin(), uses.end(), [](const ir::Use& use) { return use.node->op() == "matmul"; }));
     }
 
     // The second operand of a product of two tensors, from where it is quantized.
