@@ -11,8 +11,7 @@ namespace tenon::onednn {
 
 class Patches {
 public:
-    Patches(kernels::Window window, int64_t batches, int64_t channels)
-        : mWindow(std::move(window)), mBatches(batches), mChannels(channels) {}
+    Patches(kernels::Window window, int64_t batches, int64_t channels);
 
     int64_t count() const { return mBatches * kernels::product(mWindow.output); }
     // Bytes of a patch: channel by channel, as the weights of an output are.
@@ -23,9 +22,11 @@ public:
     void copy(const uint8_t* image, uint8_t outside, int threads, uint8_t* to) const;
 
 private:
-    void copyPatch(const uint8_t* image, const kernels::Dims& at, uint8_t outside, uint8_t* to) const;
+    void copyWhole(const uint8_t* first, uint8_t* to) const;
+    void copyCut(const uint8_t* first, const kernels::Dims& at, uint8_t outside, uint8_t* to) const;
 
     kernels::Window mWindow;
+    kernels::Dims mTaps; // bytes from the first pixel of a window to each
     int64_t mBatches;
     int64_t mChannels;
 };

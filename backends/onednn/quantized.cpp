@@ -7,7 +7,7 @@
 //   / scale of the result, + zero point
 //
 // Weights of a convolution may have a zero point: oneDNN knows that of products only, so that patches of the image are multiplied with the weights then,
-// each patch a row. For windows of one pixel the image is its patches already.
+// each patch a row. For windows of one pixel the image is its patches already, and its product may be the faster kernel in any case.
 #include "backends/onednn/quantized.h"
 
 #include "backends/common/parallel.h"
@@ -34,6 +34,7 @@ struct QuantizedRequest {
     std::vector<Dims> inputDims;
     Dims outputDims;
     bool weightsAreConstant = true;
+    bool asPatches = false;                  // a convolution as a product of patches
     std::optional<memory::desc> packed = {}; // how they are packed already; else as oneDNN likes
 };
 
@@ -156,7 +157,7 @@ QuantizedBuilt buildConvolution(const QuantizedRequest& request) {
     }
     const kernels::Window window =
         kernels::windowOf(windowCall(chain.head, x, request.outputDims), Dims(w.begin() + 2, w.end()));
-    if (chain.weightZero != 0) {
+    if (request.asPatches) {
         return buildPatches(request, window);
     }
     QuantizedBuilt built;
@@ -364,12 +365,12 @@ private:
 
 } // namespace
 
-std::vector<Variant> quantizedVariants(const module::TaskView& task, const QuantizedChain& chain, int threads,
-                                       PackingTable& table, std::vector<std::string>& dropped) {
-    const ThreadScope scope(threads);
+namespace {
+
+// One way to compute the chain. Throws Failure, a refusal, where oneDNN has none that is worth timing.
+Variant quantizedVariant(const module::TaskView& task, const QuantizedChain& chain, const TnFormat& format,
+                         bool asPatches, PackingTable& table) {
     const module::ValueView result = task.output(0);
-    const TnFormat format =
-        chain.isConvolution() ? module::channelsLastFormat(result.rank()) : module::linearFormat(result.rank());
     Variant variant;
     std::vector<Dims> inputDims;
     for (int32_t i = 0; i < task.inputCount(); ++i) {
@@ -385,39 +386,59 @@ std::vector<Variant> quantizedVariants(const module::TaskView& task, const Quant
         variant.mayAlias = residual;
     }
     const bool isConstant = task.input(chain.weights).isConstant();
-    try {
-        QuantizedRequest request{chain, variant.inputs, variant.outputs[0], inputDims, result.optExtents(), isConstant};
-        const QuantizedBuilt built = build(request);
-        if (built.implementation.rfind("ref", 0) == 0) {
-            refuse("only oneDNN's reference implementation");
-        }
-        if (isConstant) {
-            // Weights are packed once, for all extents.
-            request.packed = built.weights;
-            for (const bool largest : {false, true}) {
-                const auto extents = [&](const module::ValueView& value) {
-                    return largest ? value.maxExtents() : value.minExtents();
-                };
-                for (int32_t i = 0; i < task.inputCount(); ++i) {
-                    request.inputDims[static_cast<size_t>(i)] = extents(task.input(i));
-                }
-                request.outputDims = extents(result);
-                if (!result.isStatic() && kernels::product(request.outputDims) > 0) {
-                    if (build(request).implementation.rfind("ref", 0) == 0) {
-                        refuse("oneDNN has only its reference implementation for other extents of the profile");
-                    }
+    QuantizedRequest request{chain,      variant.inputs, variant.outputs[0], inputDims, result.optExtents(),
+                             isConstant, asPatches};
+    const QuantizedBuilt built = build(request);
+    if (built.implementation.rfind("ref", 0) == 0) {
+        refuse("only oneDNN's reference implementation");
+    }
+    if (asPatches && built.patches && chain.weightZero == 0) {
+        refuse("patches are copied for weights with a zero point alone");
+    }
+    if (isConstant) {
+        // Weights are packed once, for all extents.
+        request.packed = built.weights;
+        for (const bool largest : {false, true}) {
+            const auto extents = [&](const module::ValueView& value) {
+                return largest ? value.maxExtents() : value.minExtents();
+            };
+            for (int32_t i = 0; i < task.inputCount(); ++i) {
+                request.inputDims[static_cast<size_t>(i)] = extents(task.input(i));
+            }
+            request.outputDims = extents(result);
+            if (!result.isStatic() && kernels::product(request.outputDims) > 0) {
+                if (build(request).implementation.rfind("ref", 0) == 0) {
+                    refuse("oneDNN has only its reference implementation for other extents of the profile");
                 }
             }
-            table.add({built.linearWeights, built.weights});
-            variant.inputs[static_cast<size_t>(chain.weights)].format =
-                packedFormat({built.linearWeights, built.weights}, task.input(chain.weights).rank());
         }
-        variant.name = built.patches ? "patches " + built.implementation : built.implementation;
-        return {variant};
-    } catch (const kernels::Failure& failure) {
-        dropped.push_back(module::text(module::describe(format), ": ", failure.what()));
-        return {};
+        table.add({built.linearWeights, built.weights});
+        variant.inputs[static_cast<size_t>(chain.weights)].format =
+            packedFormat({built.linearWeights, built.weights}, task.input(chain.weights).rank());
     }
+    variant.name = built.patches ? "patches " + built.implementation : built.implementation;
+    return variant;
+}
+
+} // namespace
+
+std::vector<Variant> quantizedVariants(const module::TaskView& task, const QuantizedChain& chain, int threads,
+                                       PackingTable& table, std::vector<std::string>& dropped) {
+    const ThreadScope scope(threads);
+    const int32_t rank = task.output(0).rank();
+    const TnFormat format = chain.isConvolution() ? module::channelsLastFormat(rank) : module::linearFormat(rank);
+    std::vector<Variant> variants;
+    for (const bool asPatches : {false, true}) {
+        if (chain.isConvolution() ? !asPatches && chain.weightZero != 0 : asPatches) {
+            continue;
+        }
+        try {
+            variants.push_back(quantizedVariant(task, chain, format, asPatches, table));
+        } catch (const kernels::Failure& failure) {
+            dropped.push_back(module::text(module::describe(format), ": ", failure.what()));
+        }
+    }
+    return variants;
 }
 
 kernels::TaskPlan planQuantized(const kernels::Task& task, const kernels::PortShapes& shapes,
@@ -444,6 +465,7 @@ kernels::TaskPlan planQuantized(const kernels::Task& task, const kernels::PortSh
             refuse("weights in a layout that nobody has described");
         }
         request.packed = packing->to;
+        request.asPatches = chain.isConvolution() && packing->to.data.ndims == 2; // as the weights were packed for
     }
     const QuantizedBuilt built = build(request);
     auto execution = std::make_shared<QuantizedExecution>(chain, shapes, built);
