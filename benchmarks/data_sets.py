@@ -10,8 +10,12 @@ from onnx import numpy_helper
 MULTIPLIERS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 
 
+def sets_of(folder):
+    return sorted(folder.glob("test_data_set_*"))
+
+
 def is_model_folder(path):
-    return (path / "model.onnx").exists() and (path / "test_data_set_0").is_dir()
+    return (path / "model.onnx").exists() and bool(sets_of(path))
 
 
 def model_folders(path):
@@ -42,11 +46,11 @@ def generate(entry):
     return (low + (high - low) * unit).astype(dtype).reshape(shape)
 
 
-def inputs_of(folder, index=0):
-    """Arrays by name of the data set, for the inputs of the model that are no initializers."""
+def inputs_of(folder):
+    """Arrays by name of the first data set, for the inputs of the model that are no initializers."""
     graph = onnx.load(str(folder / "model.onnx"), load_external_data=False).graph
     initialized = {each.name for each in graph.initializer}
-    data = folder / f"test_data_set_{index}"
+    data = sets_of(folder)[0]
     generated = {entry["index"]: entry for entry in json.loads((data / "inputs.json").read_text())} if (data / "inputs.json").exists() else {}
     feed = {}
     for i, name in enumerate(each.name for each in graph.input if each.name not in initialized):

@@ -17,7 +17,11 @@ def geometric_mean(values):
 
 def left_out(results):
     """Models without times, and why."""
-    lines = [f"* {result['model']}: {result.get('refused') or 'its outputs differ from those of the first peer'}" for result in results]
+    def reason(result):
+        lines = result.get("refused", "its outputs differ from those of the first peer").splitlines()
+        return lines[min(1, len(lines) - 1)].strip()[:200]  # the first problem follows the number of them
+
+    lines = [f"* {result['model']}: {reason(result)}" for result in results]
     return "\nNot measured:\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 

@@ -11,8 +11,8 @@ from a plan (or model file) to the first answer and the memory of a process that
 
 Names: those of benchmarks/models.py, made here with random weights (NAME_int8: quantized; NAME_bf16: the float model, which Tenon and OpenVINO may
 compute in bfloat16 where the processor has it), `float`, `int8` or `bf16` for all of a kind; paths of ONNX models with one float or integer input of
-fixed shape; paths of folders with model.onnx and test_data_set_0 as the ONNX backend tests have them, which are run on the inputs of that data set and built
-for the extents of all their sets; and paths of folders full of those. A model that Tenon refuses is listed with the reason.
+fixed shape; paths of folders with model.onnx and test_data_set_<k> as the ONNX backend tests have them, which are run on the inputs of the first set and built
+for the extents of all; and paths of folders full of those. A model that Tenon refuses is listed with the reason.
 What is computed in bfloat16 is compared with ONNX Runtime's f32: largest error over the largest output, and cosine. --output writes FILE.md and FILE.svg
 beside the JSON.
 

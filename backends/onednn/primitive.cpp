@@ -55,9 +55,9 @@ double workOf(const Chain& chain, const std::vector<Dims>& inputs, const Dims& o
     return number(chain.isDeconvolution() ? source : output) * number(Dims(weights.begin() + 1, weights.end()));
 }
 
-// So many that what each has to do takes as long as handing it out: about a microsecond.
+// So many that what each has to do takes as long as handing it out, some half a microsecond.
 int threadsFor(const Chain& chain, const std::vector<Dims>& inputs, const Dims& output, int threads) {
-    constexpr double kLeast = 1 << 16;
+    constexpr double kLeast = 1 << 15;
     return static_cast<int>(std::clamp(workOf(chain, inputs, output) / kLeast, 1.0, static_cast<double>(threads)));
 }
 
