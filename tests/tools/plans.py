@@ -7,7 +7,7 @@ import re
 import shutil
 import threading
 
-from harness import BAD_INPUT, USAGE, main, small_network, quantized_network
+from harness import BAD_INPUT, USAGE, TensorProto, helper, main, model, np, numpy_helper, small_network, quantized_network, tensor
 
 GPU = pathlib.Path(__file__).resolve().parent.parent / "gpu"
 
@@ -22,7 +22,21 @@ def steps_of(text):
     return head, by_provider, table, total
 
 
+def half_network():
+    weights = numpy_helper.from_array(np.ones((8, 3, 3, 3), np.float16), "w")
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node("Relu", ["c"], ["y"])]
+    return model(nodes, [tensor("x", [1, 3, 8, 8], TensorProto.FLOAT16)], [tensor("y", [1, 8, 6, 6], TensorProto.FLOAT16)], [weights])
+
+
 def test(t):
+    # Types
+    half, plan = t.save("half.onnx", half_network()), t.work / "half.plan"
+    for tool, words, computed in ((t.tenon, ("build", half, "-o", plan), "f32"), (t.trtexec, (f"--onnx={half}", f"--saveEngine={plan}", "--stronglyTyped", "--skipInference"), "f16")):
+        t.run(tool, *words)
+        layers = json.loads(t.run(t.tenon, "inspect", plan, "--json").stdout)["Layers"]
+        types = {port["Format/Datatype"].split()[0] for layer in layers if "conv" in layer["LayerType"] for port in layer["Inputs"]}
+        t.check(f"an f16 network by {words[0]} computes in {computed}", types == {computed}, layers)
+
     # Plans
     for name, made in (("small", small_network()), ("quantized", quantized_network())):
         plan = t.work / f"{name}.plan"
