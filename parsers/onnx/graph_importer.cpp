@@ -53,6 +53,24 @@ void GraphImporter::problem(ErrorCode code, std::string text, const NodeProto* n
 
 namespace {
 
+// Some exporters leave several constants of one name. The last one is meant, as ONNX Runtime reads them; true for the others.
+std::vector<bool> supersededConstants(const tenon_onnx::GraphProto& graph) {
+    std::map<std::string, size_t> last;
+    std::vector<bool> superseded(static_cast<size_t>(graph.node_size()));
+    for (size_t i = 0; i < superseded.size(); ++i) {
+        const NodeProto& node = graph.node(static_cast<int>(i));
+        if (node.op_type() != "Constant" || !isStandard(node.domain()) || node.output_size() != 1) {
+            continue;
+        }
+        const auto [position, added] = last.emplace(node.output(0), i);
+        if (!added) {
+            superseded[position->second] = true;
+            position->second = i;
+        }
+    }
+    return superseded;
+}
+
 // Reports of the network go to another recorder while this lives, whatever is thrown meanwhile.
 class RecorderSwap {
 public:
@@ -78,11 +96,16 @@ bool GraphImporter::run() {
     addInputs();
     std::vector<const NodeProto*> nodes;
     std::vector<int32_t> indices;
-    for (const NodeProto& node : mModel.graph().node()) {
-        indices.push_back(static_cast<int32_t>(nodes.size()));
-        nodes.push_back(&node);
+    mImported = supersededConstants(mModel.graph()); // of which nothing is left to do
+    for (int32_t i = 0; i < mModel.graph().node_size(); ++i) {
+        const NodeProto& node = mModel.graph().node(i);
+        if (!mImported[static_cast<size_t>(i)]) {
+            indices.push_back(i);
+            nodes.push_back(&node);
+        } else if (mSuperseded.empty()) {
+            mSuperseded = node.output(0);
+        }
     }
-    mImported.assign(nodes.size(), false);
     importNodes(nodes, indices, {});
     if (!mOptions.dryRun) {
         markOutputs();
@@ -221,8 +244,9 @@ bool GraphImporter::importNodes(const std::vector<const NodeProto*>& nodes, cons
             if (!output.empty() && !added) {
                 problem(ErrorCode::kINVALID_GRAPH,
                         cat("value '", output, "' is produced twice, by ",
-                            describe(*nodes[static_cast<size_t>(position->second)], position->second), " and ",
-                            describe(*nodes[i], indices[i])),
+                            describe(*nodes[static_cast<size_t>(position->second)],
+                                     indices[static_cast<size_t>(position->second)]),
+                            " and ", describe(*nodes[i], indices[i])),
                         nodes[i], indices[i], functions);
             }
         }

@@ -42,6 +42,8 @@ public:
     std::vector<std::unique_ptr<Problem>> takeProblems() { return std::move(mProblems); }
     // By node of the main graph: whether it was imported.
     const std::vector<bool>& imported() const { return mImported; }
+    // The first name that several constants have, of which the last was taken; empty: there is none.
+    const std::string& superseded() const { return mSuperseded; }
 
 private:
     void readOpsets();
@@ -74,6 +76,7 @@ private:
     const ImportOptions& mOptions;
     std::vector<std::unique_ptr<Problem>> mProblems;
     std::vector<bool> mImported;
+    std::string mSuperseded;
     std::vector<std::unique_ptr<tenon_onnx::NodeProto>> mInlined; // renamed copies of function nodes
     int32_t mInlineCount = 0;
 };

@@ -113,6 +113,10 @@ bool OnnxParser::importModel(std::shared_ptr<tenon_onnx::ModelProto> model, cons
     for (std::unique_ptr<Problem>& problem : importer.takeProblems()) {
         mProblems.push_back(std::move(problem));
     }
+    if (!dryRun && !importer.superseded().empty()) {
+        log(nvinfer1::ILogger::Severity::kWARNING,
+            cat("several constants have one name, as '", importer.superseded(), "'; the last of each was taken"));
+    }
     if (imported) {
         *imported = importer.imported();
     }

@@ -5,7 +5,7 @@ import json
 import numpy as np
 from onnx import numpy_helper
 
-from harness import WRONG, main, quantized_network, small_network
+from harness import WRONG, helper, main, model, quantized_network, small_network, tensor
 
 
 def test(t):
@@ -31,6 +31,11 @@ def test(t):
     t.says("floats, element by element", done, "(|a - e| <= 1e-05 + 0.001 |e| everywhere)", "PASSED")
     t.says("floats that differ", t.run(t.tenon, "run", exact, "--check", reference("off", {"x": x}, {"y": y * 1.01}), code=WRONG), "WRONG", "compared elements are not within")
     t.says("floats that may differ", t.run(t.tenon, "run", exact, "--check", t.work / "off", "--rtol", 0.1), "+ 0.1 |e| everywhere", "PASSED")
+
+    constants = [helper.make_node("Constant", [], ["c"], value=numpy_helper.from_array(np.float32(number))) for number in (2, 3)]
+    twice = t.save("twice.onnx", model([constants[0], helper.make_node("Mul", ["x", "c"], ["y"]), constants[1]], [tensor("x", x.shape)], [tensor("y", x.shape)]))
+    done = t.run(t.tenon, "run", twice, "--check", reference("twice", {"x": x}, {"y": x * 3}))
+    t.says("of two constants of one name the last one", done, "several constants have one name, as 'c'", "PASSED")
 
     quantized = t.save("quantized.onnx", quantized_network())
     answers(quantized, x)
