@@ -155,7 +155,13 @@ Tactics offerConversion(const module::TaskView& task, uint64_t id, std::string n
 
 Tactics offerNode(const module::TaskView& task) {
     if (task.op() == "convert") {
-        return offerConversion(task, kNode, "strided copy", TN_TRAIT_OUTER_PITCH);
+        Tactics tactics = offerConversion(task, kNode, "strided copy", TN_TRAIT_OUTER_PITCH);
+        const TnPortFormat& from = tactics[0].inputs[0];
+        const TnPortFormat& to = tactics[0].outputs[0];
+        if (from.dtype == to.dtype && isSameOrder(task.input(0), from.format, to.format)) {
+            tactics[0].traits |= TN_TRAIT_FREE_ALIAS;
+        }
+        return tactics;
     }
     module::Tactic tactic = linear(task, kNode, std::string(task.op()));
     if (isView(task.op())) {

@@ -25,5 +25,7 @@ void addQuantize(KernelTable& table);
 void addConvert(KernelTable& table);
 // Throws a refusal for formats that the conversion does not know.
 void checkConvertPorts(const TnPortFormat& from, const TnPortFormat& to);
+// Both formats put every element of such a value at the same place: 16 channels in blocks of 16, channels last where there is one pixel.
+bool isSameOrder(const module::ValueView& value, const TnFormat& from, const TnFormat& to);
 
 } // namespace tenon::cpu

@@ -15,6 +15,8 @@ namespace tenon::schedule {
 
 namespace {
 
+constexpr double kFreeAliasUs =
+    0.01; // where memory cannot be shared, it copies: seldom, and what comes out is small or the user's
 constexpr double kModelBytesPerUs = 8000; // 8 GB/s
 constexpr double kModelLaunchUs = 1;
 constexpr double kModelDeviceBytesPerUs = 500'000; // 500 GB/s
@@ -69,7 +71,9 @@ support::Result<const ConversionChoice*> Conversions::direct(const std::shared_p
     }
     enumerateTactics(mContext, *task, {});
     mTasks.push_back(task);
-    if (mTimer) {
+    const bool isFree = std::any_of(task->candidates.begin(), task->candidates.end(),
+                                    [](const Candidate& each) { return each.tactic.isFreeAlias(); });
+    if (mTimer && !isFree) {
         std::vector<Candidate*> all;
         for (Candidate& candidate : task->candidates) {
             all.push_back(&candidate);
@@ -93,7 +97,9 @@ std::unique_ptr<ConversionChoice> Conversions::cheapest(const std::shared_ptr<Ta
             continue;
         }
         double cost = candidate.time.us;
-        if (candidate.state == CandidateState::kOpen) {
+        if (candidate.tactic.isFreeAlias()) {
+            cost = kFreeAliasUs;
+        } else if (candidate.state == CandidateState::kOpen) {
             const int64_t bytes = bytesAtOpt(*task, candidate.tactic);
             cost = candidate.placement == TN_PLACEMENT_HOST ? modelledUs(bytes) : modelledDeviceUs(bytes);
             cost *= candidate.tactic.isReference() ? 20 : 1;

@@ -239,6 +239,14 @@ TnCode readKernel(const ModuleTables& tables, const CompiledBlob& blob, std::str
     return code;
 }
 
+namespace {
+
+bool haveSameBytes(GuardedBuffer& a, GuardedBuffer& b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+} // namespace
+
 RunResult runTactic(const ModuleTables& tables, const Case& from, const BuiltTask& task, const KeptTactic& tactic,
                     const std::vector<std::vector<std::byte>>& inputs, const RunOptions& options) {
     RunResult result;
@@ -348,6 +356,12 @@ RunResult runTactic(const ModuleTables& tables, const Case& from, const BuiltTas
             result.error = "launch failed: " + failed;
             return result;
         }
+    }
+    if ((tactic.traits & TN_TRAIT_FREE_ALIAS) != 0 && !haveSameBytes(*inputBuffers[0], *results[0])) {
+        result.error = "the tactic says that its output has the bytes of its input, and it has others";
+        return result;
+    }
+    if (tables.device.backend != nullptr) {
         if (options.time) {
             result.microseconds = device.microseconds(20, [&] { runtime.launch(running.state, &launch); });
         }

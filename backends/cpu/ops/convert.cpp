@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <optional>
 
 namespace tenon::cpu {
 
@@ -174,6 +175,56 @@ Plan planConvert(const Call& call) {
 
 void addConvert(KernelTable& table) {
     table.add({.op = "convert", .types = kWholeBytes, .output = OutputRule::kAny, .plan = planConvert});
+}
+
+namespace {
+
+// What a loop over memory runs over, outermost first: whole dimensions, or blocks of one (part 0) and what is in them (part 1).
+struct Extent {
+    int32_t dim;
+    int32_t part;
+    bool operator==(const Extent&) const = default;
+};
+constexpr int32_t kWhole = 2;
+
+// Without extents of one. Nothing where there is padding, or may be.
+std::optional<std::vector<Extent>> memoryOrder(const module::ValueView& value, const TnFormat& format) {
+    std::vector<Extent> order;
+    const auto add = [&](int32_t dim, int32_t part) {
+        const bool isRest = part == 1 && !order.empty() && order.back() == Extent{dim, 0};
+        isRest ? void(order.back().part = kWhole) : order.push_back({dim, part});
+    };
+    for (int32_t i = 0; i < format.rank; ++i) {
+        const int32_t dim = format.order[i];
+        const int64_t block = module::blockOf(format, dim);
+        const int64_t extent = value.isStatic(dim) ? value.dim(dim).opt : -1;
+        if (block > 1 && (extent < 0 || extent % block != 0)) {
+            return std::nullopt;
+        }
+        if (extent != block) { // one block, or an extent of one
+            add(dim, block > 1 ? 0 : kWhole);
+        }
+    }
+    for (int32_t b = 0; b < format.block_count; ++b) {
+        const int32_t dim = format.blocks[b].dim;
+        const int64_t block = format.blocks[b].size;
+        if (block > 1) {
+            add(dim, value.dim(dim).opt == block ? kWhole : 1);
+        }
+    }
+    return order;
+}
+
+} // namespace
+
+bool isSameOrder(const module::ValueView& value, const TnFormat& from, const TnFormat& to) {
+    for (const TnFormat* format : {&from, &to}) {
+        if (module::isOpaque(*format) || hasNestedBlocks(*format) || format->outer_pitch != 0) {
+            return false;
+        }
+    }
+    const auto order = memoryOrder(value, from);
+    return order && order == memoryOrder(value, to);
 }
 
 // Everything that planning could refuse is refused when the tactic is offered.
