@@ -75,9 +75,12 @@ struct Depthwise {
         const int64_t at = (batch * window.output[0] + outputRow) * line();
         float* const y = b.out<float>() + at;
         DepthwiseRow row{};
-        row.x = b.in<float>(kX) + (batch * window.input[0] + top + first * window.dilations[0]) * inputLine;
+        row.x = b.in<float>(kX) + batch * window.input[0] * inputLine;
         row.xPixel = channels;
-        row.xLine = window.dilations[0] * inputLine;
+        row.xLine = inputLine;
+        row.first = top + first * window.dilations[0];
+        row.apart = window.dilations[0];
+        row.ring = window.input[0];
         row.width = window.input[1];
         row.w = b.in<float>(kWeights) + first * window.kernel[1] * channels;
         row.wPixel = channels;

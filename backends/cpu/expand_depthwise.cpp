@@ -25,6 +25,8 @@ constexpr size_t kWeights = 2;
 
 // Rows of the wide image that stay in the second-level cache beside what else is there.
 constexpr int64_t kBandFloats = 32 * 1024;
+// Pixels of it that functions are applied to while they are in the first-level cache.
+constexpr int64_t kPixels = 48;
 
 bool isExpansion(const module::NodeView& node) {
     return node.op() == "conv" && node.hasInput(1) && node.input(1).isConstant() && node.input(1).isStatic() &&
@@ -112,8 +114,8 @@ public:
           mThreads(threads) {
         mWideCut = cutOf(mHow.wide);
         mCut = cutOf(mHow.chain);
-        mStrips = (mHow.channels + mTiles.wide.columns - 1) / mTiles.wide.columns;
         mReach = (mWindow.kernel[0] - 1) * mWindow.dilations[0] + 1;
+        mStrips = (mHow.channels + mTiles.wide.columns - 1) / mTiles.wide.columns;
         const int64_t cost = mWindow.input[1] * mHow.channels * (mHow.depth + mWindow.taps()) / 16 + 1;
         mTeam = std::max<int64_t>(1, teamFor(mThreads, mBatches * mWindow.input[0], cost));
         // Strips differ in width: few of them do not divide evenly. Bands of rows do, at the price of the rows that two of them need.
@@ -155,27 +157,22 @@ private:
         const int64_t line = mWindow.input[1] * tile.columns;
         const int64_t capacity = std::max(mReach, kBandFloats / line);
         float* const results = own + capacity * line;
-        int64_t top = 0;    // input row that the band begins with
-        int64_t bottom = 0; // and the one behind its last
-        while (row < end) {
-            const int64_t first = std::clamp<int64_t>(inputRow(row), 0, mWindow.input[0]);
-            const int64_t rows = std::min(end - row, (capacity - mReach) / mWindow.strides[0] + 1);
-            const int64_t last = std::clamp(inputRow(row + rows - 1) + mReach, first, mWindow.input[0]);
-            // What is there already moves to the front.
-            const int64_t kept = std::max<int64_t>(0, bottom - first);
-            if (kept > 0 && first > top) {
-                std::copy(own + (first - top) * line, own + (first - top + kept) * line, own);
+        const auto inside = [&](int64_t at) { return std::clamp<int64_t>(at, 0, mWindow.input[0]); };
+        // Input row i lies in the band at i % capacity, until the one that is capacity rows below takes its place.
+        const int64_t last = inside(inputRow(end - 1) + mReach);
+        int64_t next = 0; // the first row that is not there yet
+        for (; row < end; ++row) {
+            const int64_t first = inside(inputRow(row));
+            if (next < inside(inputRow(row) + mReach)) {
+                const int64_t until = std::min(last, first + capacity);
+                for (next = std::max(next, first); next < until;) {
+                    const int64_t at = next % capacity;
+                    const int64_t rows = std::min(until - next, capacity - at);
+                    expand(b, own + at * line, tile, batch * mWindow.input[0] + next, rows, channel);
+                    next += rows;
+                }
             }
-            top = first;
-            bottom = first + kept;
-            if (last > bottom) {
-                expand(b, own + (bottom - top) * line, tile, batch * mWindow.input[0] + bottom, last - bottom, channel);
-                bottom = last;
-            }
-            for (int64_t r = row; r < row + rows; ++r) {
-                gather(b, own, results, tile.columns, top, batch, r, channel, width);
-            }
-            row += rows;
+            gather(b, own, results, tile.columns, capacity, batch, row, channel, width);
         }
     }
 
@@ -187,43 +184,45 @@ private:
                 int64_t channel) const {
         const int64_t pixels = rows * mWindow.input[1];
         const float* const x = b.in<float>(kX) + from * mWindow.input[1] * mHow.depth;
-        const int64_t parts = (pixels + tile.rows - 1) / tile.rows;
-        for (int64_t part = 0; part < parts; ++part) {
-            const int64_t pixel = pixels * part / parts;
-            const int64_t count = pixels * (part + 1) / parts - pixel;
-            float* const at = to + pixel * tile.columns;
-            PackedProduct product{.a = x + pixel * mHow.depth,
-                                  .aRow = mHow.depth,
-                                  .b = b.in<float>(kExpandWeights) + channel * mHow.depth,
-                                  .bRow = mTiles.wide.columns,
-                                  .depth = mHow.depth,
-                                  .c = at,
-                                  .cRow = tile.columns,
-                                  .start =
-                                      mHow.wide.bias >= 0 ? static_cast<const float*>(b.workspace) + channel : nullptr};
-            product.isNear = true;
-            if (mWideCut) {
-                product.isCut = true;
-                product.low = mWideCut->low;
-                product.high = mWideCut->high;
+        PackedProduct product{.a = x,
+                              .aRow = mHow.depth,
+                              .b = b.in<float>(kExpandWeights) + channel * mHow.depth,
+                              .bRow = mTiles.wide.columns,
+                              .depth = mHow.depth,
+                              .c = to,
+                              .cRow = tile.columns,
+                              .start =
+                                  mHow.wide.bias >= 0 ? static_cast<const float*>(b.workspace) + channel : nullptr};
+        product.isNear = true;
+        if (mWideCut) {
+            product.isCut = true;
+            product.low = mWideCut->low;
+            product.high = mWideCut->high;
+        }
+        const int64_t most = mWideCut || mHow.wide.followers.empty() ? pixels : kPixels;
+        for (int64_t pixel = 0; pixel < pixels; pixel += most) {
+            const int64_t count = std::min(most, pixels - pixel);
+            product.a = x + pixel * mHow.depth;
+            product.c = to + pixel * tile.columns;
+            tile.runAll(count, product);
+            if (!mWideCut) {
+                applyFollowers(mHow.wide, b, nullptr, 0, product.c, count * tile.columns, 0, 0);
             }
-            tile.run(count, product);
-            if (mWideCut) {
-                continue;
-            }
-            applyFollowers(mHow.wide, b, nullptr, 0, at, count * tile.columns, 0, 0);
         }
     }
 
-    // One line of results of a strip, from the band that begins with the input row `top`.
-    void gather(const Buffers& b, const float* band, float* line, int64_t pixel, int64_t top, int64_t batch,
+    // One line of results of a strip, from the band.
+    void gather(const Buffers& b, const float* band, float* line, int64_t pixel, int64_t capacity, int64_t batch,
                 int64_t outputRow, int64_t channel, int64_t width) const {
         const int64_t begin = inputRow(outputRow);
         const auto [first, last] = linesInside(mWindow, begin);
         DepthwiseRow row{};
-        row.x = band + (begin + first * mWindow.dilations[0] - top) * mWindow.input[1] * pixel;
+        row.x = band;
         row.xPixel = pixel;
-        row.xLine = mWindow.dilations[0] * mWindow.input[1] * pixel;
+        row.xLine = mWindow.input[1] * pixel;
+        row.first = (begin + first * mWindow.dilations[0]) % capacity;
+        row.apart = mWindow.dilations[0];
+        row.ring = capacity;
         row.width = mWindow.input[1];
         row.w = b.in<float>(kWeights) + first * mWindow.kernel[1] * mHow.channels + channel;
         row.wPixel = mHow.channels;

@@ -51,9 +51,9 @@ HWY_INLINE void Outputs(const DepthwiseRow& r, int64_t c, int64_t o, int64_t fir
         sums[i] = StartOf(d, r, c);
     }
     const int64_t step = r.stride * r.xPixel;
-    const float* const x = r.x + (o * r.stride + first * r.dilation - r.pad) * r.xPixel + c;
+    const int64_t begin = (o * r.stride + first * r.dilation - r.pad) * r.xPixel + c;
     for (int64_t line = 0; line < r.lines; ++line) {
-        const float* at = x + line * r.xLine;
+        const float* at = r.line(line) + begin;
         const float* w = r.w + line * r.wLine + first * r.wPixel + c;
         for (int64_t k = first; k < last; ++k) {
             const RowVec weight = hn::LoadU(d, w);
@@ -77,9 +77,9 @@ HWY_INLINE void SquareOutputs(const DepthwiseRow& r, int64_t c, int64_t o) {
     for (int i = 0; i < kCount; ++i) {
         sums[i] = StartOf(d, r, c);
     }
-    const float* const x = r.x + (o * kStride - r.pad) * r.xPixel + c;
+    const int64_t begin = (o * kStride - r.pad) * r.xPixel + c;
     for (int64_t line = 0; line < r.lines; ++line) {
-        const float* at = x + line * r.xLine;
+        const float* at = r.line(line) + begin;
         const float* const w = r.w + line * r.wLine + c;
         RowVec weights[kColumns];
         HWY_UNROLL(8)
@@ -161,6 +161,8 @@ void Row(const DepthwiseRow& r) {
         Inside<kManyOutputs, 3, 1>(r, inside, outside);
     } else if (isDense && r.columns == 3 && r.stride == 1) {
         Inside<kFewOutputs, 3, 1>(r, inside, outside);
+    } else if (isDense && r.columns == 3 && r.stride == 2) {
+        Inside<kManyOutputs, 3, 2>(r, inside, outside);
     } else if (isDense && r.columns == 5 && r.stride == 1) {
         Inside<kManyOutputs, 5, 1>(r, inside, outside);
     } else if (isDense && r.columns == 5 && r.stride == 2) {

@@ -8,11 +8,14 @@
 
 namespace tenon::cpu {
 
-// y[o * yPixel + c] = start[c] + sum over the window's lines i and columns k of x[i * xLine + (o * stride + k * dilation - pad) * xPixel + c]
+// y[o * yPixel + c] = start[c] + sum over the window's lines i and columns k of line(i)[(o * stride + k * dilation - pad) * xPixel + c]
 // * w[i * wLine + k * wPixel + c], cut to [low, high], where columns outside the line of `width` positions count as zero.
 struct DepthwiseRow {
-    const float* x; // first line that the window meets
-    int64_t xLine;  // from one line of the window to the next
+    const float* x;
+    int64_t xLine;  // from one line of x to the next
+    int64_t first;  // line of x that the window's first one meets
+    int64_t apart;  // lines of x from one of the window to the next
+    int64_t ring;   // line `ring` lies where line 0 does
     int64_t xPixel; // from one position to the next
     int64_t width;
     const float* w;
@@ -30,6 +33,11 @@ struct DepthwiseRow {
     int64_t channels; // at least depthwiseLanes()
     float low = -std::numeric_limits<float>::infinity();
     float high = std::numeric_limits<float>::infinity();
+
+    const float* line(int64_t i) const {
+        const int64_t at = first + i * apart;
+        return x + (at < ring ? at : at - ring) * xLine;
+    }
 };
 
 void depthwiseRow(const DepthwiseRow& row);

@@ -127,12 +127,27 @@ void RunPackedUpTo(int64_t rows, const PackedProduct& product) {
     }
 }
 
+// Any number of rows, a tile after the other.
+template <int kRows, int kVectors>
+void RunPackedAll(int64_t rows, PackedProduct p) {
+    for (; rows >= kRows; rows -= kRows) {
+        RunPackedOf<kRows, kVectors>(p);
+        p.a += kRows * p.aRow;
+        p.c += kRows * p.cRow;
+    }
+    if (rows > 0) {
+        RunPackedUpTo<kRows - 1, kVectors>(rows, p);
+    }
+}
+
 const PackedTiles& Packed() {
     const auto lanes = static_cast<int64_t>(hn::Lanes(Tag()));
-    static const PackedTiles tiles{
-        {kWideRows, kPanelVectors * lanes, RunPackedUpTo<kWideRows, kPanelVectors>},
-        {kNarrowRows, kPanelVectors / 2 * lanes, RunPackedUpTo<kNarrowRows, kPanelVectors / 2>},
-        lanes};
+    static const PackedTiles tiles{{kWideRows, kPanelVectors * lanes, RunPackedUpTo<kWideRows, kPanelVectors>,
+                                    RunPackedAll<kWideRows, kPanelVectors>},
+                                   {kNarrowRows, kPanelVectors / 2 * lanes,
+                                    RunPackedUpTo<kNarrowRows, kPanelVectors / 2>,
+                                    RunPackedAll<kNarrowRows, kPanelVectors / 2>},
+                                   lanes};
     return tiles;
 }
 
