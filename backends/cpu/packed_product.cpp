@@ -5,6 +5,7 @@
 #include "backends/cpu/followers.h"
 #include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/packed_tile.h"
+#include "backends/cpu/simd/rows.h"
 
 #include <algorithm>
 #include <map>
@@ -114,7 +115,7 @@ constexpr int64_t kDepthBlock = 384;
 // Weights that stay in it beside rows of images: then rows are shared out instead, in blocks that stay in the first-level cache or near it, and
 // nothing has to be fetched ahead.
 constexpr int64_t kSmallWeights = 128 * 1024;
-constexpr int64_t kSmallBlock = 16 * 1024;
+constexpr int64_t kSmallBlock = 8 * 1024;
 
 class Product {
 public:
@@ -136,6 +137,7 @@ public:
         mBlockRows = (mRows + mRowBlocks - 1) / mRowBlocks;
         const auto isPerChannel = [](const Follower& each) { return each.kind == Follower::Kind::kPerChannel; };
         mCut = cutOf(mChain);
+        mGatesWeights = mHead.gate != 0 && mIsSmall && mImageRows >= 4 * mTeam * mPanels * mTile.columns;
         mFinishesBlocks = mIsSmall && mRowBlocks >= mTeam && !mChain.followers.empty() && !mCut &&
                           std::none_of(mChain.followers.begin(), mChain.followers.end(), isPerChannel);
     }
@@ -144,13 +146,13 @@ public:
     int64_t followerWidth() const { return mFinishesBlocks ? mBlockRows * mHead.columns : mTile.columns; }
 
     // The bias filled up to whole panels, for each follower its number repeated, then for each thread the rows of a panel that is not whole, and the
-    // rows of a block that passed the gate.
+    // rows of a block that passed the gate, or the weights that did.
     int64_t workspace() const {
         const auto followers = static_cast<int64_t>(mChain.followers.size());
         // The width is bounded by its value for many rows, so that it does not fall when rows are cut otherwise.
         const int64_t width = mIsSmall ? std::max(mTile.columns, mMostRows * mHead.columns) : mTile.columns;
-        const int64_t gated = mHead.gate != 0 ? mThreads * std::min(mRows, mMostRows) * mHead.depth : 0;
-        return ((mPanels + mThreads * mTiles.narrow.rows) * mTile.columns + followers * width + gated) *
+        return ((mPanels + mThreads * mTiles.narrow.rows) * mTile.columns + followers * width +
+                mThreads * gatedFloats()) *
                static_cast<int64_t>(sizeof(float));
     }
 
@@ -180,29 +182,45 @@ public:
         float* const numbers = starts + mPanels * mTile.columns;
         float* const edges = numbers + static_cast<int64_t>(mChain.followers.size()) * followerWidth();
         float* const edge = edges + member * mTiles.narrow.rows * mTile.columns;
-        float* const gated = edges + mThreads * mTiles.narrow.rows * mTile.columns + member * mBlockRows * mHead.depth;
+        float* const gated = edges + mThreads * mTiles.narrow.rows * mTile.columns + member * gatedFloats();
         const float* const begins = mChain.bias >= 0 ? starts : nullptr;
         const float* x = nullptr;
+        int64_t known = -1; // the image whose weights are there
         for (int64_t piece = begin; piece < end; ++piece) {
             const int64_t block = mFinishesBlocks ? piece : piece / mPanels;
-            const int64_t first = mRows * block / mRowBlocks;
-            const int64_t count = mRows * (block + 1) / mRowBlocks - first;
-            if (mFinishesBlocks) {
-                // All columns of a block of rows, then what follows on all of them at once.
-                x = rowsOf(b, gated, first, count);
-                for (int64_t panel = 0; panel < mPanels; ++panel) {
-                    runPanel(b, x, begins, numbers, edge, panel, panel, first, count);
+            const int64_t last = mRows * (block + 1) / mRowBlocks;
+            for (int64_t first = mRows * block / mRowBlocks, next = first; first < last; first = next) {
+                const float* weights = b.in<float>(kWeights);
+                next = last;
+                if (mGatesWeights) {
+                    const int64_t image = first / mImageRows;
+                    next = std::min(last, (image + 1) * mImageRows);
+                    weights = gated;
+                    if (image != known) {
+                        gateWeights(b, image, gated);
+                        known = image;
+                    }
                 }
-                const int64_t at = first * mHead.columns;
-                applyFollowers(mChain, b, numbers, followerWidth(), b.out<float>() + at, count * mHead.columns, at, 0);
-                continue;
+                const int64_t count = next - first;
+                if (mFinishesBlocks) {
+                    // All columns of a block of rows, then what follows on all of them at once.
+                    x = rowsOf(b, gated, first, count);
+                    for (int64_t panel = 0; panel < mPanels; ++panel) {
+                        runPanel(b, weights, x, begins, numbers, edge, panel, panel, first, count);
+                    }
+                    const int64_t at = first * mHead.columns;
+                    applyFollowers(mChain, b, numbers, followerWidth(), b.out<float>() + at, count * mHead.columns, at,
+                                   0);
+                    continue;
+                }
+                // Panels of one block of rows after another: the rows stay in the second-level cache.
+                const int64_t panel = piece % mPanels;
+                if (piece == begin || panel == 0) {
+                    x = rowsOf(b, gated, first, count);
+                }
+                runPanel(b, weights, x, begins, numbers, edge, panel, piece + 1 < end ? (panel + 1) % mPanels : panel,
+                         first, count);
             }
-            // Panels of one block of rows after another: the rows stay in the second-level cache.
-            const int64_t panel = piece % mPanels;
-            if (piece == begin || panel == 0) {
-                x = rowsOf(b, gated, first, count);
-            }
-            runPanel(b, x, begins, numbers, edge, panel, piece + 1 < end ? (panel + 1) % mPanels : panel, first, count);
         }
     }
 
@@ -210,7 +228,7 @@ private:
     // Rows first .. first + count of x at [row * depth]: of x itself, or through the gate.
     const float* rowsOf(const Buffers& b, float* gated, int64_t first, int64_t count) const {
         const auto* const x = b.in<float>(kX);
-        if (mHead.gate == 0) {
+        if (mHead.gate == 0 || mGatesWeights) {
             return x;
         }
         const StepFunction multiply = stepTable().of(Step::kMul, ElementClass::kFloat);
@@ -226,20 +244,53 @@ private:
         return gated - first * depth;
     }
 
-    void runPanel(const Buffers& b, const float* x, const float* starts, const float* numbers, float* edge,
-                  int64_t panel, int64_t nextPanel, int64_t first, int64_t count) const {
-        const int64_t depth = mHead.depth;
-        const int64_t column = panel * mTile.columns;
-        const int64_t width = std::min(mTile.columns, mHead.columns - column);
+    // Of a thread: the rows of a block that passed the gate, or all weights. Both are counted, since extents decide.
+    int64_t gatedFloats() const {
+        const int64_t rows = std::min(mRows, mMostRows) * mHead.depth;
+        const int64_t weights = mIsSmall ? mPanels * mTile.columns * mHead.depth : 0;
+        return mHead.gate != 0 ? std::max(rows, weights) : 0;
+    }
+
+    // An image's factors times the weights: the same as times its rows, of which there are more.
+    void gateWeights(const Buffers& b, int64_t image, float* to) const {
+        const float* const gate = b.in<float>(mHead.gate) + image * mHead.depth;
         const float* const weights = b.in<float>(kWeights);
-        const PackedTile& tile = width <= mTiles.narrow.columns ? mTiles.narrow : mTile;
+        const int64_t width = mTile.columns;
+        for (int64_t row = 0; row < mPanels * mHead.depth; ++row) {
+            rowTable().scale(weights + row * width, gate[row % mHead.depth], to + row * width, width);
+        }
+    }
+
+    void runPanel(const Buffers& b, const float* weights, const float* x, const float* starts, const float* numbers,
+                  float* edge, int64_t panel, int64_t nextPanel, int64_t first, int64_t count) const {
+        const int64_t width = std::min(mTile.columns, mHead.columns - panel * mTile.columns);
+        const int64_t narrow = mTiles.narrow.columns;
+        const int64_t thin = mTiles.thin.columns;
+        const auto run = [&](const PackedTile& tile, int64_t within, int64_t some) {
+            runColumns(b, weights, x, starts, numbers, edge, tile, panel, within, some, nextPanel, first, count);
+        };
+        if (width > narrow && width <= narrow + thin && narrow + thin < mTile.columns) {
+            run(mTiles.narrow, 0, narrow); // three quarters of a panel
+            run(mTiles.thin, narrow, width - narrow);
+        } else {
+            run(width <= thin ? mTiles.thin : width <= narrow ? mTiles.narrow : mTile, 0, width);
+        }
+    }
+
+    // `width` columns of a panel from its column `within` on.
+    void runColumns(const Buffers& b, const float* weights, const float* x, const float* starts, const float* numbers,
+                    float* edge, const PackedTile& tile, int64_t panel, int64_t within, int64_t width,
+                    int64_t nextPanel, int64_t first, int64_t count) const {
+        const int64_t depth = mHead.depth;
+        const int64_t column = panel * mTile.columns + within;
         const int64_t parts = (count + tile.rows - 1) / tile.rows;
         const int64_t depthBlocks = (depth + kDepthBlock - 1) / kDepthBlock;
         const bool isWhole = width == tile.columns;
+        const bool isAside = !isWhole && !mTiles.writesParts;
         for (int64_t d = 0; d < depthBlocks; ++d) {
             const int64_t k = depth * d / depthBlocks;
             const int64_t blockDepth = depth * (d + 1) / depthBlocks - k;
-            const float* const at = weights + (panel * depth + k) * mTile.columns;
+            const float* const at = weights + (panel * depth + k) * mTile.columns + within;
             const bool isLast = d + 1 == depthBlocks;
             const auto* const next = reinterpret_cast<const char*>(isLast ? weights + nextPanel * depth * mTile.columns
                                                                           : at + blockDepth * mTile.columns);
@@ -247,12 +298,14 @@ private:
             const int64_t share = (bytes / parts + 63) / 64 * 64;
             const int64_t lines = std::clamp<int64_t>((share * 4 / 64 + blockDepth - 1) / blockDepth, 1, 4);
             const bool isNew = !mIsSmall && (nextPanel != panel || !isLast);
+            const bool isFollowed = !mFinishesBlocks && !mCut && !mChain.followers.empty();
+            const bool isOne = depthBlocks == 1 && !isNew && !isAside && !isFollowed; // nothing to do between tiles
             for (int64_t part = 0; part < parts; ++part) {
                 const int64_t row = first + count * part / parts;
                 const int64_t rows = first + count * (part + 1) / parts - row;
-                // A panel that is not whole is summed aside, all of its depth at once.
-                float* const to = isWhole ? b.out<float>() + row * mHead.columns + column : edge;
-                const int64_t toRow = isWhole ? mHead.columns : tile.columns;
+                // A panel that is not whole is summed all of its depth at once; aside, where parts of vectors cannot be written.
+                float* const to = isAside ? edge : b.out<float>() + row * mHead.columns + column;
+                const int64_t toRow = isAside ? tile.columns : mHead.columns;
                 PackedProduct product{.a = x + row * depth + k,
                                       .aRow = depth,
                                       .b = at,
@@ -266,14 +319,19 @@ private:
                                       .lines = isNew ? lines : 0};
                 if (!isWhole) {
                     product.depth = depth;
+                    product.columns = isAside ? 0 : width;
                 }
                 product.isCut = mCut && (isLast || !isWhole);
                 if (product.isCut) {
                     product.low = mCut->low;
                     product.high = mCut->high;
                 }
+                if (isOne) {
+                    tile.runAll(count, product);
+                    return;
+                }
                 tile.run(rows, product);
-                if (!isWhole || (isLast && !mFinishesBlocks && !mCut && !mChain.followers.empty())) {
+                if (isAside || ((isLast || !isWhole) && isFollowed)) {
                     finish(b, numbers, row, rows, column, width, to, toRow);
                 }
             }
@@ -311,6 +369,7 @@ private:
     int64_t mTeam = 1;
     bool mIsSmall = false;
     bool mFinishesBlocks = false;
+    bool mGatesWeights = false; // instead of rows
     std::optional<Cut> mCut;
     int64_t mMostRows = 1;  // of a block
     int64_t mBlockRows = 1; // of the largest one

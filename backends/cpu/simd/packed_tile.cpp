@@ -28,6 +28,17 @@ constexpr int kPanelVectors = 4;
 constexpr int kPanelVectors = 2;
 #endif
 
+constexpr int kThinVectors = kPanelVectors > 2 ? kPanelVectors / 4 : 1;
+
+// Where the instruction set stores a part of a vector without touching what is behind.
+#undef TENON_MASKED_STORES
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+#define TENON_MASKED_STORES 1
+#else
+#define TENON_MASKED_STORES 0
+#endif
+constexpr bool kWritesParts = TENON_MASKED_STORES == 1;
+
 template <int kRows, int kVectors>
 HWY_INLINE void AddOuterProduct(Tag d, const float* a, int64_t aRow, const float* b, Vec (&sums)[kRows][kVectors]) {
     const size_t lanes = hn::Lanes(d);
@@ -109,6 +120,18 @@ void RunPackedOf(const PackedProduct& p) {
             }
         }
     }
+    if (kWritesParts && p.columns != 0) {
+        HWY_UNROLL(4)
+        for (int v = 0; v < kVectors; ++v) {
+            const int64_t left = std::max<int64_t>(0, p.columns - v * static_cast<int64_t>(lanes));
+            const auto mask = hn::FirstN(d, static_cast<size_t>(left));
+            HWY_UNROLL(16)
+            for (int r = 0; r < kRows; ++r) {
+                hn::BlendedStore(sums[r][v], mask, d, p.c + r * p.cRow + v * cVector);
+            }
+        }
+        return;
+    }
     HWY_UNROLL(16)
     for (int r = 0; r < kRows; ++r) {
         HWY_UNROLL(4)
@@ -147,6 +170,9 @@ const PackedTiles& Packed() {
                                    {kNarrowRows, kPanelVectors / 2 * lanes,
                                     RunPackedUpTo<kNarrowRows, kPanelVectors / 2>,
                                     RunPackedAll<kNarrowRows, kPanelVectors / 2>},
+                                   {kNarrowRows, kThinVectors * lanes, RunPackedUpTo<kNarrowRows, kThinVectors>,
+                                    RunPackedAll<kNarrowRows, kThinVectors>},
+                                   kWritesParts,
                                    lanes};
     return tiles;
 }

@@ -27,6 +27,7 @@ struct PackedProduct {
     bool isCut = false;  // what is written is cut to [low, high]
     float low = 0;
     float high = 0;
+    int64_t columns = 0; // that are written; 0: all
     bool isNear = false; // c is in the first-level cache or near it: nothing to fetch
 };
 
@@ -41,6 +42,8 @@ struct PackedTile {
 struct PackedTiles {
     PackedTile wide;   // as many columns as a panel
     PackedTile narrow; // half as many, for what is left of a row
+    PackedTile thin;   // one vector of columns
+    bool writesParts;  // PackedProduct::columns may be less than a tile's
     int64_t lanes;     // of a vector
 };
 
