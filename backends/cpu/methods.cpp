@@ -9,6 +9,7 @@
 #include "backends/cpu/byte_sum.h"
 #include "backends/cpu/concat.h"
 #include "backends/cpu/depthwise.h"
+#include "backends/cpu/depthwise_project.h"
 #include "backends/cpu/embedding.h"
 #include "backends/cpu/expand_depthwise.h"
 #include "backends/cpu/offered_layouts.h"
@@ -49,7 +50,8 @@ enum : uint64_t {
     kByteImage = 23,
     kExpandDepthwise = 24,
     kByteProduct = 25,
-    kByteDepthwise = 32
+    kDepthwiseProject = 26,
+    kByteDepthwise = 32,
 };
 
 using Tactics = std::vector<module::Tactic>;
@@ -349,6 +351,12 @@ constexpr Method kMethods[] = {
          return Tactics{laidOut(task, kExpandDepthwise, "expand and depthwise", expandDepthwiseLayouts(task.body()))};
      },
      checkExpandDepthwise, planExpandDepthwise},
+    {kDepthwiseProject, Method::Ports::kBody, isDepthwiseProject,
+     [](const module::TaskView& task) {
+         return Tactics{
+             laidOut(task, kDepthwiseProject, "depthwise and project", depthwiseProjectLayouts(task.body()))};
+     },
+     checkDepthwiseProject, planDepthwiseProject},
     {kWinograd, Method::Ports::kBody, beginsWithWinograd, offerWinograd, checkWinograd, planWinograd},
     {kWinogradWeights, Method::Ports::kBody, [](const module::GraphView& body) { return isOne(body, "convert"); },
      [](const module::TaskView& task) { return offerConversion(task, kWinogradWeights, "winograd weights", 0); },

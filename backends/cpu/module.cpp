@@ -2,6 +2,7 @@
 #include "tenon/module/module.hpp"
 #include "backends/common/task_kernel.h"
 #include "backends/cpu/brain_tactics.h"
+#include "backends/cpu/depthwise_project.h"
 #include "backends/cpu/expand_depthwise.h"
 #include "backends/cpu/methods.h"
 #include "backends/cpu/packed_product.h"
@@ -65,6 +66,7 @@ public:
         if (target.isHost()) {
             add("gate and product", gatedProducts(graph));
             add("expand and depthwise", expandedDepthwise(graph));
+            add("depthwise and project", projectedDepthwise(graph));
         }
         return Code::kOk;
     }
@@ -114,8 +116,8 @@ private:
         for (size_t n = 0; n < body.nodeCount(); ++n) {
             if (!isPointwise(body.node(n).op())) {
                 return module::text("a region of several ops must be pointwise, a sum and its norm, an embedding, "
-                                    "squeeze-and-excite, products of one value, a widening and a depthwise "
-                                    "convolution, or a product with constant weights and what follows it; ",
+                                    "squeeze-and-excite, products of one value, a depthwise convolution between "
+                                    "products, or a product with constant weights and what follows it; ",
                                     body.node(n).op(), " fits none");
             }
         }

@@ -1,0 +1,326 @@
+#include "backends/cpu/depthwise_project.h"
+
+#include "backends/common/parallel.h"
+#include "backends/common/ports.h"
+#include "backends/common/window.h"
+#include "backends/cpu/depthwise.h"
+#include "backends/cpu/followers.h"
+#include "backends/cpu/packed_product.h"
+#include "backends/cpu/region_layouts.h"
+#include "backends/cpu/simd/depthwise_row.h"
+#include "backends/cpu/simd/packed_tile.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+namespace tenon::cpu {
+
+namespace {
+
+// Operands of the kernel, then the biases and what follows.
+constexpr size_t kX = 0;
+constexpr size_t kWeights = 1;
+constexpr size_t kProjectWeights = 2;
+
+// Results of the depthwise convolution that are made before the product takes them: they should stay in the first-level cache.
+constexpr int64_t kWideFloats = 8 * 1024;
+// Of lines so short that a product of one is not worth its beginning, several.
+constexpr int64_t kFewestPixels = 12;
+// Weights of the product that stay in the second-level cache: they are read again for each few lines.
+constexpr int64_t kMostWeights = 128 * 1024;
+
+bool isProjection(const module::NodeView& node) {
+    return node.op() == "conv" && node.hasInput(1) && node.input(1).isConstant() && node.input(1).isStatic() &&
+           node.input(1).rank() == 4 && isOneByOne(node);
+}
+
+bool isFunction(const module::NodeView& node) { return node.inputCount() == 1 && floatStep(node).has_value(); }
+
+// Where the product is among the body's nodes; 0: the body is no such chain.
+size_t projectionNode(const module::GraphView& body) {
+    if (body.nodeCount() < 2 || body.outputs().size() != 1 || !isDepthwise(body.node(0))) {
+        return 0;
+    }
+    for (size_t n = 1; n < body.nodeCount(); ++n) {
+        if (body.node(n).inputIndex(0) != body.node(n - 1).outputIndex(0)) {
+            return 0;
+        }
+        if (isProjection(body.node(n))) {
+            return n;
+        }
+        if (!isFunction(body.node(n))) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+struct Projection {
+    size_t node = 0; // the product
+    Chain chain;     // behind it; its ports are those of the whole region
+    Chain wide;      // between the two: functions, and the bias
+    int64_t depth = 0;
+    int64_t columns = 0;
+};
+
+Projection projectionOf(const module::GraphView& body) {
+    Projection found;
+    found.node = projectionNode(body);
+    if (found.node == 0) {
+        refuse("a region that is no depthwise convolution with a product behind it");
+    }
+    const module::NodeView depthwise = body.node(0);
+    const module::NodeView project = body.node(found.node);
+    found.depth = project.input(1).dim(1).opt;
+    found.columns = project.input(1).dim(0).opt;
+    const PackedTiles& tiles = packedTiles();
+    const int64_t padded = (found.columns + tiles.wide.columns - 1) / tiles.wide.columns * tiles.wide.columns;
+    if (depthwise.input(1).dim(0).opt != found.depth || found.depth < depthwiseLanes() ||
+        found.depth * padded > kMostWeights || (!tiles.writesParts && found.columns % tiles.thin.columns != 0)) {
+        refuse("a depthwise convolution of ", found.depth, " channels with a product of ", found.columns, " behind it");
+    }
+    std::vector<int32_t> ports;
+    const auto add = [&](const module::NodeView& node, int32_t input) {
+        ports.push_back(kernels::portOf(body.inputs(), node.inputIndex(input)));
+        if (ports.back() < 0) {
+            refuse("a depthwise convolution or product with an operand from inside the region");
+        }
+        return static_cast<int32_t>(ports.size()) - 1;
+    };
+    add(depthwise, 0);
+    add(depthwise, 1);
+    add(project, 1);
+    found.wide.bias = depthwise.hasInput(2) ? add(depthwise, 2) : -1;
+    const int32_t bias = project.hasInput(2) ? add(project, 2) : -1;
+    if (std::count(ports.begin(), ports.end(), ports[kX]) != 1) {
+        refuse("a convolution with itself");
+    }
+    found.chain = readChain(body, std::move(ports), bias, 1, found.columns, found.node);
+    for (size_t n = 1; n < found.node; ++n) {
+        Follower follower;
+        follower.step = floatStep(body.node(n)).value();
+        follower.function = stepTable().of(follower.step.step, ElementClass::kFloat);
+        found.wide.followers.push_back(follower);
+    }
+    for (const Follower& follower : found.chain.followers) {
+        if (follower.kind != Follower::Kind::kFunction && follower.kind != Follower::Kind::kTensor) {
+            refuse("a product behind a depthwise convolution, followed by more than functions and sums of tensors");
+        }
+    }
+    return found;
+}
+
+class DepthwiseProject {
+public:
+    DepthwiseProject(Projection how, Window window, int64_t batches, int threads)
+        : mHow(std::move(how)), mWindow(std::move(window)), mTiles(packedTiles()), mBatches(batches),
+          mThreads(threads) {
+        mWideCut = cutOf(mHow.wide);
+        mCut = cutOf(mHow.chain);
+        const int64_t width = std::max<int64_t>(1, mWindow.output[1]);
+        mLines = std::max((kFewestPixels + width - 1) / width, kWideFloats / (width * mHow.depth));
+        mLines = std::clamp<int64_t>(mLines, 1, std::max<int64_t>(1, mWindow.output[0]));
+        mTeam = teamFor(mThreads, mBatches * mWindow.output[0],
+                        width * mHow.depth * (mWindow.taps() + mHow.columns) / 16 + 1);
+    }
+
+    // The bias filled up to whole panels, then for each thread lines of the wide image.
+    int64_t workspace() const { return (padded() + mThreads * ownFloats()) * static_cast<int64_t>(sizeof(float)); }
+
+    void run(const Buffers& b) const {
+        auto* const starts = static_cast<float*>(b.workspace);
+        if (mHow.chain.bias >= 0) {
+            const float* const bias = b.in<float>(static_cast<size_t>(mHow.chain.bias));
+            std::copy(bias, bias + mHow.columns, starts);
+            std::fill(starts + mHow.columns, starts + padded(), 0.0F);
+        }
+        parallelTeam(mTeam, mBatches * mWindow.output[0], [&](int64_t member, int64_t begin, int64_t end) {
+            float* const wide = starts + padded() + member * ownFloats();
+            while (begin < end) {
+                const int64_t image = begin / mWindow.output[0];
+                const int64_t last = std::min({end, begin + mLines, (image + 1) * mWindow.output[0]});
+                for (int64_t row = begin; row < last; ++row) {
+                    gather(b, image, row - image * mWindow.output[0],
+                           wide + (row - begin) * mWindow.output[1] * mHow.depth);
+                }
+                project(b, wide, begin * mWindow.output[1], (last - begin) * mWindow.output[1]);
+                begin = last;
+            }
+        });
+    }
+
+private:
+    int64_t padded() const {
+        return (mHow.columns + mTiles.wide.columns - 1) / mTiles.wide.columns * mTiles.wide.columns;
+    }
+    // Bounded by what does not fall when an extent rises.
+    int64_t ownFloats() const { return std::max(kWideFloats, (kFewestPixels + mWindow.output[1]) * mHow.depth); }
+
+    void gather(const Buffers& b, int64_t image, int64_t outputRow, float* to) const {
+        const int64_t line = mWindow.input[1] * mHow.depth;
+        const int64_t top = outputRow * mWindow.strides[0] - mWindow.padBegin[0];
+        const auto [first, last] = linesInside(mWindow, top);
+        DepthwiseRow row{};
+        row.x = b.in<float>(kX) + image * mWindow.input[0] * line;
+        row.xLine = line;
+        row.first = top + first * mWindow.dilations[0];
+        row.apart = mWindow.dilations[0];
+        row.ring = mWindow.input[0];
+        row.xPixel = mHow.depth;
+        row.width = mWindow.input[1];
+        row.w = b.in<float>(kWeights) + first * mWindow.kernel[1] * mHow.depth;
+        row.wPixel = mHow.depth;
+        row.wLine = mWindow.kernel[1] * mHow.depth;
+        row.lines = last - first;
+        row.columns = mWindow.kernel[1];
+        row.stride = mWindow.strides[1];
+        row.dilation = mWindow.dilations[1];
+        row.pad = mWindow.padBegin[1];
+        row.start = mHow.wide.bias >= 0 ? b.in<float>(static_cast<size_t>(mHow.wide.bias)) : nullptr;
+        row.y = to;
+        row.yPixel = mHow.depth;
+        row.outputs = mWindow.output[1];
+        row.channels = mHow.depth;
+        if (mWideCut) {
+            row.low = mWideCut->low;
+            row.high = mWideCut->high;
+        }
+        depthwiseRow(row);
+        if (!mWideCut) {
+            applyFollowers(mHow.wide, b, nullptr, 0, to, mWindow.output[1] * mHow.depth, 0, 0);
+        }
+    }
+
+    // `count` pixels of the result from `pixel` on, counted through the batch.
+    void project(const Buffers& b, const float* wide, int64_t pixel, int64_t count) const {
+        const int64_t narrow = mTiles.narrow.columns;
+        const int64_t thin = mTiles.thin.columns;
+        float* const y = b.out<float>() + pixel * mHow.columns;
+        for (int64_t column = 0; column < mHow.columns;) {
+            const int64_t left = mHow.columns - column;
+            // What is left of a panel in two pieces where that wastes less.
+            const PackedTile& tile = left >= mTiles.wide.columns || left > narrow + thin ? mTiles.wide
+                                     : left > thin                                       ? mTiles.narrow
+                                                                                         : mTiles.thin;
+            const int64_t width = std::min(left, tile.columns);
+            const int64_t within = column % mTiles.wide.columns;
+            PackedProduct product{.a = wide,
+                                  .aRow = mHow.depth,
+                                  .b = b.in<float>(kProjectWeights) + (column - within) * mHow.depth + within,
+                                  .bRow = mTiles.wide.columns,
+                                  .depth = mHow.depth,
+                                  .c = y + column,
+                                  .cRow = mHow.columns,
+                                  .start =
+                                      mHow.chain.bias >= 0 ? static_cast<const float*>(b.workspace) + column : nullptr};
+            product.columns = width < tile.columns ? width : 0;
+            if (mCut) {
+                product.isCut = true;
+                product.low = mCut->low;
+                product.high = mCut->high;
+            }
+            tile.runAll(count, product);
+            column += width;
+        }
+        if (!mCut) {
+            applyFollowers(mHow.chain, b, nullptr, 0, y, count * mHow.columns, pixel * mHow.columns, 0);
+        }
+    }
+
+    Projection mHow;
+    Window mWindow;
+    const PackedTiles& mTiles;
+    int64_t mBatches;
+    int mThreads;
+    std::optional<Cut> mWideCut;
+    std::optional<Cut> mCut;
+    int64_t mLines = 1; // that are made before the product takes them
+    int64_t mTeam = 1;
+};
+
+} // namespace
+
+bool isDepthwiseProject(const module::GraphView& body) { return projectionNode(body) != 0; }
+
+std::vector<std::vector<int32_t>> projectedDepthwise(const module::GraphView& graph) {
+    std::map<int32_t, std::vector<int32_t>> readers;
+    for (size_t n = 0; n < graph.nodeCount(); ++n) {
+        const module::NodeView node = graph.node(n);
+        for (int32_t i = 0; i < node.inputCount(); ++i) {
+            readers[node.inputIndex(i)].push_back(static_cast<int32_t>(n));
+        }
+    }
+    // The one node that reads what the last of these makes; -1: several, or the graph's output.
+    const auto readerOf = [&](const std::vector<int32_t>& nodes) {
+        const int32_t value = graph.node(static_cast<size_t>(nodes.back())).outputIndex(0);
+        const std::vector<int32_t>& next = readers[value];
+        const bool isRead = std::find(graph.outputs().begin(), graph.outputs().end(), value) != graph.outputs().end();
+        return next.size() == 1 && !isRead ? next[0] : -1;
+    };
+    std::vector<std::vector<int32_t>> found;
+    for (size_t n = 0; n < graph.nodeCount(); ++n) {
+        if (!isDepthwise(graph.node(n))) {
+            continue;
+        }
+        std::vector<int32_t> nodes{static_cast<int32_t>(n)};
+        int32_t next = readerOf(nodes);
+        while (next >= 0 && isFunction(graph.node(static_cast<size_t>(next)))) {
+            nodes.push_back(next);
+            next = readerOf(nodes);
+        }
+        if (next < 0 || !isProjection(graph.node(static_cast<size_t>(next))) ||
+            graph.node(static_cast<size_t>(next)).inputIndex(0) !=
+                graph.node(static_cast<size_t>(nodes.back())).outputIndex(0)) {
+            continue;
+        }
+        nodes.push_back(next);
+        found.push_back(nodes);
+        next = readerOf(nodes);
+        if (next >= 0 && graph.node(static_cast<size_t>(next)).op() == "binary.add") {
+            nodes.push_back(next);
+            found.push_back(nodes);
+        }
+    }
+    return found;
+}
+
+std::vector<TnFormat> depthwiseProjectLayouts(const module::GraphView& body) {
+    const Projection how = projectionOf(body);
+    std::vector<TnFormat> layouts;
+    for (const int32_t value : body.inputs()) {
+        layouts.push_back(module::linearFormat(body.value(value).rank()));
+    }
+    for (size_t i = 0; i < how.chain.ports.size(); ++i) {
+        if (i == kX || how.chain.isTensor[i]) {
+            layouts[static_cast<size_t>(how.chain.ports[i])] = module::channelsLastFormat(4);
+        }
+    }
+    layouts[static_cast<size_t>(how.chain.ports[kWeights])] = depthwiseWeights();
+    layouts[static_cast<size_t>(how.chain.ports[kProjectWeights])] = packedWeights(body.node(how.node));
+    layouts.push_back(module::channelsLastFormat(4));
+    return layouts;
+}
+
+void checkDepthwiseProject(const Task& task) {
+    checkLayouts(task, depthwiseProjectLayouts(task.body), "a depthwise convolution and a product");
+}
+
+TaskPlan planDepthwiseProject(const Task& task, const PortShapes& shapes) {
+    Projection how = projectionOf(task.body);
+    const Shape& x = shapes.inputs[static_cast<size_t>(how.chain.ports[kX])];
+    const Shape& weights = shapes.inputs[static_cast<size_t>(how.chain.ports[kWeights])];
+    Shape wide = shapes.outputs[0];
+    wide.dims[1] = how.depth;
+    wide.elements = kernels::product(wide.dims);
+    const Call call(task.body.node(0), shapes.scalars, {x, weights}, {wide}, shapes.threads);
+    TaskPlan result;
+    result.inputPorts = how.chain.ports;
+    result.outputPorts = {0};
+    const DepthwiseProject kernel(std::move(how), windowOf(call, {weights.dims[2], weights.dims[3]}), x.dims[0],
+                                  shapes.threads);
+    result.plan = kernels::planOf(kernel, kernel.workspace(), shapes.outputs[0].elements);
+    return result;
+}
+
+} // namespace tenon::cpu
