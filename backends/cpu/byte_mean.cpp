@@ -63,8 +63,8 @@ struct Kernel {
                 const uint8_t* x = b.in<uint8_t>(0) + image * pixels * channels + channel;
                 for (int64_t first = 0; first < pixels; first += kRun) {
                     int32_t run[kChannels] = {};
-                    const int64_t end = std::min(pixels, first + kRun);
-                    for (int64_t p = first; p < end; ++p, x += channels) {
+                    const int64_t last = std::min(pixels, first + kRun);
+                    for (int64_t p = first; p < last; ++p, x += channels) {
                         byteRows().addInto(x, from.isSigned, count, &run[0]);
                     }
                     for (int64_t c = 0; c < count; ++c) {

@@ -157,7 +157,7 @@ support::Result<int32_t> PlanAssembler::constant(const ir::Value& value, const P
     step.inputs = {weightTensor(sourceIndex)};
     step.outputs = {weightTensor(index)};
     step.workspaceCapacity = runner->workspaceBytes();
-    step.traits = candidate.tactic.traits;
+    step.traits = candidate.tactic.traits & ~TN_TRAIT_FREE_ALIAS; // a constant of its own is written
     mPlan.weightProgram.arenaBytes = std::max(mPlan.weightProgram.arenaBytes, (step.workspaceCapacity + 63) / 64 * 64);
     addWeightStep(std::move(step));
     return index;
@@ -198,7 +198,7 @@ support::Result<int32_t> PlanAssembler::deviceConstant(const ir::Value& value, c
     TN_ASSIGN_OR_RETURN(step.kernel, kernel(*choice->task, candidate));
     step.inputs = {weightTensor(sourceIndex, port.placement)};
     step.outputs = {weightTensor(index, port.placement)};
-    step.traits = candidate.tactic.traits;
+    step.traits = candidate.tactic.traits & ~TN_TRAIT_FREE_ALIAS; // a constant of its own is written
     addWeightStep(std::move(step));
     return index;
 }
