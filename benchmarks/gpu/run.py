@@ -75,8 +75,10 @@ def markdown(document):
             errors = row["relative_error"]
             theirs = min(value for engine, value in errors.items() if engine != "tenon")
             lines.append(f"| {row['model']} | {row['batch']} | {ours:.3f} | {row['batch'] / ours * 1e3:.0f} | {row['best_peer']} | {peer:.3f} | {row['speedup']:.2f}x | "
-                         f"{100 * row['of_floor']:.0f} % | {row['steps']} | {row['build_s']:.0f} | {row['warm_build_s']:.1f} | {first:.2f} | {row['enqueue_us']:.1f} | "
+                         f"{100 * row['of_floor']:.0f} % | {row['steps']} | {row['build_s']:.0f}{' *' if row.get('built_ahead') else ''} | {row['warm_build_s']:.1f} | {first:.2f} | {row['enqueue_us']:.1f} | "
                          f"{errors['tenon']:.1e} | {theirs:.1e} |")
+        if any(row.get("built_ahead") for row in document["speed"]):
+            lines += ["", "\\* built while other models were prepared on the same machine"]
         for row in document["speed"]:
             groups = row.get("steps_by_loss", {}).get("groups")
             if groups and (row["speedup"] < 1.5 if row["batch"] == 1 else row["speedup"] < 1.1):
