@@ -179,13 +179,17 @@ std::string compare(const Case& from, const BuiltTask& task, const RunResult& ru
     return {};
 }
 
+// What is compiled once for all runs: on the host the number of threads may be part of it, and compilers of devices are slow.
+CompiledBlob* keptOn(const ModuleTables& tables, CompiledBlob& blob) {
+    return tables.device.backend != nullptr ? &blob : nullptr;
+}
+
 // Runs a tactic in all ways that it promises to work.
 std::string tryTactic(const ModuleTables& tables, const Case& from, const BuiltTask& task, const KeptTactic& tactic,
                       const std::vector<Bytes>& inputs, const std::vector<Bytes>* wanted, const Options& options,
                       double& microseconds) {
-    // On the host the number of threads may be part of what is compiled; compilers of devices are slow.
     CompiledBlob blob;
-    CompiledBlob* const kept = tables.device.backend != nullptr ? &blob : nullptr;
+    CompiledBlob* const kept = keptOn(tables, blob);
     const RunResult single = runTactic(tables, from, task, tactic, inputs, {.kept = kept});
     if (!single.error.empty()) {
         return single.error;
@@ -308,8 +312,10 @@ std::string runReduced(const ModuleTables& tables, const Case& from, const std::
             ++result.reduced;
             continue;
         }
+        CompiledBlob blob;
         for (const int threads : {1, options.threads}) {
-            const RunResult run = runTactic(tables, from, task, tactic, portInputs(task, data), {.threads = threads});
+            const RunResult run = runTactic(tables, from, task, tactic, portInputs(task, data),
+                                            {.threads = threads, .kept = keptOn(tables, blob)});
             std::string wrong = run.error;
             if (wrong.empty() && !hasSteps(from) && suitReduced(from, data)) {
                 wrong = compareReduced(from, task, run, wanted, type);
