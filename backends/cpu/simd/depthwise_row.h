@@ -12,11 +12,11 @@ namespace tenon::cpu {
 // * w[i * wLine + k * wPixel + c], cut to [low, high], where columns outside the line of `width` positions count as zero.
 struct DepthwiseRow {
     const float* x;
-    int64_t xLine;  // from one line of x to the next
-    int64_t first;  // line of x that the window's first one meets
-    int64_t apart;  // lines of x from one of the window to the next
-    int64_t ring;   // line `ring` lies where line 0 does
-    int64_t xPixel; // from one position to the next
+    int64_t xLine;                                      // from one line of x to the next
+    int64_t first = 0;                                  // line of x that the window's first one meets
+    int64_t apart = 1;                                  // lines of x from one of the window to the next
+    int64_t ring = std::numeric_limits<int64_t>::max(); // line `ring` lies where line 0 does
+    int64_t xPixel;                                     // from one position to the next
     int64_t width;
     const float* w;
     int64_t wLine;
