@@ -123,7 +123,7 @@ QuantizedBuilt buildPatches(const QuantizedRequest& request, const kernels::Wind
     const Dims& w = request.inputDims[static_cast<size_t>(chain.weights)];
     if (chain.head.intOr("group", 1) != 1 ||
         !module::equal(port.format, module::channelsLastFormat(port.format.rank))) {
-        refuse("weights with a zero point in groups, or channels that are not last");
+        refuse("patches of an image whose channels are in groups, or not last");
     }
     QuantizedBuilt built;
     built.channels = w[0];
