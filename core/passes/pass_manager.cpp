@@ -20,7 +20,7 @@ support::Status verifyAll(const PassContext& context) {
 
 const std::vector<Pass>& allPasses() {
     static const std::vector<Pass> kPasses{
-        {"widen_halves", "what is computed in f16 is computed in f32", widenHalves, false, false},
+        {"widen_halves", "what is computed in f16 or bf16 is computed in f32", widenHalves, false, false},
         {"infer_types", "types, extents and contents as far as inference knows them", inferTypes},
         {"shape_operands", "operands that define shapes become attributes where their contents are known",
          shapeOperands},

@@ -1,9 +1,9 @@
-// widen_halves: what a graph computes in f16 it computes in f32, for targets without kernels that are fast in f16. Not in the pipeline: the build asks
-// for it where the host alone computes.
+// widen_halves: what a graph computes in f16 or bf16 it computes in f32, for targets without kernels that are fast in these types. Not in the pipeline:
+// the build asks for it where the host alone computes.
 //
-// Nodes read and write f32; casts stay where f16 comes from outside (inputs, constants, which are folded) or goes there (outputs, nodes that are not
-// ours to change). A rounding to f16 between two nodes disappears, which brings results nearer to what the network means; roundings that the network
-// asks for (f32 to f16 and back with nothing between) stay. Nodes that only move elements do so in f16 where their input comes as f16.
+// Nodes read and write f32; casts stay where halves come from outside (inputs, constants, which are folded) or go there (outputs, nodes that are not
+// ours to change). A rounding between two nodes disappears, which brings results nearer to what the network means; roundings that the network asks
+// for (from f32 and back with nothing between) stay. Nodes that only move elements move halves where these come from outside.
 #include "core/passes/rewriter.h"
 
 #include <algorithm>
@@ -17,9 +17,11 @@ using ir::DataType;
 using ir::Node;
 using ir::Value;
 
-bool isHalf(const Value* value) {
-    return value != nullptr && value->type().kind == ir::ValueKind::kTensor && value->type().dtype == DataType::kF16;
-}
+bool isHalf(DataType type) { return type == DataType::kF16 || type == DataType::kBF16; }
+
+bool isHalf(const ir::TensorType& type) { return type.kind == ir::ValueKind::kTensor && isHalf(type.dtype); }
+
+bool isHalf(const Value* value) { return value != nullptr && isHalf(value->type()); }
 
 class Widener {
 public:
@@ -40,7 +42,7 @@ public:
     }
 
 private:
-    // The f32 tensor that an f16 one is the rounded form of; null if there is none.
+    // The f32 tensor that a half is the rounded form of; null if there is none.
     Value* unroundedOf(const Value* half, bool alsoByTheNetwork) const {
         const Node* const producer = half->producer();
         if (producer == nullptr || producer->op() != "cast") {
@@ -69,7 +71,7 @@ private:
         const ops::OpDef* const def = ops::OpRegistry::builtin().find(node.op());
         const auto& settings = node.settings();
         if (def == nullptr || !def->infer || def->effect != ops::Effect::kPure || node.op() == "const" ||
-            !node.regions().empty() || settings.debugOutput || settings.precision == DataType::kF16) {
+            !node.regions().empty() || settings.debugOutput || (settings.precision && isHalf(*settings.precision))) {
             return false;
         }
         if (onlyMoves(node, *def)) {
@@ -77,7 +79,7 @@ private:
                                [this](const Value* input) { return isHalf(input) && unroundedOf(input, true); });
         }
         const auto half = [](const std::vector<Value*>& values) {
-            return std::any_of(values.begin(), values.end(), isHalf);
+            return std::any_of(values.begin(), values.end(), [](const Value* value) { return isHalf(value); });
         };
         return half(node.inputs()) || half(node.outputs());
     }
@@ -91,15 +93,14 @@ private:
             }
         }
         for (const auto& [name, value] : attributes) {
-            if (value == ir::AttributeValue(DataType::kF16)) {
+            if (const auto* const type = std::get_if<DataType>(&value); type != nullptr && isHalf(*type)) {
                 mRewriter.editor().setAttribute(&node, name, DataType::kF32);
             }
         }
         const auto types = ops::inferNode(mContext.ops, node);
         const bool isWide =
-            types.ok() && std::none_of(types->begin(), types->end(), [](const ops::InferOutput& output) {
-                return output.type.kind == ir::ValueKind::kTensor && output.type.dtype == DataType::kF16;
-            });
+            types.ok() && std::none_of(types->begin(), types->end(),
+                                       [](const ops::InferOutput& output) { return isHalf(output.type); });
         if (!isWide) { // its types are not those of its operands
             for (size_t i = 0; i < inputs.size(); ++i) {
                 mRewriter.editor().setInput(&node, i, inputs[i]);
@@ -139,9 +140,9 @@ private:
         ir::GraphEditor& editor = mRewriter.editor();
         ir::NodeSpec spec;
         spec.op = "cast";
-        spec.name = node.name() + ".f16";
+        spec.name = node.name() + "." + std::string(ir::nameOf(halfType.dtype));
         spec.inputs = {&wide};
-        spec.attributes.set("to", DataType::kF16);
+        spec.attributes.set("to", halfType.dtype);
         spec.outputTypes = {halfType};
         spec.source = node.source();
         Node* const cast = editor.addNode(std::move(spec));
@@ -157,8 +158,8 @@ private:
 
     PassContext& mContext;
     Rewriter mRewriter;
-    std::map<int32_t, Value*> mWide;   // by the id of a cast to f16 that this pass made
-    std::map<int32_t, Value*> mInputs; // the cast to f32, by the id of an f16 value
+    std::map<int32_t, Value*> mWide;   // by the id of a cast to a half that this pass made
+    std::map<int32_t, Value*> mInputs; // the cast to f32, by the id of a half
 };
 
 } // namespace

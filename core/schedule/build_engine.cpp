@@ -130,9 +130,8 @@ private:
         mWeights = std::make_unique<ir::Graph>("weights", mInput.graph->poolPtr());
         passes::PassContext passContext{
             *mInput.graph, mContext.snapshot->ops(), mWeights.get(), &evaluator, mOptions.log, {}};
-        // The host has no kernels that are fast in f16.
         if (mContext.targets.size() == 1 && !mOptions.precision.stronglyTyped) {
-            TN_RETURN_IF_ERROR(passes::runPass(passContext, *passes::findPass("widen_halves")).status());
+            TN_RETURN_IF_ERROR(widenHalves(passContext));
         }
         TN_RETURN_IF_ERROR(passes::runPipeline(passContext));
         if (!mInput.profiles.empty()) {
@@ -149,6 +148,18 @@ private:
         mInput.graph->freeze();
         progress.step(1);
         return {};
+    }
+
+    // The host has no kernels that are fast on halves as they lie in a graph. What the network has in bf16, kernels may compute in bf16.
+    support::Status widenHalves(passes::PassContext& context) {
+        for (const ir::Node* node : context.graph.nodes()) {
+            for (const ir::Value* value : node->outputs()) {
+                if (value->type().dtype == ir::DataType::kBF16) {
+                    mOptions.precision.computeTypes |= uint64_t{1} << TN_BF16;
+                }
+            }
+        }
+        return passes::runPass(context, *passes::findPass("widen_halves")).status();
     }
 
     // Symbols that passes added have no bounds of the user's.
