@@ -272,9 +272,12 @@ struct Kernel {
             const int64_t begin = row * window.strides[0] - window.padBegin[0];
             const auto [firstTap, lastTap] = linesInside(window, begin);
             DepthwiseRow how{};
-            how.x = numbers + (begin + firstTap * window.dilations[0] - top) * inputLine();
+            how.x = numbers;
             how.xPixel = channels;
-            how.xLine = window.dilations[0] * inputLine();
+            how.xLine = inputLine();
+            how.first = begin + firstTap * window.dilations[0] - top;
+            how.apart = window.dilations[0];
+            how.ring = window.input[0];
             how.width = window.input[1];
             how.w = weights + firstTap * window.kernel[1] * channels;
             how.wPixel = channels;
