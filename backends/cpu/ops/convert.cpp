@@ -183,6 +183,7 @@ namespace {
 struct Extent {
     int32_t dim;
     int32_t part;
+    int64_t block; // 0: of a whole dimension
     bool operator==(const Extent&) const = default;
 };
 constexpr int32_t kWhole = 2;
@@ -190,9 +191,13 @@ constexpr int32_t kWhole = 2;
 // Without extents of one. Nothing where there is padding, or may be.
 std::optional<std::vector<Extent>> memoryOrder(const module::ValueView& value, const TnFormat& format) {
     std::vector<Extent> order;
-    const auto add = [&](int32_t dim, int32_t part) {
-        const bool isRest = part == 1 && !order.empty() && order.back() == Extent{dim, 0};
-        isRest ? void(order.back().part = kWhole) : order.push_back({dim, part});
+    const auto add = [&](int32_t dim, int32_t part, int64_t block) {
+        const bool isRest = part == 1 && !order.empty() && order.back() == Extent{dim, 0, block};
+        if (isRest) {
+            order.back() = {dim, kWhole, 0};
+        } else {
+            order.push_back({dim, part, part == kWhole ? 0 : block});
+        }
     };
     for (int32_t i = 0; i < format.rank; ++i) {
         const int32_t dim = format.order[i];
@@ -202,14 +207,14 @@ std::optional<std::vector<Extent>> memoryOrder(const module::ValueView& value, c
             return std::nullopt;
         }
         if (extent != block) { // one block, or an extent of one
-            add(dim, block > 1 ? 0 : kWhole);
+            add(dim, block > 1 ? 0 : kWhole, block);
         }
     }
     for (int32_t b = 0; b < format.block_count; ++b) {
         const int32_t dim = format.blocks[b].dim;
         const int64_t block = format.blocks[b].size;
         if (block > 1) {
-            add(dim, value.dim(dim).opt == block ? kWhole : 1);
+            add(dim, value.dim(dim).opt == block ? kWhole : 1, block);
         }
     }
     return order;
