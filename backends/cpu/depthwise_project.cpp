@@ -6,12 +6,12 @@
 #include "backends/cpu/depthwise.h"
 #include "backends/cpu/followers.h"
 #include "backends/cpu/packed_product.h"
+#include "backends/cpu/readers.h"
 #include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/depthwise_row.h"
 #include "backends/cpu/simd/packed_tile.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 
 namespace tenon::cpu {
@@ -30,30 +30,10 @@ constexpr int64_t kFewestPixels = 12;
 // Weights of the product that stay in the second-level cache: they are read again for each few lines.
 constexpr int64_t kMostWeights = 128 * 1024;
 
-bool isProjection(const module::NodeView& node) {
-    return node.op() == "conv" && node.hasInput(1) && node.input(1).isConstant() && node.input(1).isStatic() &&
-           node.input(1).rank() == 4 && isOneByOne(node);
-}
-
-bool isFunction(const module::NodeView& node) { return node.inputCount() == 1 && floatStep(node).has_value(); }
-
 // Where the product is among the body's nodes; 0: the body is no such chain.
 size_t projectionNode(const module::GraphView& body) {
-    if (body.nodeCount() < 2 || body.outputs().size() != 1 || !isDepthwise(body.node(0))) {
-        return 0;
-    }
-    for (size_t n = 1; n < body.nodeCount(); ++n) {
-        if (body.node(n).inputIndex(0) != body.node(n - 1).outputIndex(0)) {
-            return 0;
-        }
-        if (isProjection(body.node(n))) {
-            return n;
-        }
-        if (!isFunction(body.node(n))) {
-            return 0;
-        }
-    }
-    return 0;
+    const bool isChain = body.nodeCount() >= 2 && body.outputs().size() == 1 && isDepthwise(body.node(0));
+    return isChain ? behindFunctions(body, isWeightedOneByOne) : 0;
 }
 
 struct Projection {
@@ -97,12 +77,7 @@ Projection projectionOf(const module::GraphView& body) {
         refuse("a convolution with itself");
     }
     found.chain = readChain(body, std::move(ports), bias, 1, found.columns, found.node);
-    for (size_t n = 1; n < found.node; ++n) {
-        Follower follower;
-        follower.step = floatStep(body.node(n)).value();
-        follower.function = stepTable().of(follower.step.step, ElementClass::kFloat);
-        found.wide.followers.push_back(follower);
-    }
+    found.wide.followers = functionsUntil(body, found.node);
     for (const Follower& follower : found.chain.followers) {
         if (follower.kind != Follower::Kind::kFunction && follower.kind != Follower::Kind::kTensor) {
             refuse("a product behind a depthwise convolution, followed by more than functions and sums of tensors");
@@ -244,41 +219,28 @@ private:
 bool isDepthwiseProject(const module::GraphView& body) { return projectionNode(body) != 0; }
 
 std::vector<std::vector<int32_t>> projectedDepthwise(const module::GraphView& graph) {
-    std::map<int32_t, std::vector<int32_t>> readers;
-    for (size_t n = 0; n < graph.nodeCount(); ++n) {
-        const module::NodeView node = graph.node(n);
-        for (int32_t i = 0; i < node.inputCount(); ++i) {
-            readers[node.inputIndex(i)].push_back(static_cast<int32_t>(n));
-        }
-    }
-    // The one node that reads what the last of these makes; -1: several, or the graph's output.
-    const auto readerOf = [&](const std::vector<int32_t>& nodes) {
-        const int32_t value = graph.node(static_cast<size_t>(nodes.back())).outputIndex(0);
-        const std::vector<int32_t>& next = readers[value];
-        const bool isRead = std::find(graph.outputs().begin(), graph.outputs().end(), value) != graph.outputs().end();
-        return next.size() == 1 && !isRead ? next[0] : -1;
-    };
+    const Readers readers(graph);
     std::vector<std::vector<int32_t>> found;
     for (size_t n = 0; n < graph.nodeCount(); ++n) {
         if (!isDepthwise(graph.node(n))) {
             continue;
         }
         std::vector<int32_t> nodes{static_cast<int32_t>(n)};
-        int32_t next = readerOf(nodes);
+        int32_t next = readers.onlyReader(nodes.back());
         while (next >= 0 && isFunction(graph.node(static_cast<size_t>(next)))) {
             nodes.push_back(next);
-            next = readerOf(nodes);
+            next = readers.onlyReader(next);
         }
-        if (next < 0 || !isProjection(graph.node(static_cast<size_t>(next))) ||
+        if (next < 0 || !isWeightedOneByOne(graph.node(static_cast<size_t>(next))) ||
             graph.node(static_cast<size_t>(next)).inputIndex(0) !=
                 graph.node(static_cast<size_t>(nodes.back())).outputIndex(0)) {
             continue;
         }
         nodes.push_back(next);
         found.push_back(nodes);
-        next = readerOf(nodes);
-        if (next >= 0 && graph.node(static_cast<size_t>(next)).op() == "binary.add") {
-            nodes.push_back(next);
+        const int32_t sum = readers.onlyReader(next);
+        if (sum >= 0 && graph.node(static_cast<size_t>(sum)).op() == "binary.add") {
+            nodes.push_back(sum);
             found.push_back(nodes);
         }
     }

@@ -6,12 +6,12 @@
 #include "backends/cpu/depthwise.h"
 #include "backends/cpu/followers.h"
 #include "backends/cpu/packed_product.h"
+#include "backends/cpu/readers.h"
 #include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/depthwise_row.h"
 #include "backends/cpu/simd/packed_tile.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 
 namespace tenon::cpu {
@@ -28,30 +28,10 @@ constexpr int64_t kBandFloats = 32 * 1024;
 // Pixels of it that functions are applied to while they are in the first-level cache.
 constexpr int64_t kPixels = 48;
 
-bool isExpansion(const module::NodeView& node) {
-    return node.op() == "conv" && node.hasInput(1) && node.input(1).isConstant() && node.input(1).isStatic() &&
-           node.input(1).rank() == 4 && isOneByOne(node);
-}
-
-bool isFunction(const module::NodeView& node) { return node.inputCount() == 1 && floatStep(node).has_value(); }
-
 // Where the depthwise convolution is among the body's nodes; 0: the body is no such chain.
 size_t depthwiseNode(const module::GraphView& body) {
-    if (body.nodeCount() < 2 || body.outputs().size() != 1 || !isExpansion(body.node(0))) {
-        return 0;
-    }
-    for (size_t n = 1; n < body.nodeCount(); ++n) {
-        if (body.node(n).inputIndex(0) != body.node(n - 1).outputIndex(0)) {
-            return 0;
-        }
-        if (isDepthwise(body.node(n))) {
-            return n;
-        }
-        if (!isFunction(body.node(n))) {
-            return 0;
-        }
-    }
-    return 0;
+    const bool isChain = body.nodeCount() >= 2 && body.outputs().size() == 1 && isWeightedOneByOne(body.node(0));
+    return isChain ? behindFunctions(body, isDepthwise) : 0;
 }
 
 struct Expansion {
@@ -93,12 +73,7 @@ Expansion expansionOf(const module::GraphView& body) {
         refuse("a convolution with itself");
     }
     found.chain = readChain(body, std::move(ports), bias, 1, found.channels, found.node);
-    for (size_t n = 1; n < found.node; ++n) {
-        Follower follower;
-        follower.step = floatStep(body.node(n)).value();
-        follower.function = stepTable().of(follower.step.step, ElementClass::kFloat);
-        found.wide.followers.push_back(follower);
-    }
+    found.wide.followers = functionsUntil(body, found.node);
     for (const Follower& follower : found.chain.followers) {
         if (follower.kind != Follower::Kind::kFunction) {
             refuse("a depthwise convolution behind a widening one, followed by more than functions");
@@ -272,36 +247,23 @@ private:
 bool isExpandDepthwise(const module::GraphView& body) { return depthwiseNode(body) != 0; }
 
 std::vector<std::vector<int32_t>> expandedDepthwise(const module::GraphView& graph) {
-    std::map<int32_t, std::vector<int32_t>> readers;
-    for (size_t n = 0; n < graph.nodeCount(); ++n) {
-        const module::NodeView node = graph.node(n);
-        for (int32_t i = 0; i < node.inputCount(); ++i) {
-            readers[node.inputIndex(i)].push_back(static_cast<int32_t>(n));
-        }
-    }
-    const auto isRead = [&](int32_t value) {
-        return std::find(graph.outputs().begin(), graph.outputs().end(), value) != graph.outputs().end();
-    };
+    const Readers readers(graph);
     std::vector<std::vector<int32_t>> found;
     for (size_t n = 0; n < graph.nodeCount(); ++n) {
-        if (!isExpansion(graph.node(n))) {
+        if (!isWeightedOneByOne(graph.node(n))) {
             continue;
         }
         std::vector<int32_t> nodes{static_cast<int32_t>(n)};
         bool isComplete = false;
-        while (true) {
+        for (int32_t next = readers.onlyReader(nodes.back()); next >= 0; next = readers.onlyReader(next)) {
+            const module::NodeView node = graph.node(static_cast<size_t>(next));
             const int32_t value = graph.node(static_cast<size_t>(nodes.back())).outputIndex(0);
-            const std::vector<int32_t>& next = readers[value];
-            if (next.size() != 1 || isRead(value)) {
-                break;
-            }
-            const module::NodeView node = graph.node(static_cast<size_t>(next[0]));
             if (!isComplete && isDepthwise(node) && node.inputIndex(0) == value) {
                 isComplete = true;
             } else if (!isFunction(node)) {
                 break;
             }
-            nodes.push_back(next[0]);
+            nodes.push_back(next);
         }
         if (isComplete) {
             found.push_back(std::move(nodes));

@@ -89,6 +89,34 @@ Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, i
     return chain;
 }
 
+bool isFunction(const module::NodeView& node) { return node.inputCount() == 1 && floatStep(node).has_value(); }
+
+size_t behindFunctions(const module::GraphView& body, bool (*isEnd)(const module::NodeView&)) {
+    for (size_t n = 1; n < body.nodeCount(); ++n) {
+        if (body.node(n).inputIndex(0) != body.node(n - 1).outputIndex(0)) {
+            return 0;
+        }
+        if (isEnd(body.node(n))) {
+            return n;
+        }
+        if (!isFunction(body.node(n))) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+std::vector<Follower> functionsUntil(const module::GraphView& body, size_t end) {
+    std::vector<Follower> functions;
+    for (size_t n = 1; n < end; ++n) {
+        Follower follower;
+        follower.step = floatStep(body.node(n)).value();
+        follower.function = stepTable().of(follower.step.step, ElementClass::kFloat);
+        functions.push_back(follower);
+    }
+    return functions;
+}
+
 std::optional<Cut> cutOf(const Chain& chain) {
     if (chain.followers.size() != 1 || chain.followers[0].kind != Follower::Kind::kFunction) {
         return std::nullopt;

@@ -35,6 +35,13 @@ struct Chain {
 Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, int32_t bias, int32_t channelAxis,
                 int64_t channels, size_t head = 0);
 
+// Of one operand, as vectors compute it.
+bool isFunction(const module::NodeView& node);
+// Where the node is that `isEnd` accepts, behind the first one and functions alone; 0: the body is no such chain.
+size_t behindFunctions(const module::GraphView& body, bool (*isEnd)(const module::NodeView&));
+// Nodes [1, end), which are functions.
+std::vector<Follower> functionsUntil(const module::GraphView& body, size_t end);
+
 // Where all that follows is an activation that cuts results off, which kernels do while those are in registers.
 struct Cut {
     float low = 0;

@@ -4,8 +4,8 @@
 #include "backends/cpu/brain_tactics.h"
 #include "backends/cpu/depthwise_project.h"
 #include "backends/cpu/expand_depthwise.h"
+#include "backends/cpu/gate.h"
 #include "backends/cpu/methods.h"
-#include "backends/cpu/packed_product.h"
 #include "backends/cpu/program.h"
 #include "backends/cpu/simd/steps.h"
 

@@ -3,12 +3,12 @@
 #include "backends/common/parallel.h"
 #include "backends/common/ports.h"
 #include "backends/cpu/followers.h"
+#include "backends/cpu/gate.h"
 #include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/packed_tile.h"
 #include "backends/cpu/simd/rows.h"
 
 #include <algorithm>
-#include <map>
 
 namespace tenon::cpu {
 
@@ -31,6 +31,11 @@ bool isOneByOne(const module::NodeView& conv) {
     return true;
 }
 
+bool isWeightedOneByOne(const module::NodeView& node) {
+    return node.op() == "conv" && node.hasInput(1) && node.input(1).isConstant() && node.input(1).isStatic() &&
+           node.input(1).rank() == 4 && isOneByOne(node);
+}
+
 namespace {
 
 // Operands of the kernel: x, the weights, then those of the chain.
@@ -43,33 +48,6 @@ struct Head {
     size_t gate = 0; // operand that each channel of x is multiplied with first; 0: none
     Chain chain;
 };
-
-// One number for each channel of each image.
-bool isGate(const module::ValueView& gate, const module::ValueView& image) {
-    return gate.rank() == 4 && image.rank() == 4 && gate.isStatic(1) && image.isStatic(1) && gate.isStatic(2) &&
-           gate.isStatic(3) && gate.dim(1).opt == image.dim(1).opt && gate.dim(2).opt == 1 && gate.dim(3).opt == 1 &&
-           gate.dim(0).expr == image.dim(0).expr && gate.dtype() == TN_F32;
-}
-
-// Which input of a multiplication is the image, if the other one is a gate; else -1.
-int32_t gatedInput(const module::NodeView& node) {
-    if (node.op() != "binary.mul" || !node.hasInput(0) || !node.hasInput(1)) {
-        return -1;
-    }
-    for (const int32_t image : {0, 1}) {
-        if (isGate(node.input(1 - image), node.input(image)) && isFullShape(node.input(image), node.output(0)) &&
-            !isGate(node.input(image), node.output(0))) {
-            return image;
-        }
-    }
-    return -1;
-}
-
-// A gate and the convolution of what it lets through: the squeeze-and-excite block's end.
-bool beginsWithGate(const module::GraphView& body) {
-    return body.nodeCount() >= 2 && gatedInput(body.node(0)) >= 0 && body.node(1).op() == "conv" &&
-           body.node(1).inputIndex(0) == body.node(0).outputIndex(0);
-}
 
 size_t headNode(const module::GraphView& body) { return beginsWithGate(body) ? 1 : 0; }
 
@@ -447,40 +425,6 @@ bool beginsWithProduct(const module::GraphView& body) {
     const module::NodeView head = body.node(headNode(body));
     const bool isConv = head.op() == "conv" && head.hasInput(1) && isOneByOne(head);
     return (isConv || head.op() == "matmul") && head.hasInput(1) && head.input(1).isConstant();
-}
-
-std::vector<std::vector<int32_t>> gatedProducts(const module::GraphView& graph) {
-    std::map<int32_t, int32_t> makers; // value -> node
-    std::map<int32_t, std::vector<int32_t>> readers;
-    for (size_t n = 0; n < graph.nodeCount(); ++n) {
-        const module::NodeView node = graph.node(n);
-        for (int32_t o = 0; o < node.outputCount(); ++o) {
-            makers[node.outputIndex(o)] = static_cast<int32_t>(n);
-        }
-        for (int32_t i = 0; i < node.inputCount(); ++i) {
-            readers[node.inputIndex(i)].push_back(static_cast<int32_t>(n));
-        }
-    }
-    std::vector<std::vector<int32_t>> found;
-    for (size_t n = 0; n < graph.nodeCount(); ++n) {
-        const module::NodeView conv = graph.node(n);
-        if (conv.op() != "conv" || !conv.hasInput(1) || !conv.input(1).isConstant() || !isOneByOne(conv)) {
-            continue;
-        }
-        const auto maker = makers.find(conv.inputIndex(0));
-        if (maker == makers.end() || gatedInput(graph.node(static_cast<size_t>(maker->second))) < 0 ||
-            readers[conv.inputIndex(0)].size() != 1) {
-            continue;
-        }
-        std::vector<int32_t> nodes{maker->second, static_cast<int32_t>(n)};
-        found.push_back(nodes);
-        const std::vector<int32_t>& next = readers[conv.outputIndex(0)];
-        if (next.size() == 1 && graph.node(static_cast<size_t>(next[0])).op() == "binary.add") {
-            nodes.push_back(next[0]);
-            found.push_back(nodes);
-        }
-    }
-    return found;
 }
 
 TnFormat packedWeights(const module::NodeView& head) {
