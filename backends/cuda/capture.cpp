@@ -79,8 +79,7 @@ TnCode recordTime(void*, TnEvent* event, TnStream* stream) {
 } // namespace
 
 const TnCapture& captureTable() {
-    static const TnCapture table{sizeof(TnCapture), 0, nullptr, begin, end, replay, destroy, recording,
-                                 recordTime};
+    static const TnCapture table{sizeof(TnCapture), 0, nullptr, begin, end, replay, destroy, recording, recordTime};
     return table;
 }
 
