@@ -78,16 +78,14 @@ std::unique_ptr<Product> productFor(const Handle& handle, const Compiled& compil
     return product;
 }
 
-// One product of a stacked family, for addresses that no batch has.
-std::unique_ptr<Product> singleFor(const Handle& handle, const Compiled& compiled, const module::PrepareArgs& args) {
+// One product of a stacked family, for addresses that no batch has, within the batch's workspace; null where there is no algorithm.
+std::unique_ptr<Product> singleFor(const Handle& handle, const Compiled& compiled, const module::PrepareArgs& args,
+                                   int64_t workspace) {
     const Dims a = dimsOf(args.input(compiled.matmul.a));
     const Dims b = dimsOf(args.input(compiled.matmul.b));
     auto product = std::make_unique<Product>(handle, compiled.matmul, compiled.types,
                                              extentsOf(compiled.matmul, a, b, compiled.swappedB));
-    if (!product->pickAny(0)) {
-        refuse("cuBLASLt has no algorithm for one product of a family without workspace");
-    }
-    return product;
+    return product->pickAny(workspace) ? std::move(product) : nullptr;
 }
 
 // Products that run side by side have a workspace each.
@@ -106,8 +104,9 @@ public:
         mPrepared = false;
         return explained(reason, [&] {
             mProduct = productFor(mSession.handle(), mCompiled, args);
-            mSingle =
-                mCompiled.rule.stacked && mProduct != nullptr ? singleFor(mSession.handle(), mCompiled, args) : nullptr;
+            mSingle = mCompiled.rule.stacked && mProduct != nullptr
+                          ? singleFor(mSession.handle(), mCompiled, args, mProduct->workspace())
+                          : nullptr;
             std::string error;
             const size_t branches = mCompiled.rule.stacked ? 0 : mCompiled.matmul.siblings.size();
             if (mBranches.size() < branches && !mBranches.create(branches, error)) {
@@ -177,6 +176,10 @@ private:
         }
         if (even && mProduct->setDistances(distances)) {
             return mProduct->launch(first, stream, reason);
+        }
+        if (mSingle == nullptr) {
+            return reason.unsupported("the operands of a family of products are not evenly apart, and cuBLASLt has no "
+                                      "algorithm for one product alone");
         }
         module::Code code = mSingle->launch(first, stream, reason);
         for (size_t i = 0; i < siblings.size() && code == module::Code::kOk; ++i) {

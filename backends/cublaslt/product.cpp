@@ -235,19 +235,26 @@ bool Product::pick(const Rule& rule, int64_t workspaceLimit) {
 }
 
 bool Product::setDistances(const Distances& distances) {
-    const auto apart = [&](cublasLtMatrixLayout_t layout, int64_t& known, int64_t distance) {
-        const bool same = known == distance;
+    // What is remembered is what the library took.
+    const auto take = [](int64_t& known, int64_t distance, auto&& set) {
+        if (known != distance && set() != CUBLAS_STATUS_SUCCESS) {
+            return false;
+        }
         known = distance;
-        return same || mApi.cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET,
-                                                             &distance, sizeof distance) == CUBLAS_STATUS_SUCCESS;
+        return true;
     };
-    const bool bias =
-        !mHasBias || mExtents.strideBias == distances.bias ||
-        mApi.cublasLtMatmulDescSetAttribute(mObjects.operation, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, &distances.bias,
-                                            sizeof distances.bias) == CUBLAS_STATUS_SUCCESS;
-    mExtents.strideBias = distances.bias;
+    const auto apart = [&](cublasLtMatrixLayout_t layout, int64_t& known, int64_t distance) {
+        return take(known, distance, [&] {
+            return mApi.cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &distance,
+                                                         sizeof distance);
+        });
+    };
     return apart(mObjects.left, mExtents.strideB, distances.b) &&
-           apart(mObjects.result, mExtents.strideD, distances.result) && bias;
+           apart(mObjects.result, mExtents.strideD, distances.result) &&
+           (!mHasBias || take(mExtents.strideBias, distances.bias, [&] {
+               return mApi.cublasLtMatmulDescSetAttribute(mObjects.operation, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE,
+                                                          &distances.bias, sizeof distances.bias);
+           }));
 }
 
 module::Code Product::launch(const Addresses& addresses, cudaStream_t stream, module::Reason& reason) const {

@@ -55,6 +55,7 @@ bool haveContext() {
 } // namespace
 
 bool Branches::create(size_t count, std::string& error) {
+    destroy();
     if (!functions().complete) {
         error = "the CUDA driver (libcuda.so.1) is missing";
         return false;
@@ -67,6 +68,7 @@ bool Branches::create(size_t count, std::string& error) {
         CUstream stream = nullptr;
         if (functions().streamCreate(&stream, CU_STREAM_NON_BLOCKING) != CUDA_SUCCESS) {
             error = "the CUDA driver makes no stream";
+            destroy();
             return false;
         }
         mStreams.push_back(stream);
@@ -75,6 +77,7 @@ bool Branches::create(size_t count, std::string& error) {
         CUevent event = nullptr;
         if (functions().eventCreate(&event, CU_EVENT_DISABLE_TIMING) != CUDA_SUCCESS) {
             error = "the CUDA driver makes no event";
+            destroy();
             return false;
         }
         mEvents.push_back(event);
@@ -82,17 +85,22 @@ bool Branches::create(size_t count, std::string& error) {
     return true;
 }
 
-Branches::~Branches() {
+Branches::~Branches() { destroy(); }
+
+void Branches::destroy() {
     for (CUevent event : mEvents) {
         functions().eventDestroy(event);
     }
     for (CUstream stream : mStreams) {
         functions().streamDestroy(stream);
     }
+    mEvents.clear();
+    mStreams.clear();
 }
 
 bool Branches::fork(CUstream from) const {
-    bool good = functions().eventRecord(mEvents[0], from) == CUDA_SUCCESS;
+    // Another thread than the one that prepared may launch.
+    bool good = haveContext() && functions().eventRecord(mEvents[0], from) == CUDA_SUCCESS;
     for (CUstream stream : mStreams) {
         good = good && functions().wait(stream, mEvents[0], 0) == CUDA_SUCCESS;
     }

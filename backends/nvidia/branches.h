@@ -1,6 +1,6 @@
 // Streams beside a kernel's own, for launches that do not depend on each other: what is recorded of them becomes branches of a graph.
 //
-// Who uses it: kernels of cublaslt. What it must not know: what is launched.
+// Who uses it: kernels of cublaslt, siblings. What it must not know: what is launched.
 #pragma once
 
 #include <cuda.h>
@@ -14,7 +14,7 @@ namespace tenon::nvidia {
 class Branches {
 public:
     Branches() = default;
-    // `count` streams. False with the reason in `error`.
+    // `count` streams, instead of those that are there. False with the reason in `error`, and none.
     bool create(size_t count, std::string& error);
     ~Branches();
     Branches(const Branches&) = delete;
@@ -28,6 +28,8 @@ public:
     bool join(CUstream to) const;
 
 private:
+    void destroy();
+
     std::vector<CUstream> mStreams;
     std::vector<CUevent> mEvents; // of the fork, then of each branch's end
 };

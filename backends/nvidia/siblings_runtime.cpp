@@ -91,7 +91,7 @@ public:
                 code = bytes < 0 ? Code::kInternal : mStates[p].state->prepare(part.view(), reason);
             }
             std::string error;
-            if (mBranches.size() == 0 && !mBranches.create(mParts.size() - 1, error)) {
+            if (mBranches.size() < mParts.size() - 1 && !mBranches.create(mParts.size() - 1, error)) {
                 throw kernels::Failure(Code::kEnvironment, error);
             }
             mPrepared = code == Code::kOk;

@@ -2,8 +2,8 @@
 // the build asks for it where the host alone computes.
 //
 // Nodes read and write f32; casts stay where halves come from outside (inputs, constants, which are folded) or go there (outputs, nodes that are not
-// ours to change). A rounding between two nodes disappears, which brings results nearer to what the network means; roundings that the network asks
-// for (from f32 and back with nothing between) stay. Nodes that only move elements move halves where these come from outside.
+// ours to change). A rounding between two nodes disappears, also one by the network's own cast in front of a node that computes: results come
+// nearer to what the network means, and values beyond the narrow type's range stay finite. Casts from f32 and back with nothing between stay. Nodes that only move elements move halves where these come from outside.
 #include "core/passes/rewriter.h"
 
 #include <algorithm>

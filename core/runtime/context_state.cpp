@@ -212,10 +212,16 @@ Result<int64_t> ContextState::bytes(int32_t binding) {
 Status ContextState::setAddress(int32_t binding, void* address) {
     TN_RETURN_IF_ERROR(checkBinding(binding, false, "setAddress"));
     const plan::PlanBinding& info = bindingAt(binding);
-    const int64_t alignment = std::max({1, ir::bitsOf(info.dtype) / 8, info.format.alignment});
+    // Kernels of devices read and write 16 bytes at once.
+    constexpr int64_t kDevicePacks = 16;
+    const bool onDevice = info.placement != TN_PLACEMENT_HOST;
+    const int64_t alignment =
+        std::max<int64_t>({1, ir::bitsOf(info.dtype) / 8, info.format.alignment, onDevice ? kDevicePacks : 1});
     if (reinterpret_cast<uintptr_t>(address) % static_cast<uintptr_t>(alignment) != 0) {
         return invalidArgument("the address of '", info.name, "' is not aligned to ", alignment, " bytes, as ",
-                               info.format.alignment > 1 ? "its format demands" : "its element type needs");
+                               info.format.alignment > 1 ? "its format demands"
+                               : onDevice                ? "kernels of its device need"
+                                                         : "its element type needs");
     }
     const auto index = static_cast<size_t>(binding);
     const void* const before = addressFor(binding);

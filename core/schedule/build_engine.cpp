@@ -74,7 +74,7 @@ class EngineBuilder {
 public:
     EngineBuilder(BuildInput input, const BuildOptions& options,
                   std::shared_ptr<const registry::RegistrySnapshot> snapshot)
-        : mInput(std::move(input)), mOptions(options) {
+        : mInput(std::move(input)), mOptions(options), mAsked(options.precision) {
         // The caller's progress sink may ask to stop; from then on nothing is timed any more.
         mOptions.cancelled = [this, asked = options.cancelled] { return mStopped || (asked && asked()); };
         mContext.snapshot = std::move(snapshot);
@@ -150,14 +150,20 @@ private:
         return {};
     }
 
-    // The host has no kernels that are fast on halves as they lie in a graph. What the network has in bf16, kernels may compute in bf16.
+    // The host has no kernels that are fast on halves as they lie in a graph. A network that computes in bf16, and nowhere in f32, may still be
+    // computed in bf16 once it is widened.
     support::Status widenHalves(passes::PassContext& context) {
+        bool brains = false;
+        bool singles = false;
         for (const ir::Node* node : context.graph.nodes()) {
             for (const ir::Value* value : node->outputs()) {
-                if (value->type().dtype == ir::DataType::kBF16) {
-                    mOptions.precision.computeTypes |= uint64_t{1} << TN_BF16;
-                }
+                brains = brains || value->type().dtype == ir::DataType::kBF16;
+                singles = singles ||
+                          (value->type().dtype == ir::DataType::kF32 && node->op() != "cast" && node->op() != "const");
             }
+        }
+        if (brains && !singles) {
+            mOptions.precision.computeTypes |= uint64_t{1} << TN_BF16;
         }
         return passes::runPass(context, *passes::findPass("widen_halves")).status();
     }
@@ -273,7 +279,7 @@ private:
     }
 
     void noteOptions() {
-        for (std::string& text : notesOfUnusedTypes(mContext, mProfiles[0].regions)) {
+        for (std::string& text : notesOfUnusedTypes(mContext, mAsked, mProfiles[0].regions)) {
             note(std::move(text));
         }
         if (std::string text = noteOfLevel(mOptions.level); !text.empty()) {
@@ -562,6 +568,7 @@ private:
 
     BuildInput mInput;
     BuildOptions mOptions;
+    PrecisionOptions mAsked; // before the network had a say
     BuildContext mContext;
     TimingCache mOwnTimes;
     std::unique_ptr<ir::Graph> mWeights;

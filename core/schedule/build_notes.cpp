@@ -41,23 +41,23 @@ bool allows(const PrecisionOptions& precision, ir::DataType type) {
 
 } // namespace
 
-std::vector<std::string> notesOfUnusedTypes(const BuildContext& context, const std::vector<RegionEntry>& regions) {
+std::vector<std::string> notesOfUnusedTypes(const BuildContext& context, const PrecisionOptions& asked,
+                                            const std::vector<RegionEntry>& regions) {
     std::vector<std::string> notes;
-    const PrecisionOptions& precision = context.options->precision;
     const bool hasBf16 = context.host().json.find("\"avx512_bf16\"") != std::string::npos;
     for (const ir::DataType type : {ir::DataType::kF16, ir::DataType::kBF16}) {
-        if (context.targets.size() > 1 || !allows(precision, type)) {
+        if (context.targets.size() > 1 || !allows(asked, type)) {
             continue;
         }
         if (const Floats floats = floatsKeptIn(type, regions); !floats.any || floats.offered) {
             continue;
         }
         const bool half = type == ir::DataType::kF16;
-        const bool bf16Helps = half && hasBf16 && !allows(precision, ir::DataType::kBF16);
+        const bool bf16Helps = half && hasBf16 && !allows(asked, ir::DataType::kBF16);
         notes.push_back(cat(half ? "kFP16 (--fp16)" : "kBF16 (--bf16)", " has no effect: nothing keeps f32 tensors in ",
                             ir::nameOf(type), " on this CPU",
                             bf16Helps ? "; kBF16 (--bf16) may have one, this processor has AVX-512 BF16"
-                            : half    ? "; that is for GPUs and models whose own tensors are f16"
+                            : half    ? "; that is for GPUs"
                                       : "; that is for processors with AVX-512 BF16, and for GPUs"));
     }
     return notes;

@@ -10,9 +10,10 @@
 
 namespace tenon::schedule {
 
-// Types that were allowed for f32 tensors (kFP16, kBF16) and that nothing on the host offers a kernel in; a line for each. Empty where the plan may
-// use a device, or where there are no f32 tensors.
-std::vector<std::string> notesOfUnusedTypes(const BuildContext& context, const std::vector<RegionEntry>& regions);
+// Types that were `asked` for (kFP16, kBF16; what the build was given) and that nothing on the host offers a kernel in; a line for each. Empty
+// where the plan may use a device, or where there are no f32 tensors.
+std::vector<std::string> notesOfUnusedTypes(const BuildContext& context, const PrecisionOptions& asked,
+                                            const std::vector<RegionEntry>& regions);
 
 // What a plan of level 0 is good for; empty for other levels.
 std::string noteOfLevel(int32_t level);

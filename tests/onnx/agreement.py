@@ -38,7 +38,7 @@ BAD_INPUT = 3
 
 def reason_of(text):
     """Of a refusal, in a line: the ops that are missing, else the first problem."""
-    ops = sorted(set(re.findall(r"for the standard op (\w+)", text)))
+    ops = sorted(set(re.findall(r"the standard op (\w+)", text)))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f"no {', '.join(ops)}" if ops else (lines[1] if len(lines) > 1 else lines[0] if lines else "no reason given")[:240]
 

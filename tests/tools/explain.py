@@ -40,7 +40,9 @@ def test(t):
     # Refusals
     loaded = {each["name"] for each in json.loads(t.run(t.tenon, "modules", "--json").stdout)["modules"] if each["state"] == "loaded"}
     gpu = [name for name in ("cublaslt", "cuda", "cudnn") if name in loaded]
-    for line in re.findall(r"^.*(?:cublaslt|cuda|cudnn).*refused.*$", whole, re.MULTILINE):
+    refused = re.findall(r"^.*(?:cublaslt|cuda|cudnn).*refused.*$", whole, re.MULTILINE)
+    t.check("modules of devices refuse where they are loaded", bool(refused) == bool(gpu), whole)
+    for line in refused:
         t.check("modules of devices that are not here refuse in one line", line.split("refused: ")[1] == "computes on other devices" and all(name in line for name in gpu), line)
     each = t.run(t.tenon, "explain", plan, "conv1", "-v").stdout
     t.check("each refusal where it is asked for", all(re.search(rf"^ +{name} +refused: .*not on host", each, re.MULTILINE) for name in gpu), each)

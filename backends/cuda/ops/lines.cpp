@@ -235,6 +235,15 @@ Rows softmaxRows(const module::NodeView& node) {
     return longestOf(x, axis + 1, rank) == 1 ? rowsOf(x, axis, false, true) : Rows();
 }
 
+// `value` has the extents of the last `dims` dimensions of `x`, and nothing in front of them.
+bool isOneLine(const module::ValueView& value, const module::ValueView& x, int32_t dims) {
+    bool same = value.isStatic() && value.rank() >= dims;
+    for (int32_t d = 1; same && d <= value.rank(); ++d) {
+        same = value.dim(-d).opt == (d <= dims ? x.dim(-d).opt : 1);
+    }
+    return same;
+}
+
 // Of layer and rms norm; the others work on blocks of unlike size.
 Rows normRows(const module::NodeView& node) {
     constexpr int64_t kFewLines = 4096;
@@ -245,10 +254,10 @@ Rows normRows(const module::NodeView& node) {
     }
     const auto axis = static_cast<size_t>(normalizeAxis(node.intOr("axis", -1), rank));
     const int64_t length = std::max<int64_t>(longestOf(x, axis, rank), 1);
-    // Packs of scale and bias lie as those of the line do.
+    // Packs of scale and bias lie as those of the line do only where these have its extents, and not one element per line.
     bool plain = true;
     for (int32_t i = 1; i < node.inputCount(); ++i) {
-        plain = plain && (!node.hasInput(i) || (node.input(i).isStatic() && node.input(i).optElements() == length));
+        plain = plain && (!node.hasInput(i) || isOneLine(node.input(i), x, static_cast<int32_t>(rank - axis)));
     }
     return rowsOf(x, axis, x.optElements() / length < kFewLines, plain);
 }

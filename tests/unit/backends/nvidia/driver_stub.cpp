@@ -66,6 +66,9 @@ CUresult cuEventCreate(CUevent* event, unsigned) {
 }
 CUresult cuEventDestroy_v2(CUevent) { return CUDA_SUCCESS; }
 CUresult cuEventRecord(CUevent event, CUstream stream) {
+    if (gContext == nullptr) {
+        return CUDA_ERROR_INVALID_CONTEXT;
+    }
     note({"event ", nameOf(event), " on ", nameOf(stream)});
     return CUDA_SUCCESS;
 }
