@@ -342,8 +342,8 @@ private:
                 buffers.push_back(buffer);
             }
         }
-        for (const plan::PlanStep& step : mProgram.steps) {
-            keepInRow(step, placement, buffers, bufferOf);
+        for (size_t s = 0; s < mProgram.steps.size(); ++s) {
+            keepInRow(s, placement, buffers, bufferOf);
         }
         std::vector<size_t> workspaceOf(mProgram.steps.size(), SIZE_MAX);
         for (size_t s = 0; s < mProgram.steps.size(); ++s) {
@@ -360,7 +360,7 @@ private:
         for (size_t t = 0; t < mProgram.tensors.size(); ++t) {
             const MemorySharing::Home home = mSharing.homeOf(static_cast<int32_t>(t));
             if (auto buffer = bufferOf.find(home.cluster); buffer != bufferOf.end()) {
-                // Any buffer of tensors that share memory says where they begin; one of a row is its tensor's own.
+                // Any buffer of tensors that share memory says where they begin; one of a row of results says it for itself.
                 const BufferLifetime& known = buffers[buffer->second];
                 const int64_t within = known.cluster == home.cluster ? known.within : 0;
                 mProgram.tensors[t].offset = memory.offsets[buffer->second] - within + home.offset;
@@ -375,8 +375,9 @@ private:
     }
 
     // Results of one step lie one behind the other if they have one size: those of a family of products are then one batch.
-    void keepInRow(const plan::PlanStep& step, TnPlacement placement, std::vector<BufferLifetime>& buffers,
+    void keepInRow(size_t index, TnPlacement placement, std::vector<BufferLifetime>& buffers,
                    const std::map<int32_t, size_t>& bufferOf) const {
+        const plan::PlanStep& step = mProgram.steps[index];
         std::vector<size_t> row;
         for (const int32_t output : step.outputs) {
             const int32_t cluster = output < 0 ? -1 : mSharing.homeOf(output).cluster;
@@ -387,7 +388,9 @@ private:
             row.push_back(buffer->second);
         }
         if (row.size() > 1) {
-            placeInRow(buffers, row, mSharing.homeOf(step.outputs[0]).cluster, alignmentAt(placement));
+            // A number that no cluster of tensors has: there are no more of those than tensors.
+            const auto own = static_cast<int32_t>(mProgram.tensors.size() + index);
+            placeInRow(buffers, row, own, alignmentAt(placement));
         }
     }
 

@@ -516,6 +516,8 @@ TEST(DevicePlan, UserMemoryIsTheDevices) {
     for (int i = 0; i < 2; ++i) {
         ASSERT_TRUE(runner.context->setAddress(i, runner.memory[static_cast<size_t>(i)].data()).ok());
     }
+    EXPECT_THAT(runner.context->setAddress(0, runner.memory[0].data() + sizeof(float)).message(),
+                HasSubstr("not aligned to 16 bytes, as kernels of its device need"));
     const std::vector<float> x = counting(5, -2);
     runner.give(x);
     EXPECT_THAT(runner.context->enqueue(nullptr).message(), HasSubstr("needs 768 bytes of memory"));
