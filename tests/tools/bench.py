@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """tenon bench and trtexec while they measure: Ctrl-C, threads, graphs of plans that have none, medians."""
 import json
+import os
 import re
 import signal
 import subprocess
@@ -34,7 +35,8 @@ def test(t):
     for verb in ("bench", "run", "build"):
         file = t.work / "small.onnx" if verb == "build" else plan
         t.says(f"{verb} with far too many threads", t.run(t.tenon, verb, file, "--threads", 4000, code=USAGE), "--threads 4000: this process may use", "core")
-    t.run(t.tenon, "bench", plan, "--threads", 3, "--iterations", 1, "--duration", 0)
+    many = t.run(t.tenon, "bench", plan, "--threads", 48, "--iterations", 1, "--duration", 0)
+    t.check("more threads than processors are warned of", (os.cpu_count() >= 48) != ("warning: --threads 48" in many.stderr), many)
 
     times = t.work / "times.json"
     said = t.run(t.trtexec, f"--loadEngine={plan}", "--iterations=2", "--duration=0", "--warmUp=0", f"--exportTimes={times}").stdout

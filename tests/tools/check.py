@@ -29,6 +29,16 @@ def test(t):
     y = np.load(t.work / "y.npy")
     done = t.run(t.tenon, "run", exact, "--check", reference("exact", {"x": x}, {"y": y}))
     t.says("floats, element by element", done, "(|a - e| <= 1e-05 + 0.001 |e| everywhere)", "PASSED")
+    fixed = t.work / "exact.plan"
+    t.run(t.tenon, "build", exact, "-o", fixed)
+    other = reference("sets", {"x": x}, {"y": y})
+    two = other / "test_data_set_1"
+    two.mkdir(exist_ok=True)
+    for kind, array in (("input", np.concatenate([x, x])), ("output", np.concatenate([y, y]))):
+        (two / f"{kind}_0.pb").write_bytes(numpy_helper.from_array(array, "x" if kind == "input" else "y").SerializeToString())
+    t.says("a data set that the plan is not for, beside one that it is for", t.run(t.tenon, "run", fixed, "--check", other, code=WRONG), "test_data_set_0 ok", "test_data_set_1 not run", "FAILED")
+    document = json.loads(t.run(t.tenon, "run", fixed, "--check", other, "--json", code=WRONG).stdout)
+    t.check("the same as a document", [each["passed"] for each in document["data_sets"]] == [True, False] and "reason" in document["data_sets"][1], document)
     t.says("floats that differ", t.run(t.tenon, "run", exact, "--check", reference("off", {"x": x}, {"y": y * 1.01}), code=WRONG), "WRONG", "compared elements are not within")
     t.says("floats that may differ", t.run(t.tenon, "run", exact, "--check", t.work / "off", "--rtol", 0.1), "+ 0.1 |e| everywhere", "PASSED")
 

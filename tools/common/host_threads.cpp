@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 namespace tenon::tools {
@@ -42,6 +43,12 @@ void checkThreadCount(const char* option, int32_t threads) {
         throw ToolError(ExitCode::kUsage, support::cat(option, " ", threads, ": this process may use ", cores,
                                                        cores == 1 ? " core" : " cores", ", and more than ", limit,
                                                        " threads only wait for each other; 0 takes one per core"));
+    }
+    if (threads > cores) {
+        std::fprintf(stderr,
+                     "warning: %s %d: this process may use %d %s; more threads wait for each other, often for "
+                     "milliseconds\n",
+                     option, threads, cores, cores == 1 ? "core" : "cores");
     }
 }
 

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <limits>
 
 #include <unistd.h>
@@ -231,6 +232,10 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         model.config->setTimingCache(*cache, true);
     }
     if (!settings.tuningFile.empty()) {
+        if (!std::filesystem::exists(settings.tuningFile)) {
+            logger.warn(cat("there is no tuning database '", settings.tuningFile,
+                            "' yet: the plan is for this machine, and its times begin one"));
+        }
         std::string text;
         readTimingCache(settings.tuningFile, text);
         if (!model.config->setTuningDatabase(text.data(), text.size())) {
