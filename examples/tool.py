@@ -17,9 +17,10 @@ class Tool:
         self.build = pathlib.Path(build)
 
     def run(self, *words, environment=None, code=0, binary=None):
-        done = subprocess.run([binary or self.binary, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        binary = binary or self.binary
+        done = subprocess.run([binary, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               env={**os.environ, **(environment or {})})
-        print(f"$ tenon {' '.join(map(str, words))}\n{done.stdout}{done.stderr}", end="")
+        print(f"$ {pathlib.Path(binary).name} {' '.join(map(str, words))}\n{done.stdout}{done.stderr}", end="")
         if done.returncode != code:
             sys.exit(f"expected exit code {code}, got {done.returncode}")
         return done.stdout

@@ -112,16 +112,20 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                 }
                 std::printf("%s\n", document.dump(1).c_str());
             } else {
-                for (const HostTensor& input : streams.inputs) {
-                    std::printf("%s %s\n", input.name.c_str(), shapeText(input.dims).c_str());
+                const std::vector<std::string> names = first.inputNames(); // data sets need not name theirs
+                for (size_t i = 0; i < streams.inputs.size(); ++i) {
+                    const HostTensor& input = streams.inputs[i];
+                    const std::string& name = input.name.empty() && i < names.size() ? names[i] : input.name;
+                    std::printf("%s %s\n", name.c_str(), shapeText(input.dims).c_str());
                 }
                 std::printf("latency   min %s   p50 %s   p90 %s   p99 %s   (%zu runs)\n",
                             durationText(result.minimum() / 1e3).c_str(),
                             durationText(result.percentile(50) / 1e3).c_str(),
                             durationText(result.percentile(90) / 1e3).c_str(),
                             durationText(result.percentile(99) / 1e3).c_str(), result.latenciesMs.size());
-                std::printf("throughput %.1f runs/s   build %s   load %s   peak memory %.0f MiB\n", result.throughput(),
-                            durationText(buildSeconds).c_str(), durationText(loadSeconds).c_str(), peakRssMib());
+                const std::string build = buildSeconds > 0 ? "   build " + durationText(buildSeconds) : "";
+                std::printf("throughput %.1f runs/s%s   load %s   peak memory %.0f MiB\n", result.throughput(),
+                            build.c_str(), durationText(loadSeconds).c_str(), peakRssMib());
                 for (const auto& [name, times] : profile) {
                     std::printf("%10.4f ms  %s\n", percentileOf(times, 50), name.c_str());
                 }
