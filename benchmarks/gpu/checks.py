@@ -125,11 +125,13 @@ def check_model(tenon, folder, flags, seconds, environment=None):
         document = json.loads(done.stdout)
     except ValueError:
         return {"outcome": "failed", "reason": (done.stderr or done.stdout).strip()[-400:]}
-    outputs = [output for data in document.get("data_sets", []) for output in data["outputs"]]
+    sets = document.get("data_sets", [])
+    outputs = [output for data in sets for output in data["outputs"]]
     result = {"outcome": "passed" if done.returncode == 0 and document.get("passed") else "failed",
               "max_abs": max((o["max_abs"] for o in outputs if o.get("max_abs") is not None), default=None)}
     if result["outcome"] == "failed":
-        result["reason"] = "; ".join(o.get("reason", "") for o in outputs if not o.get("ok"))[:400]
+        reasons = [data["reason"] for data in sets if "reason" in data] + [o.get("reason", "") for o in outputs if not o.get("ok")]
+        result["reason"] = "; ".join(reasons)[:400]
     return result
 
 

@@ -52,7 +52,8 @@ def check(tenon, plan, data, *words):
         return {"agrees": False, "wrong": (done.stderr or done.stdout).strip()[:400]}
     outputs = [output for each in sets for output in each["outputs"]]
     files = {each["name"]: [output.get("file") for output in each["outputs"]] for each in sets}
-    wrong = "; ".join(f"{output['name']}: {output.get('reason', '')}" for output in outputs if not output["ok"])
+    wrong = "; ".join([f"{each['name']}: {each['reason']}" for each in sets if "reason" in each] +
+                      [f"{output['name']}: {output.get('reason', '')}" for output in outputs if not output["ok"]])
     # Beside an output of zeros there is no relative distance.
     distances = [output["distance"] if not isinstance(output["distance"], str) else float(output["max_abs"]) for output in outputs]
     return {"agrees": done.returncode == 0, "distance": max(distances, default=0.0), "data_sets": len(sets), "files": files, **({"wrong": wrong[:400]} if wrong else {})}

@@ -140,7 +140,8 @@ def run(case, arguments):
     if done.returncode == 3 or (done.returncode == 1 and unsupported and "differ by more" not in done.stdout):
         return case, "refused", reason
     if done.returncode == 1 and done.stdout.startswith("{"):
-        wrong = [o.get("reason", "") for s in json.loads(done.stdout)["data_sets"] for o in s["outputs"] if not o["ok"]]
+        sets = json.loads(done.stdout)["data_sets"]
+        wrong = [each["reason"] for each in sets if "reason" in each] + [o.get("reason", "") for each in sets for o in each["outputs"] if not o["ok"]]
         reason = "; ".join(wrong)[:600] or reason
     return case, "failed", f"exit code {done.returncode}: {reason}"
 

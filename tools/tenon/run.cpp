@@ -74,11 +74,14 @@ ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
             session->bind(set.inputs);
             session->enqueue();
         } catch (const ToolError& error) { // the other sets still say something
-            if (error.code() == ExitCode::kStopped) {
+            if (error.code() == ExitCode::kStopped || sets.size() == 1) {
                 throw;
             }
             passed = false;
-            setsJson.push_back({{"name", set.name}, {"passed", false}, {"reason", error.what()}});
+            setsJson.push_back({{"name", set.name},
+                                {"passed", false},
+                                {"reason", error.what()},
+                                {"outputs", nlohmann::json::array()}});
             if (!options.common.json) {
                 const bool shapes = std::string_view(error.what()).find("profile") != std::string_view::npos;
                 std::printf("%s not run: %s%s\n", set.name.c_str(), error.what(),
