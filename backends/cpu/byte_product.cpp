@@ -2,7 +2,7 @@
 
 #include "backends/common/parallel.h"
 #include "backends/cpu/byte_chain.h"
-#include "backends/cpu/packed_product.h"
+#include "backends/cpu/product_head.h"
 #include "backends/cpu/simd/byte_tile.h"
 
 #include <algorithm>

@@ -6,6 +6,7 @@
 #include "backends/cpu/depthwise.h"
 #include "backends/cpu/followers.h"
 #include "backends/cpu/packed_product.h"
+#include "backends/cpu/product_head.h"
 #include "backends/cpu/readers.h"
 #include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/depthwise_row.h"

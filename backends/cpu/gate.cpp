@@ -1,6 +1,6 @@
 #include "backends/cpu/gate.h"
 
-#include "backends/cpu/packed_product.h"
+#include "backends/cpu/product_head.h"
 #include "backends/cpu/program.h"
 #include "backends/cpu/readers.h"
 

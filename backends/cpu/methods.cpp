@@ -1,5 +1,6 @@
 #include "backends/cpu/methods.h"
 
+#include "backends/cpu/brain_product.h"
 #include "backends/cpu/byte_depthwise.h"
 #include "backends/cpu/byte_image.h"
 #include "backends/cpu/byte_lookup.h"
@@ -15,6 +16,7 @@
 #include "backends/cpu/offered_layouts.h"
 #include "backends/cpu/ops.h"
 #include "backends/cpu/packed_product.h"
+#include "backends/cpu/product_head.h"
 #include "backends/cpu/program.h"
 #include "backends/cpu/spatial_mean.h"
 #include "backends/cpu/spread.h"
@@ -52,6 +54,7 @@ enum : uint64_t {
     kByteProduct = 25,
     kDepthwiseProject = 26,
     kByteDepthwise = 32,
+    kBrainProduct = 33,
 };
 
 using Tactics = std::vector<module::Tactic>;
@@ -287,6 +290,18 @@ Tactics offerWinograd(const module::TaskView& task) {
     return tactics;
 }
 
+Tactics offerBrainProduct(const module::TaskView& task) {
+    if (!task.mayComputeIn(TN_BF16)) {
+        return {};
+    }
+    module::Tactic tactic = linear(task, kBrainProduct, "product of bf16");
+    tactic.inputs = brainProductPorts(task.body());
+    tactic.outputs = {tactic.inputs.back()};
+    tactic.inputs.pop_back();
+    tactic.traits &= ~TN_TRAIT_EXACT_MATH;
+    return {tactic};
+}
+
 Tactics offerSpread(const module::TaskView& task) {
     Tactics tactics;
     for (const std::vector<TnFormat>& layouts : spreadLayouts(task.body())) {
@@ -341,6 +356,8 @@ constexpr Method kMethods[] = {
          return Tactics{laidOut(task, kPackedProduct, "packed product", packedProductLayouts(task.body()))};
      },
      checkPackedProduct, planPackedProduct},
+    {kBrainProduct, Method::Ports::kBody, isBrainProduct, offerBrainProduct, checkBrainProduct, planBrainProduct,
+     Method::Brain::kAlways},
     {kDepthwise, Method::Ports::kBody, beginsWithDepthwise,
      [](const module::TaskView& task) {
          return Tactics{laidOut(task, kDepthwise, "depthwise", depthwiseLayouts(task.body()))};

@@ -2,8 +2,7 @@
 
 #include "backends/common/parallel.h"
 #include "backends/common/ports.h"
-#include "backends/cpu/followers.h"
-#include "backends/cpu/gate.h"
+#include "backends/cpu/product_head.h"
 #include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/packed_tile.h"
 #include "backends/cpu/simd/rows.h"
@@ -12,80 +11,10 @@
 
 namespace tenon::cpu {
 
-bool isOneByOne(const module::NodeView& conv) {
-    const auto areAll = [&](std::string_view name, size_t count, int64_t wanted) {
-        const std::vector<int64_t> values = conv.intsOr(name, count, wanted);
-        return std::all_of(values.begin(), values.end(), [&](int64_t each) { return each == wanted; });
-    };
-    const module::ValueView weights = conv.input(1);
-    const auto rank = static_cast<size_t>(weights.rank());
-    if (rank < 3 || conv.intOr("group", 1) != 1 || !areAll("strides", rank - 2, 1) ||
-        !areAll("pads", 2 * (rank - 2), 0) || conv.stringOr("auto_pad", "explicit") != "explicit") {
-        return false;
-    }
-    for (int32_t d = 2; d < weights.rank(); ++d) {
-        if (weights.dim(d).opt != 1) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool isWeightedOneByOne(const module::NodeView& node) {
-    return node.op() == "conv" && node.hasInput(1) && node.input(1).isConstant() && node.input(1).isStatic() &&
-           node.input(1).rank() == 4 && isOneByOne(node);
-}
-
 namespace {
 
-// Operands of the kernel: x, the weights, then those of the chain.
-constexpr size_t kX = 0;
-constexpr size_t kWeights = 1;
-
-struct Head {
-    int64_t depth = 0;
-    int64_t columns = 0;
-    size_t gate = 0; // operand that each channel of x is multiplied with first; 0: none
-    Chain chain;
-};
-
-size_t headNode(const module::GraphView& body) { return beginsWithGate(body) ? 1 : 0; }
-
-Head headOf(const module::GraphView& body) {
-    Head head;
-    const module::NodeView node = body.node(headNode(body));
-    const bool isGated = headNode(body) == 1;
-    const bool isConv = node.op() == "conv";
-    const module::ValueView weights = node.input(1);
-    const int32_t image = isGated ? gatedInput(body.node(0)) : 0;
-    const int32_t x = kernels::portOf(body.inputs(), body.node(0).inputIndex(image));
-    const int32_t w = kernels::portOf(body.inputs(), node.inputIndex(1));
-    const bool hasWeights = x >= 0 && w >= 0 && x != w && weights.isConstant() && weights.isStatic() &&
-                            weights.optElements() > 0 && node.input(0).rank() >= 2;
-    if (!hasWeights || (!isConv && (weights.rank() != 2 || node.intOr("trans_a", 0) != 0)) ||
-        (isConv && !isOneByOne(node))) {
-        refuse("a product whose weights are no constant matrix");
-    }
-    const bool transposed = isConv || node.intOr("trans_b", 0) != 0;
-    head.depth = weights.dim(transposed ? 1 : 0).opt;
-    head.columns = weights.dim(transposed ? 0 : 1).opt;
-    std::vector<int32_t> ports{x, w};
-    int32_t bias = -1;
-    if (isConv && node.hasInput(2)) {
-        bias = static_cast<int32_t>(ports.size());
-        ports.push_back(kernels::portOf(body.inputs(), node.inputIndex(2)));
-    }
-    if (isGated) {
-        head.gate = ports.size();
-        ports.push_back(kernels::portOf(body.inputs(), body.node(0).inputIndex(1 - image)));
-        if (ports.back() < 0 || ports.back() == x) {
-            refuse("a gate that is no input of the task");
-        }
-    }
-    const int32_t axis = isConv ? 1 : node.output(0).rank() - 1;
-    head.chain = readChain(body, std::move(ports), bias, axis, head.columns, headNode(body));
-    return head;
-}
+constexpr size_t kX = ProductHead::kX;
+constexpr size_t kWeights = ProductHead::kWeights;
 
 // A part of the second-level cache for the rows that a panel meets.
 constexpr int64_t kRowFloats = 448 * 1024;
@@ -97,7 +26,7 @@ constexpr int64_t kSmallBlock = 8 * 1024;
 
 class Product {
 public:
-    Product(Head head, int64_t rows, int64_t imageRows, int threads)
+    Product(ProductHead head, int64_t rows, int64_t imageRows, int threads)
         : mHead(std::move(head)), mChain(mHead.chain), mTiles(packedTiles()), mTile(mTiles.wide), mRows(rows),
           mImageRows(imageRows), mThreads(threads) {
         mPanels = (mHead.columns + mTile.columns - 1) / mTile.columns;
@@ -335,7 +264,7 @@ private:
         }
     }
 
-    Head mHead;
+    ProductHead mHead;
     Chain mChain;
     const PackedTiles& mTiles;
     const PackedTile& mTile; // of a whole panel
@@ -355,7 +284,7 @@ private:
 
 // Of products of one value, each perhaps with a bias: their heads, with the port of each result.
 struct Siblings {
-    std::vector<Head> heads;
+    std::vector<ProductHead> heads;
     std::vector<size_t> nodes; // the products
     std::vector<int32_t> outputs;
 };
@@ -375,7 +304,7 @@ Siblings siblingsOf(const module::GraphView& body) {
                 refuse("products of several values, or with weights that are no constant matrices");
             }
             const bool transposed = node.intOr("trans_b", 0) != 0;
-            Head head;
+            ProductHead head;
             head.depth = weights.dim(transposed ? 1 : 0).opt;
             head.columns = weights.dim(transposed ? 0 : 1).opt;
             head.chain.channelAxis = node.output(0).rank() - 1;
@@ -393,7 +322,7 @@ Siblings siblingsOf(const module::GraphView& body) {
         if (node.op() != "binary.add" || found == values.end()) {
             refuse("products of one value followed by ", node.op());
         }
-        Head& head = siblings.heads[static_cast<size_t>(found - values.begin())];
+        ProductHead& head = siblings.heads[static_cast<size_t>(found - values.begin())];
         const int32_t other = node.inputIndex(isFirst ? 1 : 0);
         const module::ValueView bias = body.value(other);
         const int32_t port = kernels::portOf(body.inputs(), other);
@@ -418,15 +347,6 @@ Siblings siblingsOf(const module::GraphView& body) {
 
 } // namespace
 
-bool beginsWithProduct(const module::GraphView& body) {
-    if (body.nodeCount() == 0 || body.outputs().size() != 1) {
-        return false;
-    }
-    const module::NodeView head = body.node(headNode(body));
-    const bool isConv = head.op() == "conv" && head.hasInput(1) && isOneByOne(head);
-    return (isConv || head.op() == "matmul") && head.hasInput(1) && head.input(1).isConstant();
-}
-
 TnFormat packedWeights(const module::NodeView& head) {
     const bool isConv = head.op() == "conv";
     const int32_t across = isConv || head.intOr("trans_b", 0) != 0 ? 0 : 1;
@@ -439,12 +359,12 @@ TnFormat packedWeights(const module::NodeView& head) {
 }
 
 std::vector<TnFormat> packedProductLayouts(const module::GraphView& body) {
-    const Head head = headOf(body);
+    const ProductHead head = readProduct(body);
     std::vector<TnFormat> layouts;
     for (const int32_t value : body.inputs()) {
         layouts.push_back(module::linearFormat(body.value(value).rank()));
     }
-    const module::NodeView node = body.node(headNode(body));
+    const module::NodeView node = body.node(productNode(body));
     const TnFormat results = node.op() == "conv" ? module::channelsLastFormat(node.output(0).rank())
                                                  : module::linearFormat(node.output(0).rank());
     for (size_t i = 0; i < head.chain.ports.size(); ++i) {
@@ -452,7 +372,7 @@ std::vector<TnFormat> packedProductLayouts(const module::GraphView& body) {
             layouts[static_cast<size_t>(head.chain.ports[i])] = results;
         }
     }
-    layouts[static_cast<size_t>(head.chain.ports[kWeights])] = packedWeights(body.node(headNode(body)));
+    layouts[static_cast<size_t>(head.chain.ports[kWeights])] = packedWeights(body.node(productNode(body)));
     layouts.push_back(results);
     return layouts;
 }
@@ -492,7 +412,7 @@ TaskPlan planSiblings(const Task& task, const PortShapes& shapes) {
     int64_t workspace = 0;
     int64_t items = 0;
     int64_t team = 1;
-    for (const Head& head : siblings.heads) {
+    for (const ProductHead& head : siblings.heads) {
         const Shape& x = shapes.inputs[static_cast<size_t>(head.chain.ports[kX])];
         const int64_t rows = head.depth == 0 ? 0 : x.elements / head.depth;
         Product product(head, rows, rows, shapes.threads);
@@ -533,7 +453,7 @@ TaskPlan planSiblings(const Task& task, const PortShapes& shapes) {
 }
 
 TaskPlan planPackedProduct(const Task& task, const PortShapes& shapes) {
-    Head head = headOf(task.body);
+    ProductHead head = readProduct(task.body);
     const Shape& x = shapes.inputs[static_cast<size_t>(head.chain.ports[kX])];
     const int64_t rows = head.depth == 0 ? 0 : x.elements / head.depth;
     TaskPlan result;

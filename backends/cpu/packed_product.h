@@ -12,15 +12,8 @@ namespace tenon::cpu {
 
 using namespace tenon::kernels;
 
-// Windows of one, side by side, in one group.
-bool isOneByOne(const module::NodeView& conv);
-// Such a convolution of images, with constant weights.
-bool isWeightedOneByOne(const module::NodeView& node);
 // The layout of the weights of a product or of such a convolution.
 TnFormat packedWeights(const module::NodeView& head);
-// A matmul or a convolution of windows of one, alone or the first of a region's nodes, with weights that are constant. Before a convolution there may
-// be a gate: a multiplication of each channel of each image with a number.
-bool beginsWithProduct(const module::GraphView& body);
 // The layouts of the inputs and then of the output. Weights are packed for the instruction set, images have their channels last. Throws a refusal.
 std::vector<TnFormat> packedProductLayouts(const module::GraphView& body);
 // Throws a refusal for what cannot be computed so: other types, other followers than constant factors, sums and activations.
