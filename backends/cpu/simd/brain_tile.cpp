@@ -221,13 +221,13 @@ bool hasBrainVectors() {
 
 } // namespace
 
-const BrainTile* matrixTile() {
+const BrainTile* matrixBrainTile() {
     static const BrainTile tile{beginMatrix, runMatrix, endMatrix, widenRows, narrowRows};
     static const bool isThere = hasBrainVectors() && mayUseMatrix();
     return isThere ? &tile : nullptr;
 }
 
-const BrainTile* vectorTile() {
+const BrainTile* vectorBrainTile() {
     static const BrainTile tile{[](int64_t) {}, runVector, [] {}, widenRows, narrowRows};
     static const bool isThere = hasBrainVectors();
     return isThere ? &tile : nullptr;
@@ -235,11 +235,11 @@ const BrainTile* vectorTile() {
 
 #else
 
-const BrainTile* matrixTile() { return nullptr; }
-const BrainTile* vectorTile() { return nullptr; }
+const BrainTile* matrixBrainTile() { return nullptr; }
+const BrainTile* vectorBrainTile() { return nullptr; }
 
 #endif
 
-const BrainTile* brainTile() { return matrixTile() != nullptr ? matrixTile() : vectorTile(); }
+const BrainTile* brainTile() { return matrixBrainTile() != nullptr ? matrixBrainTile() : vectorBrainTile(); }
 
 } // namespace tenon::cpu

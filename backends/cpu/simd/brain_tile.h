@@ -39,8 +39,8 @@ struct BrainTile {
 };
 
 // Null where the processor, or the system for matrix registers, does not have what it takes.
-const BrainTile* matrixTile();
-const BrainTile* vectorTile();
+const BrainTile* matrixBrainTile();
+const BrainTile* vectorBrainTile();
 // The faster one.
 const BrainTile* brainTile();
 

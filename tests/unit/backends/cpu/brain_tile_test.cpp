@@ -28,7 +28,7 @@ std::vector<uint16_t> numbers(int64_t count, uint32_t seed) {
 class BrainTileTest : public testing::TestWithParam<const char*> {
 protected:
     void SetUp() override {
-        mTile = std::string(GetParam()) == "matrix" ? matrixTile() : vectorTile();
+        mTile = std::string(GetParam()) == "matrix" ? matrixBrainTile() : vectorBrainTile();
         if (mTile == nullptr) {
             GTEST_SKIP() << "this processor, or system, has no " << GetParam() << " instructions for bf16";
         }
