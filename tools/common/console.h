@@ -41,6 +41,8 @@ public:
     bool isEnvironment() const noexcept {
         return mCode == nvinfer1::ErrorCode::kFAILED_INITIALIZATION || mCode == nvinfer1::ErrorCode::kFAILED_ALLOCATION;
     }
+    // Shapes that some step does not take.
+    bool isUsage() const noexcept { return mCode == nvinfer1::ErrorCode::kINVALID_ARGUMENT; }
     int32_t getNbErrors() const noexcept override { return mCode == nvinfer1::ErrorCode::kSUCCESS ? 0 : 1; }
     nvinfer1::ErrorCode getErrorCode(int32_t) const noexcept override { return mCode; }
     ErrorDesc getErrorDesc(int32_t) const noexcept override { return ""; }

@@ -7,6 +7,7 @@
 #include "registry/module_registry.h"
 #include "registry/text_sink.h"
 #include "tools/common/exit_code.h"
+#include "tools/common/input_shapes.h"
 
 #include <algorithm>
 #include <chrono>
@@ -117,29 +118,6 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
                                                      names.size(), ": ", support::join(names, ", ")));
         }
     }
-    auto fits = [&](int32_t profile) {
-        for (size_t i = 0; i < names.size(); ++i) {
-            nvinfer1::Dims low =
-                mLoaded->engine->getProfileShape(names[i].c_str(), profile, nvinfer1::OptProfileSelector::kMIN);
-            nvinfer1::Dims high =
-                mLoaded->engine->getProfileShape(names[i].c_str(), profile, nvinfer1::OptProfileSelector::kMAX);
-            for (int32_t d = 0; bound[i] && d < low.nbDims && d < static_cast<int32_t>(bound[i]->dims.size()); ++d) {
-                int64_t extent = bound[i]->dims[static_cast<size_t>(d)];
-                if (extent < low.d[d] || extent > high.d[d]) {
-                    return false;
-                }
-            }
-        }
-        return true;
-    };
-    for (int32_t p = 0; p < mLoaded->engine->getNbOptimizationProfiles(); ++p) {
-        if (fits(p) || p + 1 == mLoaded->engine->getNbOptimizationProfiles()) {
-            if (mContext->getOptimizationProfile() != p) {
-                mContext->setOptimizationProfileAsync(p, nullptr);
-            }
-            break;
-        }
-    }
     for (size_t i = 0; i < names.size(); ++i) {
         if (!bound[i]) {
             throw ToolError(ExitCode::kBadInput,
@@ -151,8 +129,11 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
                             cat("input '", names[i], "' has elements of ", ir::nameOf(bound[i]->dtype),
                                 ", the engine takes ", ir::nameOf(wanted)));
         }
+    }
+    selectProfile(names, bound);
+    for (size_t i = 0; i < names.size(); ++i) {
         if (!mContext->setInputShape(names[i].c_str(), api::toDims(bound[i]->dims))) {
-            throw ToolError(ExitCode::kBadInput,
+            throw ToolError(ExitCode::kUsage,
                             mLoaded->logger->takeError(
                                 cat("input '", names[i], "' of shape ", shapeText(bound[i]->dims), " does not fit")));
         }
@@ -161,8 +142,7 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
     }
     const char* missing = nullptr;
     if (mContext->inferShapes(1, &missing) != 0) {
-        throw ToolError(ExitCode::kBadInput,
-                        mLoaded->logger->takeError("the shapes of the outputs cannot be computed"));
+        throw ToolError(ExitCode::kUsage, mLoaded->logger->takeError("the shapes of the outputs cannot be computed"));
     }
     mOutputs.clear();
     for (const std::string& name : outputNames()) {
@@ -182,30 +162,55 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
     }
 }
 
-std::vector<std::string> EngineSession::extentNames(const std::string& input) const {
-    const runtime::LoadedPlan& plan = static_cast<const api::Engine&>(*mLoaded->engine).plan();
-    return plan.plan().bindings[static_cast<size_t>(plan.bindingOf(input))].dimNames;
+InputShape EngineSession::shapeOf(const std::string& input) const {
+    using Selector = nvinfer1::OptProfileSelector;
+    const nvinfer1::ICudaEngine& engine = *mLoaded->engine;
+    const runtime::LoadedPlan& plan = static_cast<const api::Engine&>(engine).plan();
+    InputShape shape;
+    shape.name = input;
+    shape.extents = plan.plan().bindings[static_cast<size_t>(plan.bindingOf(input))].dimNames;
+    for (int32_t p = 0; p < engine.getNbOptimizationProfiles(); ++p) {
+        shape.profiles.push_back({extentsOf(engine.getProfileShape(input.c_str(), p, Selector::kMIN)),
+                                  extentsOf(engine.getProfileShape(input.c_str(), p, Selector::kMAX))});
+    }
+    return shape;
 }
 
-std::map<std::string, int64_t>
-EngineSession::namedExtents(const std::map<std::string, std::vector<int64_t>>& shapes) const {
-    std::map<std::string, int64_t> extents;
-    const auto agree = [&](const std::string& name, int64_t extent) {
-        if (const auto [known, added] = extents.emplace(name, extent); !added && known->second != extent) {
-            throw ToolError(ExitCode::kUsage, cat("--shapes: extent '", name, "' is ", known->second, " and ", extent,
-                                                  ", and is one number wherever it stands"));
+void EngineSession::selectProfile(const std::vector<std::string>& names, const std::vector<const HostTensor*>& inputs) {
+    std::vector<InputShape> shapes;
+    NamedExtents extents;
+    std::string all;
+    for (size_t i = 0; i < names.size(); ++i) {
+        shapes.push_back(shapeOf(names[i]));
+        requireTaken(shapes.back(), inputs[i]->dims);
+        extents.add(shapes.back(), inputs[i]->dims);
+        all += cat(all.empty() ? "" : ", ", names[i], " ", shapeText(inputs[i]->dims));
+    }
+    for (int32_t p = 0; p < mLoaded->engine->getNbOptimizationProfiles(); ++p) {
+        bool fits = true;
+        for (size_t i = 0; fits && i < shapes.size(); ++i) {
+            fits = shapes[i].profiles[static_cast<size_t>(p)].takes(inputs[i]->dims);
         }
-    };
+        if (fits) {
+            if (mContext->getOptimizationProfile() != p) {
+                mContext->setOptimizationProfileAsync(p, nullptr);
+            }
+            return;
+        }
+    }
+    throw ToolError(ExitCode::kUsage, cat("no profile of the plan takes these shapes together: ", all));
+}
+
+NamedExtents EngineSession::namedExtents(const std::map<std::string, std::vector<int64_t>>& shapes) const {
+    NamedExtents extents;
     const std::vector<std::string> inputs = inputNames();
     std::set<std::string> names;
     for (const std::string& input : inputs) {
-        const std::vector<std::string> own = extentNames(input);
-        names.insert(own.begin(), own.end());
-        const auto asked = shapes.find(input);
-        for (size_t d = 0; asked != shapes.end() && d < own.size() && d < asked->second.size(); ++d) {
-            if (!own[d].empty()) {
-                agree(own[d], asked->second[d]);
-            }
+        const InputShape shape = shapeOf(input);
+        names.insert(shape.extents.begin(), shape.extents.end());
+        if (const auto asked = shapes.find(input); asked != shapes.end()) {
+            requireTaken(shape, asked->second);
+            extents.add(shape, asked->second);
         }
     }
     names.erase("");
@@ -221,33 +226,13 @@ EngineSession::namedExtents(const std::map<std::string, std::vector<int64_t>>& s
         if (asked.size() != 1) {
             throw ToolError(ExitCode::kUsage, cat("--shapes: '", name, "' is an extent, and has one number"));
         }
-        agree(name, asked[0]);
+        extents.add(name, asked[0], "its name");
     }
     return extents;
 }
 
-void EngineSession::requireRange(const HostTensor& input) const {
-    using Selector = nvinfer1::OptProfileSelector;
-    const nvinfer1::ICudaEngine& engine = *mLoaded->engine;
-    std::string ranges;
-    for (int32_t p = 0; p < engine.getNbOptimizationProfiles(); ++p) {
-        const std::vector<int64_t> low = extentsOf(engine.getProfileShape(input.name.c_str(), p, Selector::kMIN));
-        const std::vector<int64_t> high = extentsOf(engine.getProfileShape(input.name.c_str(), p, Selector::kMAX));
-        bool fits = input.dims.size() == low.size();
-        for (size_t d = 0; fits && d < low.size(); ++d) {
-            fits = low[d] <= input.dims[d] && input.dims[d] <= high[d];
-        }
-        if (fits) {
-            return;
-        }
-        ranges += cat(ranges.empty() ? "" : ", and ", shapeText(low), " to ", shapeText(high));
-    }
-    throw ToolError(ExitCode::kUsage, cat("--shapes: '", input.name, "' ", shapeText(input.dims), " is outside ",
-                                          ranges, ", the range that the plan was built for"));
-}
-
 std::vector<HostTensor> EngineSession::randomInputs(const std::map<std::string, std::vector<int64_t>>& shapes) {
-    const std::map<std::string, int64_t> named = namedExtents(shapes);
+    const NamedExtents named = namedExtents(shapes);
     std::vector<HostTensor> inputs;
     std::mt19937 random(1);
     for (const std::string& name : inputNames()) {
@@ -263,14 +248,14 @@ std::vector<HostTensor> EngineSession::randomInputs(const std::map<std::string, 
                 dims = mLoaded->engine->getTensorShape(name.c_str());
             }
             input.dims.assign(dims.d, dims.d + std::max(dims.nbDims, 0));
-            const std::vector<std::string> names = extentNames(name);
-            for (size_t d = 0; d < names.size() && d < input.dims.size(); ++d) {
-                if (const auto known = named.find(names[d]); known != named.end()) {
-                    input.dims[d] = known->second;
+            const InputShape shape = shapeOf(name);
+            for (size_t d = 0; d < shape.extents.size() && d < input.dims.size(); ++d) {
+                if (const int64_t* const known = named.find(shape.extents[d])) {
+                    input.dims[d] = *known;
                 }
             }
+            requireTaken(shape, input.dims);
         }
-        requireRange(input);
         input.resize();
         if (input.dtype == ir::DataType::kF32) {
             std::uniform_real_distribution<float> uniform(-1, 1);
@@ -430,7 +415,8 @@ std::vector<std::pair<std::string, std::vector<double>>> EngineSession::profile(
 
 void EngineSession::enqueue() {
     if (!mContext->enqueueV3(nullptr)) {
-        throw ToolError(ExitCode::kWrong, mLoaded->logger->takeError("the execution failed"));
+        throw ToolError(mLoaded->lastError.isUsage() ? ExitCode::kUsage : ExitCode::kWrong,
+                        mLoaded->logger->takeError("the execution failed"));
     }
 }
 

@@ -6,6 +6,7 @@
 #include "tools/common/console.h"
 #include "tools/common/host_tensor.h"
 #include "tools/common/host_threads.h"
+#include "tools/common/input_shapes.h"
 
 #include <functional>
 #include <map>
@@ -35,7 +36,8 @@ public:
     double loadSeconds() const { return mLoaded->seconds; }
 
     // Selects a profile that takes these shapes, sets shapes and addresses, allocates outputs. The tensors must live until the last run.
-    // Inputs are matched by name, unnamed ones by position. Throws ToolError(kBadInput) for what does not fit.
+    // Inputs are matched by name, unnamed ones by position. Throws ToolError: kUsage for shapes that the plan does not
+    // take, kBadInput for what else does not fit.
     void bind(const std::vector<HostTensor>& inputs);
     // Random inputs of the profile's optimal shapes, or of `shapes`: of inputs, and of extents by the names that the model gives them, which hold
     // for all inputs that have them. Throws ToolError(kUsage).
@@ -84,10 +86,10 @@ private:
     // The address to bind for host memory: itself, or a copy in the memory of the binding's device.
     void* addressFor(const std::string& name, const void* host, size_t bytes, bool upload);
     void checkCopied(const support::Status& status) const;
-    // That some profile takes the shape. Throws ToolError(kUsage), as of --shapes.
-    void requireRange(const HostTensor& input) const;
-    std::vector<std::string> extentNames(const std::string& input) const; // "" for those without a name
-    std::map<std::string, int64_t> namedExtents(const std::map<std::string, std::vector<int64_t>>& shapes) const;
+    InputShape shapeOf(const std::string& input) const;
+    // The first profile that takes all of them. Throws ToolError(kUsage).
+    void selectProfile(const std::vector<std::string>& names, const std::vector<const HostTensor*>& inputs);
+    NamedExtents namedExtents(const std::map<std::string, std::vector<int64_t>>& shapes) const;
 
     std::shared_ptr<Loaded> mLoaded;
     std::unique_ptr<nvinfer1::IExecutionContext> mContext;

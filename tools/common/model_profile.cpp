@@ -3,6 +3,7 @@
 #include "core/api/type_convert.h"
 #include "core/support/text.h"
 #include "tools/common/exit_code.h"
+#include "tools/common/input_shapes.h"
 
 #include <algorithm>
 #include <optional>
@@ -58,16 +59,50 @@ Names namesOf(const nvinfer1::INetworkDefinition& network) {
     return names;
 }
 
+// An input with the range that a plan has, or would have.
+InputShape shapeOf(const nvinfer1::ITensor& input, const ShapeRange& range) {
+    InputShape shape{input.getName(), {}, {{range.min, range.max}}};
+    for (int32_t d = 0; d < input.getDimensions().nbDims; ++d) {
+        shape.extents.push_back(dimensionName(input, d));
+    }
+    return shape;
+}
+
+// "[batch, 3, 16, 16]" as the model has it.
+std::string extentsText(const nvinfer1::ITensor& input) {
+    std::vector<std::string> extents;
+    for (int32_t d = 0; d < input.getDimensions().nbDims; ++d) {
+        const std::string name = dimensionName(input, d);
+        extents.push_back(input.getDimensions().d[d] >= 0 ? cat(input.getDimensions().d[d])
+                          : name.empty()                  ? "?"
+                                                          : name);
+    }
+    return cat("[", support::join(extents, ", "), "]");
+}
+
+// The range that the options give the input as a whole; null: none. Throws ToolError(kUsage) where the input cannot have it.
 const ShapeRange* askedFor(const nvinfer1::ITensor& input, const BuildSettings& settings) {
     const auto asked = settings.shapes.find(input.getName());
     if (asked == settings.shapes.end()) {
         return nullptr;
     }
-    if (static_cast<int32_t>(asked->second.min.size()) != input.getDimensions().nbDims) {
-        throw ToolError(ExitCode::kUsage, cat("shapes of '", input.getName(), "': ", asked->second.min.size(),
-                                              " extents given, the input has ", input.getDimensions().nbDims));
+    const ShapeRange& range = asked->second;
+    const nvinfer1::Dims dims = input.getDimensions();
+    const auto refuse = [&](const std::string& why) {
+        throw ToolError(ExitCode::kUsage,
+                        cat("input '", input.getName(), "' has ", dims.nbDims,
+                            dims.nbDims == 1 ? " extent, " : " extents, ", extentsText(input), "; ", why));
+    };
+    if (static_cast<int32_t>(range.min.size()) != dims.nbDims) {
+        refuse(cat(shapeText(range.opt), " has ", range.opt.size()));
     }
-    return &asked->second;
+    for (int32_t d = 0; d < dims.nbDims; ++d) {
+        const auto at = static_cast<size_t>(d);
+        if (dims.d[d] >= 0 && (range.min[at] != dims.d[d] || range.max[at] != dims.d[d])) {
+            refuse(cat("in ", shapeText(range.opt), " dimension ", d, " is not ", dims.d[d]));
+        }
+    }
+    return &range;
 }
 
 // What the options say of extents that have a name: by the name itself, or by an input that has it.
@@ -147,11 +182,12 @@ ShapeRange rangeOf(const nvinfer1::ITensor& input, size_t position, const BuildS
             range.max.push_back(known->second.max);
             continue;
         }
-        guessed = guessed || (dims.d[d] < 0 && !data);
-        const int64_t alone = std::max<int64_t>(dims.d[d], 1);
-        range.min.push_back(data ? data->min[at] : alone);
-        range.opt.push_back(data ? data->opt[at] : alone);
-        range.max.push_back(data ? data->max[at] : alone);
+        const bool open = dims.d[d] < 0;
+        guessed = guessed || (open && !data);
+        const int64_t alone = open ? 1 : dims.d[d];
+        range.min.push_back(open && data ? data->min[at] : alone);
+        range.opt.push_back(open && data ? data->opt[at] : alone);
+        range.max.push_back(open && data ? data->max[at] : alone);
     }
     return range;
 }
@@ -239,8 +275,7 @@ void checkShapesToRun(const nvinfer1::INetworkDefinition& network, const BuildSe
         const bool isInput = std::find(names.inputs.begin(), names.inputs.end(), name) != names.inputs.end();
         if (!isInput && std::find(names.extents.begin(), names.extents.end(), name) == names.extents.end()) {
             throw ToolError(ExitCode::kUsage,
-                            cat("--shapes: there is no input '", name,
-                                "'; the inputs are: ", support::join(names.inputs, ", "),
+                            cat("there is no input '", name, "'; the inputs are: ", support::join(names.inputs, ", "),
                                 names.extents.empty() ? "" : cat("; extents: ", support::join(names.extents, ", "))));
         }
     }
@@ -258,17 +293,7 @@ void checkShapesToRun(const nvinfer1::INetworkDefinition& network, const BuildSe
                 dims[d] = one != wanted.end() && one->second.size() == 1 ? one->second[0] : dims[d];
             }
         }
-        bool fits = dims.size() == range.min.size();
-        for (size_t d = 0; fits && d < dims.size(); ++d) {
-            fits = range.min[d] <= dims[d] && dims[d] <= range.max[d];
-        }
-        if (!fits) {
-            throw ToolError(ExitCode::kUsage,
-                            cat("--shapes: '", input.getName(), "' ", shapeText(dims), " is outside ",
-                                shapeText(range.min), " to ", shapeText(range.max),
-                                ", the range that the plan would be built for; give others, or widen --minShapes and "
-                                "--maxShapes"));
-        }
+        requireTaken(shapeOf(input, range), dims);
     }
 }
 

@@ -34,6 +34,11 @@ std::unique_ptr<EngineSession> open(const RunOptions& options, const std::vector
         loadExtensions(settings.modules, settings.plugins, logger);
         return EngineSession::fromFile(options.model, settings.threads, logger);
     }
+    for (const DataSet& set : options.inputs.empty() ? std::vector<DataSet>() : sets) {
+        for (const HostTensor& input : set.inputs) {
+            settings.shapesToRun[input.name] = input.dims;
+        }
+    }
     BuiltPlan built = buildPlan(options.model, settings, logger);
     buildSeconds = built.seconds;
     return EngineSession::fromMemory(built.plan->data(), built.plan->size(), settings.threads, logger);
@@ -83,9 +88,10 @@ ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
                                 {"reason", error.what()},
                                 {"outputs", nlohmann::json::array()}});
             if (!options.common.json) {
-                const bool shapes = std::string_view(error.what()).find("profile") != std::string_view::npos;
                 std::printf("%s not run: %s%s\n", set.name.c_str(), error.what(),
-                            shapes ? "; build the plan with --data FOLDER, or --shapes, for what it shall take" : "");
+                            error.code() == ExitCode::kUsage
+                                ? "; build --data FOLDER makes a plan for the shapes of all data sets"
+                                : "");
             }
             continue;
         }

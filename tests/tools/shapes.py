@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Shapes that a plan does not take: one text and one exit code, whichever way they come."""
+import re
+
+from harness import USAGE, helper, main, model, np, numpy_helper, small_network, tensor
+
+QUICK = ("--iterations", 1, "--duration", 0, "--warm-up", 0)
+
+
+def message(done):
+    """Without the mark of the tool and the advice behind it."""
+    (line,) = re.findall(r"^(?:error:|\[E\]) (.*)$", done.stderr, re.MULTILINE)
+    return line
+
+
+def data_set(folder, shape):
+    data = folder / "test_data_set_0"
+    data.mkdir(parents=True)
+    for kind, name, dims in (("input", "x", shape), ("output", "y", (shape[0], 8))):
+        (data / f"{kind}_0.pb").write_bytes(numpy_helper.from_array(np.ones(dims, np.float32), name).SerializeToString())
+    return folder
+
+
+def test(t):
+    onnx_file, plan = t.save("small.onnx", small_network()), t.work / "small.plan"
+    t.run(t.tenon, "build", onnx_file, "-o", plan, "--shapes", "batch=1..2..4", "--level", 0)
+    for shape, wanted in (((9, 3, 16, 16), "input 'x' 9x3x16x16 is outside 1x3x16x16 to 4x3x16x16, the range of the plan: dimension 0 ('batch') is 9, not 1 to 4. "),
+                          ((2, 4, 16, 16), "input 'x' 2x4x16x16 is outside 1x3x16x16 to 4x3x16x16, the range of the plan: dimension 1 is 4, not 3. "),
+                          ((3, 16, 16), "input 'x' has 4 extents, [batch=1..4, 3, 16, 16]; 3x16x16 has 3")):
+        name = "x".join(map(str, shape))
+        array, folder = t.work / f"{name}.npy", data_set(t.work / name, shape)
+        np.save(array, np.zeros(shape, np.float32))
+        ways = {(t.tenon, "run", plan, "--shapes", f"x={name}"), (t.tenon, "run", plan, "--input", f"x={array}"), (t.tenon, "run", plan, "--check", folder),
+                (t.tenon, "bench", plan, "--shapes", f"x={name}", *QUICK), (t.tenon, "bench", plan, "--data", folder, *QUICK),
+                (t.tenon, "run", onnx_file, "--shapes", "batch=1..2..4", "--input", f"x={array}"),
+                (t.trtexec, f"--loadEngine={plan}", f"--shapes=x:{name}"), (t.trtexec, f"--loadEngine={plan}", f"--loadInputs=x:{array}"),
+                (t.trtexec, f"--onnx={onnx_file}", "--minShapes=batch:1", "--optShapes=batch:2", "--maxShapes=batch:4", f"--shapes=x:{name}")}
+        said = {message(t.run(*way, code=USAGE)) for way in ways}
+        t.check(f"one text for {name}", len(said) == 1 and next(iter(said)).startswith(wanted), said)
+
+    # What cannot be a shape of the input at all is said before the build.
+    for name, wanted in (("2x4", "[batch, 3, 16, 16]; 2x4 has 2"), ("2x4x16x16", "[batch, 3, 16, 16]; in 2x4x16x16 dimension 1 is not 3")):
+        t.says(f"a build for {name}", t.run(t.tenon, "build", onnx_file, "-o", t.work / "p", "--shapes", f"x={name}", code=USAGE), f"input 'x' has 4 extents, {wanted}")
+
+    # Extents of one name, and extents of several that must be equal.
+    pair = model([helper.make_node("Add", ["p", "q"], ["y"])], [tensor("p", ["N", 3]), tensor("q", ["N", 3])], [tensor("y", None)])
+    t.run(t.tenon, "build", t.save("pair.onnx", pair), "-o", t.work / "pair.plan", "--shapes", "N=1..2..4", "--level", 0)
+    for name, extent in (("p", 2), ("q", 3)):
+        np.save(t.work / f"{name}.npy", np.zeros((extent, 3), np.float32))
+    files = ("--input", f"p={t.work / 'p.npy'}", "--input", f"q={t.work / 'q.npy'}")
+    for way in (files, ("--shapes", "p=2x3", "--shapes", "q=3x3")):
+        t.says("two numbers for one name", t.run(t.tenon, "run", t.work / "pair.plan", *way, code=USAGE), "extent 'N' is 2 by input 'p' and 3 by input 'q', and is one number wherever it stands")
+
+
+main(test)
