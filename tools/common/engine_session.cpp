@@ -137,8 +137,10 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
                             mLoaded->logger->takeError(
                                 cat("input '", names[i], "' of shape ", shapeText(bound[i]->dims), " does not fit")));
         }
-        mContext->setInputTensorAddress(names[i].c_str(),
-                                        addressFor(names[i], bound[i]->bytes.data(), bound[i]->bytes.size(), true));
+        alignas(std::max_align_t) static constexpr std::byte kNothing{}; // an empty input still needs an address
+        const std::vector<std::byte>& bytes = bound[i]->bytes;
+        mContext->setInputTensorAddress(
+            names[i].c_str(), addressFor(names[i], bytes.empty() ? &kNothing : bytes.data(), bytes.size(), true));
     }
     const char* missing = nullptr;
     if (mContext->inferShapes(1, &missing) != 0) {
