@@ -17,7 +17,8 @@ int32_t tensorsOf(std::string_view op) {
 
 std::optional<module::Tactic> brainTactic(const Method& method, const module::TargetView& target,
                                           const module::TaskView& task, const module::Tactic& tactic) {
-    if (method.brain == Method::Brain::kNever || !task.mayComputeIn(TN_BF16) || !target.hasIsa("avx512_bf16")) {
+    if (method.brain == Method::Brain::kNever || method.brain == Method::Brain::kItself ||
+        !task.mayComputeIn(TN_BF16) || !target.hasIsa("avx512_bf16")) {
         return std::nullopt;
     }
     const auto inputs = static_cast<int32_t>(tactic.inputs.size());

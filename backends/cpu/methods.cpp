@@ -1,6 +1,8 @@
 #include "backends/cpu/methods.h"
 
+#include "backends/cpu/brain_convolution.h"
 #include "backends/cpu/brain_product.h"
+#include "backends/cpu/brain_spread.h"
 #include "backends/cpu/byte_depthwise.h"
 #include "backends/cpu/byte_image.h"
 #include "backends/cpu/byte_lookup.h"
@@ -55,6 +57,8 @@ enum : uint64_t {
     kDepthwiseProject = 26,
     kByteDepthwise = 32,
     kBrainProduct = 33,
+    kBrainConvolution = 40,
+    kBrainSpread = 41,
 };
 
 using Tactics = std::vector<module::Tactic>;
@@ -310,6 +314,21 @@ Tactics offerSpread(const module::TaskView& task) {
     return tactics;
 }
 
+// --- On matrix registers ---
+
+// With the ports of the inputs and then of the output, where the build allows bf16.
+Tactics offerBrain(const module::TaskView& task, uint64_t id, const char* name,
+                   const std::vector<TnPortFormat>& ports) {
+    if (!task.mayComputeIn(TN_BF16)) {
+        refuse("a build that allows no bf16");
+    }
+    module::Tactic tactic = linear(task, id, name);
+    std::copy(ports.begin(), ports.end() - 1, tactic.inputs.begin());
+    tactic.outputs[0] = ports.back();
+    tactic.traits &= ~TN_TRAIT_EXACT_MATH;
+    return {tactic};
+}
+
 constexpr Method kMethods[] = {
     {kProgram, Method::Ports::kBody, isProgram, offerProgram, checkProgramTask, planProgram, Method::Brain::kAlways},
     {kByteSum, Method::Ports::kBody, isByteSum,
@@ -374,13 +393,23 @@ constexpr Method kMethods[] = {
              laidOut(task, kDepthwiseProject, "depthwise and project", depthwiseProjectLayouts(task.body()))};
      },
      checkDepthwiseProject, planDepthwiseProject},
+    {kBrainConvolution, Method::Ports::kBody, beginsWithBrainConvolution,
+     [](const module::TaskView& task) {
+         return offerBrain(task, kBrainConvolution, "convolution bf16", brainConvolutionPorts(task.body()));
+     },
+     checkBrainConvolution, planBrainConvolution, Method::Brain::kItself},
+    {kBrainSpread, Method::Ports::kBody, isBrainSpread,
+     [](const module::TaskView& task) {
+         return offerBrain(task, kBrainSpread, "spread bf16", brainSpreadPorts(task.body()));
+     },
+     checkBrainSpread, planBrainSpread, Method::Brain::kItself},
     {kWinograd, Method::Ports::kBody, beginsWithWinograd, offerWinograd, checkWinograd, planWinograd},
     {kWinogradWeights, Method::Ports::kBody, [](const module::GraphView& body) { return isOne(body, "convert"); },
      [](const module::TaskView& task) { return offerConversion(task, kWinogradWeights, "winograd weights", 0); },
      checkWinogradConversion, planWinogradConversion},
     {kSpread, Method::Ports::kBody, isSpread, offerSpread, checkSpread, planSpread},
     {kConcat, Method::Ports::kBody, [](const module::GraphView& body) { return isOne(body, "concat"); }, offerConcat,
-     checkConcat, planConcat},
+     checkConcat, planConcat, Method::Brain::kAlways},
     {kSpatialMean, Method::Ports::kBody, isSpatialMean, offerSpatialMean, checkSpatialMean, planSpatialMean},
     {kNode, Method::Ports::kChecked, takesNode, offerNode, checkNode, planTableNode, Method::Brain::kByOp},
 };
@@ -427,7 +456,8 @@ void checkTask(const Method& method, const Task& task) {
         invalid("tactic ", method.id, " computes regions of another kind");
     }
     if (method.ports != Method::Ports::kChecked) {
-        checkPorts(task, method.ports == Method::Ports::kLinear, method.brain == Method::Brain::kAlways);
+        checkPorts(task, method.ports == Method::Ports::kLinear,
+                   method.brain == Method::Brain::kAlways || method.brain == Method::Brain::kItself);
     }
     method.check(task);
 }

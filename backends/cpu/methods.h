@@ -24,7 +24,8 @@ struct Method {
     enum class Brain {
         kNever,
         kByOp, // where the op's kernel reads and writes each tensor in its own type
-        kAlways
+        kAlways,
+        kItself // the method offers them so
     };
 
     uint64_t id; // of its tactics, in plans and timing caches too: never given to another method

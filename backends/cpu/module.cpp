@@ -1,6 +1,7 @@
 // The cpu backend: host kernels with threads and vectors. What it computes, and how, is said by the table of methods.
 #include "tenon/module/module.hpp"
 #include "backends/common/task_kernel.h"
+#include "backends/cpu/brain_convolution.h"
 #include "backends/cpu/brain_tactics.h"
 #include "backends/cpu/depthwise_project.h"
 #include "backends/cpu/expand_depthwise.h"
@@ -64,6 +65,7 @@ public:
             }
         };
         if (target.isHost()) {
+            add("concat and conv", concatenatedConvolutions(graph));
             add("gate and product", gatedProducts(graph));
             add("expand and depthwise", expandedDepthwise(graph));
             add("depthwise and project", projectedDepthwise(graph));

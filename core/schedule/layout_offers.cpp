@@ -12,7 +12,7 @@ namespace tenon::schedule {
 namespace {
 
 constexpr int kRounds = 4;
-constexpr std::ptrdiff_t kMaxLayouts = 5; // of a value at one placement
+constexpr std::ptrdiff_t kMaxLayouts = 6; // of a value at one placement: linear, in blocks and channels last, of two types each
 
 class Offers {
 public:

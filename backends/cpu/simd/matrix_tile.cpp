@@ -1,0 +1,213 @@
+#include "backends/cpu/simd/matrix_tile.h"
+
+#include <algorithm>
+#include <cstring>
+
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// Highway names no such instructions: its own dispatch would not help.
+#define TENON_AMX __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512vl,avx512bf16")))
+#define TENON_AMX_INLINE TENON_AMX inline __attribute__((always_inline))
+#define TENON_MATRIX_REGISTERS 1
+#endif
+
+namespace tenon::cpu {
+
+int64_t MatrixTile::step(int64_t depth) {
+    // Steps of less than half a register leave most of the machine unused.
+    for (int64_t step = 32; step >= 16; step -= 2) {
+        if (depth % step == 0) {
+            return step;
+        }
+    }
+    return 0;
+}
+
+#if defined(TENON_MATRIX_REGISTERS)
+
+namespace {
+
+constexpr int64_t kRow = MatrixProduct::kColumns * 4; // bytes of a row of a panel, or of scratch
+
+// Registers 0 to 3 are sums, 4 and 5 positions, 6 and 7 columns.
+struct alignas(64) Configuration {
+    uint8_t palette = 1;
+    uint8_t startRow = 0;
+    uint8_t reserved[14] = {};
+    uint16_t rowBytes[16] = {};
+    uint8_t rows[16] = {};
+};
+
+TENON_AMX void begin(int64_t step) {
+    Configuration how;
+    for (int i = 0; i < 8; ++i) {
+        const bool isPositions = i == 4 || i == 5;
+        how.rowBytes[i] = static_cast<uint16_t>(isPositions ? step * 2 : 64);
+        how.rows[i] = static_cast<uint8_t>(i < 6 ? 16 : step / 2);
+    }
+    // GCC 12's intrinsic says that eight bytes are read.
+    asm volatile("ldtilecfg %0" : : "m"(how));
+}
+
+TENON_AMX void end() { _tile_release(); }
+
+// Sums of sixteen or thirty-two positions and columns, to scratch.
+template <bool kTwoRows, bool kTwoColumns>
+TENON_AMX_INLINE void sumTile(const MatrixProduct& p, int64_t first, int64_t step, float* scratch, const char*& next,
+                              int64_t nextLines) {
+    _tile_zero(0);
+    if constexpr (kTwoColumns) {
+        _tile_zero(1);
+    }
+    if constexpr (kTwoRows) {
+        _tile_zero(2);
+    }
+    if constexpr (kTwoRows && kTwoColumns) {
+        _tile_zero(3);
+    }
+    const int64_t stride = p.aPixel * 2;
+    const auto* b = reinterpret_cast<const char*>(p.b);
+    for (int64_t tap = 0; tap < p.tapCount; ++tap) {
+        const auto* a = reinterpret_cast<const char*>(p.a + first * p.aPixel + p.taps[tap]);
+        for (int64_t k = 0; k < p.depth; k += step) {
+            _tile_loadd(6, b, kRow);
+            _tile_loadd(4, a, stride);
+            _tile_dpbf16ps(0, 4, 6);
+            if constexpr (kTwoColumns) {
+                _tile_loadd(7, b + 64, kRow);
+                _tile_dpbf16ps(1, 4, 7);
+            }
+            if constexpr (kTwoRows) {
+                _tile_loadd(5, a + 16 * stride, stride);
+                _tile_dpbf16ps(2, 5, 6);
+            }
+            if constexpr (kTwoRows && kTwoColumns) {
+                _tile_dpbf16ps(3, 5, 7);
+            }
+            for (int64_t line = 0; line < nextLines; ++line) {
+                _mm_prefetch(next + line * 64, _MM_HINT_T1);
+            }
+            next += nextLines * 64;
+            a += step * 2;
+            b += step / 2 * kRow;
+        }
+    }
+    _tile_stored(0, scratch, kRow);
+    if constexpr (kTwoColumns) {
+        _tile_stored(1, scratch + 16, kRow);
+    }
+    if constexpr (kTwoRows) {
+        _tile_stored(2, scratch + 16 * MatrixProduct::kColumns, kRow);
+    }
+    if constexpr (kTwoRows && kTwoColumns) {
+        _tile_stored(3, scratch + 16 * MatrixProduct::kColumns + 16, kRow);
+    }
+}
+
+TENON_AMX_INLINE __m512 widened(__m256i halves) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+
+TENON_AMX_INLINE void writeRows(const MatrixProduct& p, int64_t first, int64_t rows, const float* scratch) {
+    const __m512 low = _mm512_set1_ps(p.low);
+    const __m512 high = _mm512_set1_ps(p.high);
+    const __m512 start0 = _mm512_loadu_ps(p.start);
+    const __m512 start1 = _mm512_loadu_ps(p.start + 16);
+    const __mmask32 mask = ~__mmask32{0} >> (MatrixProduct::kColumns - p.columns);
+    for (int64_t r = 0; r < rows; ++r) {
+        const int64_t pixel = p.where[first + r];
+        if (pixel < 0) {
+            continue;
+        }
+        __m512 left = _mm512_add_ps(_mm512_loadu_ps(scratch + r * MatrixProduct::kColumns), start0);
+        __m512 right = _mm512_add_ps(_mm512_loadu_ps(scratch + r * MatrixProduct::kColumns + 16), start1);
+        if (p.sum != nullptr) {
+            const __m512i more = _mm512_maskz_loadu_epi16(mask, p.sum + pixel * p.cPixel);
+            left = _mm512_add_ps(left, widened(_mm512_castsi512_si256(more)));
+            right = _mm512_add_ps(right, widened(_mm512_extracti64x4_epi64(more, 1)));
+        }
+        // In this order what is no number stays so.
+        left = _mm512_min_ps(high, _mm512_max_ps(low, left));
+        right = _mm512_min_ps(high, _mm512_max_ps(low, right));
+        const __m512bh both = _mm512_cvtne2ps_pbh(right, left);
+        __m512i bits;
+        std::memcpy(&bits, &both, sizeof bits);
+        _mm512_mask_storeu_epi16(p.c + pixel * p.cPixel, mask, bits);
+    }
+}
+
+template <bool kTwoColumns>
+TENON_AMX void runColumns(const MatrixProduct& p, int64_t step, float* scratch) {
+    const int64_t steps = p.tapCount * (p.depth / step);
+    const int64_t blocks = (p.positions + MatrixProduct::kRows - 1) / MatrixProduct::kRows;
+    const int64_t lines = (p.nextBytes + 63) / 64;
+    const char* next = p.next;
+    for (int64_t first = 0; first < p.positions; first += MatrixProduct::kRows) {
+        const int64_t rows = std::min(MatrixProduct::kRows, p.positions - first);
+        // What comes next is fetched evenly, rounded up, as long as there is something left.
+        const int64_t left = lines - (next - p.next) / 64;
+        const int64_t share = left > 0 ? std::min((lines + blocks * steps - 1) / (blocks * steps), left / steps) : 0;
+        if (rows > 16) {
+            sumTile<true, kTwoColumns>(p, first, step, scratch, next, share);
+        } else {
+            sumTile<false, kTwoColumns>(p, first, step, scratch, next, share);
+        }
+        writeRows(p, first, rows, scratch);
+    }
+}
+
+TENON_AMX void run(const MatrixProduct& p, int64_t step, float* scratch) {
+    p.columns > 16 ? runColumns<true>(p, step, scratch) : runColumns<false>(p, step, scratch);
+}
+
+TENON_AMX void copy(const char* from, int64_t fromNext, char* to, int64_t toNext, int64_t bytes, int64_t count) {
+    if (fromNext == bytes && toNext == bytes) {
+        std::memcpy(to, from, static_cast<size_t>(bytes * count));
+        return;
+    }
+    const int64_t whole = bytes / 64 * 64;
+    const __mmask64 rest = bytes == whole ? 0 : ~__mmask64{0} >> (64 - (bytes - whole));
+    for (int64_t i = 0; i < count; ++i, from += fromNext, to += toNext) {
+        for (int64_t at = 0; at < whole; at += 64) {
+            _mm512_storeu_si512(to + at, _mm512_loadu_si512(from + at));
+        }
+        if (rest != 0) {
+            _mm512_mask_storeu_epi8(to + whole, rest, _mm512_maskz_loadu_epi8(rest, from + whole));
+        }
+    }
+}
+
+// Linux gives the registers to processes that ask for them.
+bool mayUse() {
+    constexpr unsigned kMatrixBf16 = (1U << 22) | (1U << 24); // amx-bf16 and amx-tile, in EDX
+    unsigned eax = 0;
+    unsigned ebx = 0;
+    unsigned ecx = 0;
+    unsigned edx = 0;
+    const bool isKnown = __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0;
+    constexpr int kRequest = 0x1023; // ARCH_REQ_XCOMP_PERM
+    constexpr int kTileData = 18;    // XFEATURE_XTILEDATA
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16") && isKnown &&
+           (edx & kMatrixBf16) == kMatrixBf16 && syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+}
+
+} // namespace
+
+const MatrixTile* matrixTile() {
+    static const MatrixTile tile{begin, end, run, copy};
+    static const bool isThere = mayUse();
+    return isThere ? &tile : nullptr;
+}
+
+#else
+
+const MatrixTile* matrixTile() { return nullptr; }
+
+#endif
+
+} // namespace tenon::cpu

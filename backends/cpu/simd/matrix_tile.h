@@ -1,0 +1,53 @@
+// The innermost product of bf16 on processors with matrix registers (AMX): positions of an image in memory times a panel of 32 columns, summed in f32 over
+// the taps of a window and the channels of each, finished and written as bf16.
+//
+// Who uses it: the convolutions and deconvolutions of the cpu backend in bf16. What it must not know: ops, tensors, layouts, threads.
+#pragma once
+
+#include <cstdint>
+
+namespace tenon::cpu {
+
+struct MatrixProduct {
+    static constexpr int64_t kColumns = 32; // of a panel
+    static constexpr int64_t kRows = 32;    // positions at a time: so many may be read behind the last one
+
+    const uint16_t* a = nullptr;   // the first position
+    int64_t aPixel = 0;            // from a position to the next
+    const int64_t* taps = nullptr; // where the taps lie from a position on
+    int64_t tapCount = 0;
+    int64_t depth = 0;           // channels of a tap
+    const uint16_t* b = nullptr; // [taps][depth / 2][columns][2]
+    const char* next = nullptr;  // fetched meanwhile
+    int64_t nextBytes = 0;
+
+    int64_t positions = 0;
+    const int32_t* where = nullptr; // the pixel of each position's result; negative: it has none
+    uint16_t* c = nullptr;
+    int64_t cPixel = 0;
+    int64_t columns = kColumns;    // that are written
+    const float* start = nullptr;  // added to each column
+    const uint16_t* sum = nullptr; // added to each result, laid out as c; null: nothing
+    float low = 0;                 // results are cut to [low, high]
+    float high = 0;
+};
+
+struct MatrixTile {
+    // Bytes of scratch that a thread needs, aligned to a line of the cache.
+    static constexpr int64_t kScratch =
+        MatrixProduct::kRows * MatrixProduct::kColumns * static_cast<int64_t>(sizeof(float));
+
+    // The channels of a tap that are multiplied at a time: they divide `depth` and are even. 0: there are no such ones.
+    static int64_t step(int64_t depth);
+    // Before a thread's first product and after its last one.
+    void (*begin)(int64_t step);
+    void (*end)();
+    void (*run)(const MatrixProduct& product, int64_t step, float* scratch);
+    // `count` pieces of `bytes`, each so far from the one before it.
+    void (*copy)(const char* from, int64_t fromNext, char* to, int64_t toNext, int64_t bytes, int64_t count);
+};
+
+// Null where the processor or the system has no such registers.
+const MatrixTile* matrixTile();
+
+} // namespace tenon::cpu
