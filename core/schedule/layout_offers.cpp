@@ -12,7 +12,8 @@ namespace tenon::schedule {
 namespace {
 
 constexpr int kRounds = 4;
-constexpr std::ptrdiff_t kMaxLayouts = 6; // of a value at one placement: linear, in blocks and channels last, of two types each
+constexpr std::ptrdiff_t kMaxLayouts =
+    6; // of a value at one placement: linear, in blocks and channels last, of two types each
 
 class Offers {
 public:
