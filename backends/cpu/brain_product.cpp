@@ -182,7 +182,7 @@ private:
             follower.function(args);
             repeated += kBlock * kColumns;
         }
-        mTile.narrow(sums, rows, width, b.out<uint16_t>() + at, mHead.columns);
+        mTile.narrow(sums, nullptr, rows, width, b.out<uint16_t>() + at, mHead.columns);
     }
 
     ProductHead mHead;

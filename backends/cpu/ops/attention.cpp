@@ -3,7 +3,9 @@
 #include "backends/common/attention.h"
 #include "backends/common/parallel.h"
 #include "backends/cpu/ops.h"
+#include "backends/cpu/ops/brain_attention.h"
 #include "backends/cpu/simd/attention_tile.h"
+#include "backends/cpu/simd/brain_tile.h"
 #include "backends/cpu/simd/rows.h"
 
 #include <algorithm>
@@ -12,6 +14,15 @@
 #include <limits>
 
 namespace tenon::cpu {
+
+float maskAt(const kernels::AttentionShape& shape, const Buffers& b, int64_t at) {
+    if (shape.maskType == TN_BOOL) {
+        const bool stays = (b.in<uint8_t>(3)[at] != 0) == shape.maskKeeps;
+        return stays ? std::numeric_limits<float>::quiet_NaN() : static_cast<float>(shape.fill);
+    }
+    float scratch = 0;
+    return *readRow(shape.maskType, b.inputs[3], at, 1, &scratch);
+}
 
 namespace {
 
@@ -163,15 +174,6 @@ private:
         }
     }
 
-    float maskAt(const Buffers& b, int64_t at) const {
-        if (mShape.maskType == TN_BOOL) {
-            const bool stays = (b.in<uint8_t>(3)[at] != 0) == mShape.maskKeeps;
-            return stays ? std::numeric_limits<float>::quiet_NaN() : static_cast<float>(mShape.fill);
-        }
-        float scratch = 0;
-        return *readRow(mShape.maskType, b.inputs[3], at, 1, &scratch);
-    }
-
     void readMask(const Buffers& b, int64_t batch, int64_t head, int64_t row, int64_t count, const Scratch& scratch,
                   ScoreBlock& block) const {
         const AttentionStrides& mask = mShape.mask;
@@ -186,14 +188,14 @@ private:
                 return;
             }
             for (int64_t j = 0; j < (mask.element == 0 ? 1 : block.keys); ++j) {
-                scratch.offsets[j] = maskAt(b, first + j * mask.element);
+                scratch.offsets[j] = maskAt(mShape, b, first + j * mask.element);
             }
             return;
         }
         block.offsetKey = mColumns;
         for (int64_t c = 0; c < count; ++c) {
             for (int64_t j = 0; j < block.keys; ++j) {
-                scratch.offsets[j * mColumns + c] = maskAt(b, first + c * mask.row + j * mask.element);
+                scratch.offsets[j * mColumns + c] = maskAt(mShape, b, first + c * mask.row + j * mask.element);
             }
         }
         for (int64_t j = 0; count < mColumns && j < block.keys; ++j) {
@@ -271,7 +273,11 @@ private:
 };
 
 Plan planAttention(const Call& call) {
-    const Attention attention(kernels::attentionShapeOf(call), call.threads());
+    const AttentionShape shape = kernels::attentionShapeOf(call);
+    if (shape.type == TN_BF16 && brainTile() != nullptr) {
+        return planBrainAttention(shape, call.threads());
+    }
+    const Attention attention(shape, call.threads());
     Plan plan;
     plan.workspace = attention.workspace();
     plan.run = [attention](const Buffers& b) {

@@ -113,11 +113,50 @@ void Softmax(const ScoreBlock& block, float* factors) {
     }
 }
 
+float SoftmaxRow(const ScoreRow& row) {
+    const FloatTag d;
+    const hn::RebindToUnsigned<FloatTag> du;
+    const hn::Rebind<uint16_t, FloatTag> narrow;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    const FloatVec scale = hn::Set(d, row.scale);
+    const FloatVec lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
+    FloatVec top = lowest;
+    for (int64_t j = 0; j < row.keys; j += lanes) {
+        FloatVec s = hn::Mul(hn::LoadU(d, row.scores + j), scale);
+        if (row.offsets != nullptr) {
+            const FloatVec v = hn::LoadU(d, row.offsets + j);
+            s = row.replaces ? hn::IfThenElse(hn::Eq(v, v), v, s) : hn::Add(s, v);
+        }
+        if (j + lanes > row.keys) {
+            s = hn::IfThenElse(hn::FirstN(d, static_cast<size_t>(row.keys - j)), s, lowest);
+        }
+        hn::StoreU(s, d, row.scores + j);
+        top = hn::Max(top, s);
+    }
+    top = hn::MaxOfLanes(d, top);
+    FloatVec sum = hn::Zero(d);
+    int64_t j = 0;
+    for (; j < row.keys; j += lanes) {
+        const FloatVec p = ExpNegative(d, hn::Sub(hn::LoadU(d, row.scores + j), top));
+        sum = hn::Add(sum, p);
+        // To the nearest, ties to even: no number is large enough to overflow.
+        const auto bits = hn::BitCast(du, p);
+        const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+        const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fff))));
+        hn::StoreU(hn::DemoteTo(narrow, hn::BitCast(hn::RebindToSigned<FloatTag>(), rounded)), narrow, row.weights + j);
+    }
+    for (; j < row.padded; j += lanes) {
+        hn::StoreU(hn::Zero(narrow), narrow, row.weights + j);
+    }
+    return row.keys == 0 ? 0.0F : 1.0F / hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
 const AttentionTable& Attention() {
     const auto lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
     static const AttentionTable table{{kNarrowVectors * lanes, kNarrowRows, ProductUpTo<kNarrowRows, kNarrowVectors>},
                                       {kWideVectors * lanes, kWideRows, ProductUpTo<kWideRows, kWideVectors>},
-                                      Softmax};
+                                      Softmax,
+                                      SoftmaxRow};
     return table;
 }
 

@@ -35,6 +35,17 @@ struct ScoreBlock {
     int64_t firstHidden; // column c sees keys below firstHidden + c only
 };
 
+// The scores of one query, in a row.
+struct ScoreRow {
+    float* scores;
+    int64_t keys; // that it sees
+    float scale;
+    const float* offsets; // as those of a block, one for each key
+    bool replaces;
+    uint16_t* weights; // e^(score - largest) as bf16
+    int64_t padded;    // scores and weights are so many, in whole vectors: those behind `keys` become zero
+};
+
 // Products of up to `rows` rows with `columns` columns.
 struct AttentionTile {
     int64_t columns;
@@ -47,6 +58,8 @@ struct AttentionTable {
     AttentionTile wide;   // more of them, where there are registers for it: better where columns fill them
     // Scores become e^(score - largest), and `factors` what each column is to be multiplied with to sum to one.
     void (*softmax)(const ScoreBlock& block, float* factors);
+    // What the weights are to be multiplied with to sum to one; zero where there are no keys.
+    float (*softmaxRow)(const ScoreRow& row);
 
     // The tile for so many columns: the wide one unless it leaves more of itself empty.
     const AttentionTile& tileFor(int64_t columns) const {

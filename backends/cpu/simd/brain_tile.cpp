@@ -40,11 +40,83 @@ TENON_BRAIN void widenRows(const uint16_t* from, int64_t fromRow, int64_t rows, 
     }
 }
 
-TENON_BRAIN void narrowRows(const float* from, int64_t rows, int64_t columns, uint16_t* to, int64_t toRow) {
+TENON_BRAIN void narrowRows(const float* from, const float* factors, int64_t rows, int64_t columns, uint16_t* to,
+                            int64_t toRow) {
     const auto mask = static_cast<__mmask32>(~0U >> (kColumns - columns));
     for (int64_t r = 0; r < rows; ++r, from += kColumns, to += toRow) {
-        const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + kLanes), _mm512_loadu_ps(from));
+        const __m512 factor = _mm512_set1_ps(factors != nullptr ? factors[r] : 1.0F);
+        const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_mul_ps(_mm512_loadu_ps(from + kLanes), factor),
+                                                  _mm512_mul_ps(_mm512_loadu_ps(from), factor));
         _mm512_mask_storeu_epi16(to, mask, reinterpret_cast<__m512i>(both));
+    }
+}
+
+// Two rows become pairs.
+TENON_BRAIN void packRows(const uint16_t* from, int64_t fromRow, int64_t depth, int64_t columns, int64_t paddedDepth,
+                          uint16_t* to) {
+    const auto mask = static_cast<__mmask32>(~0U >> (kColumns - columns));
+    const __m512i places = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6,
+                                            37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+    const __m512i after = _mm512_add_epi16(places, _mm512_set1_epi16(kLanes));
+    for (int64_t k = 0; k < paddedDepth; k += 2, to += 2 * kColumns) {
+        const __m512i even = _mm512_maskz_loadu_epi16(k < depth ? mask : 0, from + k * fromRow);
+        const __m512i odd = _mm512_maskz_loadu_epi16(k + 1 < depth ? mask : 0, from + (k + 1) * fromRow);
+        _mm512_storeu_si512(to, _mm512_permutex2var_epi16(even, places, odd));
+        _mm512_storeu_si512(to + kColumns, _mm512_permutex2var_epi16(even, after, odd));
+    }
+}
+
+// Sixteen by sixteen pairs change places: rows of each power of two apart swap halves.
+TENON_BRAIN_INLINE void transpose(__m512i (&x)[kLanes]) {
+    __m512i y[kLanes];
+#pragma GCC unroll 8
+    for (int i = 0; i < kLanes; i += 2) {
+        y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
+        y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < kLanes; i += 4) {
+        x[i] = _mm512_unpacklo_epi64(y[i], y[i + 2]);
+        x[i + 1] = _mm512_unpackhi_epi64(y[i], y[i + 2]);
+        x[i + 2] = _mm512_unpacklo_epi64(y[i + 1], y[i + 3]);
+        x[i + 3] = _mm512_unpackhi_epi64(y[i + 1], y[i + 3]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+        // Quarters: of rows i, i + 4, i + 8 and i + 12.
+        const __m512i low = _mm512_shuffle_i32x4(x[i], x[i + 4], 0x88);
+        const __m512i high = _mm512_shuffle_i32x4(x[i], x[i + 4], 0xdd);
+        const __m512i lowBelow = _mm512_shuffle_i32x4(x[i + 8], x[i + 12], 0x88);
+        const __m512i highBelow = _mm512_shuffle_i32x4(x[i + 8], x[i + 12], 0xdd);
+        y[i] = _mm512_shuffle_i32x4(low, lowBelow, 0x88);
+        y[i + 8] = _mm512_shuffle_i32x4(low, lowBelow, 0xdd);
+        y[i + 4] = _mm512_shuffle_i32x4(high, highBelow, 0x88);
+        y[i + 12] = _mm512_shuffle_i32x4(high, highBelow, 0xdd);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i) {
+        x[i] = y[i];
+    }
+}
+
+TENON_BRAIN void packColumns(const uint16_t* from, int64_t fromRow, int64_t depth, int64_t columns, int64_t paddedDepth,
+                             uint16_t* to) {
+    for (int64_t k = 0; k < paddedDepth; k += kDepth) {
+        const int64_t left = std::clamp<int64_t>(depth - k, 0, kDepth);
+        const auto mask = static_cast<__mmask32>(left == 0 ? 0 : ~0U >> (kDepth - left));
+        for (int64_t n = 0; n < kColumns; n += kLanes) {
+            __m512i pairs[kLanes];
+#pragma GCC unroll 16
+            for (int64_t i = 0; i < kLanes; ++i) {
+                const bool isThere = n + i < columns;
+                pairs[i] = _mm512_maskz_loadu_epi16(isThere ? mask : 0, from + (isThere ? n + i : 0) * fromRow + k);
+            }
+            transpose(pairs);
+#pragma GCC unroll 16
+            for (int64_t i = 0; i < kLanes; ++i) {
+                _mm512_storeu_si512(to + ((k / 2 + i) * kColumns + n) * 2, pairs[i]);
+            }
+        }
     }
 }
 
@@ -91,14 +163,14 @@ TENON_MATRIX inline __attribute__((always_inline)) void addMatrixStep(const uint
 // With a second row of registers: where there are fewer than 32 rows, both compute some of them, and the same.
 template <bool kTwo>
 TENON_MATRIX void runMatrixOf(int64_t rows, const BrainProduct& p) {
-    constexpr auto kRow = static_cast<int64_t>(kColumns * sizeof(float));
+    const int64_t row = p.cRow * static_cast<int64_t>(sizeof(float));
     const int64_t below = rows - kLanes;
     float* const c = p.c;
-    float* const under = kTwo ? c + below * kColumns : c;
+    float* const under = kTwo ? c + below * p.cRow : c;
     // One row for all.
     const float* const from = p.start != nullptr ? p.start : c;
     const float* const fromUnder = p.start != nullptr ? p.start : under;
-    const int64_t fromRow = p.start != nullptr ? 0 : kRow;
+    const int64_t fromRow = p.start != nullptr ? 0 : row;
     _tile_loadd(0, from, fromRow);
     _tile_loadd(1, from + kLanes, fromRow);
     if constexpr (kTwo) {
@@ -120,11 +192,11 @@ TENON_MATRIX void runMatrixOf(int64_t rows, const BrainProduct& p) {
     if (p.aRest != nullptr) {
         addMatrixStep<kTwo>(p.aRest, kTwo ? p.aRest + below * kDepth : p.aRest, kDepth, p.bRest);
     }
-    _tile_stored(0, c, kRow);
-    _tile_stored(1, c + kLanes, kRow);
+    _tile_stored(0, c, row);
+    _tile_stored(1, c + kLanes, row);
     if constexpr (kTwo) {
-        _tile_stored(2, under, kRow);
-        _tile_stored(3, under + kLanes, kRow);
+        _tile_stored(2, under, row);
+        _tile_stored(3, under + kLanes, row);
     }
 }
 
@@ -172,7 +244,7 @@ TENON_BRAIN void runVectorOf(const BrainProduct& p) {
     __m512 sums[kCount][2];
 #pragma GCC unroll 12
     for (int r = 0; r < kCount; ++r) {
-        const float* const from = p.start != nullptr ? p.start : p.c + r * kColumns;
+        const float* const from = p.start != nullptr ? p.start : p.c + r * p.cRow;
         sums[r][0] = _mm512_loadu_ps(from);
         sums[r][1] = _mm512_loadu_ps(from + kLanes);
     }
@@ -191,8 +263,8 @@ TENON_BRAIN void runVectorOf(const BrainProduct& p) {
     }
 #pragma GCC unroll 12
     for (int r = 0; r < kCount; ++r) {
-        _mm512_storeu_ps(p.c + r * kColumns, sums[r][0]);
-        _mm512_storeu_ps(p.c + r * kColumns + kLanes, sums[r][1]);
+        _mm512_storeu_ps(p.c + r * p.cRow, sums[r][0]);
+        _mm512_storeu_ps(p.c + r * p.cRow + kLanes, sums[r][1]);
     }
 }
 
@@ -202,7 +274,7 @@ void runVectorRows(int64_t rows, BrainProduct p) {
         runVectorOf<kCount>(p);
         p.a += kCount * p.aRow;
         p.aRest += p.aRest != nullptr ? kCount * kDepth : 0;
-        p.c += kCount * kColumns;
+        p.c += kCount * p.cRow;
         p.lines = 0; // the first rows have fetched what comes next
     }
     if constexpr (kCount > 1) {
@@ -222,13 +294,13 @@ bool hasBrainVectors() {
 } // namespace
 
 const BrainTile* matrixBrainTile() {
-    static const BrainTile tile{beginMatrix, runMatrix, endMatrix, widenRows, narrowRows};
+    static const BrainTile tile{beginMatrix, runMatrix, endMatrix, widenRows, narrowRows, packRows, packColumns};
     static const bool isThere = hasBrainVectors() && mayUseMatrix();
     return isThere ? &tile : nullptr;
 }
 
 const BrainTile* vectorBrainTile() {
-    static const BrainTile tile{[](int64_t) {}, runVector, [] {}, widenRows, narrowRows};
+    static const BrainTile tile{[](int64_t) {}, runVector, [] {}, widenRows, narrowRows, packRows, packColumns};
     static const bool isThere = hasBrainVectors();
     return isThere ? &tile : nullptr;
 }

@@ -1,6 +1,6 @@
 // The innermost product of bf16 with packed weights: a block of rows by one panel of columns, summed in f32.
 //
-// Who uses it: brain_product.cpp. There is one for processors with matrix registers (AMX) and one for those that add two products of bf16 in one
+// Who uses it: products and attention of the cpu backend in bf16. There is one for processors with matrix registers (AMX) and one for those that add two products of bf16 in one
 // instruction (AVX-512 BF16). What it must not know: ops, tensors, layouts.
 #pragma once
 
@@ -8,7 +8,7 @@
 
 namespace tenon::cpu {
 
-// c[r * kColumns + n] = start[n] + sum over k of a[r * aRow + k] * b[k / 2][n][k % 2], kDepth of the depth in each step.
+// c[r * cRow + n] = start[n] + sum over k of a[r * aRow + k] * b[k / 2][n][k % 2], kDepth of the depth in each step.
 struct BrainProduct {
     static constexpr int64_t kRows = 32; // of a block, at most
     static constexpr int64_t kColumns = 32;
@@ -23,6 +23,7 @@ struct BrainProduct {
     const uint16_t* bRest = nullptr;
     const float* start = nullptr; // null: what is in c
     float* c = nullptr;
+    int64_t cRow = kColumns;
     const char* next = nullptr; // what to fetch meanwhile, `lines` lines of 64 bytes in each step
     int64_t lines = 0;
 };
@@ -33,9 +34,15 @@ struct BrainTile {
     void (*begin)(int64_t rows);
     void (*run)(int64_t rows, const BrainProduct& product);
     void (*end)();
-    // Rows of a tensor to those of a block and back; columns that the tensor lacks are zero in the block.
+    // Rows of a tensor to those of a block and back, each row times its factor (null: one); columns that the tensor lacks are zero in the block.
     void (*widen)(const uint16_t* from, int64_t fromRow, int64_t rows, int64_t columns, float* to);
-    void (*narrow)(const float* from, int64_t rows, int64_t columns, uint16_t* to, int64_t toRow);
+    void (*narrow)(const float* from, const float* factors, int64_t rows, int64_t columns, uint16_t* to, int64_t toRow);
+    // A panel of up to kColumns columns, from a matrix that has them as columns, or as rows of `depth` elements: [paddedDepth / 2][kColumns][2], with
+    // zeros for what the matrix lacks. paddedDepth: a multiple of kDepth.
+    void (*packRows)(const uint16_t* from, int64_t fromRow, int64_t depth, int64_t columns, int64_t paddedDepth,
+                     uint16_t* to);
+    void (*packColumns)(const uint16_t* from, int64_t fromRow, int64_t depth, int64_t columns, int64_t paddedDepth,
+                        uint16_t* to);
 };
 
 // Null where the processor, or the system for matrix registers, does not have what it takes.

@@ -87,7 +87,7 @@ TEST_P(BrainTileTest, NarrowsAndWidensWhatATensorHas) {
         }
         const int64_t pitch = columns + 5;
         std::vector<uint16_t> tensor(kRows * pitch, 0x1234);
-        mTile->narrow(block.data(), kRows, columns, tensor.data(), pitch);
+        mTile->narrow(block.data(), nullptr, kRows, columns, tensor.data(), pitch);
         std::vector<float> back(block.size(), -1.0F);
         mTile->widen(tensor.data(), pitch, kRows, columns, back.data());
         for (int64_t r = 0; r < kRows; ++r) {
@@ -101,6 +101,34 @@ TEST_P(BrainTileTest, NarrowsAndWidensWhatATensorHas) {
             }
             for (int64_t n = columns; n < pitch; ++n) {
                 EXPECT_EQ(tensor[static_cast<size_t>(r * pitch + n)], 0x1234) << "written beyond the row";
+            }
+        }
+    }
+}
+
+TEST_P(BrainTileTest, PacksRowsAndColumnsAlike) {
+    for (const int64_t depth : {1, 7, 32, 45}) {
+        for (const int64_t columns : {1, 15, 16, 17, 32}) {
+            const int64_t padded = (depth + kDepth - 1) / kDepth * kDepth;
+            const std::vector<uint16_t> matrix = numbers(depth * columns, 5); // [depth][columns]
+            std::vector<uint16_t> turned(matrix.size());
+            for (int64_t k = 0; k < depth; ++k) {
+                for (int64_t n = 0; n < columns; ++n) {
+                    turned[static_cast<size_t>(n * depth + k)] = matrix[static_cast<size_t>(k * columns + n)];
+                }
+            }
+            std::vector<uint16_t> fromRows(static_cast<size_t>(padded * kColumns), 0xffff);
+            std::vector<uint16_t> fromColumns(fromRows);
+            mTile->packRows(matrix.data(), columns, depth, columns, padded, fromRows.data());
+            mTile->packColumns(turned.data(), depth, depth, columns, padded, fromColumns.data());
+            for (int64_t k = 0; k < padded; ++k) {
+                for (int64_t n = 0; n < kColumns; ++n) {
+                    const bool isThere = k < depth && n < columns;
+                    const uint16_t wanted = isThere ? matrix[static_cast<size_t>(k * columns + n)] : uint16_t{0};
+                    const auto at = static_cast<size_t>((k / 2 * kColumns + n) * 2 + k % 2);
+                    ASSERT_EQ(fromRows[at], wanted) << depth << " by " << columns << " at " << k << ", " << n;
+                    ASSERT_EQ(fromColumns[at], wanted) << depth << " by " << columns << " at " << k << ", " << n;
+                }
             }
         }
     }
