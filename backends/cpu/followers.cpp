@@ -55,6 +55,15 @@ Follower followerOf(const module::NodeView& node, int32_t value, const Chain& ch
 
 Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, int32_t bias, int32_t channelAxis,
                 int64_t channels, size_t headNode) {
+    Chain chain = readChainUntil(body, body.nodeCount(), std::move(headPorts), bias, channelAxis, channels, headNode);
+    if (body.outputs().size() != 1 || body.outputs()[0] != body.node(body.nodeCount() - 1).outputIndex(0)) {
+        refuse("a product whose inner values are read elsewhere");
+    }
+    return chain;
+}
+
+Chain readChainUntil(const module::GraphView& body, size_t end, std::vector<int32_t> headPorts, int32_t bias,
+                     int32_t channelAxis, int64_t channels, size_t headNode) {
     Chain chain;
     chain.channelAxis = channelAxis;
     chain.channels = channels;
@@ -63,7 +72,7 @@ Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, i
     chain.isTensor.assign(chain.ports.size(), false);
     const module::NodeView head = body.node(headNode);
     int32_t value = head.outputIndex(0);
-    for (size_t n = headNode + 1; n < body.nodeCount(); ++n) {
+    for (size_t n = headNode + 1; n < end; ++n) {
         const module::NodeView node = body.node(n);
         Follower follower = followerOf(node, value, chain, body);
         if (!isFullShape(node.output(0), head.output(0))) {
@@ -82,9 +91,6 @@ Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, i
             continue;
         }
         chain.followers.push_back(follower);
-    }
-    if (body.outputs().size() != 1 || body.outputs()[0] != value) {
-        refuse("a product whose inner values are read elsewhere");
     }
     return chain;
 }

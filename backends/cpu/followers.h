@@ -34,6 +34,9 @@ struct Chain {
 // than a chain.
 Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, int32_t bias, int32_t channelAxis,
                 int64_t channels, size_t head = 0);
+// The same for nodes up to `end` alone; where their result goes is the caller's matter.
+Chain readChainUntil(const module::GraphView& body, size_t end, std::vector<int32_t> headPorts, int32_t bias,
+                     int32_t channelAxis, int64_t channels, size_t head = 0);
 
 // Of one operand, as vectors compute it.
 bool isFunction(const module::NodeView& node);

@@ -83,15 +83,15 @@ module::Tactic linear(const module::TaskView& task, uint64_t id, std::string nam
     return module::linearTactic(task, id, std::move(name), kTraits | sizeTrait(task));
 }
 
-// With the layouts of the inputs and, where there is one more, of the output.
+// With the layouts of the inputs and, where there are more, of the first outputs.
 module::Tactic laidOut(const module::TaskView& task, uint64_t id, std::string name,
                        const std::vector<TnFormat>& layouts) {
     module::Tactic tactic = linear(task, id, std::move(name));
     for (size_t i = 0; i < tactic.inputs.size(); ++i) {
         tactic.inputs[i].format = layouts[i];
     }
-    if (layouts.size() > tactic.inputs.size()) {
-        tactic.outputs[0].format = layouts.back();
+    for (size_t o = 0; tactic.inputs.size() + o < layouts.size(); ++o) {
+        tactic.outputs[o].format = layouts[tactic.inputs.size() + o];
     }
     return tactic;
 }

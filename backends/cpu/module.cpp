@@ -9,6 +9,7 @@
 #include "backends/cpu/methods.h"
 #include "backends/cpu/program.h"
 #include "backends/cpu/simd/steps.h"
+#include "backends/cpu/winograd.h"
 
 namespace tenon::cpu {
 
@@ -69,6 +70,7 @@ public:
             add("gate and product", gatedProducts(graph));
             add("expand and depthwise", expandedDepthwise(graph));
             add("depthwise and project", projectedDepthwise(graph));
+            add("convolution and maximum", pooledConvolutions(graph));
         }
         return Code::kOk;
     }

@@ -5,6 +5,7 @@
 #include "backends/common/window.h"
 #include "backends/cpu/followers.h"
 #include "backends/cpu/image_layout.h"
+#include "backends/cpu/readers.h"
 #include "backends/cpu/simd/packed_tile.h"
 #include "backends/cpu/simd/winograd_tile.h"
 
@@ -25,7 +26,48 @@ struct Head {
     int64_t inputs = 0;
     int64_t outputs = 0;
     Chain chain;
+    // Ports of the results; -1: not wanted.
+    int32_t all = 0;
+    int32_t largest = -1; // of every two by two
 };
+
+// The maximum of every two by two pixels.
+bool isMaximumOfFour(const module::NodeView& node) {
+    const auto are = [&](std::string_view name, size_t count, int64_t wanted, int64_t otherwise) {
+        const std::vector<int64_t> values = node.intsOr(name, count, otherwise);
+        return std::all_of(values.begin(), values.end(), [&](int64_t each) { return each == wanted; });
+    };
+    return node.op() == "pool.max" && node.outputCount() == 1 && node.input(0).rank() == 4 &&
+           node.ints("kernel").size() == 2 && are("kernel", 2, 2, 0) && are("strides", 2, 2, 1) &&
+           are("dilations", 2, 1, 1) && are("pads", 4, 0, 0) && node.intOr("ceil_mode", 0) == 0 &&
+           node.stringOr("auto_pad", "explicit") == "explicit";
+}
+
+// What is done while results are in registers: a sum with a tensor and an activation that cuts off; and what remains.
+struct Finish {
+    int32_t other = -1; // the operand that is added
+    float low = -std::numeric_limits<float>::infinity();
+    float high = std::numeric_limits<float>::infinity();
+    Chain rest;
+};
+
+Finish finishOf(const Chain& chain) {
+    Finish finish;
+    finish.rest = chain;
+    auto& rest = finish.rest.followers;
+    if (!rest.empty() && rest[0].kind == Follower::Kind::kTensor && rest[0].step.step == Step::kAdd) {
+        finish.other = rest[0].operand;
+        rest.erase(rest.begin());
+    }
+    if (!rest.empty() && rest[0].kind == Follower::Kind::kFunction &&
+        (rest[0].step.step == Step::kRelu || rest[0].step.step == Step::kClip)) {
+        const bool isClip = rest[0].step.step == Step::kClip;
+        finish.low = isClip ? rest[0].step.p0 : 0;
+        finish.high = isClip ? rest[0].step.p1 : finish.high;
+        rest.erase(rest.begin());
+    }
+    return finish;
+}
 
 Head headOf(const module::GraphView& body) {
     const module::NodeView node = body.node(0);
@@ -48,11 +90,27 @@ Head headOf(const module::GraphView& body) {
         bias = static_cast<int32_t>(ports.size());
         ports.push_back(kernels::portOf(body.inputs(), node.inputIndex(2)));
     }
-    head.chain = readChain(body, std::move(ports), bias, 1, head.outputs);
+    const size_t last = body.nodeCount() - 1;
+    const bool isPooled = last > 0 && isMaximumOfFour(body.node(last));
+    if (isPooled) {
+        const int32_t value = body.node(last - 1).outputIndex(0);
+        head.chain = readChainUntil(body, last, std::move(ports), bias, 1, head.outputs);
+        head.all = kernels::portOf(body.outputs(), value);
+        head.largest = kernels::portOf(body.outputs(), body.node(last).outputIndex(0));
+        if (body.node(last).inputIndex(0) != value || head.largest < 0 ||
+            body.outputs().size() != (head.all < 0 ? 1U : 2U)) {
+            refuse("a maximum of something else than the convolution's result");
+        }
+    } else {
+        head.chain = readChain(body, std::move(ports), bias, 1, head.outputs);
+    }
     for (const Follower& follower : head.chain.followers) {
         if (follower.kind == Follower::Kind::kPerChannel) {
             refuse("a Winograd convolution followed by something for each channel that is no bias");
         }
+    }
+    if (isPooled && !finishOf(head.chain).rest.followers.empty()) {
+        refuse("a maximum of what is not made in registers");
     }
     return head;
 }
@@ -68,11 +126,12 @@ constexpr int64_t kSkew = 16;
 class Winograd {
 public:
     Winograd(Head head, const Window& window, int64_t batches, WinogradWeights weights, int64_t block, int threads)
-        : mHead(std::move(head)), mWeights(weights), mTile(winogradTile(weights.results)), mProduct(imageTile()),
-          mThreads(threads) {
+        : mHead(std::move(head)), mFinish(finishOf(mHead.chain)), mWeights(weights),
+          mTile(winogradTile(weights.results)), mProduct(imageTile()), mThreads(threads) {
         const int64_t lanes = packedTiles().lanes;
         mX = {block, mHead.inputs, window.input[0], window.input[1]};
         mY = {block, mHead.outputs, window.output[0], window.output[1]};
+        mLargest = {block, mHead.outputs, window.output[0] / 2, window.output[1] / 2};
         mTop = window.padBegin[0];
         mLeft = window.padBegin[1];
         mDepth = (mHead.inputs + lanes - 1) / lanes * lanes;
@@ -88,7 +147,6 @@ public:
         mSharesWeights = mTeam > 1 && hasMany && mTiles <= mMostTiles && (mPanels % mTeam == 0 || mPanels >= 4 * mTeam);
         const int64_t blocks = (mTiles + mMostTiles - 1) / mMostTiles;
         mBlocks = mSharesWeights ? 1 : std::min((blocks + mTeam - 1) / mTeam * mTeam, mTiles);
-        fuse();
     }
 
     int64_t workspace() const {
@@ -107,7 +165,7 @@ public:
             std::copy(bias, bias + mHead.outputs, start);
         }
         float* const numbers = start + mPanels * mWeights.columns;
-        repeatNumbers(mRest, b, followerWidth(), numbers);
+        repeatNumbers(mFinish.rest, b, followerWidth(), numbers);
         float* const scratch = numbers + followers() * followerWidth();
         const int64_t most = std::min(mTiles, mMostTiles);
         const int64_t perMember = transformed(most) + products(most);
@@ -146,29 +204,12 @@ private:
     };
 
     int64_t tilesOf(int64_t floats) const { return std::max<int64_t>(1, floats / (mWeights.elements() * mDepth)); }
-    int64_t followers() const { return static_cast<int64_t>(mRest.followers.size()); }
+    int64_t followers() const { return static_cast<int64_t>(mFinish.rest.followers.size()); }
     int64_t followerWidth() const { return std::max(mY.line(), mWeights.columns); }
     int64_t imageElement(int64_t tiles) const { return tiles * mDepth + kSkew; }
     int64_t productElement(int64_t tiles) const { return tiles * mWeights.columns + kSkew; }
     int64_t transformed(int64_t tiles) const { return mWeights.elements() * imageElement(tiles); }
     int64_t products(int64_t tiles) const { return mWeights.elements() * productElement(tiles); }
-
-    // A sum with a tensor and an activation that cuts off are done while results are in registers.
-    void fuse() {
-        mRest = mHead.chain;
-        auto& rest = mRest.followers;
-        if (!rest.empty() && rest[0].kind == Follower::Kind::kTensor && rest[0].step.step == Step::kAdd) {
-            mOther = rest[0].operand;
-            rest.erase(rest.begin());
-        }
-        if (!rest.empty() && rest[0].kind == Follower::Kind::kFunction &&
-            (rest[0].step.step == Step::kRelu || rest[0].step.step == Step::kClip)) {
-            const bool isClip = rest[0].step.step == Step::kClip;
-            mLow = isClip ? rest[0].step.p0 : 0;
-            mHigh = isClip ? rest[0].step.p1 : mHigh;
-            rest.erase(rest.begin());
-        }
-    }
 
     // Calls body(tile of the part, how many, image, line of tiles, first tile in it) for stretches of tiles in one line.
     template <class Body>
@@ -236,17 +277,20 @@ private:
             }
         }
         forLines(part, [&](int64_t tile, int64_t tiles, int64_t image, int64_t line, int64_t across) {
-            writeResults(b, start, numbers, part, panel, tile,
-                         image * mY.image() + line * mWeights.results * mY.line() +
-                             across * mWeights.results * mY.pixel(),
-                         std::min(mWeights.results, mY.height - line * mWeights.results),
-                         std::min(tiles * mWeights.results, mY.width - across * mWeights.results));
+            const int64_t row = line * mWeights.results;
+            const int64_t column = across * mWeights.results;
+            const auto startOf = [&](const ImageLayout& layout, int64_t scale) {
+                return image * layout.image() + row / scale * layout.line() + column / scale * layout.pixel();
+            };
+            writeResults(b, start, numbers, part, panel, tile, startOf(mY, 1), startOf(mLargest, 2),
+                         std::min(mWeights.results, mY.height - row),
+                         std::min(tiles * mWeights.results, mY.width - column));
         });
     }
 
-    // Of a stretch of tiles: `at` is where its results begin in the first channel, which are `lines` lines of `columns`.
+    // Of a stretch of tiles: `at` is where its results begin in the first channel, which are `lines` lines of `columns`; `atLargest` where their maxima do.
     void writeResults(const Buffers& b, const float* start, const float* numbers, const Part& part, int64_t panel,
-                      int64_t tile, int64_t at, int64_t lines, int64_t columns) const {
+                      int64_t tile, int64_t at, int64_t atLargest, int64_t lines, int64_t columns) const {
         const int64_t lanes = packedTiles().lanes;
         const int64_t first = panel * mWeights.columns;
         const int64_t last = std::min(first + mWeights.columns, mY.channels);
@@ -255,20 +299,25 @@ private:
         output.tile = mWeights.columns;
         output.columns = columns;
         output.lines = lines;
-        output.low = mLow;
-        output.high = mHigh;
+        output.low = mFinish.low;
+        output.high = mFinish.high;
         output.pixel = mY.pixel();
         output.line = mY.line();
+        output.largestLine = mLargest.line();
+        // Results in the order of the ports that planWinograd names.
+        float* const all = mHead.all >= 0 ? b.out<float>() : nullptr;
+        float* const largest = mHead.largest >= 0 ? b.out<float>(mHead.all >= 0 ? 1 : 0) : nullptr;
         for (int64_t k = first; k < last; k += lanes) {
             const int64_t offset = at + mY.at(k);
             output.m = part.products + tile * mWeights.columns + k - first;
             output.channels = std::min(lanes, last - k);
             output.start = start + k;
-            output.other = mOther >= 0 ? b.in<float>(static_cast<size_t>(mOther)) + offset : nullptr;
-            output.y = b.out<float>() + offset;
+            output.other = mFinish.other >= 0 ? b.in<float>(static_cast<size_t>(mFinish.other)) + offset : nullptr;
+            output.y = all != nullptr ? all + offset : nullptr;
+            output.largest = largest != nullptr ? largest + atLargest + mLargest.at(k) : nullptr;
             mTile.output(output);
         }
-        if (mRest.followers.empty()) {
+        if (mFinish.rest.followers.empty()) {
             return;
         }
         // What is contiguous: the pixels of a block of channels, or the panel's channels of a pixel.
@@ -277,7 +326,7 @@ private:
                 const int64_t offset = at + mY.at(k) + r * mY.line();
                 for (int64_t c = 0; c < (mY.block == 0 ? columns : 1); ++c) {
                     const int64_t here = offset + c * mY.pixel();
-                    applyFollowers(mRest, b, numbers, followerWidth(), b.out<float>() + here,
+                    applyFollowers(mFinish.rest, b, numbers, followerWidth(), b.out<float>() + here,
                                    mY.block == 0 ? last - first : columns * mY.block, here, k);
                 }
             }
@@ -285,13 +334,15 @@ private:
     }
 
     Head mHead;
+    Finish mFinish;
     WinogradWeights mWeights;
     const WinogradTile& mTile;
     const PackedTile& mProduct;
     int mThreads;
     ImageLayout mX;
     ImageLayout mY;
-    int64_t mTop = 0; // rows and columns of padding before the image
+    ImageLayout mLargest; // of the maxima
+    int64_t mTop = 0;     // rows and columns of padding before the image
     int64_t mLeft = 0;
     int64_t mDepth = 0; // input channels, filled up to whole vectors
     int64_t mPanels = 0;
@@ -302,11 +353,34 @@ private:
     int64_t mBlocks = 1;
     int64_t mTeam = 1;
     bool mSharesWeights = false;
-    int32_t mOther = -1; // the operand that is added while results are in registers
-    float mLow = -std::numeric_limits<float>::infinity();
-    float mHigh = std::numeric_limits<float>::infinity();
-    Chain mRest; // followers that remain
 };
+
+bool isWinograd(const module::NodeView& node) {
+    if (node.op() != "conv" || !node.hasInput(1)) {
+        return false;
+    }
+    const auto areOne = [&](std::string_view name) {
+        const std::vector<int64_t> values = node.intsOr(name, 2, 1);
+        return std::all_of(values.begin(), values.end(), [](int64_t each) { return each == 1; });
+    };
+    const module::ValueView weights = node.input(1);
+    return weights.isConstant() && weights.rank() == 4 && weights.isStatic() && weights.dim(2).opt == 3 &&
+           weights.dim(3).opt == 3 && node.intOr("group", 1) == 1 && areOne("strides") && areOne("dilations");
+}
+
+// The convolution's own result, where it is no port.
+Shape resultOf(const module::GraphView& body, const Head& head, const Shape& x) {
+    const module::NodeView node = body.node(0);
+    const std::string autoPad(node.stringOr("auto_pad", "explicit"));
+    const std::vector<int64_t> pads = node.intsOr("pads", 4, 0);
+    Shape result = x;
+    result.dims[1] = head.outputs;
+    for (size_t d = 0; d < 2; ++d) {
+        result.dims[2 + d] += autoPad == "explicit" ? pads[d] + pads[2 + d] - 2 : autoPad == "valid" ? -2 : 0;
+    }
+    result.elements = kernels::product(result.dims);
+    return result;
+}
 
 std::vector<TnFormat> layoutsOf(const module::GraphView& body, const Head& head, const TnFormat& image,
                                 int64_t results) {
@@ -321,25 +395,13 @@ std::vector<TnFormat> layoutsOf(const module::GraphView& body, const Head& head,
     }
     layouts[static_cast<size_t>(head.chain.ports[kWeights])] =
         winogradFormat({results, imageTile().columns}, head.outputs, head.inputs);
-    layouts.push_back(image);
+    layouts.insert(layouts.end(), body.outputs().size(), image);
     return layouts;
 }
 
 } // namespace
 
-bool beginsWithWinograd(const module::GraphView& body) {
-    if (body.nodeCount() == 0 || body.node(0).op() != "conv" || !body.node(0).hasInput(1)) {
-        return false;
-    }
-    const module::NodeView node = body.node(0);
-    const auto areOne = [&](std::string_view name) {
-        const std::vector<int64_t> values = node.intsOr(name, 2, 1);
-        return std::all_of(values.begin(), values.end(), [](int64_t each) { return each == 1; });
-    };
-    const module::ValueView weights = node.input(1);
-    return weights.isConstant() && weights.rank() == 4 && weights.isStatic() && weights.dim(2).opt == 3 &&
-           weights.dim(3).opt == 3 && node.intOr("group", 1) == 1 && areOne("strides") && areOne("dilations");
-}
+bool beginsWithWinograd(const module::GraphView& body) { return body.nodeCount() > 0 && isWinograd(body.node(0)); }
 
 std::vector<WinogradVariant> winogradVariants(const module::GraphView& body) {
     const Head head = headOf(body);
@@ -366,7 +428,10 @@ void checkWinograd(const Task& task) {
         return port.dtype == TN_F32 && module::equal(port.format, layout);
     };
     const auto isTask = [&](const WinogradVariant& variant) {
-        bool same = fits(task.outputs[0], variant.layouts.back());
+        bool same = true;
+        for (const TnPortFormat& output : task.outputs) {
+            same = same && fits(output, variant.layouts.back());
+        }
         for (size_t i = 0; i < task.inputs.size(); ++i) {
             same = same && fits(task.inputs[i], variant.layouts[i]);
         }
@@ -377,20 +442,59 @@ void checkWinograd(const Task& task) {
     }
 }
 
+std::vector<std::vector<int32_t>> pooledConvolutions(const module::GraphView& graph) {
+    const Readers readers(graph);
+    std::vector<std::vector<int32_t>> found;
+    for (size_t n = 0; n < graph.nodeCount(); ++n) {
+        if (!isMaximumOfFour(graph.node(n))) {
+            continue;
+        }
+        // Back to the convolution, over a sum and a function at most; what is between them is read nowhere else.
+        std::vector<int32_t> nodes{static_cast<int32_t>(n)};
+        for (int32_t at = readers.maker(graph.node(n).inputIndex(0)); at >= 0 && nodes.size() < 4;) {
+            const module::NodeView node = graph.node(static_cast<size_t>(at));
+            const bool isAlone = nodes.size() == 1 || readers.onlyReader(at) == nodes.front();
+            if (!isAlone) {
+                break;
+            }
+            nodes.insert(nodes.begin(), at);
+            if (isWinograd(node)) {
+                found.push_back(nodes);
+                break;
+            }
+            const bool isSum = node.op() == "binary.add" && node.inputCount() == 2;
+            if (!isSum && !isFunction(node)) {
+                break;
+            }
+            const int32_t first = readers.maker(node.inputIndex(0));
+            const bool isFirst = first >= 0 && (!isSum || isWinograd(graph.node(static_cast<size_t>(first))));
+            at = isFirst ? first : isSum ? readers.maker(node.inputIndex(1)) : -1;
+        }
+    }
+    return found;
+}
+
 TaskPlan planWinograd(const Task& task, const PortShapes& shapes) {
     Head head = headOf(task.body);
     const auto port = [&](size_t operand) { return static_cast<size_t>(head.chain.ports[operand]); };
     const Shape& x = shapes.inputs[port(kX)];
-    const Call call(task.body.node(0), shapes.scalars, {x, shapes.inputs[port(kWeights)]}, {shapes.outputs[0]},
+    const Call call(task.body.node(0), shapes.scalars, {x, shapes.inputs[port(kWeights)]},
+                    {head.all >= 0 ? shapes.outputs[static_cast<size_t>(head.all)] : resultOf(task.body, head, x)},
                     shapes.threads);
     const Window window = windowOf(call, {3, 3});
     const WinogradWeights weights = winogradWeightsOf(task.inputs[port(kWeights)].format).value();
     const int64_t block = channelBlock(task.outputs[0].format);
     TaskPlan result;
     result.inputPorts = head.chain.ports;
-    result.outputPorts = {0};
+    int64_t elements = 0;
+    for (const int32_t output : {head.all, head.largest}) {
+        if (output >= 0) {
+            result.outputPorts.push_back(output);
+            elements = std::max(elements, shapes.outputs[static_cast<size_t>(output)].elements);
+        }
+    }
     const Winograd kernel(std::move(head), window, x.dims[0], weights, block, shapes.threads);
-    result.plan = kernels::planOf(kernel, kernel.workspace(), shapes.outputs[0].elements);
+    result.plan = kernels::planOf(kernel, kernel.workspace(), elements);
     return result;
 }
 

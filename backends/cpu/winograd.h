@@ -13,9 +13,12 @@ namespace tenon::cpu {
 
 using namespace tenon::kernels;
 
-// Such a convolution, alone or the first of a region's nodes.
+// Such a convolution, alone or the first of a region's nodes. The last one may be the maximum of every two by two results; these are a result of the
+// region as well where others read them.
 bool beginsWithWinograd(const module::GraphView& body);
-// The ways to compute it, each the layouts of the inputs and then of the output. Throws a refusal.
+// The nodes of such convolutions with their maxima.
+std::vector<std::vector<int32_t>> pooledConvolutions(const module::GraphView& graph);
+// The ways to compute it, each the layouts of the inputs and then of the outputs. Throws a refusal.
 struct WinogradVariant {
     int64_t results = 0; // of a tile, per dimension
     std::vector<TnFormat> layouts;

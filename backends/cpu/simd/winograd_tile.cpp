@@ -189,6 +189,7 @@ HWY_INLINE void OutputOf(const WinogradOutput& p, int64_t t) {
     const WinogradVec high = hn::Set(d, p.high);
     const int64_t lines = kWhole ? kResults : std::min<int64_t>(kResults, p.lines);
     const int64_t count = kWhole ? kResults : std::min<int64_t>(kResults, p.columns - t * kResults);
+    WinogradVec above[kResults]; // results of the line before
     HWY_UNROLL(4)
     for (int r = 0; r < kResults; ++r) {
         if (!kWhole && r >= lines) {
@@ -197,6 +198,7 @@ HWY_INLINE void OutputOf(const WinogradOutput& p, int64_t t) {
         WinogradVec y[kResults];
         Transform<kResults>::Backward(d, columns[r], y);
         const int64_t at = r * p.line + t * kResults * p.pixel;
+        const bool isPair = r % 2 == 1 && p.largest != nullptr;
         HWY_UNROLL(4)
         for (int c = 0; c < kResults; ++c) {
             if (!kWhole && c >= count) {
@@ -208,7 +210,19 @@ HWY_INLINE void OutputOf(const WinogradOutput& p, int64_t t) {
             }
             // The second operand is what remains of something that is no number.
             result = hn::Min(high, hn::Max(low, result));
-            StoreChannels<kWhole>(result, d, p.y + at + c * p.pixel, p.channels);
+            if (p.y != nullptr) {
+                StoreChannels<kWhole>(result, d, p.y + at + c * p.pixel, p.channels);
+            }
+            y[c] = result;
+            if (isPair && c % 2 == 1) {
+                const WinogradVec largest = hn::Max(hn::Max(above[c - 1], above[c]), hn::Max(y[c - 1], y[c]));
+                const int64_t to = r / 2 * p.largestLine + (t * kResults + c) / 2 * p.pixel;
+                StoreChannels<kWhole>(largest, d, p.largest + to, p.channels);
+            }
+        }
+        HWY_UNROLL(4)
+        for (int c = 0; c < kResults; ++c) {
+            above[c] = y[c];
         }
     }
 }

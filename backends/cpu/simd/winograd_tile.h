@@ -25,7 +25,7 @@ struct WinogradInput {
     int64_t tile;
 };
 
-// The way back: y[r * line + c * pixel], r < lines, c < columns, of one vector of channels.
+// The way back: y[r * line + c * pixel], r < lines, c < columns, of one vector of channels, and the largest of every two by two of them.
 struct WinogradOutput {
     const float* m; // as v above
     int64_t element;
@@ -37,9 +37,11 @@ struct WinogradOutput {
     const float* other; // a tensor that is added, laid out as y is; null: nothing
     float low;          // bounds of what is written
     float high;
-    float* y;
+    float* y; // null: not wanted
     int64_t pixel;
     int64_t line;
+    float* largest; // [r / 2 * largestLine + c / 2 * pixel]; null: not wanted
+    int64_t largestLine;
 };
 
 struct WinogradTile {
