@@ -46,8 +46,9 @@ std::string oneLine(const Json& layer) {
 
 } // namespace
 
-EngineInspector::EngineInspector(const Engine& engine) : mReporter(engine.reporter()), mEngine(engine) {
-    const Json document = Json::parse(engine.plan().plan().inspectorJson, nullptr, false);
+EngineInspector::EngineInspector(const Engine& engine)
+    : mReporter(engine.reporter()), mEngine(engine), mEngineJson(engine.plan().plan().inspectorJson.view()) {
+    const Json document = Json::parse(mEngineJson, nullptr, false);
     const auto layers = document.is_object() ? document.find("Layers") : document.end();
     if (!document.is_object() || layers == document.end() || !layers->is_array()) {
         mReporter.warning("the plan carries no inspector data");
@@ -89,7 +90,7 @@ char const* EngineInspector::getLayerInformation(int32_t layerIndex, LayerInform
 }
 
 char const* EngineInspector::getEngineInformation(LayerInformationFormat format) const noexcept {
-    return format == LayerInformationFormat::kJSON ? mEngine.plan().plan().inspectorJson.c_str() : mEngineLines.c_str();
+    return format == LayerInformationFormat::kJSON ? mEngineJson.c_str() : mEngineLines.c_str();
 }
 
 } // namespace tenon::api

@@ -28,6 +28,7 @@ private:
     // Made once: texts of single layers, and of the engine.
     std::vector<std::string> mLayerJson;
     std::vector<std::string> mLayerLines;
+    std::string mEngineJson;
     std::string mEngineLines;
 };
 

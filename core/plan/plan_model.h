@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tenon::plan {
@@ -149,6 +151,29 @@ struct ModuleRequirement {
     uint32_t blobVersion = 0;
 };
 
+// A text of a plan that running it does not need. It stays where it was read, in a mapped file mostly, and takes memory of the process only when
+// somebody looks at it. Immutable.
+class PlanText {
+public:
+    PlanText() = default;
+    PlanText(std::string text) {
+        auto own = std::make_shared<const std::string>(std::move(text));
+        mText = *own;
+        mOwner = std::move(own);
+    }
+    PlanText(const char* text) : PlanText(std::string(text)) {}
+    // `text` lives as long as `owner`.
+    PlanText(std::string_view text, std::shared_ptr<const void> owner) : mText(text), mOwner(std::move(owner)) {}
+
+    std::string_view view() const { return mText; }
+    size_t size() const { return mText.size(); }
+    bool operator==(const PlanText& other) const { return mText == other.mText; }
+
+private:
+    std::string_view mText;
+    std::shared_ptr<const void> mOwner;
+};
+
 struct Plan {
     std::string networkName;
     std::string tenonVersion;
@@ -165,10 +190,10 @@ struct Plan {
     std::vector<PlanProgram> programs; // one per profile
     PlanProgram weightProgram;         // derives constants; inputs and outputs are kConstant tensors
     std::vector<ModuleRequirement> requirements;
-    std::string graphText;     // final graph with bodies and source sets, IR text
-    std::string inspectorJson; // TensorRT's Layers and Bindings per profile
-    std::string ledgerJson;    // decisions; times live here, outside the content hash
-    std::string contentHash;   // 32 hexadecimal digits; set by the reader, ignored by the writer
+    PlanText graphText;      // final graph with bodies and source sets, IR text
+    PlanText inspectorJson;  // TensorRT's Layers and Bindings per profile
+    PlanText ledgerJson;     // decisions; times live here, outside the content hash
+    std::string contentHash; // 32 hexadecimal digits; set by the reader, ignored by the writer
 };
 
 } // namespace tenon::plan

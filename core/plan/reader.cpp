@@ -107,8 +107,19 @@ Status checkBlobSizes(const DataPlaces& places, size_t sectionBytes) {
     return {};
 }
 
-std::string textOf(std::span<const std::byte> bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+PlanText textOf(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return owner != nullptr ? PlanText(text, owner) : PlanText(std::string(text));
+}
+
+// What was hashed and decoded is not looked at again in most processes, and where it is, the pages come back.
+void forgetAllButWeights(const support::FileMap& file) {
+    const Result<ContainerInfo> info = readContainer(file.bytes());
+    for (const SectionInfo& section : info->sections) {
+        if (section.kind != SectionKind::kWeights) {
+            file.forget(bytesOf(file.bytes(), section));
+        }
+    }
 }
 
 } // namespace
@@ -134,9 +145,9 @@ Result<Plan> readPlan(std::span<const std::byte> file, std::shared_ptr<const voi
     TN_RETURN_IF_ERROR(checkBlobSizes(places, blobs.size()));
     TN_RETURN_IF_ERROR(attachKernels(plan, places, blobs));
     TN_RETURN_IF_ERROR(attachConstants(plan, places, bytesOfKind(SectionKind::kWeights), owner));
-    plan.graphText = textOf(bytesOfKind(SectionKind::kGraph));
-    plan.inspectorJson = textOf(bytesOfKind(SectionKind::kInspector));
-    plan.ledgerJson = textOf(bytesOfKind(SectionKind::kLedger));
+    plan.graphText = textOf(bytesOfKind(SectionKind::kGraph), owner);
+    plan.inspectorJson = textOf(bytesOfKind(SectionKind::kInspector), owner);
+    plan.ledgerJson = textOf(bytesOfKind(SectionKind::kLedger), owner);
     plan.contentHash = info.contentHash.hex();
     TN_RETURN_IF_ERROR(verifyPlan(plan));
     return plan;
@@ -146,6 +157,9 @@ Result<Plan> readPlanFile(const std::string& path, const ReadOptions& options) {
     TN_ASSIGN_OR_RETURN(support::FileMap opened, support::FileMap::open(path));
     const auto map = std::make_shared<const support::FileMap>(std::move(opened));
     Result<Plan> plan = readPlan(map->bytes(), map, options);
+    if (plan.ok()) {
+        forgetAllButWeights(*map);
+    }
     return std::move(plan).withContext(cat("while loading '", path, "'"));
 }
 

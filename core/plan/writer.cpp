@@ -21,9 +21,7 @@ namespace {
 constexpr int64_t kAlignment = 64;
 constexpr int64_t kWeightsAlignment = 4096;
 
-std::span<const std::byte> bytesOfText(const std::string& text) {
-    return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
+std::span<const std::byte> bytesOfText(const PlanText& text) { return std::as_bytes(std::span(text.view())); }
 
 // Adds pieces to a section, equal bytes once.
 class Deduplicator {

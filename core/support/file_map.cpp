@@ -162,6 +162,19 @@ FileMap& FileMap::operator=(FileMap&& other) noexcept {
 
 FileMap::~FileMap() { release(); }
 
+void FileMap::forget(std::span<const std::byte> part) const noexcept {
+    if (!mMapped || part.empty()) {
+        return;
+    }
+    const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+    const auto offset = static_cast<size_t>(part.data() - mData);
+    const size_t begin = (offset + page - 1) / page * page;
+    const size_t end = offset + part.size() == mSize ? mSize : (offset + part.size()) / page * page;
+    if (begin < end) {
+        ::madvise(const_cast<std::byte*>(mData) + begin, end - begin, MADV_DONTNEED);
+    }
+}
+
 void FileMap::release() noexcept {
     if (mData == nullptr) {
         return;

@@ -28,6 +28,8 @@ public:
     std::span<const std::byte> bytes() const noexcept { return {mData, mSize}; }
     const std::byte* data() const noexcept { return mData; }
     size_t size() const noexcept { return mSize; }
+    /// The process will hardly read these bytes of the file again, so they need not stay in its memory. Where it does, they are there as before.
+    void forget(std::span<const std::byte> part) const noexcept;
     /// The same bytes as text; they need not be valid UTF-8.
     std::string_view text() const noexcept { return {reinterpret_cast<const char*>(mData), mSize}; }
 

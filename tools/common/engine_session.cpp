@@ -341,8 +341,9 @@ bool EngineSession::hasDevice() const {
 }
 
 bool EngineSession::isQuantized() const {
-    const std::string& graph = static_cast<const api::Engine&>(*mLoaded->engine).plan().plan().graphText;
-    return graph.find(" = quantize(") != std::string::npos || graph.find(" = dynamic_quantize(") != std::string::npos;
+    const std::string_view graph = static_cast<const api::Engine&>(*mLoaded->engine).plan().plan().graphText.view();
+    return graph.find(" = quantize(") != std::string_view::npos ||
+           graph.find(" = dynamic_quantize(") != std::string_view::npos;
 }
 
 std::string EngineSession::halfType() const {

@@ -143,7 +143,7 @@ void applyReplay(nvinfer1::IBuilder& builder, nvinfer1::IBuilderConfig& config, 
     if (!replayed.ok()) {
         throw ToolError(exitCodeOf(replayed.status()), replayed.status().toString());
     }
-    if (!config.setReplayLedger(replayed->ledgerJson.c_str())) {
+    if (!config.setReplayLedger(std::string(replayed->ledgerJson.view()).c_str())) {
         throw ToolError(ExitCode::kBadInput,
                         cat("'", file, "' cannot be replayed: ", logger.takeError("it has no decision ledger")));
     }

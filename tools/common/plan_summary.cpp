@@ -61,7 +61,7 @@ PlanSummary summarisePlan(const plan::Plan& plan) {
             ++summary.stepsByProvider[provider];
         }
     }
-    Json ledger = Json::parse(plan.ledgerJson, nullptr, false);
+    Json ledger = Json::parse(plan.ledgerJson.view(), nullptr, false);
     if (ledger.is_object() && ledger.contains("profiles")) {
         for (const Json& profile : ledger["profiles"]) {
             summary.proven = summary.proven && profile.value("proven", true);
@@ -91,7 +91,7 @@ std::string steps(int count) { return support::cat(count, count == 1 ? " step" :
 } // namespace
 
 std::vector<std::string> timeShares(const plan::Plan& plan) {
-    const Json ledger = Json::parse(plan.ledgerJson, nullptr, false);
+    const Json ledger = Json::parse(plan.ledgerJson.view(), nullptr, false);
     if (!ledger.is_object() || !ledger.contains("profiles") || ledger["profiles"].empty() || plan.level == 0 ||
         plan.programs.empty()) {
         return {};
@@ -156,7 +156,7 @@ std::vector<std::string> timeShares(const plan::Plan& plan) {
 }
 
 std::vector<std::string> planNotes(const plan::Plan& plan) {
-    const Json ledger = Json::parse(plan.ledgerJson, nullptr, false);
+    const Json ledger = Json::parse(plan.ledgerJson.view(), nullptr, false);
     return ledger.is_object() ? ledger.value("notes", std::vector<std::string>{}) : std::vector<std::string>{};
 }
 
@@ -168,7 +168,7 @@ std::string deviceText(const plan::PlanDevice& device) {
 }
 
 std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
-    Json ledger = Json::parse(plan.ledgerJson, nullptr, false);
+    Json ledger = Json::parse(plan.ledgerJson.view(), nullptr, false);
     if (!ledger.is_object() || !ledger.contains("profiles") || ledger["profiles"].empty()) {
         return {};
     }

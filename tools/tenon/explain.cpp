@@ -189,7 +189,7 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
     verb->callback([options, &action] {
         action = [options] {
             plan::Plan plan = readPlan(options->plan);
-            Json ledger = Json::parse(plan.ledgerJson, nullptr, false);
+            Json ledger = Json::parse(plan.ledgerJson.view(), nullptr, false);
             if (!ledger.is_object() || !ledger.contains("profiles")) {
                 throw ToolError(ExitCode::kBadInput, "the plan has no decision ledger");
             }

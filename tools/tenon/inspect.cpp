@@ -90,12 +90,13 @@ void addInspectVerb(CLI::App& tool, VerbAction& action) {
             }
             plan::Plan plan = readPlan(options->plan);
             if (options->graph) {
-                std::printf("%s", plan.graphText.c_str());
+                const std::string_view graph = plan.graphText.view();
+                std::fwrite(graph.data(), 1, graph.size(), stdout);
                 return ExitCode::kOk;
             }
             if (options->common.json) {
-                nlohmann::ordered_json document = nlohmann::ordered_json::parse(plan.inspectorJson);
-                document["Decisions"] = nlohmann::ordered_json::parse(plan.ledgerJson, nullptr, false);
+                nlohmann::ordered_json document = nlohmann::ordered_json::parse(plan.inspectorJson.view());
+                document["Decisions"] = nlohmann::ordered_json::parse(plan.ledgerJson.view(), nullptr, false);
                 std::printf("%s\n", document.dump(1).c_str());
                 return ExitCode::kOk;
             }

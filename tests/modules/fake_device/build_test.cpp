@@ -226,11 +226,11 @@ TEST_F(DeviceBuild, ReplaysAndCachedTimesGiveTheSamePlan) {
 
     Session replayed;
     addNetwork(replayed, 3, weights);
-    ASSERT_TRUE(replayed.config->setReplayLedger(plan.ledgerJson.c_str())) << replayed.logger.text;
+    ASSERT_TRUE(replayed.config->setReplayLedger(std::string(plan.ledgerJson.view()).c_str())) << replayed.logger.text;
     const auto again = build(replayed);
     ASSERT_NE(again, nullptr);
     EXPECT_EQ(read(*again).contentHash, plan.contentHash);
-    EXPECT_EQ(read(*again).ledgerJson, plan.ledgerJson);
+    EXPECT_EQ(read(*again).ledgerJson.view(), plan.ledgerJson.view());
 
     // A cache that was written and read, and nothing measured: every time of both placements was in it.
     Session cached;
@@ -280,8 +280,8 @@ TEST_F(DeviceBuild, ATuningDatabaseStandsInForTheDevice) {
         return names;
     };
     EXPECT_EQ(tactics(read(*there)), tactics(read(*here)));
-    EXPECT_THAT(read(*there).ledgerJson, Not(HasSubstr("have no recorded time")));
-    EXPECT_THAT(read(*estimated).ledgerJson, HasSubstr("have no recorded time"));
+    EXPECT_THAT(read(*there).ledgerJson.view(), Not(HasSubstr("have no recorded time")));
+    EXPECT_THAT(read(*estimated).ledgerJson.view(), HasSubstr("have no recorded time"));
     EXPECT_THAT(unknown.logger.text, HasSubstr("have no recorded time"));
     EXPECT_EQ(read(*estimated).devices.size(), 1U);
     // Both run where the device is.
@@ -321,7 +321,7 @@ TEST_F(DeviceBuild, WrongKernelsAreFoundOutWhateverTheBudget) {
                 EXPECT_THAT(s.logger.text, HasSubstr(std::string("dropped tactic '") + lie + "'")) << rows;
                 EXPECT_THAT(s.logger.text, HasSubstr("differs from the reference")) << rows;
                 EXPECT_THAT(s.logger.text, Not(HasSubstr("were not compared")));
-                EXPECT_THAT(read(*bytes).ledgerJson, HasSubstr("\"verified\""));
+                EXPECT_THAT(read(*bytes).ledgerJson.view(), HasSubstr("\"verified\""));
                 EXPECT_EQ(s.logger.text.find("in place:") != std::string::npos, std::string(lie) == "inplace");
             }
         }

@@ -73,8 +73,8 @@ TEST(PlanFile, TextsOfAPlanWithoutWeightsAreReadBeforeTheFileGoes) {
         at, [&](const void*) { std::fill(memory.begin(), memory.end(), std::byte{0}); }); // the file is gone
     const auto read = readPlan({at, bytes->size()}, std::move(owner));
     ASSERT_TRUE(read.ok()) << read.status().toString();
-    EXPECT_EQ(read->graphText, plan.graphText);
-    EXPECT_EQ(read->ledgerJson, plan.ledgerJson);
+    EXPECT_EQ(read->graphText.view(), plan.graphText.view());
+    EXPECT_EQ(read->ledgerJson.view(), plan.ledgerJson.view());
 }
 
 TEST(PlanFile, RoundTripKeepsEverything) {
@@ -98,9 +98,9 @@ TEST(PlanFile, RoundTripKeepsEverything) {
     EXPECT_EQ(read->programs[0].steps[0].traits, TN_TRAIT_DETERMINISTIC);
     EXPECT_EQ(read->bindings[1].profileValues, plan.bindings[1].profileValues);
     EXPECT_EQ(*read->kernels[1].blob, *plan.kernels[1].blob);
-    EXPECT_EQ(read->graphText, plan.graphText);
-    EXPECT_EQ(read->inspectorJson, plan.inspectorJson);
-    EXPECT_EQ(read->ledgerJson, plan.ledgerJson);
+    EXPECT_EQ(read->graphText.view(), plan.graphText.view());
+    EXPECT_EQ(read->inspectorJson.view(), plan.inspectorJson.view());
+    EXPECT_EQ(read->ledgerJson.view(), plan.ledgerJson.view());
     EXPECT_EQ(std::memcmp(read->constants[0].data, plan.constants[0].data, 48), 0);
     EXPECT_EQ(read->constants[3].data, nullptr) << "a constant that was left out stays out";
 }
@@ -145,7 +145,7 @@ TEST(PlanFile, ContentHashIgnoresTheLedgerOnly) {
     plan.ledgerJson = R"({"decisions":[],"us":17.25})";
     EXPECT_EQ(hash(plan), base);
     plan = samplePlan();
-    plan.inspectorJson += " ";
+    plan.inspectorJson = std::string(plan.inspectorJson.view()) + " ";
     EXPECT_NE(hash(plan), base);
     plan = samplePlan();
     plan.programs[1].steps[0].workspaceCapacity -= 64;
@@ -166,6 +166,38 @@ TEST(PlanFile, MappedFileIsNotCopied) {
     EXPECT_EQ(reinterpret_cast<uintptr_t>(read->constants[0].data) % 4096, 0U);
     const float* values = reinterpret_cast<const float*>(read->constants[0].data);
     EXPECT_EQ(values[11], 12.0F);
+}
+
+// KiB of a mapped file that are in this process's memory.
+int64_t residentKiB(const std::string& path) {
+    std::ifstream maps("/proc/self/smaps");
+    bool inside = false;
+    for (std::string line; std::getline(maps, line);) {
+        if (line.find('-') < line.find(' ')) {
+            inside = line.ends_with(path);
+        } else if (inside && line.starts_with("Rss:")) {
+            return std::stoll(line.substr(4));
+        }
+    }
+    return -1;
+}
+
+TEST(PlanFile, WhatRunningDoesNotNeedTakesNoMemory) {
+    const TemporaryFolder folder;
+    const std::string path = folder / "a.plan";
+    constexpr size_t kBytes = size_t{4} << 20;
+    Plan plan = samplePlan();
+    plan.ledgerJson = std::string(kBytes, 'l');
+    plan.graphText = std::string(kBytes, 'g');
+    plan.inspectorJson = std::string(kBytes, 'i');
+    ASSERT_TRUE(writePlanFile(plan, path).ok());
+    const auto read = readPlanFile(path);
+    ASSERT_TRUE(read.ok()) << read.status().toString();
+    const int64_t resident = residentKiB(path);
+    EXPECT_GE(resident, 0) << "the file is mapped";
+    EXPECT_LT(resident, 512);
+    EXPECT_EQ(read->ledgerJson.view(), plan.ledgerJson.view());
+    EXPECT_GT(residentKiB(path), 1024) << "what is looked at is read from the mapping";
 }
 
 TEST(PlanFile, ConstantsPointIntoAnOwnedBuffer) {

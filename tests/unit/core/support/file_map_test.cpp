@@ -53,6 +53,18 @@ TEST_F(FileMapTest, MapsAFileAndKeepsItsAddressWhenMoved) {
     EXPECT_EQ(moved.size(), 0U); // NOLINT(bugprone-use-after-move): what a moved-from map is, is part of its contract
 }
 
+TEST_F(FileMapTest, WhatWasForgottenIsReadAgain) {
+    const std::string text(3 * 4096 + 5, 'x');
+    Result<FileMap> opened = FileMap::open(write("a", text));
+    ASSERT_TRUE(opened.ok());
+    EXPECT_EQ(opened->text(), text);
+    opened->forget(opened->bytes());
+    opened->forget(opened->bytes().subspan(10, 100));
+    opened->forget(opened->bytes().last(5));
+    opened->forget({});
+    EXPECT_EQ(opened->text(), text);
+}
+
 TEST_F(FileMapTest, AnEmptyFileIsEmpty) {
     Result<FileMap> opened = FileMap::open(write("empty", ""));
     ASSERT_TRUE(opened.ok());
