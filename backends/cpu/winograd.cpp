@@ -142,6 +142,7 @@ public:
         mTeam = teamFor(mThreads, mTiles, mWeights.elements() * mHead.inputs * mHead.outputs / lanes);
         const int64_t weightFloats = mPanels * mWeights.columns * mWeights.elements() * mHead.inputs;
         const bool hasMany = weightFloats >= kManyWeights;
+        mTilesOfAnyExtents = tilesOf(hasMany ? kOnePartFloats : kBlockFloats);
         mMostTiles = tilesOf(hasMany && mTiles <= mTeam * tilesOf(kOnePartFloats) ? kOnePartFloats : kBlockFloats);
         // Few tiles and many weights: each thread transforms the whole image and reads its part of the weights.
         mSharesWeights = mTeam > 1 && hasMany && mTiles <= mMostTiles && (mPanels % mTeam == 0 || mPanels >= 4 * mTeam);
@@ -150,8 +151,7 @@ public:
     }
 
     int64_t workspace() const {
-        // Not of mMostTiles, which may fall when an extent rises.
-        const int64_t tiles = std::min(mTiles, tilesOf(kOnePartFloats));
+        const int64_t tiles = std::min(mTiles, mTilesOfAnyExtents);
         const int64_t floats = mPanels * mWeights.columns + followers() * followerWidth() +
                                mThreads * (transformed(tiles) + products(tiles));
         return floats * static_cast<int64_t>(sizeof(float));
@@ -349,7 +349,8 @@ private:
     int64_t mTilesDown = 0;
     int64_t mTilesAcross = 0;
     int64_t mTiles = 0;
-    int64_t mMostTiles = 1; // of a block
+    int64_t mMostTiles = 1;         // of a block
+    int64_t mTilesOfAnyExtents = 1; // no less than mMostTiles for other extents
     int64_t mBlocks = 1;
     int64_t mTeam = 1;
     bool mSharesWeights = false;

@@ -74,8 +74,9 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                                                       "' computes on the CPU, which has nothing to record; leave "
                                                       "--graph out");
             }
-            std::vector<HostTensor> inputs =
-                settings.shapesFrom.empty() ? session->randomInputs(shapes) : settings.shapesFrom.front().inputs;
+            std::vector<HostTensor> inputs = settings.shapesFrom.empty()
+                                                 ? session->randomInputs(shapes)
+                                                 : std::move(settings.shapesFrom.front().inputs);
             Streams streams(std::move(session), options->streams, std::move(inputs), options->graph);
             streams.processors = processors;
             EngineSession& first = *streams.sessions.front();
