@@ -88,6 +88,23 @@ std::shared_ptr<Execution> relaidExecution(Request request, const Built& slow, i
     }
 }
 
+// oneDNN's general product of floats generates code for every case of it as soon as one is asked for: 7 MiB with what describes it, whatever the
+// shape, and milliseconds of the first answer. The cpu backend is as fast in the same layouts: with windows of one, whose planes are the operands,
+// with a channel in each group, and with deconvolutions whose windows do not overlap.
+bool isCheapElsewhere(const Chain& chain, const std::vector<Dims>& inputs) {
+    if (chain.weights < 0 || chain.isMatmul()) {
+        return false;
+    }
+    const Dims& weights = inputs[static_cast<size_t>(chain.weights)];
+    const Dims kernel(weights.begin() + 2, weights.end());
+    const auto strides = chain.head.ints("strides");
+    if (chain.isDeconvolution()) {
+        return std::equal(kernel.begin(), kernel.end(), strides.begin(), strides.end());
+    }
+    const int64_t groups = chain.head.intOr("group", 1);
+    return kernels::product(kernel) == 1 || (groups > 1 && groups == inputs[static_cast<size_t>(chain.source)][1]);
+}
+
 bool isReorder(const kernels::Task& task) { return task.body.nodeCount() == 1 && task.body.node(0).op() == "convert"; }
 
 } // namespace
@@ -155,6 +172,11 @@ std::vector<Variant> variantsOf(const module::TaskView& task, const Chain& chain
             }
             if (isReference(built)) {
                 dropped.push_back(module::text(module::describe(result), ": only oneDNN's reference implementation"));
+                continue;
+            }
+            if (type == TN_F32 && built.implementation.rfind("x64:gemm", 0) == 0 &&
+                (!variants.empty() || isCheapElsewhere(chain, inputDims))) {
+                dropped.push_back(module::text(module::describe(result), ": oneDNN's general product of floats"));
                 continue;
             }
             variant.name = built.implementation;

@@ -1,9 +1,10 @@
-// conv of floats in the linear layout: the windows of the image are packed as the right operand of a blocked product; a group
-// of one channel is slid over its rows instead.
+// conv of floats in the linear layout: the windows of the image are packed as the right operand of a blocked product; windows of one are read where
+// they lie, and a group of one channel is slid over its rows instead.
 #include "backends/common/parallel.h"
 #include "backends/common/window.h"
 #include "backends/cpu/gemm.h"
 #include "backends/cpu/ops.h"
+#include "backends/cpu/plane_product.h"
 #include "backends/cpu/simd/rows.h"
 
 #include <algorithm>
@@ -19,6 +20,7 @@ struct Convolution {
     Window window;
     int64_t inputSize, outputSize, taps;
     bool hasBias;
+    bool isProduct; // of weights and pixels: windows of one, side by side
 
     int64_t groupChannels() const { return channels / groups; }
     int64_t groupOutputs() const { return outputs / groups; }
@@ -39,17 +41,18 @@ Convolution readConvolution(const Call& call) {
                   0,
                   0,
                   0,
-                  call.has(2)};
+                  call.has(2),
+                  false};
     if (c.groups < 1 || c.channels % c.groups != 0 || c.outputs % c.groups != 0 || w[1] != c.channels / c.groups ||
         call.out().dims[1] != c.outputs || (c.hasBias && call.in(2).elements != c.outputs)) {
         invalid("conv of shape ", shapeText(x), " with weights ", shapeText(w), " in ", c.groups, " groups");
     }
     const Window& window = c.window;
-    bool isProduct = window.input == window.output;
+    c.isProduct = window.input == window.output;
     for (size_t d = 0; d < window.rank(); ++d) {
-        isProduct = isProduct && window.kernel[d] == 1 && window.strides[d] == 1 && window.padBegin[d] == 0;
+        c.isProduct = c.isProduct && window.kernel[d] == 1 && window.strides[d] == 1 && window.padBegin[d] == 0;
     }
-    if (isProduct) {
+    if (c.isProduct) {
         const int64_t size = product(window.input);
         c.window = Window{{size}, {size}, {1}, {1}, {1}, {0}, {0}};
     }
@@ -222,6 +225,16 @@ Plan planProduct(const Convolution& c, int threads) {
     return plan;
 }
 
+Plan planPlanes(const Convolution& c, int threads) {
+    const PlaneProduct product{c.batch, c.groups, c.groupChannels(), c.groupOutputs(), c.outputSize, threads};
+    return {[=](const Buffers& b) {
+                runPlaneProduct(product, b.in<float>(0), b.in<float>(1), c.hasBias ? b.in<float>(2) : nullptr,
+                                b.out<float>(), b.workspace);
+                return Code::kOk;
+            },
+            planeProductWorkspace(product)};
+}
+
 // Every group has one channel: each output row is a sum of shifted input rows. With a stride, input rows are first dealt
 // out into rows of every stride-th element, so that the sum stays one of neighbours.
 Plan planDepthwise(const Convolution& c, int threads) {
@@ -304,6 +317,9 @@ Plan planConv(const Call& call) {
     const Convolution c = readConvolution(call);
     if (call.out().elements == 0) {
         return {[](const Buffers&) { return Code::kOk; }, 0};
+    }
+    if (c.isProduct && c.type == TN_F32 && c.groupChannels() > 0) {
+        return planPlanes(c, call.threads());
     }
     return c.groups == c.channels && c.groups > 1 ? planDepthwise(c, call.threads()) : planProduct(c, call.threads());
 }
