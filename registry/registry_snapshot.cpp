@@ -135,8 +135,19 @@ Status RegistrySnapshot::finish() {
             return std::tie(a.domain, a.op, b.table.rank) < std::tie(b.domain, b.op, a.table.rank);
         },
         [](const ImporterEntry&, const ImporterEntry&) { return false; }));
-    TN_ASSIGN_OR_RETURN(mOps, ops::OpRegistry::withExtra(mEntries.ops));
+    if (!mEntries.ops.empty()) {
+        TN_ASSIGN_OR_RETURN(mOps, ops::OpRegistry::withExtra(mEntries.ops));
+    }
     return {};
+}
+
+const ops::OpRegistry& RegistrySnapshot::ops() const { return mOps != nullptr ? *mOps : ops::OpRegistry::builtin(); }
+
+std::shared_ptr<const ops::OpRegistry> RegistrySnapshot::opsPtr() const {
+    // The built-in ones live as long as the process.
+    return mOps != nullptr
+               ? mOps
+               : std::shared_ptr<const ops::OpRegistry>(std::shared_ptr<void>(), &ops::OpRegistry::builtin());
 }
 
 const ProviderEntry* RegistrySnapshot::provider(std::string_view name) const {

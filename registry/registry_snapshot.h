@@ -117,8 +117,9 @@ public:
     const std::vector<PluginCreatorEntry>& creators() const { return mEntries.creators; }
     /// In the order of loading.
     const std::vector<ModuleInfo>& modules() const { return mEntries.modules; }
-    const ops::OpRegistry& ops() const { return *mOps; }
-    const std::shared_ptr<const ops::OpRegistry>& opsPtr() const { return mOps; }
+    /// Made when somebody asks, unless modules bring ops: running a plan needs none.
+    const ops::OpRegistry& ops() const;
+    std::shared_ptr<const ops::OpRegistry> opsPtr() const;
 
     /// Each null when there is none.
     const ProviderEntry* provider(std::string_view name) const;
