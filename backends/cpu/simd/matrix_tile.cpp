@@ -32,6 +32,8 @@ int64_t MatrixTile::step(int64_t depth) {
 namespace {
 
 constexpr int64_t kRow = MatrixProduct::kColumns * 4; // bytes of a row of a panel, or of scratch
+// Channels that all taps are multiplied with before the next ones: those of neighbouring positions then stay in the first-level cache.
+constexpr int64_t kStretch = 256;
 
 // Registers 0 to 3 are sums, 4 and 5 positions, 6 and 7 columns.
 struct alignas(64) Configuration {
@@ -55,10 +57,73 @@ TENON_AMX void begin(int64_t step) {
 
 TENON_AMX void end() { _tile_release(); }
 
+TENON_AMX_INLINE __m512 widened(__m256i halves) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+
+// Finishes the sums of a tile that lie in scratch, a few rows at a time, while the matrix registers are at work on the next tile.
+class Writer {
+public:
+    TENON_AMX_INLINE explicit Writer(const MatrixProduct& product)
+        : mProduct(product), mMask(~__mmask32{0} >> (MatrixProduct::kColumns - product.columns)),
+          mLow(_mm512_set1_ps(product.low)), mHigh(_mm512_set1_ps(product.high)),
+          mStart0(_mm512_loadu_ps(product.start)), mStart1(_mm512_loadu_ps(product.start + kLanes)) {}
+
+    TENON_AMX_INLINE void begin(const float* scratch, int64_t first, int64_t rows) {
+        mScratch = scratch;
+        mWhere = mProduct.where + first;
+        mEnd = mWhere + rows;
+    }
+
+    TENON_AMX_INLINE void write(int64_t rows) {
+        for (; rows > 0 && mWhere != mEnd; --rows, ++mWhere, mScratch += MatrixProduct::kColumns) {
+            if (*mWhere >= 0) {
+                writeRow(*mWhere * mProduct.cPixel);
+            }
+        }
+    }
+
+private:
+    static constexpr int64_t kLanes = 16;
+
+    TENON_AMX_INLINE void writeRow(int64_t at) {
+        __m512 left = _mm512_add_ps(_mm512_loadu_ps(mScratch), mStart0);
+        __m512 right = _mm512_add_ps(_mm512_loadu_ps(mScratch + kLanes), mStart1);
+        if (mProduct.sum != nullptr) {
+            const __m512i more = _mm512_maskz_loadu_epi16(mMask, mProduct.sum + at);
+            left = _mm512_add_ps(left, widened(_mm512_castsi512_si256(more)));
+            right = _mm512_add_ps(right, widened(_mm512_extracti64x4_epi64(more, 1)));
+        }
+        // In this order what is no number stays so.
+        left = _mm512_min_ps(mHigh, _mm512_max_ps(mLow, left));
+        right = _mm512_min_ps(mHigh, _mm512_max_ps(mLow, right));
+        const __m512bh both = _mm512_cvtne2ps_pbh(right, left);
+        __m512i bits;
+        std::memcpy(&bits, &both, sizeof bits);
+        _mm512_mask_storeu_epi16(mProduct.c + at, mMask, bits);
+    }
+
+    const MatrixProduct& mProduct;
+    __mmask32 mMask;
+    __m512 mLow;
+    __m512 mHigh;
+    __m512 mStart0;
+    __m512 mStart1;
+    const float* mScratch = nullptr;
+    const int32_t* mWhere = nullptr;
+    const int32_t* mEnd = nullptr;
+};
+
+// What is fetched for the next product while this one runs.
+struct Fetched {
+    const char* at = nullptr;
+    int64_t lines = 0; // at each step
+};
+
 // Sums of sixteen or thirty-two positions and columns, to scratch.
 template <bool kTwoRows, bool kTwoColumns>
-TENON_AMX_INLINE void sumTile(const MatrixProduct& p, int64_t first, int64_t step, float* scratch, const char*& next,
-                              int64_t nextLines) {
+TENON_AMX_INLINE void sumTile(const MatrixProduct& p, int64_t first, int64_t step, float* scratch, Fetched& next,
+                              Writer& before, int64_t rowsAtStep) {
     _tile_zero(0);
     if constexpr (kTwoColumns) {
         _tile_zero(1);
@@ -70,30 +135,35 @@ TENON_AMX_INLINE void sumTile(const MatrixProduct& p, int64_t first, int64_t ste
         _tile_zero(3);
     }
     const int64_t stride = p.aPixel * 2;
-    const auto* b = reinterpret_cast<const char*>(p.b);
-    for (int64_t tap = 0; tap < p.tapCount; ++tap) {
-        const auto* a = reinterpret_cast<const char*>(p.a + first * p.aPixel + p.taps[tap]);
-        for (int64_t k = 0; k < p.depth; k += step) {
-            _tile_loadd(6, b, kRow);
-            _tile_loadd(4, a, stride);
-            _tile_dpbf16ps(0, 4, 6);
-            if constexpr (kTwoColumns) {
-                _tile_loadd(7, b + 64, kRow);
-                _tile_dpbf16ps(1, 4, 7);
+    const int64_t stretch = kStretch / step * step;
+    for (int64_t begin = 0; begin < p.depth; begin += stretch) {
+        const int64_t end = std::min(p.depth, begin + stretch);
+        for (int64_t tap = 0; tap < p.tapCount; ++tap) {
+            const auto* a = reinterpret_cast<const char*>(p.a + first * p.aPixel + p.taps[tap] + begin);
+            const auto* b = reinterpret_cast<const char*>(p.b + (tap * p.depth + begin) * MatrixProduct::kColumns);
+            for (int64_t k = begin; k < end; k += step) {
+                _tile_loadd(6, b, kRow);
+                _tile_loadd(4, a, stride);
+                _tile_dpbf16ps(0, 4, 6);
+                if constexpr (kTwoColumns) {
+                    _tile_loadd(7, b + 64, kRow);
+                    _tile_dpbf16ps(1, 4, 7);
+                }
+                if constexpr (kTwoRows) {
+                    _tile_loadd(5, a + 16 * stride, stride);
+                    _tile_dpbf16ps(2, 5, 6);
+                }
+                if constexpr (kTwoRows && kTwoColumns) {
+                    _tile_dpbf16ps(3, 5, 7);
+                }
+                before.write(rowsAtStep);
+                for (int64_t line = 0; line < next.lines; ++line) {
+                    _mm_prefetch(next.at + line * 64, _MM_HINT_T1);
+                }
+                next.at += next.lines * 64;
+                a += step * 2;
+                b += step / 2 * kRow;
             }
-            if constexpr (kTwoRows) {
-                _tile_loadd(5, a + 16 * stride, stride);
-                _tile_dpbf16ps(2, 5, 6);
-            }
-            if constexpr (kTwoRows && kTwoColumns) {
-                _tile_dpbf16ps(3, 5, 7);
-            }
-            for (int64_t line = 0; line < nextLines; ++line) {
-                _mm_prefetch(next + line * 64, _MM_HINT_T1);
-            }
-            next += nextLines * 64;
-            a += step * 2;
-            b += step / 2 * kRow;
         }
     }
     _tile_stored(0, scratch, kRow);
@@ -108,59 +178,34 @@ TENON_AMX_INLINE void sumTile(const MatrixProduct& p, int64_t first, int64_t ste
     }
 }
 
-TENON_AMX_INLINE __m512 widened(__m256i halves) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
-}
-
-TENON_AMX_INLINE void writeRows(const MatrixProduct& p, int64_t first, int64_t rows, const float* scratch) {
-    const __m512 low = _mm512_set1_ps(p.low);
-    const __m512 high = _mm512_set1_ps(p.high);
-    const __m512 start0 = _mm512_loadu_ps(p.start);
-    const __m512 start1 = _mm512_loadu_ps(p.start + 16);
-    const __mmask32 mask = ~__mmask32{0} >> (MatrixProduct::kColumns - p.columns);
-    for (int64_t r = 0; r < rows; ++r) {
-        const int64_t pixel = p.where[first + r];
-        if (pixel < 0) {
-            continue;
-        }
-        __m512 left = _mm512_add_ps(_mm512_loadu_ps(scratch + r * MatrixProduct::kColumns), start0);
-        __m512 right = _mm512_add_ps(_mm512_loadu_ps(scratch + r * MatrixProduct::kColumns + 16), start1);
-        if (p.sum != nullptr) {
-            const __m512i more = _mm512_maskz_loadu_epi16(mask, p.sum + pixel * p.cPixel);
-            left = _mm512_add_ps(left, widened(_mm512_castsi512_si256(more)));
-            right = _mm512_add_ps(right, widened(_mm512_extracti64x4_epi64(more, 1)));
-        }
-        // In this order what is no number stays so.
-        left = _mm512_min_ps(high, _mm512_max_ps(low, left));
-        right = _mm512_min_ps(high, _mm512_max_ps(low, right));
-        const __m512bh both = _mm512_cvtne2ps_pbh(right, left);
-        __m512i bits;
-        std::memcpy(&bits, &both, sizeof bits);
-        _mm512_mask_storeu_epi16(p.c + pixel * p.cPixel, mask, bits);
-    }
-}
-
 template <bool kTwoColumns>
 TENON_AMX void runColumns(const MatrixProduct& p, int64_t step, float* scratch) {
-    const int64_t steps = p.tapCount * (p.depth / step);
     const int64_t blocks = (p.positions + MatrixProduct::kRows - 1) / MatrixProduct::kRows;
+    const int64_t steps = p.tapCount * (p.depth / step); // of a block
+    const int64_t rowsAtStep = (MatrixProduct::kRows + steps - 1) / steps;
     const int64_t lines = (p.nextBytes + 63) / 64;
-    const char* next = p.next;
+    const int64_t linesAtStep = (lines + blocks * steps - 1) / (blocks * steps);
+    Fetched next{p.next, 0};
+    Writer writer(p);
     for (int64_t first = 0; first < p.positions; first += MatrixProduct::kRows) {
         const int64_t rows = std::min(MatrixProduct::kRows, p.positions - first);
-        // What comes next is fetched evenly, rounded up, as long as there is something left.
-        const int64_t left = lines - (next - p.next) / 64;
-        const int64_t share = left > 0 ? std::min((lines + blocks * steps - 1) / (blocks * steps), left / steps) : 0;
+        const int64_t left = lines - (next.at - p.next) / 64;
+        next.lines = std::min(linesAtStep, left / steps);
+        float* const half = scratch + first % (2 * MatrixProduct::kRows) * MatrixProduct::kColumns;
         if (rows > 16) {
-            sumTile<true, kTwoColumns>(p, first, step, scratch, next, share);
+            sumTile<true, kTwoColumns>(p, first, step, half, next, writer, rowsAtStep);
         } else {
-            sumTile<false, kTwoColumns>(p, first, step, scratch, next, share);
+            sumTile<false, kTwoColumns>(p, first, step, half, next, writer, rowsAtStep);
         }
-        writeRows(p, first, rows, scratch);
+        writer.begin(half, first, rows);
     }
+    writer.write(MatrixProduct::kRows);
 }
 
 TENON_AMX void run(const MatrixProduct& p, int64_t step, float* scratch) {
+    if (p.positions == 0) {
+        return;
+    }
     p.columns > 16 ? runColumns<true>(p, step, scratch) : runColumns<false>(p, step, scratch);
 }
 

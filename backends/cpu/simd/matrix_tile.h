@@ -33,9 +33,9 @@ struct MatrixProduct {
 };
 
 struct MatrixTile {
-    // Bytes of scratch that a thread needs, aligned to a line of the cache.
+    // Bytes of scratch that a thread needs, aligned to a line of the cache: for sums of two tiles.
     static constexpr int64_t kScratch =
-        MatrixProduct::kRows * MatrixProduct::kColumns * static_cast<int64_t>(sizeof(float));
+        2 * MatrixProduct::kRows * MatrixProduct::kColumns * static_cast<int64_t>(sizeof(float));
 
     // The channels of a tap that are multiplied at a time: they divide `depth` and are even. 0: there are no such ones.
     static int64_t step(int64_t depth);
