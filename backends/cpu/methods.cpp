@@ -15,6 +15,7 @@
 #include "backends/cpu/depthwise_project.h"
 #include "backends/cpu/embedding.h"
 #include "backends/cpu/expand_depthwise.h"
+#include "backends/cpu/image_maximum.h"
 #include "backends/cpu/offered_layouts.h"
 #include "backends/cpu/ops.h"
 #include "backends/cpu/packed_product.h"
@@ -59,6 +60,7 @@ enum : uint64_t {
     kBrainProduct = 33,
     kBrainConvolution = 40,
     kBrainSpread = 41,
+    kImageMaximum = 42,
 };
 
 using Tactics = std::vector<module::Tactic>;
@@ -410,6 +412,12 @@ constexpr Method kMethods[] = {
     {kSpread, Method::Ports::kBody, isSpread, offerSpread, checkSpread, planSpread},
     {kConcat, Method::Ports::kBody, [](const module::GraphView& body) { return isOne(body, "concat"); }, offerConcat,
      checkConcat, planConcat, Method::Brain::kAlways},
+    {kImageMaximum, Method::Ports::kBody, isImageMaximum,
+     [](const module::TaskView& task) {
+         return Tactics{
+             laidOut(task, kImageMaximum, "maximum", std::vector<TnFormat>(2, module::channelsLastFormat(4)))};
+     },
+     checkImageMaximum, planImageMaximum, Method::Brain::kAlways},
     {kSpatialMean, Method::Ports::kBody, isSpatialMean, offerSpatialMean, checkSpatialMean, planSpatialMean},
     {kNode, Method::Ports::kChecked, takesNode, offerNode, checkNode, planTableNode, Method::Brain::kByOp},
 };
