@@ -383,6 +383,15 @@ std::vector<TnPortFormat> brainConvolutionPorts(const module::GraphView& body) {
     return ports;
 }
 
+int32_t brainConvolutionSum(const module::GraphView& body) {
+    const Reading reading = readingOf(body);
+    const std::vector<int32_t>& ports = reading.chain.ports;
+    const int32_t port = reading.sum < 0 ? -1 : ports[static_cast<size_t>(reading.sum)];
+    // An image that is convolved as well is read after results have been written.
+    const auto sources = ports.begin() + static_cast<int64_t>(reading.sources);
+    return std::find(ports.begin(), sources, port) == sources ? port : -1;
+}
+
 void checkBrainConvolution(const Task& task) {
     std::vector<TnPortFormat> ports = task.inputs;
     ports.insert(ports.end(), task.outputs.begin(), task.outputs.end());

@@ -18,6 +18,8 @@ bool beginsWithBrainConvolution(const module::GraphView& body);
 std::vector<std::vector<int32_t>> concatenatedConvolutions(const module::GraphView& graph);
 // The ports of the inputs and then of the output: images in bf16 with channels last, weights in bf16 in panels. Throws a refusal.
 std::vector<TnPortFormat> brainConvolutionPorts(const module::GraphView& body);
+// The input that is added to the result, whose place this may take; -1: there is none.
+int32_t brainConvolutionSum(const module::GraphView& body);
 void checkBrainConvolution(const Task& task);
 TaskPlan planBrainConvolution(const Task& task, const PortShapes& shapes);
 

@@ -397,7 +397,9 @@ constexpr Method kMethods[] = {
      checkDepthwiseProject, planDepthwiseProject},
     {kBrainConvolution, Method::Ports::kBody, beginsWithBrainConvolution,
      [](const module::TaskView& task) {
-         return offerBrain(task, kBrainConvolution, "convolution bf16", brainConvolutionPorts(task.body()));
+         Tactics tactics = offerBrain(task, kBrainConvolution, "convolution bf16", brainConvolutionPorts(task.body()));
+         tactics[0].mayAlias = {brainConvolutionSum(task.body())};
+         return tactics;
      },
      checkBrainConvolution, planBrainConvolution, Method::Brain::kItself},
     {kBrainSpread, Method::Ports::kBody, isBrainSpread,

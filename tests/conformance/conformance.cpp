@@ -184,6 +184,11 @@ CompiledBlob* keptOn(const ModuleTables& tables, CompiledBlob& blob) {
     return tables.device.backend != nullptr ? &blob : nullptr;
 }
 
+// May write an output over one of its inputs.
+bool aliases(const KeptTactic& tactic) {
+    return std::any_of(tactic.mayAlias.begin(), tactic.mayAlias.end(), [](int32_t input) { return input >= 0; });
+}
+
 // Runs a tactic in all ways that it promises to work.
 std::string tryTactic(const ModuleTables& tables, const Case& from, const BuiltTask& task, const KeptTactic& tactic,
                       const std::vector<Bytes>& inputs, const std::vector<Bytes>* wanted, const Options& options,
@@ -211,11 +216,7 @@ std::string tryTactic(const ModuleTables& tables, const Case& from, const BuiltT
         return module::text("one thread and ", options.threads,
                             " give different bytes, but the tactic says it is deterministic");
     }
-    bool aliases = false;
-    for (int32_t input : tactic.mayAlias) {
-        aliases = aliases || input >= 0;
-    }
-    if (aliases) {
+    if (aliases(tactic)) {
         const RunResult inPlace =
             runTactic(tables, from, task, tactic, inputs, {.threads = options.threads, .inPlace = true, .kept = kept});
         if (!inPlace.error.empty()) {
@@ -313,15 +314,20 @@ std::string runReduced(const ModuleTables& tables, const Case& from, const std::
             continue;
         }
         CompiledBlob blob;
-        for (const int threads : {1, options.threads}) {
+        std::vector<std::pair<int, bool>> ways{{1, false}, {options.threads, false}}; // threads, in place
+        if (aliases(tactic)) {
+            ways.emplace_back(options.threads, true);
+        }
+        for (const auto& [threads, inPlace] : ways) {
             const RunResult run = runTactic(tables, from, task, tactic, portInputs(task, data),
-                                            {.threads = threads, .kept = keptOn(tables, blob)});
+                                            {.threads = threads, .inPlace = inPlace, .kept = keptOn(tables, blob)});
             std::string wrong = run.error;
             if (wrong.empty() && !hasSteps(from) && suitReduced(from, data)) {
                 wrong = compareReduced(from, task, run, wanted, type);
             }
             if (!wrong.empty()) {
-                return module::text("tactic '", tactic.name, "' with ", threads, " threads: ", wrong);
+                return module::text("tactic '", tactic.name, "' with ", threads, " threads",
+                                    inPlace ? ", in place" : "", ": ", wrong);
             }
         }
         ++result.tactics;
