@@ -387,6 +387,11 @@ int32_t brainConvolutionSum(const module::GraphView& body) {
     const Reading reading = readingOf(body);
     const std::vector<int32_t>& ports = reading.chain.ports;
     const int32_t port = reading.sum < 0 ? -1 : ports[static_cast<size_t>(reading.sum)];
+    // Where weights are larger than images, threads share panels out and have all read all of an image: writing over what another core has read is
+    // slower than anything else.
+    if (port >= 0 && body.node(reading.head).input(1).optElements() > body.value(body.outputs()[0]).optElements()) {
+        return -1;
+    }
     // An image that is convolved as well is read after results have been written.
     const auto sources = ports.begin() + static_cast<int64_t>(reading.sources);
     return std::find(ports.begin(), sources, port) == sources ? port : -1;
