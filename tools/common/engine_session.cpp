@@ -7,6 +7,7 @@
 #include "registry/module_registry.h"
 #include "registry/text_sink.h"
 #include "tools/common/exit_code.h"
+#include "tools/common/file_kind.h"
 #include "tools/common/input_shapes.h"
 
 #include <algorithm>
@@ -62,6 +63,7 @@ EngineSession::load(const HostThreads& threads, ConsoleLogger& logger,
 
 std::unique_ptr<EngineSession> EngineSession::fromFile(const std::string& planFile, const HostThreads& threads,
                                                        ConsoleLogger& logger) {
+    requireFile(planFile, WantedFile::kPlan);
     return load(threads, logger, [&](nvinfer1::IRuntime& runtime) { return runtime.loadEngineFile(planFile.c_str()); });
 }
 

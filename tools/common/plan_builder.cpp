@@ -7,16 +7,14 @@
 #include "core/support/text.h"
 #include "registry/module_registry.h"
 #include "tools/common/exit_code.h"
+#include "tools/common/file_kind.h"
 #include "tools/common/model_profile.h"
 #include "tools/common/output_file.h"
 
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <limits>
 
-#include <unistd.h>
 
 namespace tenon::tools {
 
@@ -50,14 +48,6 @@ void saveTimes(const std::string& path, const std::unique_ptr<nvinfer1::IHostMem
 }
 
 } // namespace
-
-bool isPlanFile(const std::string& path) {
-    support::Result<support::FileMap> file = support::FileMap::open(path);
-    if (!file.ok()) {
-        throw ToolError(exitCodeOf(file.status()), file.status().message());
-    }
-    return file->text().starts_with("TENONPLN");
-}
 
 void loadExtensions(const std::vector<std::string>& modules, const std::vector<std::string>& plugins,
                     ConsoleLogger& logger) {
@@ -99,10 +89,7 @@ struct Model {
 };
 
 Model importModel(const std::string& onnxFile, const BuildSettings& settings, ConsoleLogger& logger) {
-    // The parser says what is wrong with a file, not whose fault it is. Nothing is opened: a pipe gives its bytes once.
-    if (access(onnxFile.c_str(), R_OK) != 0 && errno == EACCES) {
-        throw ToolError(ExitCode::kEnvironment, cat("cannot open '", onnxFile, "': ", std::strerror(EACCES)));
-    }
+    requireFile(onnxFile, WantedFile::kModel);
     loadExtensions(settings.modules, settings.plugins, logger);
     Model model;
     model.builder.reset(nvinfer1::createInferBuilder(logger));
@@ -139,6 +126,7 @@ Model importModel(const std::string& onnxFile, const BuildSettings& settings, Co
 void applyReplay(nvinfer1::IBuilder& builder, nvinfer1::IBuilderConfig& config, const BuildSettings& settings,
                  ConsoleLogger& logger) {
     const std::string& file = settings.replayPlan;
+    requireFile(file, WantedFile::kPlan);
     const support::Result<plan::Plan> replayed = plan::readPlanFile(file);
     if (!replayed.ok()) {
         throw ToolError(exitCodeOf(replayed.status()), replayed.status().toString());

@@ -49,9 +49,6 @@ struct BuiltPlan {
     bool cancelled = false; // by Ctrl-C: the best of what was known
 };
 
-// Whether a file is a plan (by its first bytes). Throws ToolError(kBadInput) where it cannot be read.
-bool isPlanFile(const std::string& path);
-
 // Loads modules and plugin libraries by path. Throws ToolError(kEnvironment).
 void loadExtensions(const std::vector<std::string>& modules, const std::vector<std::string>& plugins,
                     ConsoleLogger& logger);

@@ -3,6 +3,7 @@
 #include "core/plan/reader.h"
 #include "core/support/text.h"
 #include "tools/common/exit_code.h"
+#include "tools/common/file_kind.h"
 
 #include <nlohmann/json.hpp>
 
@@ -30,6 +31,7 @@ std::string ending(const std::string& text, size_t width) {
 } // namespace
 
 plan::Plan readPlan(const std::string& path) {
+    requireFile(path, WantedFile::kPlan);
     support::Result<plan::Plan> plan = plan::readPlanFile(path);
     if (!plan.ok()) {
         throw ToolError(exitCodeOf(plan.status()), plan.status().toString());

@@ -1,5 +1,6 @@
 // tenon bench: latency and throughput of a plan or model.
 #include "tools/common/benchmark.h"
+#include "tools/common/file_kind.h"
 #include "tools/tenon/verb.h"
 
 #include <nlohmann/json.hpp>

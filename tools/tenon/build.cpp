@@ -1,4 +1,5 @@
 // tenon build: a model becomes a plan file.
+#include "tools/common/file_kind.h"
 #include "tools/common/output_file.h"
 #include "tools/common/plan_summary.h"
 #include "tools/tenon/verb.h"
@@ -33,6 +34,7 @@ void addBuildVerb(CLI::App& tool, VerbAction& action) {
     verb->callback([options, &action] {
         action = [options] {
             ConsoleLogger logger(options->common.threshold());
+            requireFile(options->model, WantedFile::kModel);
             std::string output = options->output;
             if (output.empty()) {
                 output = std::filesystem::path(options->model).replace_extension(".plan").string();

@@ -1,6 +1,7 @@
 // tenon inspect: what is in a plan.
 #include "core/ir/printer.h"
 #include "core/support/text.h"
+#include "tools/common/file_kind.h"
 #include "tools/common/plan_summary.h"
 #include "tools/tenon/verb.h"
 

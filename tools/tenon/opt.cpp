@@ -7,6 +7,7 @@
 #include "core/support/file_map.h"
 #include "core/support/text.h"
 #include "registry/module_registry.h"
+#include "tools/common/file_kind.h"
 #include "tools/tenon/verb.h"
 
 #include <nlohmann/json.hpp>
@@ -19,7 +20,8 @@ namespace tenon::tools {
 namespace {
 
 ImportedGraph readGraph(const std::string& path, const CommonFlags& flags) {
-    if (path.ends_with(".onnx")) {
+    requireFile(path, WantedFile::kGraph);
+    if (!isGraphText(path)) {
         ConsoleLogger logger(flags.threshold());
         return importGraph(path, {}, logger);
     }

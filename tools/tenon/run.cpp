@@ -1,6 +1,7 @@
 // tenon run: one inference, with outputs printed, written or checked.
 #include "core/support/text.h"
 #include "tools/common/compare.h"
+#include "tools/common/file_kind.h"
 #include "tools/common/output_file.h"
 #include "tools/common/plan_summary.h"
 #include "tools/tenon/verb.h"

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Files of another kind than is wanted: what they are, and who takes them."""
+import gzip
+import pathlib
+
+from harness import BAD_INPUT, main, np, small_network
+
+
+def test(t):
+    onnx_file, plan = t.save("small.onnx", small_network()), t.work / "small.plan"
+    cache, database = t.work / "times.json", t.work / "here.tuning"
+    t.run(t.tenon, "build", onnx_file, "-o", plan, "--shapes", "batch=1..2..4", "--timing-cache", cache, "--tuning-db", database)
+    np.save(t.work / "x.npy", np.zeros((1, 3, 16, 16), np.float32))
+    (t.work / "packed.gz").write_bytes(gzip.compress(b"anything"))
+    (t.work / "hello.txt").write_text("hello\n")
+    (t.work / "nothing").write_bytes(b"")
+    (t.work / "noise").write_bytes(bytes(range(256)))
+    (t.work / "graph.tir").write_text(t.run(t.tenon, "opt", onnx_file).stdout)
+    (t.work / "model.onnx").write_bytes(onnx_file.read_bytes())
+    kinds = {"small.plan": "a plan", "small.onnx": "an ONNX model", "times.json": "a timing cache, ", "here.tuning": "a tuning database, ", "x.npy": "a NumPy array, ", "packed.gz": "compressed (gzip), ",
+             "hello.txt": "a text file, ", "nothing": "empty, ", "graph.tir": "IR text, ", "": "a directory, "}
+    model_verbs = {"build": (t.tenon, "build", "FILE", "-o", t.work / "p"), "trtexec --onnx": (t.trtexec, "--onnx=FILE")}
+    plan_verbs = {"explain": (t.tenon, "explain", "FILE", "conv1"), "trtexec --loadEngine": (t.trtexec, "--loadEngine=FILE"),
+                  "--replay": (t.tenon, "build", onnx_file, "-o", t.work / "p", "--replay", "FILE")}
+    both_verbs = {verb: (t.tenon, verb, "FILE") for verb in ("run", "bench", "inspect")}
+    for wanted, verbs, taken in (("an ONNX model", model_verbs, ("small.onnx",)), ("a plan", plan_verbs, ("small.plan",)), ("an ONNX model or a plan", both_verbs, ("small.onnx", "small.plan")),
+                                 ("an ONNX model or IR text", {"opt": (t.tenon, "opt", "FILE")}, ("small.onnx", "graph.tir"))):
+        for verb, words in verbs.items():
+            for name, kind in kinds.items():
+                if name not in taken:
+                    path = t.work / name
+                    done = t.run(*(str(word).replace("FILE", str(path)) for word in words), code=BAD_INPUT)
+                    t.says(f"{name or 'a directory'} for {verb}", done, f"'{path}' is {kind}", f" and {wanted} is wanted here")
+            done = t.run(*(str(word).replace("FILE", str(t.work / "none")) for word in words), code=BAD_INPUT)
+            t.says(f"no file for {verb}", done, f"cannot open '{t.work / 'none'}': No such file or directory")
+    t.says("who takes plans", t.run(t.tenon, "build", plan, code=BAD_INPUT), "tenon run, bench, inspect and explain take plans")
+    t.says("who takes models", t.run(t.tenon, "explain", onnx_file, "conv1", code=BAD_INPUT), "tenon build makes a plan of it")
+    t.says("the model in a directory", t.run(t.tenon, "run", t.work, code=BAD_INPUT), f"there is '{t.work / 'model.onnx'}' in it")
+    t.says("neither of all", t.run(t.tenon, "explain", t.work / "noise", "conv1", code=BAD_INPUT), "is not a plan: it is damaged, or of another kind")
+    t.says("IR text", t.run(t.tenon, "opt", t.work / "graph.tir", code=BAD_INPUT if "@hash" in pathlib.Path(t.work / "graph.tir").read_text() else 0), "graph")
+
+
+main(test)
