@@ -278,6 +278,7 @@ Result<Plan> Decoder::decode(const fb::Metadata& metadata, DataPlaces& places) {
     plan.targetFingerprint = text(metadata.target_fingerprint());
     plan.level = metadata.level();
     plan.hostThreads = std::max(0, metadata.host_threads());
+    plan.stopped = metadata.stopped();
     mFormats = list<ir::TensorFormat>(metadata.formats(), [this](const fb::Format* each) { return format(*each); });
     plan.symbols = list<ir::Symbol>(metadata.symbols(), [this](const fb::Symbol* each) {
         ir::Symbol symbol;

@@ -237,7 +237,7 @@ std::vector<std::byte> Encoder::encode(const Plan& plan, const DataPlaces& place
     const auto root = fb::CreateMetadata(mBuilder, networkName, tenonVersion, targetJson, targetFingerprint, plan.level,
                                          formatsOffset, symbolsOffset, expressionsOffset, bindingsOffset,
                                          constantsOffset, kernelsOffset, requirementsOffset, programsOffset,
-                                         weightProgram, devicesOffset, plan.hostThreads);
+                                         weightProgram, devicesOffset, plan.hostThreads, plan.stopped);
     fb::FinishMetadataBuffer(mBuilder, root);
     const auto* begin = reinterpret_cast<const std::byte*>(mBuilder.GetBufferPointer());
     return {begin, begin + mBuilder.GetSize()};

@@ -181,6 +181,7 @@ struct Plan {
     std::string targetFingerprint;
     int32_t level = 3;
     int32_t hostThreads = 0; // of the team that host steps were timed on; 0: not known
+    bool stopped = false;    // the build was: this is the best that it had
     std::vector<PlanDevice> devices;
     std::vector<ir::Symbol> symbols;       // Symbol::input counts input bindings only
     std::vector<ir::ExprNode> expressions; // operands are ExprIndex in DimExpr::id

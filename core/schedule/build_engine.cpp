@@ -541,8 +541,8 @@ private:
         noteEstimates();
         mResult.cancelled = mContext.cancelled();
         if (mResult.cancelled) {
-            mNotes.emplace_back("the build was stopped: what was not timed by then is ranked by estimates, and what "
-                                "was not compared with the reference is used all the same");
+            plan.stopped = true;
+            mNotes.emplace_back(kStoppedNote);
         }
         plan.ledgerJson =
             ledgerJson(mContext, decisions, conversionTasks, mCopyCosts->used(), mVerifier->results(), mNotes);

@@ -10,6 +10,11 @@
 
 namespace tenon::schedule {
 
+// Of a plan whose build was stopped.
+inline constexpr const char* kStoppedNote =
+    "the build was stopped: what was not timed by then is ranked by estimates, and what was not compared with the "
+    "reference is used all the same";
+
 // Types that were `asked` for (kFP16, kBF16; what the build was given) and that nothing on the host offers a kernel in; a line for each. Empty
 // where the plan may use a device, or where there are no f32 tensors.
 std::vector<std::string> notesOfUnusedTypes(const BuildContext& context, const PrecisionOptions& asked,

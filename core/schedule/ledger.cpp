@@ -59,6 +59,13 @@ public:
         const SelectionStatistics& statistics = decisions.selection.statistics;
         json["proven"] = decisions.selection.proven;
         json["predicted_us"] = decisions.selection.totalCost;
+        double conversions = 0;
+        for (const MaterialisedValue& value : decisions.selection.values) {
+            for (const FormatConversion& conversion : value.conversions) {
+                conversions += conversion.cost;
+            }
+        }
+        json["conversions_us"] = conversions; // of that
         json["solver"] = {
             {"method", statistics.method == SelectionMethod::kElimination ? "elimination" : "greedy cover"},
             {"largest_table", statistics.largestTable},

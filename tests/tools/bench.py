@@ -29,7 +29,26 @@ def test(t):
     document = json.loads(stopped(t, t.tenon, "bench", plan, "--duration", 1000, "--streams", 2, "--json").stdout)
     t.check("the document of a measurement that was stopped", document["stopped"] and document["latency_ms"]["p50"] > 0 and document["iterations"] >= 2, document)
     t.says("Ctrl-C while trtexec measures", stopped(t, t.trtexec, f"--loadEngine={plan}", "--duration=1000"), "[I] Latency: min", "median", "[E] stopped", "&&&& FAILED")
-    t.says("Ctrl-C while it warms up", stopped(t, t.tenon, "bench", plan, "--warm-up", 1e6), "p50", "(1 runs)")
+    t.says("Ctrl-C while it warms up", stopped(t, t.tenon, "bench", plan, "--warm-up", 1e6), "p50", "(1 run)")
+
+    # The time of each step
+    for words in (("--profile",), ("--profile", "--sorted")):
+        said = t.run(t.tenon, "bench", plan, *words, "--iterations", 10, "--duration", 0).stdout
+        rows = re.findall(r"^ *([\d.]+) +([\d.]+) %  (.*)$", said, re.MULTILINE)
+        *steps, (total, share, name) = rows
+        t.check(f"the times of steps by {' '.join(words)}", len(steps) == 2 and name.startswith("sum of 2 steps") and float(share) == 100 and float(total) > 0
+                and abs(sum(float(us) for us, _, _ in steps) - float(total)) <= 0.02 * float(total) and abs(sum(float(each) for _, each, _ in steps) - 100) < 0.3, said)
+        t.check("columns are under each other", len({re.match(r" *[\d.]+ +[\d.]+ %", line).end() for line in said.splitlines() if " %  " in line}) == 1, said)
+        t.check("the slowest step first where asked", len(words) == 1 or float(steps[0][0]) >= float(steps[1][0]), said)
+        t.check("the sum and a whole run", re.search(r"^a whole run takes [\d.]+ us, [\d.]+ us (more: what lies between|less: )", said, re.MULTILINE), said)
+    t.says("an order of nothing", t.run(t.tenon, "bench", plan, "--sorted", code=USAGE), "--sorted requires --profile")
+    document = json.loads(t.run(t.tenon, "bench", plan, "--profile", "--iterations", 1, "--duration", 0, "--json").stdout)
+    t.check("the document of a profile", [set(each) for each in document["profile"]] == [{"name", "ms"}] * 2 and document["plan_stopped"] is False, document)
+
+    # What a plan's own build was
+    trial = t.work / "trial.plan"
+    t.run(t.tenon, "build", t.work / "small.onnx", "-o", trial, "--shapes", "batch=1..2..4", "--level", 0)
+    t.says("a plan for trials says so", t.run(t.tenon, "bench", trial, "--iterations", 1, "--duration", 0), "warning: plan '", "level 0 timed no kernel")
 
     t.says("a graph on the CPU", t.run(t.tenon, "bench", plan, "--graph", code=USAGE), "--graph records the runs of a device", "computes on the CPU", "leave --graph out")
     for verb in ("bench", "run", "build"):

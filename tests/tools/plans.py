@@ -44,6 +44,13 @@ def test(t):
         t.run(t.tenon, "build", t.save(f"{name}.onnx", made), "-o", plan, *shapes)
         text = t.run(t.tenon, "inspect", plan).stdout
         t.check(f"steps of {name} add up", len(set(steps_of(text))) == 1, text)
+        rows = re.findall(r"^ +([\d.]+) us +(\d+) %  (.*) \((\d+) steps?", text, re.MULTILINE)
+        times = [float(us) for us, _, _, _ in rows]
+        t.check(f"times of {name} add up", len(rows) > 1 and abs(sum(times[:-1]) - times[-1]) <= 0.01 * len(rows) * max(times), text)
+        t.check(f"no times of nothing in {name}", all(int(steps) > 0 for _, _, _, steps in rows), text)
+    t.says("types and extents of bindings", t.run(t.tenon, "inspect", t.work / "small.plan"), "input  x                            f32   [batch, 3, 16, 16]", "output y                            f32   [batch, 8]",
+           "profile 0 takes batch=1..2..4", "time ", "types ", "first node", "each step by itself")
+    t.says("types of steps", t.run(t.tenon, "inspect", t.work / "quantized.plan"), "output yq                           i8    [1, 8, 16, 16]", " i8, f32 to i8 ")
     small, plan = t.work / "small.onnx", t.work / "small.plan"
 
     # Outputs that are no files

@@ -3,6 +3,7 @@
 #include "core/api/engine.h"
 #include "core/api/type_convert.h"
 #include "core/plan/reader.h"
+#include "core/schedule/build_notes.h"
 #include "core/support/text.h"
 #include "registry/module_registry.h"
 #include "registry/text_sink.h"
@@ -64,7 +65,12 @@ EngineSession::load(const HostThreads& threads, ConsoleLogger& logger,
 std::unique_ptr<EngineSession> EngineSession::fromFile(const std::string& planFile, const HostThreads& threads,
                                                        ConsoleLogger& logger) {
     requireFile(planFile, WantedFile::kPlan);
-    return load(threads, logger, [&](nvinfer1::IRuntime& runtime) { return runtime.loadEngineFile(planFile.c_str()); });
+    std::unique_ptr<EngineSession> session =
+        load(threads, logger, [&](nvinfer1::IRuntime& runtime) { return runtime.loadEngineFile(planFile.c_str()); });
+    if (session->wasStopped()) {
+        logger.warn(cat("plan '", planFile, "': ", schedule::kStoppedNote));
+    }
+    return session;
 }
 
 std::unique_ptr<EngineSession> EngineSession::fromMemory(const void* plan, size_t size, const HostThreads& threads,
@@ -337,6 +343,12 @@ int32_t EngineSession::deviceCount() {
     }
     return count;
 }
+
+bool EngineSession::wasStopped() const {
+    return static_cast<const api::Engine&>(*mLoaded->engine).plan().plan().stopped;
+}
+
+int32_t EngineSession::level() const { return static_cast<const api::Engine&>(*mLoaded->engine).plan().plan().level; }
 
 bool EngineSession::hasDevice() const {
     return !static_cast<const api::Engine&>(*mLoaded->engine).plan().devices().hostOnly();

@@ -19,7 +19,7 @@ namespace tenon::tools {
 // One context of an engine. One thread at a time; sessions of one engine run at the same time.
 class EngineSession {
 public:
-    // Throws ToolError.
+    // Throws ToolError. Of a file a warning says where its build was stopped.
     static std::unique_ptr<EngineSession> fromFile(const std::string& planFile, const HostThreads& threads,
                                                    ConsoleLogger& logger);
     static std::unique_ptr<EngineSession> fromMemory(const void* plan, size_t size, const HostThreads& threads,
@@ -44,6 +44,9 @@ public:
     std::vector<HostTensor> randomInputs(const std::map<std::string, std::vector<int64_t>>& shapes);
     // Runs on what bind left in the device's memory, if the plan has a device. Throws ToolError(kWrong).
     void enqueue();
+    // Whether the plan's build was stopped before its end.
+    bool wasStopped() const;
+    int32_t level() const; // of the plan's build
     // Whether the plan computes on a device beside the host.
     bool hasDevice() const;
     // Whether activations are quantized somewhere in the network.

@@ -15,7 +15,6 @@
 #include <filesystem>
 #include <limits>
 
-
 namespace tenon::tools {
 
 namespace {

@@ -8,25 +8,13 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cstdio>
+#include <memory>
 
 namespace tenon::tools {
 
 namespace {
 
 using Json = nlohmann::json;
-
-std::string shortened(std::string text, size_t width) {
-    if (text.size() > width) {
-        text = text.substr(0, width - 3) + "...";
-    }
-    return text;
-}
-
-// Names of nodes differ at their end.
-std::string ending(const std::string& text, size_t width) {
-    return text.size() > width ? "..." + text.substr(text.size() - (width - 3)) : text;
-}
 
 } // namespace
 
@@ -72,89 +60,61 @@ PlanSummary summarisePlan(const plan::Plan& plan) {
     return summary;
 }
 
-namespace {
-
-// Of a chosen region or a candidate: as measured, else as estimated by its provider, which the plan says.
-struct Time {
-    double us = 0;
-    bool estimated = false;
-    bool disturbed = false; // other work ran while it was measured
-    bool known = false;
-    explicit Time(const Json& entry)
-        : us(entry.value("us", entry.value("estimate_us", 0.0))),
-          estimated(!entry.contains("us") && entry.contains("estimate_us")), disturbed(entry.value("disturbed", false)),
-          known(entry.contains("us") || estimated) {}
-    // What a table says behind it.
-    const char* mark() const { return estimated ? "estimated" : disturbed ? "under load" : ""; }
-};
-
-std::string steps(int count) { return support::cat(count, count == 1 ? " step" : " steps"); }
-
-} // namespace
-
-std::vector<std::string> timeShares(const plan::Plan& plan) {
-    const Json ledger = Json::parse(plan.ledgerJson.view(), nullptr, false);
-    if (!ledger.is_object() || !ledger.contains("profiles") || ledger["profiles"].empty() || plan.level == 0 ||
-        plan.programs.empty()) {
-        return {};
+std::string ExtentTexts::of(const std::vector<plan::ExprIndex>& dims) const {
+    std::vector<std::string> texts;
+    for (const plan::ExprIndex dim : dims) {
+        texts.push_back(mPool.toText(mExpressions[static_cast<size_t>(dim)]));
     }
-    struct Share {
-        double us = 0;
-        int steps = 0;
-        int estimated = 0;
-        int disturbed = 0;
+    return support::cat("[", support::join(texts, ", "), "]");
+}
+
+ExtentTexts::ExtentTexts(const plan::Plan& plan) {
+    const auto operand = [&](const ir::ExprNode& node, size_t i) {
+        return mExpressions[static_cast<size_t>(node.operands[i].id)];
     };
-    const Json& profile = ledger["profiles"][0];
-    const double total = profile.value("predicted_us", 0.0);
-    std::map<std::string, Share> shares;
-    Share all;
-    all.us = total;
-    all.steps = static_cast<int>(plan.programs[0].steps.size());
-    Share rest = all;
-    // Steps as the plan has them: regions that are views or belong to the shape program are none.
-    for (const plan::PlanStep& step : plan.programs[0].steps) {
-        if (step.kind == plan::StepKind::kLaunch && step.kernel >= 0) {
-            const std::string& tactic = plan.kernels[static_cast<size_t>(step.kernel)].tactic;
-            ++shares[tactic.substr(0, tactic.find('/'))].steps;
-            --rest.steps;
+    for (const ir::ExprNode& node : plan.expressions) {
+        switch (node.op) {
+        case ir::ExprOp::kConstant:
+            mExpressions.push_back(mPool.constant(node.value));
+            break;
+        case ir::ExprOp::kSymbol:
+            mExpressions.push_back(mPool.symbol(plan.symbols[static_cast<size_t>(node.value)]));
+            break;
+        case ir::ExprOp::kSum:
+        case ir::ExprOp::kProd:
+        case ir::ExprOp::kSub:
+        case ir::ExprOp::kMax:
+        case ir::ExprOp::kMin:
+        case ir::ExprOp::kFloorDiv:
+        case ir::ExprOp::kCeilDiv:
+        case ir::ExprOp::kMod:
+        case ir::ExprOp::kEqual:
+        case ir::ExprOp::kLess:
+            mExpressions.push_back(mPool.binary(node.op, operand(node, 0), operand(node, 1)));
+            break;
+        case ir::ExprOp::kSelect:
+            mExpressions.push_back(mPool.select(operand(node, 0), operand(node, 1), operand(node, 2)));
+            break;
+        case ir::ExprOp::kScaleFloor:
+        case ir::ExprOp::kScaleCeil:
+        case ir::ExprOp::kScaleRound:
+            mExpressions.push_back(mPool.scaled(node.op, operand(node, 0), node.scale));
+            break;
         }
     }
-    for (const Json& region : profile["regions"]) {
-        if (!region.value("chosen", false) || !region.contains("tactic")) {
+}
+
+std::string rangesText(const plan::Plan& plan, const plan::PlanProgram& program) {
+    std::string text;
+    for (size_t i = 0; i < plan.symbols.size() && i < program.box.size(); ++i) {
+        if (plan.symbols[i].source == ir::SymbolSource::kUnbacked) {
             continue;
         }
-        const Time time(region);
-        if (const auto share = shares.find(region["tactic"].value("provider", "")); share != shares.end()) {
-            share->second.us += time.us;
-            rest.us -= time.us;
-            for (Share* each : {&share->second, &all}) {
-                each->estimated += time.estimated ? 1 : 0;
-                each->disturbed += time.disturbed ? 1 : 0;
-            }
-        }
+        const plan::SymbolRange& range = program.box[i];
+        text += support::cat(text.empty() ? "" : ", ", plan.symbols[i].name, "=", range.min,
+                             range.min == range.max ? "" : support::cat("..", range.opt, "..", range.max));
     }
-    rest.us = std::max(0.0, rest.us);
-    const auto named = [](const std::string& name, const Share& share) {
-        return support::cat(name, " (", steps(share.steps),
-                            share.estimated > 0 ? support::cat(", ", share.estimated, " of them estimated") : "",
-                            share.disturbed > 0 ? support::cat(", ", share.disturbed, " timed under load") : "", ")");
-    };
-    std::vector<std::pair<double, std::string>> rows;
-    for (const auto& [provider, share] : shares) {
-        rows.emplace_back(share.us, named(provider, share));
-    }
-    if (rest.steps > 0 || rest.us > 0) {
-        rows.emplace_back(rest.us, named("conversions, copies, and what was not timed", rest));
-    }
-    std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
-    rows.emplace_back(total, named("sum, step by step", all));
-    std::vector<std::string> lines;
-    for (const auto& [us, what] : rows) {
-        char text[240];
-        std::snprintf(text, sizeof(text), "%9.1f us  %3.0f %%  %s", us, total > 0 ? 100 * us / total : 0, what.c_str());
-        lines.emplace_back(text);
-    }
-    return lines;
+    return text;
 }
 
 std::vector<std::string> planNotes(const plan::Plan& plan) {
@@ -167,70 +127,6 @@ std::string deviceText(const plan::PlanDevice& device) {
     const std::string name = json.is_object() ? json.value("name", "") : "";
     return support::cat(device.backend, " device ", name.empty() ? device.fingerprint : name,
                         name.empty() || device.fingerprint.empty() ? "" : support::cat(" (", device.fingerprint, ")"));
-}
-
-std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
-    Json ledger = Json::parse(plan.ledgerJson.view(), nullptr, false);
-    if (!ledger.is_object() || !ledger.contains("profiles") || ledger["profiles"].empty()) {
-        return {};
-    }
-    std::map<std::string, const Json*> tasks;
-    for (const Json& task : ledger["tasks"]) {
-        tasks[task.value("key", "")] = &task;
-    }
-    struct Row {
-        double us;
-        std::string text;
-    };
-    std::vector<Row> chosen;
-    for (const Json& region : ledger["profiles"][0]["regions"]) {
-        if (!region.value("chosen", false) || !region.contains("tactic")) {
-            continue;
-        }
-        const Time time(region);
-        const double us = time.us;
-        std::string tactic = region["tactic"].value("provider", "") + "/" + region["tactic"].value("name", "");
-        std::string why = "only candidate";
-        auto task = tasks.find(region.value("task", ""));
-        if (task != tasks.end()) {
-            int lost = 0;
-            double runnerUp = 0;
-            for (const Json& candidate : (*task->second)["candidates"]) {
-                if (candidate.value("key", "") == region["tactic"].value("key", "") &&
-                    candidate.value("provider", "") == region["tactic"].value("provider", "")) {
-                    continue;
-                }
-                if (const Time against(candidate); against.known && against.estimated == time.estimated) {
-                    ++lost;
-                    const double other = against.us;
-                    runnerUp = runnerUp == 0 ? other : std::min(runnerUp, other);
-                }
-            }
-            if (lost > 0 && us > 0) {
-                char text[96];
-                std::snprintf(text, sizeof(text), "%d %s against it, the next %s %.1f us", lost,
-                              time.estimated ? "estimated" : "timed", runnerUp >= us ? "takes" : "alone takes",
-                              runnerUp);
-                why = text;
-            }
-        }
-        const std::vector<std::string> nodes = region.value("nodes", std::vector<std::string>{});
-        char figure[32] = "not timed";
-        if (time.known) {
-            std::snprintf(figure, sizeof(figure), "%.1f us", us);
-        }
-        char line[400];
-        std::snprintf(line, sizeof(line), "%12s %-10s  %-26s  %-26s  %-40s  %s", figure, time.mark(),
-                      shortened(region.value("label", ""), 26).c_str(), shortened(tactic, 26).c_str(),
-                      nodes.empty() ? "" : ending(nodes.front(), 40).c_str(), why.c_str());
-        chosen.push_back({us, line});
-    }
-    std::stable_sort(chosen.begin(), chosen.end(), [](const Row& a, const Row& b) { return a.us > b.us; });
-    std::vector<std::string> table;
-    for (size_t i = 0; i < chosen.size() && i < rows; ++i) {
-        table.push_back(chosen[i].text);
-    }
-    return table;
 }
 
 } // namespace tenon::tools

@@ -2,6 +2,7 @@
 // Used by the verbs build, run, bench and inspect.
 #pragma once
 
+#include "core/ir/dim_expr.h"
 #include "core/plan/plan_model.h"
 
 #include <map>
@@ -21,12 +22,19 @@ plan::Plan readPlan(const std::string& path);
 PlanSummary summarisePlan(const void* bytes, size_t size);
 PlanSummary summarisePlan(const plan::Plan& plan);
 
-// Where the time of profile 0 goes, the largest share first: a line for each provider, for conversions and copies, and the sum, with how many steps each
-// has and how many of them have an estimate only or were timed under load. Empty where nothing was timed.
-std::vector<std::string> timeShares(const plan::Plan& plan);
+// Extents as the network names them: "[batch, 3, 16, 16]", "[batch, seq*2]".
+class ExtentTexts {
+public:
+    explicit ExtentTexts(const plan::Plan& plan);
+    std::string of(const std::vector<plan::ExprIndex>& dims) const;
 
-// The slowest chosen steps and why they won: one line per step.
-std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows);
+private:
+    ir::ExprPool mPool;
+    std::vector<ir::DimExpr> mExpressions;
+};
+
+// What a profile takes, smallest, best and largest: "batch=1..8..32, seq=128". Empty where the network leaves nothing open.
+std::string rangesText(const plan::Plan& plan, const plan::PlanProgram& program);
 
 // What the build had to say of the plan.
 std::vector<std::string> planNotes(const plan::Plan& plan);

@@ -1,14 +1,60 @@
 // tenon bench: latency and throughput of a plan or model.
+#include "core/schedule/build_notes.h"
+#include "core/support/text.h"
 #include "tools/common/benchmark.h"
 #include "tools/common/file_kind.h"
+#include "tools/common/plan_times.h"
+#include "tools/common/text_table.h"
 #include "tools/tenon/verb.h"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <memory>
 
 namespace tenon::tools {
+
+namespace {
+
+using support::cat;
+using Profile = std::vector<std::pair<std::string, std::vector<double>>>; // milliseconds of each step in each run
+
+// A line for each step, as they run or the slowest first, and how their sum and a whole run of `runMs` differ; 0: there is none to compare with.
+void printProfile(const Profile& profile, bool sorted, double runMs) {
+    std::vector<std::pair<double, std::string>> steps; // microseconds
+    double sum = 0;
+    for (const auto& [name, times] : profile) {
+        steps.emplace_back(1e3 * percentileOf(times, 50), name);
+        sum += steps.back().first;
+    }
+    if (sorted) {
+        std::stable_sort(steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    }
+    using Align = TextTable::Align;
+    TextTable table({Align::kRight, Align::kRight, Align::kLeft});
+    table.add({"us", "share", "step"});
+    const auto add = [&](double us, const std::string& what) {
+        char share[32];
+        std::snprintf(share, sizeof(share), "%.1f %%", sum > 0 ? 100 * us / sum : 0);
+        table.add({microsecondsText(us, sum / 10), share, what});
+    };
+    for (const auto& [us, name] : steps) {
+        add(us, name);
+    }
+    add(sum, steps.size() == 1 ? "sum of 1 step" : cat("sum of ", steps.size(), " steps, each timed by itself"));
+    for (const std::string& line : table.lines()) {
+        std::printf("%s\n", line.c_str());
+    }
+    if (const double run = 1e3 * runMs; run > 0) {
+        std::printf("a whole run takes %s us, %s us %s\n", microsecondsText(run).c_str(),
+                    microsecondsText(std::abs(run - sum)).c_str(),
+                    run > sum ? "more: what lies between the steps" : "less: to time each step takes time itself");
+    }
+}
+
+} // namespace
 
 void addBenchVerb(CLI::App& tool, VerbAction& action) {
     struct Options {
@@ -20,6 +66,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
         int32_t streams = 1;
         bool graph = false;
         bool profile = false;
+        bool sorted = false;
     };
     auto options = std::make_shared<Options>();
     CLI::App* verb =
@@ -33,7 +80,9 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                      "Contexts that run at the same time, for throughput; without --threads they share the cores")
         ->check(CLI::Range(1, 1024));
     verb->add_flag("--graph", options->graph, "Record the run on the device and replay it");
-    verb->add_flag("--profile", options->profile, "Afterwards the time of each step, run one after the other");
+    CLI::Option* const profiles =
+        verb->add_flag("--profile", options->profile, "Afterwards the time of each step, run one after the other");
+    verb->add_flag("--sorted", options->sorted, "Of --profile the slowest step first")->needs(profiles);
     verb->add_option("--data", options->data,
                      "Model folder with test_data_set_*, or one data set: runs on the inputs of the first; a model is "
                      "built for the extents of all");
@@ -64,6 +113,9 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                 loadExtensions(settings.modules, settings.plugins, logger);
                 devicesSeconds = EngineSession::openDevices(options->model);
                 session = EngineSession::fromFile(options->model, settings.threads, logger);
+                if (session->level() == 0) {
+                    logger.warn(cat("plan '", options->model, "': ", schedule::noteOfLevel(0)));
+                }
             } else {
                 BuiltPlan built = buildPlan(options->model, settings, logger);
                 buildSeconds = built.seconds;
@@ -88,9 +140,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
             BenchmarkResult result = benchmark(streams, options->bench);
             const std::vector<double> enqueues = result.stopped ? std::vector<double>() : first.enqueueTimes(201);
             const double enqueueUs = enqueues.empty() ? -1 : 1e3 * percentileOf(enqueues, 50);
-            const auto profile = options->profile && !result.stopped
-                                     ? first.profile(21)
-                                     : std::vector<std::pair<std::string, std::vector<double>>>();
+            const Profile profile = options->profile && !result.stopped ? first.profile(21) : Profile();
             if (options->common.json) {
                 nlohmann::json document = {{"latency_ms",
                                             {{"min", result.minimum()},
@@ -100,6 +150,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                                              {"mean", result.mean()}}},
                                            {"iterations", result.latenciesMs.size()},
                                            {"stopped", result.stopped},
+                                           {"plan_stopped", first.wasStopped()}, // its build
                                            {"throughput", result.throughput()},
                                            {"streams", options->streams},
                                            {"build_s", buildSeconds},
@@ -120,20 +171,21 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                     const std::string& name = input.name.empty() && i < names.size() ? names[i] : input.name;
                     std::printf("%s %s\n", name.c_str(), shapeText(input.dims).c_str());
                 }
-                std::printf("latency   min %s   p50 %s   p90 %s   p99 %s   (%zu runs)\n",
+                std::printf("latency   min %s   p50 %s   p90 %s   p99 %s   (%zu %s)\n",
                             durationText(result.minimum() / 1e3).c_str(),
                             durationText(result.percentile(50) / 1e3).c_str(),
                             durationText(result.percentile(90) / 1e3).c_str(),
-                            durationText(result.percentile(99) / 1e3).c_str(), result.latenciesMs.size());
+                            durationText(result.percentile(99) / 1e3).c_str(), result.latenciesMs.size(),
+                            result.latenciesMs.size() == 1 ? "run" : "runs");
                 const std::string build = buildSeconds > 0 ? "   build " + durationText(buildSeconds) : "";
                 std::printf("throughput %.1f runs/s%s   load %s   peak memory %.0f MiB\n", result.throughput(),
                             build.c_str(), durationText(loadSeconds).c_str(), peakRssMib());
-                for (const auto& [name, times] : profile) {
-                    std::printf("%10.4f ms  %s\n", percentileOf(times, 50), name.c_str());
-                }
                 if (enqueueUs >= 0) {
                     std::printf("first run %s after the load   the host takes %.1f us to enqueue\n",
                                 durationText(firstRunSeconds).c_str(), enqueueUs);
+                }
+                if (!profile.empty()) {
+                    printProfile(profile, options->sorted, options->streams == 1 ? result.percentile(50) : 0);
                 }
             }
             if (result.stopped) {

@@ -2,12 +2,12 @@
 #include "core/schedule/rejections.h"
 #include "core/support/text.h"
 #include "tools/common/plan_summary.h"
+#include "tools/common/plan_times.h"
 #include "tools/tenon/verb.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <iterator>
 #include <memory>
 #include <set>
@@ -63,22 +63,25 @@ std::string nodeNamed(const Json& regions, const std::string& asked) {
 
 // Of a tactic that takes less time by itself than the chosen one: what its layouts would cost.
 void printLayoutCost(const Json& candidate, const Json& region) {
+    const std::string indent(16, ' ');
     for (const Json& each : region.value("faster_alone", Json::array())) {
         if (each.value("key", "") != candidate.value("key", "") ||
             each.value("provider", "") != candidate.value("provider", "")) {
             continue;
         }
         if (!each.contains("conversions_us")) {
-            std::printf(
-                "                faster by itself, but nothing brings its neighbours' tensors into its layouts\n");
+            std::printf("%sfaster by itself, but nothing brings its neighbours' tensors into its layouts\n",
+                        indent.c_str());
             return;
         }
-        std::printf("                faster by itself; its layouts would add %.1f us of conversions\n",
-                    each["conversions_us"].get<double>());
+        const double conversions = each["conversions_us"].get<double>();
+        std::printf("%sfaster by itself; its layouts would add %s us of conversions, %s us in all\n", indent.c_str(),
+                    microsecondsText(conversions).c_str(),
+                    microsecondsText(candidate.value("us", 0.0) + conversions).c_str());
         for (const Json& conversion : each.value("conversions", Json::array())) {
-            std::printf("                  %s: %s to %s, %.1f us\n", conversion.value("value", "").c_str(),
+            std::printf("%s  %s: %s to %s, %s us\n", indent.c_str(), conversion.value("value", "").c_str(),
                         conversion.value("from", "").c_str(), conversion.value("to", "").c_str(),
-                        conversion.value("us", 0.0));
+                        microsecondsText(conversion.value("us", 0.0)).c_str());
         }
         return;
     }
@@ -90,8 +93,7 @@ void printCandidate(const Json& candidate, const Json& chosen, double best) {
     std::string time = "-";
     for (const char* kind : {"us", "estimate_us"}) {
         if (candidate.contains(kind)) {
-            const double tenths = std::floor(candidate[kind].get<double>() * 10) / 10;
-            time = support::cat(kind[0] == 'e' ? "~" : "", tenths, " us");
+            time = support::cat(kind[0] == 'e' ? "~" : "", microsecondsText(candidate[kind].get<double>()), " us");
             break;
         }
     }
@@ -105,7 +107,7 @@ void printCandidate(const Json& candidate, const Json& chosen, double best) {
     } else if (candidate.contains("us") && best > 0) {
         char text[64];
         double ratio = candidate["us"].get<double>() / best;
-        std::snprintf(text, sizeof(text), ratio >= 1 ? "%.2f times the fastest here" : "fastest here", ratio);
+        std::snprintf(text, sizeof(text), ratio > 1 ? "%.2f times the fastest here" : "fastest here", ratio);
         verdict = text;
     } else {
         verdict = candidate.value("state", "");
@@ -162,12 +164,28 @@ void printParts(const Json& region, const std::map<std::string, double>& alone) 
         if (nodes.size() < 2 || known == alone.end()) {
             return; // nothing to compare with
         }
-        char text[32];
-        std::snprintf(text, sizeof(text), "%s%.1f", parts.empty() ? "" : " + ", known->second);
-        parts += text;
+        parts += (parts.empty() ? "" : " + ") + microsecondsText(known->second);
         sum += known->second;
     }
-    std::printf("    %7.1f us  its nodes one by one, each by its fastest tactic: %s us\n", sum, parts.c_str());
+    std::printf("    %7s us  its nodes one by one, each by its fastest tactic: %s us\n", microsecondsText(sum).c_str(),
+                parts.c_str());
+}
+
+// Of a region that was not chosen: what its nodes run in.
+std::string insteadText(const Json& region, const Json& regions) {
+    std::vector<std::string> labels;
+    for (const Json& node : region["nodes"]) {
+        for (const Json& other : regions) {
+            const Json& nodes = other["nodes"];
+            if (other.value("chosen", false) && std::find(nodes.begin(), nodes.end(), node) != nodes.end()) {
+                const std::string label = other.value("label", "");
+                if (std::find(labels.begin(), labels.end(), label) == labels.end()) {
+                    labels.push_back(label);
+                }
+            }
+        }
+    }
+    return labels.empty() ? "" : support::cat(" (the plan has ", support::join(labels, " and "), ")");
 }
 
 } // namespace
@@ -215,9 +233,10 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
             }
             const std::map<std::string, double> alone = fastestAlone(ledger["profiles"][0], tasks);
             for (const Json& region : found) {
-                std::printf("%s region %s: %s\n", region.value("chosen", false) ? "CHOSEN" : "not chosen",
-                            region.value("label", "").c_str(),
-                            support::join(region.value("nodes", std::vector<std::string>{}), " + ").c_str());
+                const bool chosen = region.value("chosen", false);
+                std::printf("%s region %s: %s%s\n", chosen ? "CHOSEN" : "not chosen", region.value("label", "").c_str(),
+                            support::join(region.value("nodes", std::vector<std::string>{}), " + ").c_str(),
+                            chosen ? "" : insteadText(region, regions).c_str());
                 printParts(region, alone);
                 const Json& task = region["considered"];
                 if (!task.is_object()) {

@@ -3,6 +3,7 @@
 #include "core/support/text.h"
 #include "tools/common/file_kind.h"
 #include "tools/common/plan_summary.h"
+#include "tools/common/plan_times.h"
 #include "tools/tenon/verb.h"
 
 #include <nlohmann/json.hpp>
@@ -28,6 +29,10 @@ std::string extentsText(const ir::Value& value, const ir::ExprPool& pool) {
     return support::cat("[", support::join(extents, ", "), "]");
 }
 
+void printTensor(const char* kind, const std::string& name, ir::DataType dtype, const std::string& extents) {
+    std::printf("  %-6s %-28s %-5s %s\n", kind, name.c_str(), std::string(ir::nameOf(dtype)).c_str(), extents.c_str());
+}
+
 // What somebody must know to build a model: its inputs, its outputs, and what it leaves open.
 ExitCode inspectModel(const std::string& path, const InspectOptions& options, ConsoleLogger& logger) {
     BuildSettings settings;
@@ -50,7 +55,7 @@ ExitCode inspectModel(const std::string& path, const InspectOptions& options, Co
             const std::string extents = extentsText(*value, graph.pool());
             entries.push_back({{"name", value->name()}, {"dtype", type}, {"shape", extents}});
             if (!options.common.json) {
-                std::printf("  %-6s %-28s %-5s %s\n", kind, value->name().c_str(), type.c_str(), extents.c_str());
+                printTensor(kind, value->name(), value->type().dtype, extents);
             }
         }
     };
@@ -107,14 +112,18 @@ void addInspectVerb(CLI::App& tool, VerbAction& action) {
             for (const plan::PlanDevice& device : plan.devices) {
                 std::printf("  on %s\n", deviceText(device).c_str());
             }
+            for (const std::string& note : planNotes(plan)) {
+                std::printf("note: %s\n", note.c_str());
+            }
+            const ExtentTexts extents(plan);
             for (const plan::PlanBinding& binding : plan.bindings) {
-                std::printf("  %-6s %-28s %s", binding.isInput ? "input" : "output", binding.name.c_str(),
-                            std::string(ir::nameOf(binding.dtype)).c_str());
-                for (const auto& profile : binding.profiles) {
-                    std::printf("  [%s .. %s .. %s]", support::join(profile[0], "x").c_str(),
-                                support::join(profile[1], "x").c_str(), support::join(profile[2], "x").c_str());
+                printTensor(binding.isInput ? "input" : "output", binding.name, binding.dtype,
+                            extents.of(binding.dims));
+            }
+            for (const plan::PlanProgram& program : plan.programs) {
+                if (const std::string ranges = rangesText(plan, program); !ranges.empty()) {
+                    std::printf("  %s takes %s\n", program.name.c_str(), ranges.c_str());
                 }
-                std::printf("\n");
             }
             int64_t weights = 0;
             for (const plan::PlanConstant& constant : plan.constants) {
@@ -143,9 +152,10 @@ void addInspectVerb(CLI::App& tool, VerbAction& action) {
                 for (const std::string& line : shares) {
                     std::printf("  %s\n", line.c_str());
                 }
-            }
-            for (const std::string& note : planNotes(plan)) {
-                std::printf("note: %s\n", note.c_str());
+                std::printf(
+                    "  (each step by itself, as the build timed it at the best shapes; a whole run, which tenon "
+                    "bench measures, also has\n   what lies between steps, and finds in the caches what the "
+                    "step before left there)\n");
             }
             std::printf("steps that take most time:\n");
             for (const std::string& line : decisionTable(plan, 10)) {

@@ -159,7 +159,8 @@ ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
         nlohmann::json document = {{"passed", passed},
                                    {"data_sets", std::move(setsJson)},
                                    {"load_s", session->loadSeconds()},
-                                   {"build_s", buildSeconds}};
+                                   {"build_s", buildSeconds},
+                                   {"plan_stopped", session->wasStopped()}};
         if (!note.empty()) {
             document["note"] = note;
         }
@@ -253,8 +254,10 @@ ExitCode infer(const RunOptions& options, ConsoleLogger& logger) {
         }
     }
     if (options.common.json) {
-        nlohmann::json document = {
-            {"outputs", std::move(outputsJson)}, {"load_s", session->loadSeconds()}, {"build_s", buildSeconds}};
+        nlohmann::json document = {{"outputs", std::move(outputsJson)},
+                                   {"load_s", session->loadSeconds()},
+                                   {"build_s", buildSeconds},
+                                   {"plan_stopped", session->wasStopped()}};
         std::printf("%s\n", document.dump(1).c_str());
     }
     return ExitCode::kOk;
