@@ -14,7 +14,7 @@ compute in bfloat16 where the processor has it), `float`, `int8` or `bf16` for a
 fixed shape; paths of folders with model.onnx and test_data_set_<k> as the ONNX backend tests have them, which are run on the inputs of the first set and built
 for the extents of all; and paths of folders full of those. A model that Tenon refuses is listed with the reason.
 What is computed in bfloat16 is compared with ONNX Runtime's f32: largest error over the largest output, and cosine. --output writes FILE.md and FILE.svg
-beside the JSON.
+beside the JSON. Ctrl-C ends it with the table of what is measured so far.
 
 --kernels times single kernels instead (benchmarks/kernels/kernels.cases), ours and those of oneDNN, each in its best layout, beside the machine's limits.
 """
@@ -136,11 +136,17 @@ def compare(subject, build_dir, work, arguments):
     if subject.name == "resnet50" and primitives.exists():
         engines.append(peers.Primitives(str(primitives), arguments.threads))
     rounds = {engine.name: [] for engine in engines}
-    for _ in range(arguments.rounds):
-        for engine in engines:
-            rounds[engine.name].append(engine.round(arguments.seconds))
+    stopped = False
+    try:
+        for _ in range(arguments.rounds):
+            for engine in engines:
+                rounds[engine.name].append(engine.round(arguments.seconds))
+    except KeyboardInterrupt:
+        if not all(rounds.values()):
+            raise
+        stopped = True  # these are fewer rounds
     latency = {name: {key: median_of([each[key] for each in measured]) for key in ("p50", "p99")} for name, measured in rounds.items()}
-    cold = {"tenon": ours.cold(), **{peer: peers.cold(peer, subject.path, subject.feed, arguments.threads, bf16, work) for peer in taken}}
+    cold = {} if stopped else {"tenon": ours.cold(), **{peer: peers.cold(peer, subject.path, subject.feed, arguments.threads, bf16, work) for peer in taken}}
     print(f"{subject.name}: outputs agree, relative error {error:.1e}; built in {ours.build_s['cold']:.1f} s, {ours.build_s['warm']:.1f} s with a timing cache")
     for engine, found in accuracies.items():
         print(f"  {engine:18s} largest error {found['largest']:.1e} of the largest output, cosine {found['cosine']:.6f}")
@@ -149,7 +155,23 @@ def compare(subject, build_dir, work, arguments):
         p50 = times["p50"]
         extra = f"   first answer {cold[engine]['first_answer_ms']:6.0f} ms, {cold[engine]['peak_rss_mib']:5.0f} MiB" if engine in cold else ""
         print(f"  {engine:18s} {p50['median']:9.4f} ms   [{p50['min']:.4f}, {p50['max']:.4f}]   p99 {times['p99']['median']:9.4f}   {p50['median'] / mine:5.2f}x ours{extra}", flush=True)
-    return {"model": subject.name, "kind": subject.kind, "relative_error": error, "build_s": ours.build_s, "latency_ms": latency, "cold": cold, **({"accuracy": accuracies} if accuracies else {})}
+    return {"model": subject.name, "kind": subject.kind, "relative_error": error, "build_s": ours.build_s, "latency_ms": latency, "cold": cold, **({"accuracy": accuracies} if accuracies else {}),
+            **({"stopped": True} if stopped else {})}
+
+
+def measure_all(arguments):
+    """Results of the models one after the other, and whether Ctrl-C ended them early: what was measured by then stays."""
+    results = []
+    try:
+        for word in arguments.models.split(","):
+            with tempfile.TemporaryDirectory() as folder:
+                for subject in subjects_of(word, pathlib.Path(folder)):
+                    results.append(compare(subject, (ROOT / arguments.build_dir).resolve(), pathlib.Path(folder), arguments))
+                    if results[-1].get("stopped"):
+                        return results, True
+    except KeyboardInterrupt:
+        return results, True
+    return results, False
 
 
 def versions(names):
@@ -177,20 +199,19 @@ def main():
     arguments.peers = [name for name in arguments.peers.split(",") if name]
     if unknown := [name for name in arguments.peers if name not in peers.PEERS]:
         parser.error(f"there is no peer {unknown[0]}; there are {', '.join(peers.PEERS)}")
-    results = []
-    for word in arguments.models.split(","):
-        with tempfile.TemporaryDirectory() as folder:
-            for subject in subjects_of(word, pathlib.Path(folder)):
-                results.append(compare(subject, (ROOT / arguments.build_dir).resolve(), pathlib.Path(folder), arguments))
+    results, stopped = measure_all(arguments)
     processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")), "unknown")
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.strip()
     document = {"machine": processor, "command": " ".join(["./dev bench", *sys.argv[1:]]), "commit": commit, "versions": versions(arguments.peers),
-                "threads": arguments.threads, "peers": arguments.peers, "results": results}
+                "threads": arguments.threads, "peers": arguments.peers, "results": results, **({"stopped": True} if stopped else {})}
     print("\n" + report.markdown(document), end="")
     if arguments.output:
         arguments.output.write_text(json.dumps(document, indent=1) + "\n")
         arguments.output.with_suffix(".md").write_text(report.markdown(document))
         arguments.output.with_suffix(".svg").write_text(report.picture(document))
+    if stopped:
+        print("stopped: these are the results so far", file=sys.stderr)
+        return 130  # as shells count Ctrl-C
     return 1 if any("differs" in result for result in results) else 0
 
 
