@@ -36,14 +36,14 @@ def test(t):
         said = t.run(t.tenon, "bench", plan, *words, "--iterations", 10, "--duration", 0).stdout
         rows = re.findall(r"^ *([\d.]+) +([\d.]+) %  (.*)$", said, re.MULTILINE)
         *steps, (total, share, name) = rows
-        t.check(f"the times of steps by {' '.join(words)}", len(steps) == 2 and name.startswith("sum of 2 steps") and float(share) == 100 and float(total) > 0
+        t.check(f"the times of steps by {' '.join(words)}", len(steps) >= 2 and name.startswith(f"sum of {len(steps)} steps") and float(share) == 100 and float(total) > 0
                 and abs(sum(float(us) for us, _, _ in steps) - float(total)) <= 0.02 * float(total) and abs(sum(float(each) for _, each, _ in steps) - 100) < 0.3, said)
         t.check("columns are under each other", len({re.match(r" *[\d.]+ +[\d.]+ %", line).end() for line in said.splitlines() if " %  " in line}) == 1, said)
-        t.check("the slowest step first where asked", len(words) == 1 or float(steps[0][0]) >= float(steps[1][0]), said)
+        t.check("the slowest step first where asked", len(words) == 1 or [float(us) for us, _, _ in steps] == sorted((float(us) for us, _, _ in steps), reverse=True), said)
         t.check("the sum and a whole run", re.search(r"^a whole run takes [\d.]+ us, [\d.]+ us (more: what lies between|less: )", said, re.MULTILINE), said)
     t.says("an order of nothing", t.run(t.tenon, "bench", plan, "--sorted", code=USAGE), "--sorted requires --profile")
     document = json.loads(t.run(t.tenon, "bench", plan, "--profile", "--iterations", 1, "--duration", 0, "--json").stdout)
-    t.check("the document of a profile", [set(each) for each in document["profile"]] == [{"name", "ms"}] * 2 and document["plan_stopped"] is False, document)
+    t.check("the document of a profile", len(document["profile"]) >= 2 and all(set(each) == {"name", "ms"} for each in document["profile"]) and document["plan_stopped"] is False, document)
 
     # What a plan's own build was
     trial = t.work / "trial.plan"

@@ -50,7 +50,7 @@ def test(t):
         t.check(f"no times of nothing in {name}", all(int(steps) > 0 for _, _, _, steps in rows), text)
     t.says("types and extents of bindings", t.run(t.tenon, "inspect", t.work / "small.plan"), "input  x                            f32   [batch, 3, 16, 16]", "output y                            f32   [batch, 8]",
            "profile 0 takes batch=1..2..4", "time ", "types ", "first node", "each step by itself")
-    t.says("types of steps", t.run(t.tenon, "inspect", t.work / "quantized.plan"), "output yq                           i8    [1, 8, 16, 16]", " i8, f32 to i8 ")
+    t.says("types of steps", t.run(t.tenon, "inspect", t.work / "quantized.plan"), "output yq                           i8    [1, 8, 16, 16]", " to i8 ")
     small, plan = t.work / "small.onnx", t.work / "small.plan"
 
     # Outputs that are no files
