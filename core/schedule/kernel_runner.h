@@ -75,6 +75,8 @@ private:
     support::Result<int64_t> workspaceFor(const Shapes& shapes);
     // One launch on addresses where the kernel runs.
     support::Status issue(const std::vector<const void*>& inputs, const std::vector<void*>& outputs);
+    // Error when the last launch wrote beside its workspace in host memory.
+    support::Status checkWorkspace() const;
     std::unique_ptr<Impl> mImpl;
     std::vector<TnTensor> mInputs;
     std::vector<TnTensor> mOutputs;
