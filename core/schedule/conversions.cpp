@@ -19,6 +19,10 @@ constexpr double kFreeAliasUs =
     0.01; // where memory cannot be shared, it copies: seldom, and what comes out is small or the user's
 constexpr double kModelBytesPerUs = 8000; // 8 GB/s
 constexpr double kModelLaunchUs = 1;
+// Of some kilobytes; what steps of large tensors lose beyond it no choice among them saves.
+constexpr double kHandOverUs = 0.5;
+// Up to so many elements of its results a step is not shared out.
+constexpr int64_t kAloneElements = 1024;
 constexpr double kModelDeviceBytesPerUs = 500'000; // 500 GB/s
 constexpr double kModelDeviceLaunchUs = 3;
 
@@ -57,6 +61,22 @@ double modelledDeviceUs(int64_t bytes) {
 
 double modelledUs(int64_t bytes) { return kModelLaunchUs + static_cast<double>(bytes) / kModelBytesPerUs; }
 
+double handOverUs(const BuildContext& context, const Task& task) {
+    if (context.host().threads <= 1) {
+        return 0;
+    }
+    for (const ir::Value* output : task.body().outputs()) {
+        int64_t elements = 1;
+        for (const int64_t extent : evaluateDims(task.body().pool(), output->type(), task.box().opt)) {
+            elements *= extent;
+        }
+        if (elements > kAloneElements) {
+            return kHandOverUs;
+        }
+    }
+    return 0;
+}
+
 support::Result<const ConversionChoice*> Conversions::direct(const std::shared_ptr<ir::ExprPool>& pool,
                                                              const ir::TensorType& type, const PortLayout& from,
                                                              const PortLayout& to) {
@@ -89,14 +109,14 @@ void Conversions::reconsider(const Task& task) {
     choice = cheapest(choice->task);
 }
 
-std::unique_ptr<ConversionChoice> Conversions::cheapest(const std::shared_ptr<Task>& task) {
+std::unique_ptr<ConversionChoice> Conversions::cheapest(const std::shared_ptr<Task>& task) const {
     auto choice = std::make_unique<ConversionChoice>();
     for (size_t c = 0; c < task->candidates.size(); ++c) {
         const Candidate& candidate = task->candidates[c];
         if (candidate.state == CandidateState::kFailed || candidate.state == CandidateState::kWrong) {
             continue;
         }
-        double cost = candidate.time.us;
+        double cost = candidate.time.us + (candidate.placement == TN_PLACEMENT_HOST ? handOverUs(mContext, *task) : 0);
         if (candidate.tactic.isFreeAlias()) {
             cost = kFreeAliasUs;
         } else if (candidate.state == CandidateState::kOpen) {

@@ -48,7 +48,7 @@ private:
     support::Result<const ConversionChoice*> copy(const ir::ExprPool& pool, const ir::TensorType& type,
                                                   const PortLayout& from, const PortLayout& to);
     // The cheapest tactic that may be used; null where there is none.
-    static std::unique_ptr<ConversionChoice> cheapest(const std::shared_ptr<Task>& task);
+    std::unique_ptr<ConversionChoice> cheapest(const std::shared_ptr<Task>& task) const;
 
     TacticTimer* mTimer = nullptr;
     CopyCosts* mCopyCosts = nullptr;
@@ -80,6 +80,9 @@ support::Result<ir::ConstantPtr> convertBytes(const BuildContext& context, const
 
 // Time that moving `bytes` takes at a modest memory speed: the stand-in where nothing is timed.
 double modelledUs(int64_t bytes);
+// What a step of the host's team takes beside the time that was measured, for which its operands lay in the caches of the threads that read them: in a
+// network another thread has often written them. Nothing for what one thread does alone.
+double handOverUs(const BuildContext& context, const Task& task);
 // The same of a kernel on a device.
 double modelledDeviceUs(int64_t bytes);
 

@@ -64,7 +64,8 @@ double SelectionBuilder::costOf(const RegionEntry& region, const Candidate& cand
         return kFreeAliasUs;
     }
     if (candidate.state == CandidateState::kTimed) {
-        return candidate.time.us;
+        const bool onHost = candidate.placement == TN_PLACEMENT_HOST;
+        return candidate.time.us + (onHost ? handOverUs(mContext, *region.task) : 0);
     }
     double cost = candidate.tactic.estimateUs;
     if (cost <= 0) {
