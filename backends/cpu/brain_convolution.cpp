@@ -45,13 +45,46 @@ bool joinsChannels(const module::NodeView& node) {
 struct Reading {
     size_t head = 0; // the convolution; a concatenation may be in front of it
     size_t sources = 0;
-    Chain chain;      // operands: the sources, the weights, ...
-    int32_t sum = -1; // operand that is added to the result
+    Chain chain;                     // operands: the sources, the weights, ...
+    int32_t sum = -1;                // operand that is added to the result
+    std::vector<Follower> functions; // before that
     Cut cut{-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity()};
+    // Three or four planes of f32, which are interleaved: what is multiplied at a time is a line of the window.
+    bool isPlanes = false;
     int64_t step = 0;
 
     size_t weights() const { return sources; }
 };
+
+// What a pixel of such planes has in a band, as the weights' panels have it.
+constexpr int64_t kPlanes = 4;
+
+bool isSum(const Follower& each) { return each.kind == Follower::Kind::kTensor && each.step.step == Step::kAdd; }
+
+// A sum and an activation that cuts off, or functions and a sum.
+void readFollowers(Reading& reading) {
+    std::vector<Follower>& followers = reading.chain.followers;
+    const bool sumsFirst = !followers.empty() && isSum(followers.front());
+    if (sumsFirst || (!followers.empty() && isSum(followers.back()))) {
+        const auto sum = sumsFirst ? followers.begin() : followers.end() - 1;
+        reading.sum = sum->operand;
+        followers.erase(sum);
+    }
+    if (followers.empty()) {
+        return;
+    }
+    const std::optional<Cut> cut = cutOf(reading.chain);
+    if (cut && (sumsFirst || reading.sum < 0)) {
+        reading.cut = *cut;
+        return;
+    }
+    const bool areFunctions = std::all_of(followers.begin(), followers.end(),
+                                          [](const Follower& each) { return each.kind == Follower::Kind::kFunction; });
+    if (sumsFirst || !areFunctions) {
+        refuse("a convolution in bf16 followed by other than functions and one sum");
+    }
+    reading.functions = followers;
+}
 
 Reading readingOf(const module::GraphView& body) {
     Reading reading;
@@ -73,21 +106,16 @@ Reading readingOf(const module::GraphView& body) {
     if (std::find(ports.begin(), ports.end(), -1) != ports.end()) {
         refuse("a convolution whose operands are no inputs of the region");
     }
-    reading.step = MatrixTile::step(weights.dim(1).opt);
+    const int64_t channels = weights.dim(1).opt;
+    const int64_t gap = head.intsOr("dilations", 2, 1).back();
+    reading.isPlanes = (channels == 3 || channels == 4) && reading.sources == 1 && gap == 1;
+    const int64_t depth = reading.isPlanes ? weights.dim(3).opt * kPlanes : channels;
+    reading.step = reading.isPlanes && depth <= 32 ? depth : MatrixTile::step(depth);
     if (reading.step == 0) {
-        refuse("a convolution of ", weights.dim(1).opt, " channels, which no even number from 16 to 32 divides");
+        refuse("a convolution of ", channels, " channels, which no even number from 16 to 32 divides");
     }
     reading.chain = readChain(body, std::move(ports), bias, 1, weights.dim(0).opt, reading.head);
-    std::vector<Follower>& followers = reading.chain.followers;
-    if (!followers.empty() && followers[0].kind == Follower::Kind::kTensor && followers[0].step.step == Step::kAdd) {
-        reading.sum = followers[0].operand;
-        followers.erase(followers.begin());
-    }
-    const std::optional<Cut> cut = cutOf(reading.chain);
-    if (!followers.empty() && !cut) {
-        refuse("a convolution in bf16 followed by other than a sum and a function that cuts off");
-    }
-    reading.cut = cut.value_or(reading.cut);
+    readFollowers(reading);
     return reading;
 }
 
@@ -106,9 +134,10 @@ public:
         for (const int64_t each : mChannels) {
             mDepth += each;
         }
+        mDepth = mReading.isPlanes ? mWindow.kernel[1] * kPlanes : mDepth;
         mPanels = (mOutputs + kColumns - 1) / kColumns;
-        mPanel = mWindow.taps() * mDepth * kColumns;
         layOut();
+        mPanel = static_cast<int64_t>(mTaps.size()) * mDepth * kColumns;
         share(threads);
     }
 
@@ -164,12 +193,14 @@ private:
 
     // Where pixels lie in a band, so that a tap is the same way from every position: lines with their padding, one behind the other.
     void layOut() {
+        const bool isPlanes = mReading.isPlanes;
         // Neighbouring pixels 1024 bytes apart would meet in few sets of the first-level cache.
-        mPixel = mDepth % 256 == 0 ? mDepth + 32 : mDepth;
+        mPixel = isPlanes ? mWindow.strides[1] * kPlanes : mDepth % 256 == 0 ? mDepth + 32 : mDepth;
         std::vector<size_t> phaseOfTap;
-        int64_t across = 0;
+        int64_t across = isPlanes ? (mWindow.kernel[1] - 1) / mWindow.strides[1] : 0;
+        const int64_t columns = isPlanes ? 1 : mWindow.kernel[1]; // of taps
         for (int64_t y = 0; y < mWindow.kernel[0]; ++y) {
-            for (int64_t x = 0; x < mWindow.kernel[1]; ++x) {
+            for (int64_t x = 0; x < columns; ++x) {
                 const int64_t line = y * mWindow.dilations[0];
                 const int64_t pixel = x * mWindow.dilations[1];
                 const Phase phase{line % mWindow.strides[0], pixel % mWindow.strides[1]};
@@ -187,7 +218,7 @@ private:
         mAcross = mWindow.output[1] + across;
         mRows = std::clamp<int64_t>(kBandBytes / (lineElements() * kBytes) - mReach, 1, mWindow.output[0]);
         for (int64_t y = 0; y < mWindow.kernel[0]; ++y) {
-            for (int64_t x = 0; x < mWindow.kernel[1]; ++x) {
+            for (int64_t x = 0; x < columns; ++x) {
                 const auto phase = static_cast<int64_t>(phaseOfTap[mTaps.size()]);
                 const int64_t line = phase * phaseLines() + y * mWindow.dilations[0] / mWindow.strides[0];
                 mTaps.push_back((line * mAcross + x * mWindow.dilations[1] / mWindow.strides[1]) * mPixel);
@@ -205,7 +236,7 @@ private:
 
     // Lines among threads, panels among threads, or both: what takes least time. Each thread gathers its lines and reads its panels.
     void share(int threads) {
-        const double products = static_cast<double>(mAcross * mWindow.taps() * mDepth * kColumns);
+        const double products = static_cast<double>(mAcross * mPanel);
         const int64_t team = teamFor(threads, lines() * mPanels, static_cast<int64_t>(products / 256));
         double least = std::numeric_limits<double>::infinity();
         for (int64_t panelParts = 1; panelParts <= std::min(team, mPanels); ++panelParts) {
@@ -252,6 +283,10 @@ private:
     }
 
     void gatherLine(const Buffers& b, uint16_t* to, int64_t image, int64_t line, int64_t pixel) const {
+        if (mReading.isPlanes) {
+            gatherPlanes(b, to, image, line);
+            return;
+        }
         const int64_t stride = mWindow.strides[1];
         const int64_t shift = pixel - mWindow.padBegin[1]; // of the image's pixel for position 0
         const int64_t width = mWindow.input[1];
@@ -276,6 +311,37 @@ private:
         }
     }
 
+    void gatherPlanes(const Buffers& b, uint16_t* to, int64_t image, int64_t line) const {
+        const bool isInside = line >= 0 && line < mWindow.input[0];
+        const int64_t pixels = mAcross * mWindow.strides[1];
+        const int64_t first = isInside ? std::clamp<int64_t>(mWindow.padBegin[1], 0, pixels) : pixels;
+        const int64_t last = isInside ? std::clamp(mWindow.input[1] + mWindow.padBegin[1], first, pixels) : pixels;
+        std::fill(to, to + first * kPlanes, uint16_t{0});
+        std::fill(to + last * kPlanes, to + pixels * kPlanes, uint16_t{0});
+        if (first == last) {
+            return;
+        }
+        const float* planes[kPlanes] = {};
+        for (int64_t plane = 0; plane < mChannels[0]; ++plane) {
+            const int64_t row = (image * mChannels[0] + plane) * mWindow.input[0] + line;
+            planes[plane] = b.in<float>(0) + row * mWindow.input[1] + first - mWindow.padBegin[1];
+        }
+        mTile.interleave(planes, last - first, to + first * kPlanes);
+    }
+
+    // The functions that follow a sum, on sums.
+    static void apply(const void* functions, float* sums, int64_t count) {
+        for (const Follower& each : *static_cast<const std::vector<Follower>*>(functions)) {
+            StepArgs args{};
+            args.to = sums;
+            args.a = sums;
+            args.count = count;
+            args.p0 = each.step.p0;
+            args.p1 = each.step.p1;
+            each.function(args);
+        }
+    }
+
     void multiply(const Buffers& b, const float* start, const Part& part, int64_t row, int64_t rows) const {
         const int64_t at = row * mWindow.output[1] * mOutputs;
         const auto* const weights = b.in<uint16_t>(mReading.weights());
@@ -283,13 +349,15 @@ private:
         product.a = part.band;
         product.aPixel = mPixel;
         product.taps = mTaps.data();
-        product.tapCount = mWindow.taps();
+        product.tapCount = static_cast<int64_t>(mTaps.size());
         product.depth = mDepth;
         product.positions = (rows - 1) * mAcross + mWindow.output[1];
         product.where = mWhere.data();
         product.cPixel = mOutputs;
         product.low = mReading.cut.low;
         product.high = mReading.cut.high;
+        product.function = mReading.functions.empty() ? nullptr : apply;
+        product.context = &mReading.functions;
         for (int64_t panel = part.firstPanel; panel < part.lastPanel; ++panel) {
             product.b = weights + panel * mPanel;
             product.next = reinterpret_cast<const char*>(product.b + mPanel);
@@ -369,7 +437,7 @@ std::vector<TnPortFormat> brainConvolutionPorts(const module::GraphView& body) {
     }
     const TnPortFormat image{TN_BF16, TN_PLACEMENT_HOST, module::channelsLastFormat(4)};
     for (size_t i = 0; i < reading.chain.ports.size(); ++i) {
-        if (i < reading.sources || reading.chain.isTensor[i]) {
+        if ((i < reading.sources && !reading.isPlanes) || reading.chain.isTensor[i]) {
             ports[static_cast<size_t>(reading.chain.ports[i])] = image;
         }
     }
@@ -377,7 +445,8 @@ std::vector<TnPortFormat> brainConvolutionPorts(const module::GraphView& body) {
     panels.block_count = 2;
     panels.blocks[0] = {0, static_cast<int32_t>(kColumns)};
     panels.blocks[1] = {1, 2};
-    panels.tail_zero = body.node(reading.head).input(1).dim(0).opt % kColumns == 0 ? 0 : 1;
+    const module::ValueView weights = body.node(reading.head).input(1);
+    panels.tail_zero = weights.dim(0).opt % kColumns == 0 && weights.dim(1).opt % 2 == 0 ? 0 : 1;
     ports[static_cast<size_t>(reading.chain.ports[reading.weights()])] = {TN_BF16, TN_PLACEMENT_HOST, panels};
     ports.push_back(image);
     return ports;

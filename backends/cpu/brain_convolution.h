@@ -16,7 +16,8 @@ using namespace tenon::kernels;
 bool beginsWithBrainConvolution(const module::GraphView& body);
 // The nodes of each concatenation with the convolution that alone reads it, and with the functions behind that.
 std::vector<std::vector<int32_t>> concatenatedConvolutions(const module::GraphView& graph);
-// The ports of the inputs and then of the output: images in bf16 with channels last, weights in bf16 in panels. Throws a refusal.
+// The ports of the inputs and then of the output: images in bf16 with channels last, three or four planes of f32 as they are, weights in bf16
+// in panels. Throws a refusal.
 std::vector<TnPortFormat> brainConvolutionPorts(const module::GraphView& body);
 // The input that is added to the result, whose place this may take; -1: there is none.
 int32_t brainConvolutionSum(const module::GraphView& body);

@@ -69,7 +69,15 @@ public:
           mLow(_mm512_set1_ps(product.low)), mHigh(_mm512_set1_ps(product.high)),
           mStart0(_mm512_loadu_ps(product.start)), mStart1(_mm512_loadu_ps(product.start + kLanes)) {}
 
-    TENON_AMX_INLINE void begin(const float* scratch, int64_t first, int64_t rows) {
+    TENON_AMX_INLINE void begin(float* scratch, int64_t first, int64_t rows) {
+        if (mProduct.function != nullptr) {
+            for (float* row = scratch; row != scratch + rows * MatrixProduct::kColumns;
+                 row += MatrixProduct::kColumns) {
+                _mm512_storeu_ps(row, _mm512_add_ps(_mm512_loadu_ps(row), mStart0));
+                _mm512_storeu_ps(row + kLanes, _mm512_add_ps(_mm512_loadu_ps(row + kLanes), mStart1));
+            }
+            mProduct.function(mProduct.context, scratch, rows * MatrixProduct::kColumns);
+        }
         mScratch = scratch;
         mWhere = mProduct.where + first;
         mEnd = mWhere + rows;
@@ -87,8 +95,12 @@ private:
     static constexpr int64_t kLanes = 16;
 
     TENON_AMX_INLINE void writeRow(int64_t at) {
-        __m512 left = _mm512_add_ps(_mm512_loadu_ps(mScratch), mStart0);
-        __m512 right = _mm512_add_ps(_mm512_loadu_ps(mScratch + kLanes), mStart1);
+        __m512 left = _mm512_loadu_ps(mScratch);
+        __m512 right = _mm512_loadu_ps(mScratch + kLanes);
+        if (mProduct.function == nullptr) {
+            left = _mm512_add_ps(left, mStart0);
+            right = _mm512_add_ps(right, mStart1);
+        }
         if (mProduct.sum != nullptr) {
             const __m512i more = _mm512_maskz_loadu_epi16(mMask, mProduct.sum + at);
             left = _mm512_add_ps(left, widened(_mm512_castsi512_si256(more)));
@@ -226,6 +238,34 @@ TENON_AMX void copy(const char* from, int64_t fromNext, char* to, int64_t toNext
     }
 }
 
+TENON_AMX void interleave(const float* const (&planes)[4], int64_t count, uint16_t* to) {
+    // Words of 16 pixels, those of the first two planes and then of the others, in the order of the first eight pixels; the others' are eight further.
+    alignas(64) uint16_t order[32];
+    for (uint16_t i = 0; i < 32; ++i) {
+        order[i] = static_cast<uint16_t>(i % 4 * 16 + i / 4);
+    }
+    const __m512i first = _mm512_load_si512(order);
+    const __m512i second = _mm512_add_epi16(first, _mm512_set1_epi16(8));
+    for (int64_t i = 0; i < count; i += 16) {
+        const int64_t pixels = std::min<int64_t>(16, count - i);
+        const auto some = static_cast<__mmask16>(0xFFFFU >> (16 - pixels));
+        __m512 values[4];
+        for (int plane = 0; plane < 4; ++plane) {
+            values[plane] =
+                planes[plane] != nullptr ? _mm512_maskz_loadu_ps(some, planes[plane] + i) : _mm512_setzero_ps();
+        }
+        const __m512bh pairs[2] = {_mm512_cvtne2ps_pbh(values[1], values[0]),
+                                   _mm512_cvtne2ps_pbh(values[3], values[2])};
+        __m512i words[2];
+        std::memcpy(words, pairs, sizeof words);
+        const auto written = pixels == 16 ? ~__mmask64{0} : (__mmask64{1} << (pixels * 4)) - 1;
+        _mm512_mask_storeu_epi16(to + i * 4, static_cast<__mmask32>(written),
+                                 _mm512_permutex2var_epi16(words[0], first, words[1]));
+        _mm512_mask_storeu_epi16(to + i * 4 + 32, static_cast<__mmask32>(written >> 32),
+                                 _mm512_permutex2var_epi16(words[0], second, words[1]));
+    }
+}
+
 // Linux gives the registers to processes that ask for them.
 bool mayUse() {
     constexpr unsigned kMatrixBf16 = (1U << 22) | (1U << 24); // amx-bf16 and amx-tile, in EDX
@@ -244,7 +284,7 @@ bool mayUse() {
 } // namespace
 
 const MatrixTile* matrixTile() {
-    static const MatrixTile tile{begin, end, run, copy};
+    static const MatrixTile tile{begin, end, run, copy, interleave};
     static const bool isThere = mayUse();
     return isThere ? &tile : nullptr;
 }

@@ -30,6 +30,9 @@ struct MatrixProduct {
     const uint16_t* sum = nullptr; // added to each result, laid out as c; null: nothing
     float low = 0;                 // results are cut to [low, high]
     float high = 0;
+    // Of each `count` sums, start included, before `sum` is added; null: nothing.
+    void (*function)(const void* context, float* sums, int64_t count) = nullptr;
+    const void* context = nullptr;
 };
 
 struct MatrixTile {
@@ -45,6 +48,8 @@ struct MatrixTile {
     void (*run)(const MatrixProduct& product, int64_t step, float* scratch);
     // `count` pieces of `bytes`, each so far from the one before it.
     void (*copy)(const char* from, int64_t fromNext, char* to, int64_t toNext, int64_t bytes, int64_t count);
+    // Pixels of three or four planes to [count][4]; null: zeros.
+    void (*interleave)(const float* const (&planes)[4], int64_t count, uint16_t* to);
 };
 
 // Null where the processor or the system has no such registers.
