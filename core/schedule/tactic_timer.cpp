@@ -16,13 +16,18 @@ namespace {
 
 constexpr double kStopError = 0.01;
 constexpr double kAbandonFactor = 3;
+constexpr double kHopelessFactor = 10;
 constexpr size_t kMinSamples = 5;
 constexpr size_t kMaxSamples = 200;
 constexpr double kMinSpentUs = 200;
+// Those that are nearly the fastest decide about plans, also beside tactics of other regions that are timed at another moment: a machine may be slow for
+// milliseconds at a time.
+constexpr double kNearFactor = 1.5;
+constexpr double kMinSpentNearUs = 2000;
 // How much longer than its budget a tactic is tried while other work keeps taking the processor away.
 constexpr double kPatience = 3;
-// Candidates measured side by side: more would only hold more memory.
-constexpr size_t kGroup = 8;
+// Candidates measured side by side, so that what else the machine does falls on all: more would only hold more memory.
+constexpr size_t kGroup = 16;
 // Of the piece that large inputs repeat.
 constexpr int64_t kPatternElements = 1'000'000;
 // Constants of the host from this size on are put out of its caches before each launch. Smaller ones may well stay there from one run of a network
@@ -106,6 +111,7 @@ struct TacticTimer::Contender {
     std::vector<double> samples;   // undisturbed
     std::vector<double> disturbed; // with other work in between
     TimingRecord record;
+    double error = 0; // of its time, relative
     double spentUs = 0;
     double disturbedUs = 0;
     bool done = false;
@@ -292,10 +298,10 @@ support::Status TacticTimer::enter(const Task& task, TestInputs& inputs, Contend
 
 void TacticTimer::race(const Task& task, std::vector<Contender>& group) {
     const PhaseTimer phase(mContext.phases.get(), task.convertFrom() ? "measure conversions" : "measure tactics");
-    double best = 0; // fastest sample of anybody
+    double known = 0; // of those measured before
     for (const Candidate& other : task.candidates) {
-        if (other.state == CandidateState::kTimed && (best == 0 || other.time.us < best)) {
-            best = other.time.us;
+        if (other.state == CandidateState::kTimed && (known == 0 || other.time.us < known)) {
+            known = other.time.us;
         }
     }
     const double budget = budgetUs(mContext.options->level);
@@ -320,9 +326,14 @@ void TacticTimer::race(const Task& task, std::vector<Contender>& group) {
             } else {
                 contender.samples.push_back(*us);
                 contender.spentUs += *us * repeat;
-                best = best == 0 ? *us : std::min(best, *us);
+                contender.error = summarize(contender.samples, contender.record);
             }
-            const bool complete = !us.ok() || finished(contender, best, budget); // it also sets the record
+            // By their times so far, not by the fastest sample of anybody: that may be from a moment in which the machine had less to do.
+            double best = known;
+            for (const Contender& other : group) {
+                best = !other.samples.empty() && (best == 0 || other.record.us < best) ? other.record.us : best;
+            }
+            const bool complete = !us.ok() || finished(contender, best, budget);
             contender.done = complete || mContext.cancelled();
             running -= contender.done ? 1 : 0;
         }
@@ -337,10 +348,11 @@ bool TacticTimer::finished(Contender& contender, double best, double budget) {
     if (count == 0) {
         return false;
     }
-    const double error = summarize(contender.samples, contender.record);
-    // Twice, so that one interruption does not put a good tactic out.
-    const bool hopeless = count >= 2 && contender.record.us > kAbandonFactor * best;
-    const bool steady = count >= kMinSamples && error < kStopError && contender.spentUs > kMinSpentUs;
+    // Several times, so that interruptions do not put a good tactic out.
+    const double factor = contender.record.us / best;
+    const bool hopeless = factor > kAbandonFactor && count >= (factor > kHopelessFactor ? 2 : 4);
+    const double enough = factor < kNearFactor ? kMinSpentNearUs : kMinSpentUs;
+    const bool steady = count >= kMinSamples && contender.error < kStopError && contender.spentUs > enough;
     return hopeless || steady || contender.spentUs > budget || count >= kMaxSamples;
 }
 
