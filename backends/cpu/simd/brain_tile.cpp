@@ -1,8 +1,11 @@
 #include "backends/cpu/simd/brain_tile.h"
 
+#include "backends/cpu/simd/tile_shapes.h"
+
 #include <algorithm>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
@@ -122,14 +125,6 @@ TENON_BRAIN void packColumns(const uint16_t* from, int64_t fromRow, int64_t dept
 
 // --- Matrix registers: two by two sums of 16 rows by 16 columns ---
 
-struct alignas(64) TileShapes {
-    uint8_t palette = 1;
-    uint8_t start = 0;
-    uint8_t reserved[14] = {};
-    uint16_t rowBytes[16] = {};
-    uint8_t rows[16] = {};
-};
-
 TENON_MATRIX void beginMatrix(int64_t rows) {
     TileShapes shapes;
     for (int i = 0; i < 8; ++i) {
@@ -209,7 +204,13 @@ bool mayUseMatrix() {
 #if defined(__linux__) && defined(SYS_arch_prctl)
     constexpr long kRequestPermission = 0x1023;
     constexpr long kTileData = 18;
-    return __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") &&
+    // Not every compiler's __builtin_cpu_supports knows their names.
+    constexpr unsigned kMatrixBf16 = (1U << 22) | (1U << 24); // amx-bf16 and amx-tile
+    unsigned eax = 0;
+    unsigned ebx = 0;
+    unsigned ecx = 0;
+    unsigned edx = 0;
+    return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx & kMatrixBf16) == kMatrixBf16 &&
            syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 #else
     return false;

@@ -1,18 +1,17 @@
 #include "backends/cpu/simd/matrix_tile.h"
 
+#include "backends/cpu/simd/brain_tile.h"
+#include "backends/cpu/simd/tile_shapes.h"
+
 #include <algorithm>
 #include <cstring>
 
-#if defined(__x86_64__) && defined(__linux__)
-#include <cpuid.h>
+#if defined(__x86_64__)
 #include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 // Highway names no such instructions: its own dispatch would not help.
 #define TENON_AMX __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512vl,avx512bf16")))
 #define TENON_AMX_INLINE TENON_AMX inline __attribute__((always_inline))
-#define TENON_MATRIX_REGISTERS 1
 #endif
 
 namespace tenon::cpu {
@@ -27,7 +26,7 @@ int64_t MatrixTile::step(int64_t depth) {
     return 0;
 }
 
-#if defined(TENON_MATRIX_REGISTERS)
+#if defined(__x86_64__)
 
 namespace {
 
@@ -36,23 +35,15 @@ constexpr int64_t kRow = MatrixProduct::kColumns * 4; // bytes of a row of a pan
 constexpr int64_t kStretch = 256;
 
 // Registers 0 to 3 are sums, 4 and 5 positions, 6 and 7 columns.
-struct alignas(64) Configuration {
-    uint8_t palette = 1;
-    uint8_t startRow = 0;
-    uint8_t reserved[14] = {};
-    uint16_t rowBytes[16] = {};
-    uint8_t rows[16] = {};
-};
-
 TENON_AMX void begin(int64_t step) {
-    Configuration how;
+    TileShapes shapes;
     for (int i = 0; i < 8; ++i) {
         const bool isPositions = i == 4 || i == 5;
-        how.rowBytes[i] = static_cast<uint16_t>(isPositions ? step * 2 : 64);
-        how.rows[i] = static_cast<uint8_t>(i < 6 ? 16 : step / 2);
+        shapes.rowBytes[i] = static_cast<uint16_t>(isPositions ? step * 2 : 64);
+        shapes.rows[i] = static_cast<uint8_t>(i < 6 ? 16 : step / 2);
     }
     // GCC 12's intrinsic says that eight bytes are read.
-    asm volatile("ldtilecfg %0" : : "m"(how));
+    asm volatile("ldtilecfg %0" : : "m"(shapes));
 }
 
 TENON_AMX void end() { _tile_release(); }
@@ -266,27 +257,11 @@ TENON_AMX void interleave(const float* const (&planes)[4], int64_t count, uint16
     }
 }
 
-// Linux gives the registers to processes that ask for them.
-bool mayUse() {
-    constexpr unsigned kMatrixBf16 = (1U << 22) | (1U << 24); // amx-bf16 and amx-tile, in EDX
-    unsigned eax = 0;
-    unsigned ebx = 0;
-    unsigned ecx = 0;
-    unsigned edx = 0;
-    const bool isKnown = __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0;
-    constexpr int kRequest = 0x1023; // ARCH_REQ_XCOMP_PERM
-    constexpr int kTileData = 18;    // XFEATURE_XTILEDATA
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16") && isKnown &&
-           (edx & kMatrixBf16) == kMatrixBf16 && syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
-}
-
 } // namespace
 
 const MatrixTile* matrixTile() {
     static const MatrixTile tile{begin, end, run, copy, interleave};
-    static const bool isThere = mayUse();
-    return isThere ? &tile : nullptr;
+    return matrixBrainTile() != nullptr ? &tile : nullptr;
 }
 
 #else
