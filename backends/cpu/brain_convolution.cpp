@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <span>
 
 namespace tenon::cpu {
 
@@ -262,7 +263,7 @@ private:
             const int64_t rows = std::min({mRows, lastRow - row, mWindow.output[0] - line});
             gather(b, part.band, image, line, rows, gathered == row && line > 0);
             gathered = rows == mRows ? row + rows : -1;
-            multiply(b, start, part, row, rows);
+            multiply(b, start, part, row, rows, std::min(row + rows + mRows, lastRow));
             row += rows;
         }
     }
@@ -342,17 +343,32 @@ private:
         }
     }
 
-    void multiply(const Buffers& b, const float* start, const Part& part, int64_t row, int64_t rows) const {
+    // What of a source results [row, end) read that the results before them do not: lines that lie together.
+    std::span<const char> linesOf(const Buffers& b, size_t source, int64_t row, int64_t end) const {
+        const int64_t top = row % mWindow.output[0];
+        if (row >= end || top == 0 || mReading.isPlanes) {
+            return {};
+        }
+        const int64_t height = mWindow.input[0];
+        const int64_t stride = mWindow.strides[0];
+        const int64_t first = std::min((top + mReach) * stride - mWindow.padBegin[0], height);
+        const int64_t last = std::clamp(first + (end - row) * stride, first, height);
+        const int64_t bytes = mWindow.input[1] * mChannels[source] * kBytes; // of a line
+        const char* const image = b.bytesIn(source) + row / mWindow.output[0] * height * bytes;
+        return {image + std::max<int64_t>(first, 0) * bytes, image + std::max<int64_t>(last, 0) * bytes};
+    }
+
+    // Of the last panel's positions a part for each source: meanwhile the lines of the next band, up to results [row + rows, next), are fetched.
+    void multiply(const Buffers& b, const float* start, const Part& part, int64_t row, int64_t rows,
+                  int64_t next) const {
         const int64_t at = row * mWindow.output[1] * mOutputs;
+        const int64_t positions = (rows - 1) * mAcross + mWindow.output[1];
         const auto* const weights = b.in<uint16_t>(mReading.weights());
         MatrixProduct product;
-        product.a = part.band;
         product.aPixel = mPixel;
         product.taps = mTaps.data();
         product.tapCount = static_cast<int64_t>(mTaps.size());
         product.depth = mDepth;
-        product.positions = (rows - 1) * mAcross + mWindow.output[1];
-        product.where = mWhere.data();
         product.cPixel = mOutputs;
         product.low = mReading.cut.low;
         product.high = mReading.cut.high;
@@ -360,15 +376,29 @@ private:
         product.context = &mReading.functions;
         for (int64_t panel = part.firstPanel; panel < part.lastPanel; ++panel) {
             product.b = weights + panel * mPanel;
-            product.next = reinterpret_cast<const char*>(product.b + mPanel);
-            product.nextBytes = panel + 1 < part.lastPanel ? mPanel * kBytes : 0;
             product.c = b.out<uint16_t>() + at + panel * kColumns;
             product.columns = std::min(kColumns, mOutputs - panel * kColumns);
             product.start = start + panel * kColumns;
             if (mReading.sum >= 0) {
                 product.sum = b.in<uint16_t>(static_cast<size_t>(mReading.sum)) + at + panel * kColumns;
             }
-            mTile.run(product, mReading.step, part.scratch);
+            const bool isLast = panel + 1 == part.lastPanel;
+            const auto pieces = isLast ? static_cast<int64_t>(mReading.sources) : 1;
+            const int64_t piece =
+                (positions / pieces + MatrixProduct::kRows - 1) / MatrixProduct::kRows * MatrixProduct::kRows;
+            for (int64_t p = 0; p < pieces; ++p) {
+                const int64_t first = std::min(p * piece, positions);
+                const std::span<const char> fetched = isLast
+                                                          ? linesOf(b, static_cast<size_t>(p), row + rows, next)
+                                                          : std::span(reinterpret_cast<const char*>(product.b + mPanel),
+                                                                      static_cast<size_t>(mPanel * kBytes));
+                product.a = part.band + first * mPixel;
+                product.where = mWhere.data() + first;
+                product.positions = p + 1 == pieces ? positions - first : std::min(piece, positions - first);
+                product.next = fetched.data();
+                product.nextBytes = static_cast<int64_t>(fetched.size());
+                mTile.run(product, mReading.step, part.scratch);
+            }
         }
     }
 
