@@ -10,12 +10,27 @@
 
 namespace tenon::tools {
 
+void printLog(nvinfer1::ILogger::Severity severity, const std::string& text, LogMarks marks) {
+    static constexpr const char* kNames[] = {"internal error:", "error:", "warning:", "info:", "verbose:"};
+    static constexpr const char* kLetters[] = {"[F]", "[E]", "[W]", "[I]", "[V]"};
+    const auto at = static_cast<size_t>(severity);
+    std::string lines = marks == LogMarks::kWords ? kNames[at] : kLetters[at];
+    lines += ' ';
+    for (const char c : text) {
+        lines += c;
+        if (c == '\n' && marks == LogMarks::kLetters) {
+            lines += std::string(kLetters[at]) + ' ';
+        }
+    }
+    std::fprintf(stderr, "%s%s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", lines.c_str());
+}
+
 namespace {
 
 std::atomic<const char*> gStoppable{nullptr}; // what Ctrl-C stops; null: the process
 std::atomic<bool> gStop{false};
 
-[[noreturn]] void waitForInterrupts(sigset_t signals) {
+[[noreturn]] void waitForInterrupts(sigset_t signals, LogMarks marks) {
     for (;;) {
         int signal = 0;
         sigwait(&signals, &signal);
@@ -26,39 +41,29 @@ std::atomic<bool> gStop{false};
             pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
             std::raise(signal);
         }
-        std::fprintf(stderr, "\nstopping the %s (Ctrl-C again to quit at once)\n", what);
+        std::fputs("\n", stderr); // a terminal shows ^C
+        printLog(nvinfer1::ILogger::Severity::kINFO,
+                 std::string("stopping the ") + what + " (Ctrl-C again to quit at once)", marks);
     }
 }
 
 } // namespace
 
-void takeInterrupts() {
+void takeInterrupts(LogMarks marks) {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr); // threads that are made later inherit it
-    std::thread(waitForInterrupts, signals).detach();
+    std::thread(waitForInterrupts, signals, marks).detach();
 }
 
 InterruptsStop::InterruptsStop(const char* what) { gStoppable = what; }
 InterruptsStop::~InterruptsStop() { gStoppable = nullptr; }
 const std::atomic<bool>& InterruptsStop::flag() const { return gStop; }
 
-namespace {
-
-void print(nvinfer1::ILogger::Severity severity, LogMarks marks, const char* text) {
-    static constexpr const char* kNames[] = {"internal error:", "error:", "warning:", "info:", "verbose:"};
-    static constexpr const char* kLetters[] = {"[F]", "[E]", "[W]", "[I]", "[V]"};
-    const auto at = static_cast<size_t>(severity);
-    std::fprintf(stderr, "%s%s %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "",
-                 marks == LogMarks::kWords ? kNames[at] : kLetters[at], text);
-}
-
-} // namespace
-
 ConsoleLogger::~ConsoleLogger() noexcept {
     for (const std::string& error : mErrors) {
-        print(Severity::kERROR, mMarks, error.c_str());
+        printLog(Severity::kERROR, error, mMarks);
     }
 }
 
@@ -68,7 +73,7 @@ void ConsoleLogger::log(Severity severity, nvinfer1::AsciiChar const* text) noex
             mErrors.emplace_back(text);
         }
     } else if (severity <= mThreshold) {
-        print(severity, mMarks, text);
+        printLog(severity, text, mMarks);
     }
 }
 

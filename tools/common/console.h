@@ -79,9 +79,12 @@ private:
     std::chrono::steady_clock::time_point mDrawn;
 };
 
+// A line of the log on standard error; of text with several lines each has the mark where marks are letters, as scripts read them by line.
+void printLog(nvinfer1::ILogger::Severity severity, const std::string& text, LogMarks marks = LogMarks::kWords);
+
 // Call first in main, before there is another thread: Ctrl-C is then taken by a thread of its own. A handler would run on the stack of whatever
 // thread is interrupted, and code that libraries generate (oneDNN's) uses the stack pointer for data in the heap: the handler would write there.
-void takeInterrupts();
+void takeInterrupts(LogMarks marks = LogMarks::kWords);
 // As long as one lives, Ctrl-C asks `what` ("build", "measurement") to stop instead of ending the process; the second one ends it.
 class InterruptsStop {
 public:

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 namespace tenon::tools {
@@ -34,7 +33,7 @@ void restrictTo(const std::vector<int32_t>& processors) {
     }
 }
 
-void checkThreadCount(const char* option, int32_t threads) {
+void checkThreadCount(const char* option, int32_t threads, ConsoleLogger& logger) {
     // Some more than there are is what a test of a larger machine asks for.
     constexpr int32_t kAlwaysAllowed = 64;
     const int32_t cores = registry::hostDescription().cores;
@@ -45,10 +44,9 @@ void checkThreadCount(const char* option, int32_t threads) {
                                                        " threads only wait for each other; 0 takes one per core"));
     }
     if (threads > cores) {
-        std::fprintf(stderr,
-                     "warning: %s %d: this process may use %d %s; more threads wait for each other, often for "
-                     "milliseconds\n",
-                     option, threads, cores, cores == 1 ? "core" : "cores");
+        logger.warn(support::cat(option, " ", threads, ": this process may use ", cores,
+                                 cores == 1 ? " core" : " cores",
+                                 "; more threads wait for each other, often for milliseconds"));
     }
 }
 

@@ -2,6 +2,8 @@
 // Used by what builds plans and runs them.
 #pragma once
 
+#include "tools/common/console.h"
+
 #include <cstdint>
 #include <vector>
 
@@ -16,7 +18,8 @@ struct HostThreads {
 // Throws ToolError(kUsage).
 void restrictTo(const std::vector<int32_t>& processors);
 // Many more threads than processors are a slip, and take memory for nothing: throws ToolError(kUsage). `option` says who asked for them.
-void checkThreadCount(const char* option, int32_t threads);
+// Some more are warned of.
+void checkThreadCount(const char* option, int32_t threads, ConsoleLogger& logger);
 void pinThisThread(int32_t processor);
 
 } // namespace tenon::tools

@@ -51,6 +51,9 @@ PlanSummary summarisePlan(const plan::Plan& plan) {
             ++summary.stepsByProvider[provider];
         }
     }
+    for (const plan::PlanDevice& device : plan.devices) {
+        summary.devices.push_back(deviceText(device));
+    }
     Json ledger = Json::parse(plan.ledgerJson.view(), nullptr, false);
     if (ledger.is_object() && ledger.contains("profiles")) {
         for (const Json& profile : ledger["profiles"]) {

@@ -15,6 +15,7 @@ struct PlanSummary {
     int layers = 0; // steps of profile 0
     bool proven = true;
     std::map<std::string, int> stepsByProvider;
+    std::vector<std::string> devices; // beside the host
 };
 
 // Throws ToolError(kBadInput).

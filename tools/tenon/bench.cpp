@@ -72,7 +72,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
     CLI::App* verb =
         tool.add_subcommand("bench", "Measure latency and throughput on random inputs of the optimal shapes");
     verb->add_option("model", options->model, "ONNX model or plan")->required();
-    verb->add_option("--iterations", options->bench.iterations, "Timed runs, at least")
+    verb->add_option("--iterations", options->bench.iterations, "Timed runs of each stream, at least")
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
     verb->add_option("--duration", options->bench.seconds, "Seconds to measure, at least")->check(CLI::Range(0.0, 1e6));
     verb->add_option("--warm-up", options->bench.warmUpMs, "Milliseconds to run before")->check(CLI::Range(0.0, 1e9));
@@ -85,13 +85,14 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
     verb->add_flag("--sorted", options->sorted, "Of --profile the slowest step first")->needs(profiles);
     verb->add_option("--data", options->data,
                      "Model folder with test_data_set_*, or one data set: runs on the inputs of the first; a model is "
-                     "built for the extents of all");
-    options->build.addTo(*verb);
+                     "built for the extents of all. Left out: random values of the best shapes")
+        ->type_name("DIR");
+    options->build.addTo(*verb, "Where the model is no plan yet and is built first");
     options->common.addTo(*verb);
     verb->callback([options, &action] {
         action = [options] {
             ConsoleLogger logger(options->common.threshold());
-            BuildSettings settings = options->build.settings();
+            BuildSettings settings = options->build.settings(logger);
             if (settings.threads.count == 0) {
                 settings.threads.count = threadsPerStream(options->streams);
             }
@@ -189,7 +190,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                 }
             }
             if (result.stopped) {
-                std::fprintf(stderr, "stopped: these are the times so far\n");
+                logger.warn("stopped: these are the times so far");
             }
             return result.stopped ? ExitCode::kStopped : ExitCode::kOk;
         };

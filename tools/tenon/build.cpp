@@ -1,4 +1,5 @@
 // tenon build: a model becomes a plan file.
+#include "core/support/text.h"
 #include "tools/common/file_kind.h"
 #include "tools/common/output_file.h"
 #include "tools/common/plan_summary.h"
@@ -23,13 +24,14 @@ void addBuildVerb(CLI::App& tool, VerbAction& action) {
     CLI::App* verb = tool.add_subcommand("build", "Optimise an ONNX model, time every tactic, write the plan");
     verb->add_option("model", options->model, "ONNX model")->required();
     verb->add_option("-o,--output", options->output,
-                     "Plan file; default: the model's name with .plan. A build that Ctrl-C stops leaves its best plan "
-                     "so far: there, or, "
-                     "where a file is already, beside it with .stopped at its end");
+                     "Plan file [default: the model's name with .plan]. A build that Ctrl-C stops leaves its best plan "
+                     "so far: there, or, where a file is already, beside it with .stopped at its end")
+        ->type_name("PLAN");
     verb->add_option("--data", options->data,
                      "Model folder with test_data_set_*, or one data set: inputs without --shapes take the smallest, "
-                     "first and largest extents of these");
-    options->build.addTo(*verb);
+                     "first and largest extents of these")
+        ->type_name("DIR");
+    options->build.addTo(*verb, "Options");
     options->common.addTo(*verb);
     verb->callback([options, &action] {
         action = [options] {
@@ -40,7 +42,7 @@ void addBuildVerb(CLI::App& tool, VerbAction& action) {
                 output = std::filesystem::path(options->model).replace_extension(".plan").string();
             }
             checkOutput(output, options->model);
-            BuildSettings settings = options->build.settings();
+            BuildSettings settings = options->build.settings(logger);
             settings.keepStopped = true;
             if (!options->data.empty()) {
                 settings.shapesFrom = readDataSets(options->data);
@@ -57,17 +59,21 @@ void addBuildVerb(CLI::App& tool, VerbAction& action) {
                                            {"proven", summary.proven},
                                            {"stopped", built.cancelled},
                                            {"cancelled", built.cancelled}, // the older name
-
-                                           {"providers", summary.stepsByProvider}};
+                                           {"providers", summary.stepsByProvider},
+                                           {"devices", summary.devices}};
                 std::printf("%s\n", document.dump(1).c_str());
             } else {
-                std::printf("%s: %s, %d %s, built in %s%s\n", written.c_str(),
+                // Whoever gives a tuning database may want a plan for a device that is not here.
+                const std::string devices = !summary.devices.empty() ? ", for " + support::join(summary.devices, ", ")
+                                            : settings.tuningFile.empty() ? ""
+                                                                          : ", for this machine's CPU";
+                std::printf("%s: %s, %d %s%s, built in %s%s\n", written.c_str(),
                             bytesText(static_cast<int64_t>(built.plan->size())).c_str(), summary.layers,
-                            summary.layers == 1 ? "step" : "steps", durationText(built.seconds).c_str(),
-                            built.cancelled ? " (stopped early)" : "");
+                            summary.layers == 1 ? "step" : "steps", devices.c_str(),
+                            durationText(built.seconds).c_str(), built.cancelled ? " (stopped early)" : "");
             }
             if (built.cancelled) {
-                std::fprintf(stderr, "%s\n", stoppedText(written, output).c_str());
+                logger.warn(stoppedText(written, output));
                 return ExitCode::kStopped;
             }
             return ExitCode::kOk;

@@ -29,6 +29,14 @@ std::string extentsText(const ir::Value& value, const ir::ExprPool& pool) {
     return support::cat("[", support::join(extents, ", "), "]");
 }
 
+void printGraph(const std::string& text, bool json) {
+    if (json) {
+        std::printf("%s\n", nlohmann::json{{"graph", text}}.dump(1).c_str());
+    } else {
+        std::printf("%s", text.c_str());
+    }
+}
+
 void printTensor(const char* kind, const std::string& name, ir::DataType dtype, const std::string& extents) {
     std::printf("  %-6s %-28s %-5s %s\n", kind, name.c_str(), std::string(ir::nameOf(dtype)).c_str(), extents.c_str());
 }
@@ -41,7 +49,7 @@ ExitCode inspectModel(const std::string& path, const InspectOptions& options, Co
     const ImportedGraph imported = importGraph(path, settings, logger);
     const ir::Graph& graph = *imported.graph;
     if (options.graph) {
-        std::printf("%s", ir::print(graph).c_str());
+        printGraph(ir::print(graph), options.common.json);
         return ExitCode::kOk;
     }
     nlohmann::ordered_json document = {{"model", path}, {"name", graph.name()}, {"nodes", graph.nodes().size()}};
@@ -96,8 +104,7 @@ void addInspectVerb(CLI::App& tool, VerbAction& action) {
             }
             plan::Plan plan = readPlan(options->plan);
             if (options->graph) {
-                const std::string_view graph = plan.graphText.view();
-                std::fwrite(graph.data(), 1, graph.size(), stdout);
+                printGraph(plan.graphText.view(), options->common.json);
                 return ExitCode::kOk;
             }
             if (options->common.json) {

@@ -1,5 +1,6 @@
 // `tenon`: one binary, a verb per task.
 #include "core/support/build_info.h"
+#include "tools/common/help_formatter.h"
 #include "tools/tenon/verb.h"
 
 #include <nlohmann/json.hpp>
@@ -40,44 +41,58 @@ void ExtensionFlags::addTo(CLI::App& app) {
         ->allow_extra_args(false);
 }
 
-void BuildFlags::addTo(CLI::App& app) {
+void BuildFlags::addTo(CLI::App& app, const std::string& group) {
     mVerb = &app;
     app.add_option(
            "--shapes", shapes,
            "Shapes of input NAME, an extent after the other, each a number or MIN..OPT..MAX: "
            "x=1..8..32x3x224x224. Or the range of the extent that the model calls NAME, at every input that has "
-           "it: batch=1..8..32. Once for each name; a run takes numbers only")
+           "it: batch=1..8..32. Once for each name; a plan that is run takes numbers. Left out, open extents of a "
+           "model are 1, and a plan runs at its best ones")
         ->type_name("NAME=SHAPE")
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);
-    app.add_option("--level", level,
-                   "Optimization level: 0 no timing, for trials (the plan is often many times slower than a timed "
-                   "one), 3 default, 5 everything")
-        ->check(CLI::Range(0, 5));
-    app.add_option("--timing-cache", timingCache, "File of measured times, read and extended");
-    app.add_option("--tuning-db", tuning,
-                   "Tuning database, read and extended: times of a device with its description; without the device "
-                   "here the plan is for it");
     extensions.addTo(app);
-    app.add_option("--backend", backends, "Use only these tactic providers: a list with commas, reference,cpu,onednn")
-        ->type_name("NAME[,NAME]")
-        ->delimiter(',')
-        ->allow_extra_args(false);
-    app.add_option("--threads", threads.count, "Threads; 0: all cores, or as many as a plan was built for")
+    app.add_option("--threads", threads.count,
+                   "Threads to compute with; 0: one for each core, or as many as a plan was built for")
         ->check(CLI::NonNegativeNumber);
     app.add_option("--affinity", threads.processors,
                    "Use these processors only, with each context's threads pinned to them in turn: a list with commas, "
-                   "0,2,4")
+                   "0,2,4; left out: all, without pins")
         ->type_name("CPU[,CPU]")
         ->delimiter(',')
         ->allow_extra_args(false)
         ->check(CLI::Range(0, 1 << 20));
-    app.add_flag("--bf16", bf16, "Let measured time choose bfloat16 kernels");
-    app.add_flag("--fp16", fp16, "Let measured time choose half-precision kernels");
-    app.add_flag("--no-tf32", noTf32, "Keep products of f32 exact on devices that would round their operands to TF32");
-    app.add_flag("--verify-all", verifyAll, "Compare every tactic with the reference, not only those that are chosen");
-    app.add_option("--replay", replay, "Take every decision from the ledger of this plan instead of timing");
+    app.add_option("--level", level,
+                   "Optimization level: 0, no timing, for trials (the plan is often many times slower than a timed "
+                   "one); 3, timed; 5, timed for longer")
+        ->check(CLI::Range(0, 5))
+        ->group(group);
+    app.add_option("--timing-cache", timingCache, "File of measured times, read and extended; left out: none are kept")
+        ->type_name("FILE")
+        ->group(group);
+    app.add_option("--tuning-db", tuning,
+                   "Tuning database, read and extended: times of a device with its description; without the device "
+                   "here the plan is for it")
+        ->type_name("FILE")
+        ->group(group);
+    app.add_option("--backend", backends,
+                   "Use only these tactic providers: a list with commas, reference,cpu,onednn; left out: all")
+        ->type_name("NAME[,NAME]")
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->group(group);
+    app.add_flag("--bf16", bf16, "Let measured time choose bfloat16 kernels")->group(group);
+    app.add_flag("--fp16", fp16, "Let measured time choose half-precision kernels: of GPUs; CPUs here have none")
+        ->group(group);
+    app.add_flag("--no-tf32", noTf32, "Keep products of f32 exact on devices that would round their operands to TF32")
+        ->group(group);
+    app.add_flag("--verify-all", verifyAll, "Compare every tactic with the reference, not only those that are chosen")
+        ->group(group);
+    app.add_option("--replay", replay, "Take every decision from the ledger of this plan instead of timing")
+        ->type_name("PLAN")
+        ->group(group);
 }
 
 std::map<std::string, std::vector<int64_t>> BuildFlags::shapesOfPlan(const std::string& plan) const {
@@ -88,7 +103,7 @@ std::map<std::string, std::vector<int64_t>> BuildFlags::shapesOfPlan(const std::
         }
     }
     std::map<std::string, std::vector<int64_t>> extents;
-    for (const auto& [name, range] : settings().shapes) {
+    for (const auto& [name, range] : ranges()) {
         if (range.min != range.max) {
             throw ToolError(ExitCode::kUsage, "--shapes " + name + ": a run has one number per extent; '" + plan +
                                                   "' has its ranges from its build");
@@ -98,19 +113,25 @@ std::map<std::string, std::vector<int64_t>> BuildFlags::shapesOfPlan(const std::
     return extents;
 }
 
-BuildSettings BuildFlags::settings() const {
-    restrictTo(threads.processors);
-    checkThreadCount("--threads", threads.count);
-    BuildSettings settings;
+std::map<std::string, ShapeRange> BuildFlags::ranges() const {
+    std::map<std::string, ShapeRange> ranges;
     for (const std::string& shape : shapes) {
         size_t equals = shape.find('=');
         if (equals == std::string::npos || equals == 0) {
             throw ToolError(ExitCode::kUsage, "--shapes '" + shape + "': expected NAME=SHAPE");
         }
-        if (!settings.shapes.emplace(shape.substr(0, equals), parseShapeRange(shape.substr(equals + 1))).second) {
+        if (!ranges.emplace(shape.substr(0, equals), parseShapeRange(shape.substr(equals + 1))).second) {
             throw ToolError(ExitCode::kUsage, "--shapes names '" + shape.substr(0, equals) + "' twice");
         }
     }
+    return ranges;
+}
+
+BuildSettings BuildFlags::settings(ConsoleLogger& logger) const {
+    restrictTo(threads.processors);
+    checkThreadCount("--threads", threads.count, logger);
+    BuildSettings settings;
+    settings.shapes = ranges();
     settings.level = level;
     settings.timingCacheFile = timingCache;
     settings.tuningFile = tuning;
@@ -177,11 +198,12 @@ int main(int argc, char** argv) {
     using namespace tenon::tools;
     takeInterrupts();
     CLI::App tool{"Tenon: build, run and explain inference plans"};
+    HelpFormatter::use(tool);
     tool.require_subcommand(1);
     tool.set_version_flag("--version", std::string(tenon::support::versionText()));
     tool.footer(kExitCodesHelp);
     const auto fail = [argc, argv](ExitCode code, const std::string& why) {
-        std::fprintf(stderr, "error: %s\n", why.c_str());
+        printLog(nvinfer1::ILogger::Severity::kERROR, why);
         // Whoever reads the document of a verb gets one also when there is no result.
         if (std::any_of(argv + 1, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; })) {
             const nlohmann::json error = {{"exit_code", static_cast<int>(code)}, {"message", why}};

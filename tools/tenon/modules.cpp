@@ -72,9 +72,13 @@ void addModulesVerb(CLI::App& tool, VerbAction& action) {
     };
     auto options = std::make_shared<Options>();
     CLI::App* verb = tool.add_subcommand("modules", "List modules: loaded, skipped and why; or test one");
-    verb->add_option("--module", options->modules, "Load this module library or manifest as well")
+    verb->add_option("--module", options->modules, "Load this module library or manifest as well; repeat for more")
+        ->type_name("FILE")
+        ->expected(1)
+        ->take_all()
         ->allow_extra_args(false);
-    verb->add_option("--test", options->test, "Run the conformance kit on this module library or manifest");
+    verb->add_option("--test", options->test, "Run the conformance kit on this module library or manifest")
+        ->type_name("FILE");
     options->common.addTo(*verb);
     verb->callback([options, &action] {
         action = [options] {

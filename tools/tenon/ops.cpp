@@ -17,7 +17,10 @@ void addOpsVerb(CLI::App& tool, VerbAction& action) {
     auto options = std::make_shared<Options>();
     CLI::App* verb =
         tool.add_subcommand("ops", "Print the reference of all ops, those of loaded modules included, as Markdown");
-    verb->add_option("--module", options->modules, "Load this module library or manifest as well")
+    verb->add_option("--module", options->modules, "Load this module library or manifest as well; repeat for more")
+        ->type_name("FILE")
+        ->expected(1)
+        ->take_all()
         ->allow_extra_args(false);
     options->common.addTo(*verb);
     verb->callback([options, &action] {

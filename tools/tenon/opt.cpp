@@ -74,15 +74,23 @@ void addOptVerb(CLI::App& tool, VerbAction& action) {
     auto options = std::make_shared<Options>();
     CLI::App* verb = tool.add_subcommand("opt", "Run one pass (or all) on a graph and print the result");
     verb->add_option("file", options->file, "ONNX model (.onnx) or IR text (.tir)");
-    verb->add_option("--pass", options->pass, "Name of the pass; default: the standard pipeline; 'list' lists them");
+    verb->add_option("--pass", options->pass, "Name of the pass [default: the standard pipeline]; 'list' lists them")
+        ->type_name("NAME");
     verb->add_flag("--regions", options->regions,
                    "Instead of the graph, how many regions of each kind the fusion patterns find in it");
     options->common.addTo(*verb);
     verb->callback([options, &action] {
         action = [options] {
             if (options->pass == "list") {
+                nlohmann::ordered_json list = nlohmann::ordered_json::array();
                 for (const passes::Pass& pass : passes::allPasses()) {
-                    std::printf("%-24s %s\n", std::string(pass.name).c_str(), std::string(pass.doc).c_str());
+                    list.push_back({{"name", pass.name}, {"doc", pass.doc}});
+                    if (!options->common.json) {
+                        std::printf("%-24s %s\n", std::string(pass.name).c_str(), std::string(pass.doc).c_str());
+                    }
+                }
+                if (options->common.json) {
+                    std::printf("%s\n", nlohmann::ordered_json{{"passes", std::move(list)}}.dump(1).c_str());
                 }
                 return ExitCode::kOk;
             }

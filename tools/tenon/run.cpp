@@ -28,7 +28,7 @@ struct RunOptions {
 
 std::unique_ptr<EngineSession> open(const RunOptions& options, const std::vector<DataSet>& sets, ConsoleLogger& logger,
                                     double& buildSeconds) {
-    BuildSettings settings = options.build.settings();
+    BuildSettings settings = options.build.settings(logger);
     settings.shapesFrom = sets;
     if (isPlanFile(options.model)) {
         options.build.shapesOfPlan(options.model);
@@ -232,7 +232,7 @@ ExitCode infer(const RunOptions& options, ConsoleLogger& logger) {
     std::vector<HostTensor> inputs = given.inputs;
     if (inputs.empty()) {
         if (!options.common.quiet) {
-            std::fprintf(stderr, "no --input given: random values\n");
+            printLog(nvinfer1::ILogger::Severity::kINFO, "no --input given: random values");
         }
         inputs = session->randomInputs(isPlan ? options.build.shapesOfPlan(options.model)
                                               : std::map<std::string, std::vector<int64_t>>{});
@@ -271,24 +271,25 @@ void addRunVerb(CLI::App& tool, VerbAction& action) {
         tool.add_subcommand("run", "Run a plan or model on given inputs, or check it against reference data");
     verb->add_option("model", options->model, "ONNX model or plan")->required();
     verb->add_option("--input", options->inputs,
-                     "Input tensor, from a .npy or .pb file; once for each input; default: random values")
+                     "Input tensor, from a .npy or .pb file; once for each input [default: random values]")
         ->type_name("NAME=FILE")
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);
     verb->add_option("--output-dir", options->outputDir,
-                     "Write every output there as .npy; of --check into a folder for each data set");
-    verb->add_option("--check", options->check, "Model folder with test_data_set_*, or one data set, to compare with");
+                     "Write every output there as .npy; of --check into a folder for each data set")
+        ->type_name("DIR");
+    verb->add_option("--check", options->check, "Model folder with test_data_set_*, or one data set, to compare with")
+        ->type_name("DIR");
     verb->add_option("--rtol", options->rtol,
-                     "Relative tolerance of --check, of every element: |a - e| <= atol + rtol |e|; default: 0.001 "
-                     "(outputs of type f16 and bf16 0.01)");
+                     "Relative tolerance of --check, of every element: |a - e| <= atol + rtol |e| [default: 0.001, of "
+                     "outputs of type f16 and bf16 0.01]");
     verb->add_option(
         "--atol", options->atol,
-        "Absolute tolerance of --check; default: 0.00001 (outputs of type f16 and bf16 0.01). Without either, outputs "
-        "of "
-        "networks that quantize activations are compared as a whole: ||a - e|| <= 0.1 ||e||, bytes within 4 "
+        "Absolute tolerance of --check [default: 0.00001, of outputs of type f16 and bf16 0.01]. Without either, "
+        "outputs of networks that quantize activations are compared as a whole: ||a - e|| <= 0.1 ||e||, bytes within 4 "
         "steps and 1 in the root mean square. Each line says what was asked of it");
-    options->build.addTo(*verb);
+    options->build.addTo(*verb, "Where the model is no plan yet and is built first");
     options->common.addTo(*verb);
     verb->callback([options, &action] {
         action = [options] {

@@ -36,13 +36,15 @@ struct BuildFlags {
     bool verifyAll = false;
     std::string replay;
 
-    void addTo(CLI::App& app);
+    // `group`: the heading of what only building knows.
+    void addTo(CLI::App& app, const std::string& group);
     // Keeps the process to the processors of --affinity. Throws ToolError(kUsage).
-    BuildSettings settings() const;
+    BuildSettings settings(ConsoleLogger& logger) const;
     // Extents to run a plan with, from --shapes. Throws ToolError(kUsage) where an option was given that only building knows.
     std::map<std::string, std::vector<int64_t>> shapesOfPlan(const std::string& plan) const;
 
 private:
+    std::map<std::string, ShapeRange> ranges() const; // of --shapes
     const CLI::App* mVerb = nullptr;
 };
 

@@ -3,6 +3,7 @@
 #include "core/support/file_map.h"
 #include "core/support/text.h"
 #include "tools/common/exit_code.h"
+#include "tools/common/help_formatter.h"
 #include "tools/common/output_file.h"
 #include "tools/trtexec/report.h"
 
@@ -208,9 +209,10 @@ void run(const TrtexecOptions& options) {
 } // namespace
 
 int main(int argc, char** argv) {
-    takeInterrupts();
+    takeInterrupts(LogMarks::kLetters);
     TrtexecOptions options;
     CLI::App tool{"trtexec: build and measure an engine, with TensorRT's flags"};
+    HelpFormatter::use(tool);
     options.addTo(tool);
     std::string title = "TensorRT.trtexec [Tenon " + std::string(tenon::support::versionText()) + "] #";
     for (int i = 0; i < argc; ++i) {
@@ -222,23 +224,28 @@ int main(int argc, char** argv) {
         std::printf("&&&& %s %s\n", code == ExitCode::kOk ? "PASSED" : "FAILED", title.c_str());
         return static_cast<int>(code);
     };
+    const auto fail = [](const std::string& why) {
+        printLog(nvinfer1::ILogger::Severity::kERROR, why, LogMarks::kLetters);
+    };
     try {
         tool.parse(argc, argv);
         options.check(tool);
         run(options);
         return finish(ExitCode::kOk);
     } catch (const CLI::ExtrasError& error) {
-        std::fprintf(stderr, "[E] %s. Tenon's trtexec does not have every flag of TensorRT's; --help lists its own\n",
-                     error.what());
+        fail(cat(error.what(), ". Tenon's trtexec does not have every flag of TensorRT's; --help lists its own"));
         return finish(ExitCode::kUsage);
     } catch (const CLI::ParseError& error) {
-        int code = tool.exit(error);
-        return code == 0 ? 0 : finish(ExitCode::kUsage);
+        if (error.get_exit_code() == 0) {
+            return tool.exit(error); // --help
+        }
+        fail(cat(error.what(), "; --help says more"));
+        return finish(ExitCode::kUsage);
     } catch (const ToolError& error) {
-        std::fprintf(stderr, "[E] %s\n", error.what());
+        fail(error.what());
         return finish(error.code());
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "[E] %s\n", error.what());
+        fail(error.what());
         return finish(ExitCode::kWrong);
     }
 }

@@ -61,25 +61,35 @@ constexpr const char* kBuildFlags[] = {
 
 void TrtexecOptions::addTo(CLI::App& tool) {
     const auto count = CLI::Range(int64_t{1}, int64_t{1} << 40);
-    tool.add_option("--onnx", onnx, "ONNX model");
+    tool.add_option("--onnx", onnx, "ONNX model")->type_name("FILE");
     tool.add_option("--saveEngine", saveEngine,
                     "Write the plan there. A build that Ctrl-C stops leaves its best plan so far: there, or, where a "
-                    "file is already, beside it with .stopped at its end");
-    tool.add_option("--loadEngine", loadEngine, "Measure this plan instead of building one");
+                    "file is already, beside it with .stopped at its end")
+        ->type_name("PLAN");
+    tool.add_option("--loadEngine", loadEngine, "Measure this plan instead of building one")->type_name("PLAN");
     tool.add_option("--minShapes", minShapes,
                     "Smallest shapes: input:1x3x224x224,other:1x4; batch:1 is an extent that the model calls batch, "
-                    "at every input that has it");
-    tool.add_option("--optShapes", optShapes, "Shapes to optimise for");
-    tool.add_option("--maxShapes", maxShapes, "Largest shapes");
-    tool.add_option("--shapes", shapes, "Shapes to run with, written the same way");
+                    "at every input that has it; left out: open extents are 1")
+        ->type_name("SHAPES");
+    tool.add_option("--optShapes", optShapes, "Shapes to optimise for; left out: the largest")->type_name("SHAPES");
+    tool.add_option("--maxShapes", maxShapes, "Largest shapes; left out: those to optimise for")->type_name("SHAPES");
+    tool.add_option("--shapes", shapes, "Shapes to run with, written the same way; left out: those to optimise for")
+        ->type_name("SHAPES");
     tool.add_option("--loadInputs", loadInputs,
-                    "Input values: input:file,other:file; raw bytes of the shape that runs, or .npy or .pb");
-    tool.add_option("--timingCacheFile", timingCacheFile, "File of measured times, read and extended");
+                    "Input values: input:file,other:file; raw bytes of the shape that runs, or .npy or .pb; left "
+                    "out: random values")
+        ->type_name("INPUTS");
+    tool.add_option("--timingCacheFile", timingCacheFile,
+                    "File of measured times, read and extended; left out: none are kept")
+        ->type_name("FILE");
     tool.add_flag("--errorOnTimingCacheMiss", errorOnTimingCacheMiss, "Fail where the file lacks a time");
     tool.add_option("--plugins,--dynamicPlugins,--staticPlugins", plugins, "Load this plugin library; repeat for more")
+        ->type_name("FILE")
         ->allow_extra_args(false);
-    tool.add_option("--tacticSources", tacticSources, "Sources of kernels to use (+) or not (-): -CUBLAS_LT,+CUDNN");
-    tool.add_option("--builderOptimizationLevel", level, "0 no timing, for trials, 3 default, 5 everything")
+    tool.add_option("--tacticSources", tacticSources,
+                    "Sources of kernels to use (+) or not (-): -CUBLAS_LT,+CUDNN; left out: all")
+        ->type_name("SOURCES");
+    tool.add_option("--builderOptimizationLevel", level, "0: no timing, for trials; 3: timed; 5: timed for longer")
         ->check(CLI::Range(0, 5));
     tool.add_option("--avgTiming", avgTiming, "Launches whose mean is one sample of a tactic's time")
         ->check(CLI::Range(1, 1 << 20));
@@ -100,7 +110,9 @@ void TrtexecOptions::addTo(CLI::App& tool) {
         ->check(CLI::Range(1, 1024));
     tool.add_flag("--useCudaGraph", graph, "Record the run on the device and replay it");
     tool.add_flag("--skipInference,--buildOnly", skipInference, "Build or load only");
-    tool.add_option("--avgRuns", avgRuns, "Also print the mean of each so many runs")->check(count);
+    tool.add_option("--avgRuns", avgRuns, "Also print the mean of each so many runs; left out: none")
+        ->default_str("")
+        ->check(count);
     tool.add_option("--percentile", percentiles, "Percentiles to print, 0 to 100: 90,95,99")
         ->delimiter(',')
         ->allow_extra_args(false)
@@ -108,14 +120,17 @@ void TrtexecOptions::addTo(CLI::App& tool) {
     tool.add_flag("--dumpOutput", dumpOutput, "Print the outputs of the last run");
     tool.add_flag("--dumpProfile", dumpProfile, "Print the time of each layer, run one after the other");
     tool.add_flag("--dumpLayerInfo", dumpLayerInfo, "Print the layers of the plan");
-    tool.add_option("--exportTimes", exportTimes, "Write the times of every run there, as JSON");
-    tool.add_option("--exportOutput", exportOutput, "Write the outputs of the last run there, as JSON");
-    tool.add_option("--exportProfile", exportProfile, "Write the time of each layer there, as JSON");
-    tool.add_option("--exportLayerInfo", exportLayerInfo, "Write the layers of the plan there, as JSON");
+    tool.add_option("--exportTimes", exportTimes, "Write the times of every run there, as JSON")->type_name("FILE");
+    tool.add_option("--exportOutput", exportOutput, "Write the outputs of the last run there, as JSON")
+        ->type_name("FILE");
+    tool.add_option("--exportProfile", exportProfile, "Write the time of each layer there, as JSON")->type_name("FILE");
+    tool.add_option("--exportLayerInfo", exportLayerInfo, "Write the layers of the plan there, as JSON")
+        ->type_name("FILE");
     tool.add_flag("--verbose", verbose, "Log everything");
     for (const NeedlessFlag& flag : kNeedlessFlags) {
         tool.add_option(cat("--", flag.name), needless, cat("No effect: ", flag.why))
             ->expected(0, 1)
+            ->type_name("")
             ->allow_extra_args(false)
             ->group("Accepted for scripts written for TensorRT");
     }
