@@ -29,11 +29,11 @@ std::string extentsText(const ir::Value& value, const ir::ExprPool& pool) {
     return support::cat("[", support::join(extents, ", "), "]");
 }
 
-void printGraph(const std::string& text, bool json) {
+void printGraph(std::string_view text, bool json) {
     if (json) {
         std::printf("%s\n", nlohmann::json{{"graph", text}}.dump(1).c_str());
     } else {
-        std::printf("%s", text.c_str());
+        std::fwrite(text.data(), 1, text.size(), stdout);
     }
 }
 
