@@ -117,6 +117,9 @@ Head headOf(const module::GraphView& body) {
 
 // Floats of the transformed image that a thread works on at a time: a part of its second-level cache.
 constexpr int64_t kBlockFloats = 192 * 1024;
+// Where all weights stay in that cache beside it.
+constexpr int64_t kBlockBesideWeights = 96 * 1024;
+constexpr int64_t kFewWeights = 256 * 1024;
 // What it may be where all tiles are then one part, so that many weights are read once.
 constexpr int64_t kOnePartFloats = 384 * 1024;
 constexpr int64_t kManyWeights = 1024 * 1024;
@@ -142,8 +145,9 @@ public:
         mTeam = teamFor(mThreads, mTiles, mWeights.elements() * mHead.inputs * mHead.outputs / lanes);
         const int64_t weightFloats = mPanels * mWeights.columns * mWeights.elements() * mHead.inputs;
         const bool hasMany = weightFloats >= kManyWeights;
-        mTilesOfAnyExtents = tilesOf(hasMany ? kOnePartFloats : kBlockFloats);
-        mMostTiles = tilesOf(hasMany && mTiles <= mTeam * tilesOf(kOnePartFloats) ? kOnePartFloats : kBlockFloats);
+        const int64_t blockFloats = weightFloats <= kFewWeights ? kBlockBesideWeights : kBlockFloats;
+        mTilesOfAnyExtents = tilesOf(hasMany ? kOnePartFloats : blockFloats);
+        mMostTiles = tilesOf(hasMany && mTiles <= mTeam * tilesOf(kOnePartFloats) ? kOnePartFloats : blockFloats);
         // Few tiles and many weights: each thread transforms the whole image and reads its part of the weights.
         mSharesWeights = mTeam > 1 && hasMany && mTiles <= mMostTiles && (mPanels % mTeam == 0 || mPanels >= 4 * mTeam);
         const int64_t blocks = (mTiles + mMostTiles - 1) / mMostTiles;
