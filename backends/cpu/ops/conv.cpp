@@ -238,6 +238,7 @@ Plan planPlanes(const Convolution& c, int threads) {
 // Every group has one channel: each output row is a sum of shifted input rows. With a stride, input rows are first dealt
 // out into rows of every stride-th element, so that the sum stays one of neighbours.
 Plan planDepthwise(const Convolution& c, int threads) {
+    constexpr int64_t kStretch = 2048; // results that stay in the first-level cache while all taps are added to them
     const Window& w = c.window;
     const size_t last = w.rank() - 1;
     const int64_t stride = w.strides[last];
@@ -287,16 +288,22 @@ Plan planDepthwise(const Convolution& c, int threads) {
                         if (stride > 1) {
                             dealRow(x, w.input[last], stride, phase, dealt);
                         }
-                        for (int64_t t = 0; t < w.kernel[last]; ++t) {
-                            const int64_t shift = t * w.dilations[last] - w.padBegin[last];
-                            const auto [from, to] = validRange(shift, stride, w.input[last], w.output[last]);
-                            if (from >= to) {
-                                continue;
+                        for (int64_t done = 0; done < w.output[last]; done += kStretch) {
+                            const int64_t end = std::min(w.output[last], done + kStretch);
+                            for (int64_t t = 0; t < w.kernel[last]; ++t) {
+                                const int64_t shift = t * w.dilations[last] - w.padBegin[last];
+                                auto [from, to] = validRange(shift, stride, w.input[last], w.output[last]);
+                                from = std::max(from, done);
+                                to = std::min(to, end);
+                                if (from >= to) {
+                                    continue;
+                                }
+                                const int64_t first = shift + from * stride;
+                                const float* source0 =
+                                    stride == 1 ? x + first : dealt + first % stride * phase + first / stride;
+                                table.addScaledInto(sums + from, source0, kernel[rowTap * w.kernel[last] + t],
+                                                    to - from);
                             }
-                            const int64_t first = shift + from * stride;
-                            const float* source0 =
-                                stride == 1 ? x + first : dealt + first % stride * phase + first / stride;
-                            table.addScaledInto(sums + from, source0, kernel[rowTap * w.kernel[last] + t], to - from);
                         }
                     }
                     const int64_t at = item * c.outputSize + r * w.output[last];
@@ -321,7 +328,9 @@ Plan planConv(const Call& call) {
     if (c.isProduct && c.type == TN_F32 && c.groupChannels() > 0) {
         return planPlanes(c, call.threads());
     }
-    return c.groups == c.channels && c.groups > 1 ? planDepthwise(c, call.threads()) : planProduct(c, call.threads());
+    // A product of one or two rows would leave most of a tile empty.
+    const bool slides = c.groups == c.channels && (c.groups > 1 || c.outputs <= 2);
+    return slides ? planDepthwise(c, call.threads()) : planProduct(c, call.threads());
 }
 
 } // namespace
