@@ -33,11 +33,17 @@ struct Piece {
     PieceKind kind;
     int64_t begin;
     int64_t count;
-    int64_t from;
+    int64_t from; // of a run its first source, of any order where its sources lie in Pieces::sources
 };
 
-std::vector<Piece> piecesOf(const Dims& sources) {
-    std::vector<Piece> pieces;
+struct Pieces {
+    std::vector<Piece> list;
+    Dims sources; // of pieces in any order
+};
+
+Pieces piecesOf(const Dims& sources) {
+    Pieces result;
+    std::vector<Piece>& pieces = result.list;
     const auto size = static_cast<int64_t>(sources.size());
     for (int64_t i = 0; i < size;) {
         int64_t end = i + 1;
@@ -52,15 +58,19 @@ std::vector<Piece> piecesOf(const Dims& sources) {
                 ++end;
             }
             // Short runs one after the other are cheaper looked up.
-            if (end - i < 4 && !pieces.empty() && pieces.back().kind == PieceKind::kGather) {
-                pieces.back().count += end - i;
+            if (end - i >= 4) {
+                pieces.push_back({PieceKind::kRun, i, end - i, first});
             } else {
-                pieces.push_back({end - i < 4 ? PieceKind::kGather : PieceKind::kRun, i, end - i, first});
+                if (pieces.empty() || pieces.back().kind != PieceKind::kGather) {
+                    pieces.push_back({PieceKind::kGather, i, 0, static_cast<int64_t>(result.sources.size())});
+                }
+                pieces.back().count += end - i;
+                result.sources.insert(result.sources.end(), sources.begin() + i, sources.begin() + end);
             }
         }
         i = end;
     }
-    return pieces;
+    return result;
 }
 
 } // namespace
@@ -71,7 +81,9 @@ Plan planIndexed(const Call& call, const Sources& sources, double fill, int32_t 
     const Dims out = call.out().dims;
     const int64_t length = out.empty() ? 1 : out.back();
     const int64_t rows = call.out().elements == 0 ? 0 : call.out().elements / length;
-    const std::vector<Piece> pieces = piecesOf(out.empty() ? Dims{0} : sources.back());
+    const Pieces pieces = piecesOf(out.empty() ? Dims{0} : sources.back());
+    // The last dimension is in pieces: a table of it would be as long as a line.
+    const Sources outer(sources.begin(), out.empty() ? sources.begin() : sources.end() - 1);
     const int64_t team = teamFor(call.threads(), rows, length);
     const auto make = [&](auto zero) -> Plan {
         using T = decltype(zero);
@@ -87,7 +99,7 @@ Plan planIndexed(const Call& call, const Sources& sources, double fill, int32_t 
                             int64_t rest = row;
                             int64_t origin = 0;
                             for (size_t d = out.empty() ? 0 : out.size() - 1; d-- > 0;) {
-                                const int64_t at = sources[d][static_cast<size_t>(rest % out[d])];
+                                const int64_t at = outer[d][static_cast<size_t>(rest % out[d])];
                                 origin = at < 0 || origin < 0 ? -1 : origin + at * strides[d];
                                 rest /= out[d];
                             }
@@ -98,7 +110,7 @@ Plan planIndexed(const Call& call, const Sources& sources, double fill, int32_t 
                                 std::memcpy(to, to - length, static_cast<size_t>(length) * sizeof(T));
                             } else {
                                 const T* from = b.in<T>(0) + origin;
-                                for (const Piece& piece : pieces) {
+                                for (const Piece& piece : pieces.list) {
                                     T* target = to + piece.begin;
                                     switch (piece.kind) {
                                     case PieceKind::kRun:
@@ -110,7 +122,7 @@ Plan planIndexed(const Call& call, const Sources& sources, double fill, int32_t 
                                         break;
                                     case PieceKind::kGather:
                                         for (int64_t i = 0; i < piece.count; ++i) {
-                                            target[i] = from[sources.back()[static_cast<size_t>(piece.begin + i)]];
+                                            target[i] = from[pieces.sources[static_cast<size_t>(piece.from + i)]];
                                         }
                                         break;
                                     }
