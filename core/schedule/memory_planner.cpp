@@ -98,6 +98,32 @@ int64_t mostAlive(const std::vector<BufferLifetime>& buffers, int64_t alignment)
     return most;
 }
 
+// What reaches the end of the arena found no room below. Placed before everything else it has it; the others then look for theirs.
+void improve(const std::vector<BufferLifetime>& buffers, const std::vector<Piece>& pieces, std::vector<size_t> order,
+             int64_t alignment, MemoryPlan& best) {
+    constexpr size_t kMostTries = 64;
+    constexpr size_t kMostPlaced = 1 << 16; // over all tries: the time of large networks
+    MemoryPlan plan = best;
+    const size_t tries = std::min(kMostTries, kMostPlaced / std::max<size_t>(buffers.size(), 1));
+    for (size_t i = 0; i < tries && best.arenaBytes > best.lowerBound; ++i) {
+        const auto reachesEnd = [&](size_t piece) {
+            return std::any_of(pieces[piece].buffers.begin(), pieces[piece].buffers.end(), [&](size_t buffer) {
+                return plan.offsets[buffer] + rounded(buffers[buffer].bytes, alignment) == plan.arenaBytes;
+            });
+        };
+        const auto last = std::find_if(order.begin(), order.end(), reachesEnd);
+        if (last == order.begin() || last == order.end()) {
+            return;
+        }
+        std::rotate(order.begin(), last, last + 1);
+        plan = place(buffers, pieces, order, alignment);
+        if (plan.arenaBytes < best.arenaBytes) {
+            plan.lowerBound = best.lowerBound;
+            best = plan;
+        }
+    }
+}
+
 } // namespace
 
 bool placeInRow(std::vector<BufferLifetime>& buffers, const std::vector<size_t>& row, int32_t cluster,
@@ -146,19 +172,20 @@ support::Result<MemoryPlan> planMemory(const std::vector<BufferLifetime>& buffer
     auto byStart = [&](size_t i) { return std::tuple(int64_t{pieces[i].first}, -pieces[i].bytes, i); };
 
     MemoryPlan best;
-    bool haveBest = false;
+    std::vector<size_t> bestOrder;
     auto attempt = [&](auto key) {
         std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return key(a) < key(b); });
         MemoryPlan plan = place(buffers, pieces, order, alignment);
-        if (!haveBest || plan.arenaBytes < best.arenaBytes) {
+        if (bestOrder.empty() || plan.arenaBytes < best.arenaBytes) {
             best = std::move(plan);
-            haveBest = true;
+            bestOrder = order;
         }
     };
     attempt(bySize);
     attempt(byArea);
     attempt(byStart);
     best.lowerBound = mostAlive(buffers, alignment);
+    improve(buffers, pieces, std::move(bestOrder), alignment, best);
     // No tactic is ever compared while another tensor shares its memory: a fault here would be a wrong answer that nobody sees.
     TN_RETURN_IF_ERROR(checkMemoryPlan(buffers, best, alignment));
     return best;

@@ -29,8 +29,8 @@ struct MemoryPlan {
     int64_t lowerBound = 0; // most bytes alive at one step: no plan is smaller
 };
 
-// Greedy placement at the lowest free offset, tried in several orders (by size, by size times life, by first use); the smallest arena wins,
-// earlier orders on ties. Fails only on overflow or a negative size.
+// Greedy placement at the lowest free offset, tried in several orders (by size, by size times life, by first use), and then with what lies at the end
+// of the arena placed first, again and again, until nothing can be smaller or some tries are spent; the smallest arena wins, earlier ones on ties. Fails only on overflow or a negative size.
 support::Result<MemoryPlan> planMemory(const std::vector<BufferLifetime>& buffers, int64_t alignment = 64);
 
 // Error naming two buffers that live at the same time and share bytes, or a buffer outside the arena.
