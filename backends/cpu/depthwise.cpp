@@ -6,8 +6,10 @@
 #include "backends/cpu/followers.h"
 #include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/depthwise_row.h"
+#include "backends/cpu/simd/rows.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace tenon::cpu {
 
@@ -50,37 +52,76 @@ struct Depthwise {
     Chain chain;
     std::optional<Cut> cut;
     Window window;
+    bool isBrain = false; // x and the result are bf16
     int64_t batches = 0;
     int64_t channels = 0;
     int threads = 1;
 
     int64_t line() const { return window.output[1] * channels; }
+    int64_t inputLine() const { return window.input[1] * channels; }
     int64_t rows() const { return batches * window.output[0]; }
     int64_t team() const { return teamFor(threads, rows(), line() * (window.taps() + 4) / 8 + 1); }
 
+    int64_t numbers() const { return static_cast<int64_t>(chain.followers.size()) * line(); }
+    // Lines of the image that a thread has as f32: as many as a window meets.
+    int64_t ring() const { return std::min((window.kernel[0] - 1) * window.dilations[0] + 1, window.input[0]); }
+    int64_t perThread() const { return isBrain ? ring() * inputLine() + line() : 0; }
+    int64_t workspace() const { return (numbers() + threads * perThread()) * static_cast<int64_t>(sizeof(float)); }
+
+    // The lines of an image that are there as f32.
+    struct Ring {
+        float* lines;
+        int64_t batch = -1;
+        int64_t next = 0; // the first line that is not there yet
+    };
+
     void run(const Buffers& b) const {
-        auto* const numbers = static_cast<float*>(b.workspace);
-        repeatNumbers(chain, b, line(), numbers);
-        parallelTeam(team(), rows(), [&](int64_t, int64_t begin, int64_t end) {
+        auto* const values = static_cast<float*>(b.workspace);
+        repeatNumbers(chain, b, line(), values);
+        parallelTeam(team(), rows(), [&](int64_t member, int64_t begin, int64_t end) {
+            float* const own = values + numbers() + member * perThread();
+            Ring lines{own};
             for (int64_t row = begin; row < end; ++row) {
-                runRow(b, numbers, row / window.output[0], row % window.output[0]);
+                const int64_t batch = row / window.output[0];
+                const int64_t outputRow = row % window.output[0];
+                if (!isBrain) {
+                    const float* const image = b.in<float>(kX) + batch * window.input[0] * inputLine();
+                    runRow(b, values, image, std::numeric_limits<int64_t>::max(), outputRow, row * line(),
+                           b.out<float>() + row * line());
+                    continue;
+                }
+                widen(b, lines, batch, outputRow);
+                float* const y = own + ring() * inputLine();
+                runRow(b, values, lines.lines, ring(), outputRow, row * line(), y);
+                finishRow(TN_BF16, b.outputs[0], row * line(), line(), y);
             }
         });
     }
 
-    void runRow(const Buffers& b, const float* numbers, int64_t batch, int64_t outputRow) const {
+    // What the windows of a row of results meet.
+    void widen(const Buffers& b, Ring& to, int64_t batch, int64_t outputRow) const {
+        const int64_t top = outputRow * window.strides[0] - window.padBegin[0];
+        const int64_t last = std::min(top + (window.kernel[0] - 1) * window.dilations[0] + 1, window.input[0]);
+        to.next = std::max({to.batch == batch ? to.next : 0, top, int64_t{0}});
+        to.batch = batch;
+        for (; to.next < last; ++to.next) {
+            readRow(TN_BF16, b.inputs[kX], (batch * window.input[0] + to.next) * inputLine(), inputLine(),
+                    to.lines + to.next % ring() * inputLine());
+        }
+    }
+
+    // `image` has line n at n % ring; results are elements `at` and on.
+    void runRow(const Buffers& b, const float* numbersOfLine, const float* image, int64_t ringLines, int64_t outputRow,
+                int64_t at, float* y) const {
         const int64_t top = outputRow * window.strides[0] - window.padBegin[0];
         const auto [first, last] = linesInside(window, top);
-        const int64_t inputLine = window.input[1] * channels;
-        const int64_t at = (batch * window.output[0] + outputRow) * line();
-        float* const y = b.out<float>() + at;
         DepthwiseRow row{};
-        row.x = b.in<float>(kX) + batch * window.input[0] * inputLine;
+        row.x = image;
         row.xPixel = channels;
-        row.xLine = inputLine;
-        row.first = top + first * window.dilations[0];
+        row.xLine = inputLine();
+        row.first = (top + first * window.dilations[0]) % ringLines;
         row.apart = window.dilations[0];
-        row.ring = window.input[0];
+        row.ring = ringLines;
         row.width = window.input[1];
         row.w = b.in<float>(kWeights) + first * window.kernel[1] * channels;
         row.wPixel = channels;
@@ -101,7 +142,7 @@ struct Depthwise {
         }
         depthwiseRow(row);
         if (!cut) {
-            applyFollowers(chain, b, numbers, line(), y, line(), at, 0);
+            applyFollowers(chain, b, numbersOfLine, line(), y, line(), at, 0);
         }
     }
 };
@@ -149,7 +190,19 @@ std::vector<TnFormat> depthwiseLayouts(const module::GraphView& body) {
     return layouts;
 }
 
-void checkDepthwise(const Task& task) { checkLayouts(task, depthwiseLayouts(task.body), "a depthwise convolution"); }
+void checkDepthwise(const Task& task) {
+    const Chain chain = chainOf(task.body);
+    Task wide = task;
+    TnPortFormat& x = wide.inputs[static_cast<size_t>(chain.ports[kX])];
+    if (x.dtype == TN_BF16 && wide.outputs[0].dtype == TN_BF16) {
+        const bool hasTensors = std::find(chain.isTensor.begin(), chain.isTensor.end(), true) != chain.isTensor.end();
+        if (hasTensors) {
+            refuse("a depthwise convolution in bf16 followed by something of its result's shape");
+        }
+        x.dtype = wide.outputs[0].dtype = TN_F32;
+    }
+    checkLayouts(wide, depthwiseLayouts(task.body), "a depthwise convolution");
+}
 
 TaskPlan planDepthwise(const Task& task, const PortShapes& shapes) {
     Depthwise kernel;
@@ -162,12 +215,11 @@ TaskPlan planDepthwise(const Task& task, const PortShapes& shapes) {
     kernel.batches = x.dims[0];
     kernel.channels = weights.dims[0];
     kernel.threads = shapes.threads;
+    kernel.isBrain = task.outputs[0].dtype == TN_BF16;
     TaskPlan result;
     result.inputPorts = kernel.chain.ports;
     result.outputPorts = {0};
-    const int64_t workspace =
-        static_cast<int64_t>(kernel.chain.followers.size()) * kernel.line() * static_cast<int64_t>(sizeof(float));
-    result.plan = kernels::planOf(kernel, workspace, shapes.outputs[0].elements);
+    result.plan = kernels::planOf(kernel, kernel.workspace(), shapes.outputs[0].elements);
     return result;
 }
 

@@ -383,7 +383,7 @@ constexpr Method kMethods[] = {
      [](const module::TaskView& task) {
          return Tactics{laidOut(task, kDepthwise, "depthwise", depthwiseLayouts(task.body()))};
      },
-     checkDepthwise, planDepthwise},
+     checkDepthwise, planDepthwise, Method::Brain::kAlways},
     {kExpandDepthwise, Method::Ports::kBody, isExpandDepthwise,
      [](const module::TaskView& task) {
          return Tactics{laidOut(task, kExpandDepthwise, "expand and depthwise", expandDepthwiseLayouts(task.body()))};
