@@ -5,6 +5,7 @@
 #include "backends/common/window.h"
 #include "backends/cpu/followers.h"
 #include "backends/cpu/readers.h"
+#include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/matrix_tile.h"
 
 #include <algorithm>
@@ -463,7 +464,7 @@ std::vector<TnPortFormat> brainConvolutionPorts(const module::GraphView& body) {
     const Reading reading = readingOf(body);
     std::vector<TnPortFormat> ports;
     for (const int32_t value : body.inputs()) {
-        ports.push_back(module::linearPort(body.value(value).dtype(), body.value(value).rank()));
+        ports.push_back(module::linearPort(TN_F32, body.value(value).rank()));
     }
     const TnPortFormat image{TN_BF16, TN_PLACEMENT_HOST, module::channelsLastFormat(4)};
     for (size_t i = 0; i < reading.chain.ports.size(); ++i) {
@@ -497,16 +498,7 @@ int32_t brainConvolutionSum(const module::GraphView& body) {
 }
 
 void checkBrainConvolution(const Task& task) {
-    std::vector<TnPortFormat> ports = task.inputs;
-    ports.insert(ports.end(), task.outputs.begin(), task.outputs.end());
-    const std::vector<TnPortFormat> wanted = brainConvolutionPorts(task.body);
-    const bool same = std::equal(ports.begin(), ports.end(), wanted.begin(), wanted.end(),
-                                 [](const TnPortFormat& a, const TnPortFormat& b) {
-                                     return a.dtype == b.dtype && module::equal(a.format, b.format);
-                                 });
-    if (!same) {
-        refuse("a convolution in bf16 with other types or layouts than it computes");
-    }
+    checkPortsOf(task, brainConvolutionPorts(task.body), "a convolution in bf16");
 }
 
 TaskPlan planBrainConvolution(const Task& task, const PortShapes& shapes) {

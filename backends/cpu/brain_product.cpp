@@ -2,6 +2,7 @@
 
 #include "backends/common/parallel.h"
 #include "backends/cpu/product_head.h"
+#include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/brain_tile.h"
 
 #include <algorithm>
@@ -231,15 +232,7 @@ void checkBrainProduct(const Task& task) {
     if (!isBrainProduct(task.body)) {
         refuse("no product with constant weights, or a processor that multiplies no bf16");
     }
-    const std::vector<TnPortFormat> ports = brainProductPorts(task.body);
-    for (size_t i = 0; i < ports.size(); ++i) {
-        const TnPortFormat& port = i < task.inputs.size() ? task.inputs[i] : task.outputs[0];
-        if (port.dtype != ports[i].dtype || !module::equal(port.format, ports[i].format)) {
-            refuse("a product of bf16 with a port of ", nameOf(port.dtype), " in the layout ",
-                   module::describe(port.format), " instead of ", nameOf(ports[i].dtype), " in ",
-                   module::describe(ports[i].format));
-        }
-    }
+    checkPortsOf(task, brainProductPorts(task.body), "a product of bf16");
 }
 
 TaskPlan planBrainProduct(const Task& task, const PortShapes& shapes) {

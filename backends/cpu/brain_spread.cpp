@@ -2,6 +2,7 @@
 
 #include "backends/common/parallel.h"
 #include "backends/common/ports.h"
+#include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/matrix_tile.h"
 #include "backends/cpu/spread.h"
 
@@ -144,7 +145,7 @@ std::vector<TnPortFormat> brainSpreadPorts(const module::GraphView& body) {
     }
     std::vector<TnPortFormat> ports;
     for (const int32_t value : body.inputs()) {
-        ports.push_back(module::linearPort(body.value(value).dtype(), body.value(value).rank()));
+        ports.push_back(module::linearPort(TN_F32, body.value(value).rank()));
     }
     const TnPortFormat image{TN_BF16, TN_PLACEMENT_HOST, module::channelsLastFormat(4)};
     TnFormat panels = module::permutedFormat({2, 3, 1, 0});
@@ -158,18 +159,7 @@ std::vector<TnPortFormat> brainSpreadPorts(const module::GraphView& body) {
     return ports;
 }
 
-void checkBrainSpread(const Task& task) {
-    std::vector<TnPortFormat> ports = task.inputs;
-    ports.insert(ports.end(), task.outputs.begin(), task.outputs.end());
-    const std::vector<TnPortFormat> wanted = brainSpreadPorts(task.body);
-    const bool same = std::equal(ports.begin(), ports.end(), wanted.begin(), wanted.end(),
-                                 [](const TnPortFormat& a, const TnPortFormat& b) {
-                                     return a.dtype == b.dtype && module::equal(a.format, b.format);
-                                 });
-    if (!same) {
-        refuse("a deconvolution in bf16 with other types or layouts than it computes");
-    }
-}
+void checkBrainSpread(const Task& task) { checkPortsOf(task, brainSpreadPorts(task.body), "a deconvolution in bf16"); }
 
 TaskPlan planBrainSpread(const Task& task, const PortShapes& shapes) {
     const module::NodeView node = task.body.node(0);

@@ -1,4 +1,4 @@
-// Kernels of f32 regions that run in exactly one layout per port.
+// Kernels of regions that run in exactly one layout and type per port.
 //
 // Who uses it: products and convolutions with constant weights. What it must not know: kernels.
 #pragma once
@@ -26,6 +26,17 @@ inline void checkLayouts(const Task& task, const std::vector<TnFormat>& layouts,
     for (size_t o = 0; o < task.outputs.size(); ++o) {
         const size_t at = task.inputs.size() + o;
         check(task.outputs[o], at < layouts.size() ? layouts[at] : module::linearFormat(task.outputs[o].format.rank));
+    }
+}
+
+// The same where types differ: `ports` are those of the inputs and then of the first output.
+inline void checkPortsOf(const Task& task, const std::vector<TnPortFormat>& ports, std::string_view what) {
+    for (size_t i = 0; i < ports.size(); ++i) {
+        const TnPortFormat& port = i < task.inputs.size() ? task.inputs[i] : task.outputs[0];
+        if (port.dtype != ports[i].dtype || !module::equal(port.format, ports[i].format)) {
+            refuse(what, " with a port of ", nameOf(port.dtype), " in the layout ", module::describe(port.format),
+                   " instead of ", nameOf(ports[i].dtype), " in ", module::describe(ports[i].format));
+        }
     }
 }
 
