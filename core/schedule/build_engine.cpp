@@ -101,7 +101,7 @@ public:
         TN_RETURN_IF_ERROR(assemble());
         mResult.timedTactics = mTimer->measured();
         mResult.cacheHits = mTimer->cacheHits();
-        warnOfOtherWork();
+        reportTimes(*mTimer, mOptions.log);
         warnOfUnverified();
         if (mContext.targets.size() > 1) {
             const Target& device = mContext.targets[1];
@@ -248,16 +248,6 @@ private:
         }
         for (const plan::PlanBinding& binding : mInput.bindings) {
             mBindings.push_back(binding.isShapeInput ? TN_PLACEMENT_HOST : placement);
-        }
-    }
-
-    void warnOfOtherWork() const {
-        // A few always are: the system does something now and then.
-        if (mTimer->disturbed() * 10 > mTimer->measured()) {
-            mOptions.log.warning("other work kept the processors busy while ", mTimer->disturbed(), " of ",
-                                 mTimer->measured(),
-                                 " tactics were timed: the plan may be slower than it could be. Build it on an idle "
-                                 "machine");
         }
     }
 

@@ -1,5 +1,6 @@
 #include "core/schedule/build_notes.h"
 
+#include "core/schedule/tactic_timer.h"
 #include "core/support/text.h"
 
 namespace tenon::schedule {
@@ -61,6 +62,21 @@ std::vector<std::string> notesOfUnusedTypes(const BuildContext& context, const P
                                       : "; that is for processors with AVX-512 BF16, and for GPUs"));
     }
     return notes;
+}
+
+void reportTimes(const TacticTimer& timer, const support::Logger& log) {
+    log.info("times of tactics: ", timer.cacheHits(), " from the timing cache, ", timer.disturbedHits(),
+             " of them measured under load; ", timer.measured(), " measured now, ", timer.retimed(),
+             " of them again, since the cache's were measured under load");
+    if (timer.disturbed() * 10 > timer.measured()) {
+        log.warning("other work kept the processors busy while ", timer.disturbed(), " of ", timer.measured(),
+                    " tactics were timed: the plan may be slower than it could be. Build it on an idle machine");
+    }
+    if (timer.disturbedHits() * 10 > timer.cacheHits()) {
+        log.warning(timer.disturbedHits(), " of ", timer.cacheHits(),
+                    " times from the timing cache were measured while other work kept the processors busy: the plan "
+                    "may be slower than it could be. A build on an idle machine measures them again");
+    }
 }
 
 std::string noteOfLevel(int32_t level) {

@@ -10,6 +10,8 @@
 
 namespace tenon::schedule {
 
+class TacticTimer;
+
 // Of a plan whose build was stopped.
 inline constexpr const char* kStoppedNote =
     "the build was stopped: what was not timed by then is ranked by estimates, and what was not compared with the "
@@ -19,6 +21,9 @@ inline constexpr const char* kStoppedNote =
 // where the plan may use a device, or where there are no f32 tensors.
 std::vector<std::string> notesOfUnusedTypes(const BuildContext& context, const PrecisionOptions& asked,
                                             const std::vector<RegionEntry>& regions);
+
+// Where the times of tactics came from, and warnings of other work that was in them. A little always is: the system does something now and then.
+void reportTimes(const TacticTimer& timer, const support::Logger& log);
 
 // What a plan of level 0 is good for; empty for other levels.
 std::string noteOfLevel(int32_t level);

@@ -28,6 +28,8 @@ constexpr double kMinSpentNearUs = 2000;
 constexpr double kPatience = 3;
 // Candidates measured side by side, so that what else the machine does falls on all: more would only hold more memory.
 constexpr size_t kGroup = 16;
+// Tactics whose times under load are measured again before it is clear that the machine is busy now, too.
+constexpr int32_t kMostDisturbedAgain = 4;
 // Of the piece that large inputs repeat.
 constexpr int64_t kPatternElements = 1'000'000;
 // Constants of the host from this size on are put out of its caches before each launch. Smaller ones may well stay there from one run of a network
@@ -53,6 +55,14 @@ double summarize(std::vector<double> samples, TimingRecord& record) {
     record.spread = record.us > 0 ? (samples[n / 2] - record.us) / record.us : 0;
     record.samples = static_cast<int32_t>(n);
     return 2.02 * record.spread / std::sqrt(static_cast<double>(n));
+}
+
+} // namespace
+
+namespace {
+
+std::string textOf(const TimingKey& key) {
+    return support::cat(key.target, "/", key.task, "/", key.provider, "/", key.tactic);
 }
 
 } // namespace
@@ -111,19 +121,27 @@ struct TacticTimer::Contender {
     std::vector<double> samples;   // undisturbed
     std::vector<double> disturbed; // with other work in between
     TimingRecord record;
-    double error = 0; // of its time, relative
+    double error = 0;                     // of its time, relative
+    std::optional<TimingRecord> doubtful; // from the cache, measured under load
     double spentUs = 0;
     double disturbedUs = 0;
     bool done = false;
 };
 
-bool TacticTimer::recall(const Task& task, Candidate& candidate) {
+bool TacticTimer::recall(const Task& task, Candidate& candidate, std::optional<TimingRecord>& doubtful) {
     if (!mCache) {
         return false;
     }
     MissReason reason = MissReason::kNone;
-    if (const TimingRecord* record = mCache->find(keyOf(task, candidate), reason)) {
+    const TimingKey key = keyOf(task, candidate);
+    if (const TimingRecord* record = mCache->find(key, reason)) {
+        if (record->disturbed && !mForbidMeasuring && mContext.canRun(candidate.placement) &&
+            mDisturbedAgain < kMostDisturbedAgain && mMeasuredHere.count(textOf(key)) == 0) {
+            doubtful = *record;
+            return false;
+        }
         ++mHits;
+        mDisturbedHits += record->disturbed ? 1 : 0;
         settle(candidate, *record);
         return true;
     }
@@ -145,7 +163,9 @@ void TacticTimer::settle(Candidate& candidate, const TimingRecord& record) {
 void TacticTimer::keep(const Task& task, Candidate& candidate, const TimingRecord& record) {
     settle(candidate, record);
     if (mCache) {
-        mCache->insert(keyOf(task, candidate), record);
+        const TimingKey key = keyOf(task, candidate);
+        mCache->insert(key, record);
+        mMeasuredHere.insert(textOf(key));
     }
 }
 
@@ -157,48 +177,74 @@ void TacticTimer::keepVerified(const Task& task, Candidate& candidate, const Ver
 }
 
 void TacticTimer::time(Task& task, const std::vector<Candidate*>& candidates) {
-    std::vector<Candidate*> open;
+    struct Open {
+        Candidate* candidate;
+        std::optional<TimingRecord> doubtful;
+    };
+    std::vector<Open> open;
     for (Candidate* candidate : candidates) {
-        if (candidate->state != CandidateState::kOpen || recall(task, *candidate)) {
+        std::optional<TimingRecord> doubtful;
+        if (candidate->state != CandidateState::kOpen || recall(task, *candidate, doubtful)) {
             continue;
         }
         if (mContext.canRun(candidate->placement)) {
-            open.push_back(candidate);
+            open.push_back({candidate, std::move(doubtful)});
         } else {
             ++mEstimated;
         }
     }
-    if (open.empty()) {
-        return;
-    }
     TestInputs inputs;
-    for (size_t begin = 0; begin < open.size() && !mContext.cancelled(); begin += kGroup) {
+    size_t next = 0;
+    while (next < open.size() && !mContext.cancelled()) {
         std::vector<Contender> group;
-        for (size_t i = begin; i < std::min(open.size(), begin + kGroup); ++i) {
+        for (const size_t end = std::min(open.size(), next + kGroup); next < end; ++next) {
             ++mMeasured;
             Contender contender;
-            contender.candidate = open[i];
+            contender.candidate = open[next].candidate;
+            contender.doubtful = std::move(open[next].doubtful);
+            mRetimed += contender.doubtful ? 1 : 0;
             if (support::Status status = enter(task, inputs, contender); status.ok()) {
                 group.push_back(std::move(contender));
             } else if (status.code() != support::Code::kCancelled) {
                 contender.record.failure = status.toString();
-                keep(task, *open[i], contender.record);
+                keep(task, *contender.candidate, contender.record);
+            } else if (contender.doubtful) {
+                settle(*contender.candidate, *contender.doubtful);
             }
         }
         race(task, group);
         for (Contender& contender : group) {
-            if (contender.record.failure.empty() && contender.samples.size() < kMinSamples &&
-                !contender.disturbed.empty()) {
-                contender.samples.insert(contender.samples.end(), contender.disturbed.begin(),
-                                         contender.disturbed.end());
-                summarize(contender.samples, contender.record);
-                contender.record.disturbed = true;
-                ++mDisturbed;
-            }
-            if (!contender.samples.empty() || !contender.record.failure.empty()) {
-                keep(task, *contender.candidate, contender.record);
-            }
+            conclude(task, contender);
         }
+    }
+    for (; next < open.size(); ++next) { // the build was stopped
+        if (open[next].doubtful) {
+            settle(*open[next].candidate, *open[next].doubtful);
+        }
+    }
+}
+
+void TacticTimer::conclude(const Task& task, Contender& contender) {
+    TimingRecord& record = contender.record;
+    const std::optional<TimingRecord>& doubtful = contender.doubtful;
+    if (record.failure.empty() && contender.samples.size() < kMinSamples && !contender.disturbed.empty()) {
+        contender.samples.insert(contender.samples.end(), contender.disturbed.begin(), contender.disturbed.end());
+        summarize(contender.samples, record);
+        record.disturbed = true;
+        ++mDisturbed;
+        if (doubtful) {
+            ++mDisturbedAgain;
+            // Other work only ever adds time.
+            record = doubtful->us < record.us ? *doubtful : record;
+        }
+    }
+    if (doubtful) {
+        record.verified = doubtful->verified;
+    }
+    if (!contender.samples.empty() || !record.failure.empty()) {
+        keep(task, *contender.candidate, record);
+    } else if (doubtful) {
+        settle(*contender.candidate, *doubtful);
     }
 }
 

@@ -7,6 +7,7 @@
 // that has more of them than caches hold each run fetches them from memory, and a tactic with larger weights pays for that. On the host, launches during which other work took a processor from a thread
 // of ours do not count, unless there are hardly any others. Inputs are seeded test data (constants are the real ones) in the tactic's formats;
 // large inputs on a device repeat a piece of such data in whatever order the format has, since only values matter there, not their places.
+// Times that the cache has from a busy moment are measured again, until it shows that this moment is no better.
 // Outputs and workspace stand between canaries; a tactic that writes outside, or whose prepare or launch fails, is dropped with the reason.
 #pragma once
 
@@ -15,6 +16,8 @@
 #include "core/schedule/tensor_data.h"
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 
 namespace tenon::schedule {
@@ -39,7 +42,11 @@ public:
 
     int32_t measured() const { return mMeasured; }
     int32_t cacheHits() const { return mHits; }
-    // Of those, how many with other work in between: their times say little.
+    // Of those, how many were measured under load.
+    int32_t disturbedHits() const { return mDisturbedHits; }
+    // Measured because what the cache had was measured under load.
+    int32_t retimed() const { return mRetimed; }
+    // Of the measured ones, how many with other work in between: their times say little.
     int32_t disturbed() const { return mDisturbed; }
     // Candidates of a device that is not here, of which no time is recorded: they stay open.
     int32_t estimated() const { return mEstimated; }
@@ -53,7 +60,10 @@ public:
 private:
     static ir::ConstantPtr testInput(const Task& task, size_t index, const std::vector<int64_t>& symbolValues);
     struct Contender;
-    bool recall(const Task& task, Candidate& candidate);
+    // True: nothing is left to measure. `doubtful` gets what the cache has of a candidate that is to be measured again, since that was under load.
+    bool recall(const Task& task, Candidate& candidate, std::optional<TimingRecord>& doubtful);
+    // What a contender's samples say.
+    void conclude(const Task& task, Contender& contender);
     static void settle(Candidate& candidate, const TimingRecord& record);
     void keep(const Task& task, Candidate& candidate, const TimingRecord& record);
     // Input `index` in a tactic's layout, at the optimal extents.
@@ -80,6 +90,10 @@ private:
     int32_t mMeasured = 0;
     int32_t mDisturbed = 0;
     int32_t mHits = 0;
+    int32_t mDisturbedHits = 0;
+    int32_t mRetimed = 0;
+    int32_t mDisturbedAgain = 0;
+    std::set<std::string> mMeasuredHere; // keys; what this build measured it does not measure again
     int32_t mEstimated = 0;
     bool mForbidMeasuring = false;
     std::vector<std::string> mForbidden;

@@ -31,6 +31,7 @@ def test(t):
         for providers in tasks.values():
             for times in providers.values():
                 for key, record in times["tactics"].items():
+                    record.pop("disturbed", None)  # these times would be measured again
                     record["us"] = 10.0 if "order(" not in key else 9.0 if "block(0:" in key else 50.0  # what has blocks of the weights' first dimension
     cache.write_text(json.dumps(document))
     t.run(t.tenon, "build", onnx_file, "-o", told, *shapes, "--timing-cache", cache)

@@ -80,19 +80,45 @@ def test(t):
     t.says("a replay with other threads", t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", one, "--threads", 2, code=USAGE), "1 thread", "--threads says 2")
     t.says("a replay of other shapes", t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..3..4", "--replay", one, code=1), "no recorded time", "same model, shapes")
 
-    # Times under load are marked where they stand.
+    # Times under load are marked where they stand, and measured again where that is allowed.
     cache = t.work / "times.json"
-    t.run(t.tenon, "build", small, "-o", plan, "--shapes", "batch=1..2..4", "--timing-cache", cache)
-    document = json.loads(cache.read_text())
-    for tasks in document["targets"].values():
-        for providers in tasks.values():
-            for times in providers.values():
-                for record in times["tactics"].values():
-                    record["disturbed"] = True
-    cache.write_text(json.dumps(document))
-    t.run(t.tenon, "build", small, "-o", plan, "--shapes", "batch=1..2..4", "--timing-cache", cache)
+    cached = ("--shapes", "batch=1..2..4", "--timing-cache", cache)
+    t.run(t.tenon, "build", small, "-o", plan, *cached)
+    whole = json.loads(cache.read_text())
+    (target,) = whole["targets"]
+    whole["targets"]["another machine"] = whole["targets"][target]
+
+    def records(document):
+        return [record for providers in document["targets"][target].values() for times in providers.values() for record in times["tactics"].values() if "us" in record]
+
+    def write(us, disturbed):
+        document = json.loads(json.dumps(whole))
+        for record in records(document):
+            record.pop("disturbed", None)
+            record.update({"us": us, **({"disturbed": True} if disturbed else {})})
+        cache.write_text(json.dumps(document))
+
+    write(1e6, True)
+    said = t.run(t.trtexec, f"--onnx={small}", f"--saveEngine={plan}", "--minShapes=batch:1", "--optShapes=batch:2", "--maxShapes=batch:4", f"--timingCacheFile={cache}",
+                 "--errorOnTimingCacheMiss", "--skipInference")
+    count = len(records(whole))
+    t.says("times under load that may not be measured again", said, "times from the timing cache were measured while other work kept the processors busy")
+    t.check("stay as they are", all(record["us"] == 1e6 and record["disturbed"] for record in records(json.loads(cache.read_text()))), cache.read_text())
     t.says("times under load", t.run(t.tenon, "inspect", plan), "timed under load", "under load")
     t.says("a tactic's time under load", t.run(t.tenon, "explain", plan, "conv1"), "under load")
+    said = t.run(t.tenon, "build", small, "-o", plan, *cached, "-v")
+    again = [record for record in records(json.loads(cache.read_text())) if record["us"] < 1e6]
+    t.check("times under load are measured again", len(again) >= 4, cache.read_text())
+    t.check("the log says where times came from", re.search(r"info: times of tactics: \d+ from the timing cache, \d+ of them measured under load; [1-9]\d* measured now, [1-9]\d* of them again", said.stderr), said.stderr)
+
+    write(1e6, False)
+    said = t.run(t.tenon, "build", small, "-o", plan, *cached, "-v")
+    t.check("times that are no worse are used", all(record["us"] == 1e6 for record in records(json.loads(cache.read_text()))) and "; 0 measured now" in said.stderr, said.stderr)
+    t.run(t.tenon, "build", small, "-o", plan, *cached, "--retime")
+    document = json.loads(cache.read_text())
+    t.check("everything is measured anew where it is asked for", len(records(document)) == count and all(record["us"] < 1e6 for record in records(document)), document)
+    t.check("what is of another machine stays", document["targets"]["another machine"] == whole["targets"]["another machine"])
+    t.says("--retime of nothing", t.run(t.tenon, "build", small, "-o", plan, "--retime", code=USAGE), "--retime requires --timing-cache")
 
     # Models
     for words in (("inspect", small), (small,)):

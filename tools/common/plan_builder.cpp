@@ -203,6 +203,7 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     addProfile(*model.builder, *model.network, *model.config, settings, logger);
     checkShapesToRun(*model.network, settings);
     std::unique_ptr<nvinfer1::ITimingCache> cache;
+    std::unique_ptr<nvinfer1::ITimingCache> earlier; // that is measured anew
     if (!settings.timingCacheFile.empty()) {
         std::string bytes;
         readTimingCache(settings.timingCacheFile, bytes);
@@ -214,6 +215,10 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         if (!cache) {
             logger.warn(cat("timing cache '", settings.timingCacheFile,
                             "' cannot be used and is made anew: ", logger.takeError("it is damaged")));
+            cache.reset(model.config->createTimingCache(nullptr, 0));
+        }
+        if (settings.retime) {
+            earlier = std::move(cache);
             cache.reset(model.config->createTimingCache(nullptr, 0));
         }
         model.config->setTimingCache(*cache, true);
@@ -243,6 +248,9 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     }
     if (!built.plan) {
         throw ToolError(ExitCode::kWrong, cat("the build failed: ", logger.takeError("see the log")));
+    }
+    if (cache && earlier) {
+        cache->combine(*earlier, true); // of other models, machines and options; what was measured now stays
     }
     if (cache) {
         saveTimes(settings.timingCacheFile, std::unique_ptr<nvinfer1::IHostMemory>(cache->serialize()));

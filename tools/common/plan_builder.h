@@ -24,6 +24,7 @@ struct BuildSettings {
     std::map<std::string, std::vector<int64_t>> shapesToRun;
     int32_t level = 3;
     std::string timingCacheFile;
+    bool retime = false;    // its times are measured anew
     std::string tuningFile; // a tuning database, read and extended
     std::vector<std::string> modules;
     std::vector<std::string> plugins;

@@ -69,8 +69,14 @@ void BuildFlags::addTo(CLI::App& app, const std::string& group) {
                    "one); 3, timed; 5, timed for longer")
         ->check(CLI::Range(0, 5))
         ->group(group);
-    app.add_option("--timing-cache", timingCache, "File of measured times, read and extended; left out: none are kept")
-        ->type_name("FILE")
+    CLI::Option* const cache =
+        app.add_option("--timing-cache", timingCache,
+                       "File of measured times, read and extended; left out: none are kept. Times that were measured "
+                       "while other work kept the processors busy are measured again when it is quiet")
+            ->type_name("FILE")
+            ->group(group);
+    app.add_flag("--retime", retime, "Measure everything anew, in place of what the timing cache has of this model")
+        ->needs(cache)
         ->group(group);
     app.add_option("--tuning-db", tuning,
                    "Tuning database, read and extended: times of a device with its description; without the device "
@@ -96,8 +102,8 @@ void BuildFlags::addTo(CLI::App& app, const std::string& group) {
 }
 
 std::map<std::string, std::vector<int64_t>> BuildFlags::shapesOfPlan(const std::string& plan) const {
-    for (const char* option :
-         {"--level", "--timing-cache", "--backend", "--bf16", "--fp16", "--no-tf32", "--replay", "--verify-all"}) {
+    for (const char* option : {"--level", "--timing-cache", "--tuning-db", "--backend", "--bf16", "--fp16", "--no-tf32",
+                               "--replay", "--verify-all"}) {
         if (mVerb->count(option) > 0) {
             throw ToolError(ExitCode::kUsage, std::string(option) + " is for building, and '" + plan + "' is a plan");
         }
@@ -134,6 +140,7 @@ BuildSettings BuildFlags::settings(ConsoleLogger& logger) const {
     settings.shapes = ranges();
     settings.level = level;
     settings.timingCacheFile = timingCache;
+    settings.retime = retime;
     settings.tuningFile = tuning;
     settings.modules = extensions.modules;
     settings.plugins = extensions.plugins;

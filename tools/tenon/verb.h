@@ -26,6 +26,7 @@ struct BuildFlags {
     std::vector<std::string> shapes;
     int level = 3;
     std::string timingCache;
+    bool retime = false;
     std::string tuning;
     ExtensionFlags extensions;
     std::vector<std::string> backends;
