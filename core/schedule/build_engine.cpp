@@ -204,7 +204,7 @@ private:
         const ir::Graph& graph = *mInput.graph;
         coverSymbols(box, graph.pool());
         TN_RETURN_IF_ERROR(checkSizes(graph, box));
-        TN_RETURN_IF_ERROR(checkBroadcasts(graph, box));
+        TN_RETURN_IF_ERROR(checkOperands(graph, mContext.snapshot->ops(), box));
         profile.conversions = std::make_unique<Conversions>(mContext, box);
         if (mOptions.level > 0) {
             profile.conversions->setTimer(mTimer.get());
@@ -215,7 +215,7 @@ private:
             const PhaseTimer phase(mContext.phases.get(), "enumerate tactics");
             enumerateWithLayouts(mContext, graph, profile.regions);
         }
-        TN_RETURN_IF_ERROR(everyNodeCovered(profile.regions));
+        TN_RETURN_IF_ERROR(everyNodeCovered(mContext, profile.regions));
         if (index == 0) {
             placeBindings(profile.regions);
         }
@@ -233,7 +233,7 @@ private:
                                       ". What is to be replayed or found in a cache must be of the same model, shapes, "
                                       "options, processor and threads");
         }
-        TN_RETURN_IF_ERROR(everyNodeRan(profile.regions));
+        TN_RETURN_IF_ERROR(everyNodeRan(mContext, profile.regions));
         return selectVerified(profile);
     }
 

@@ -36,41 +36,74 @@ std::string headOf(const RegionEntry& region) {
     return support::cat("\n  ", node.name(), " (op ", node.op(), ", from ", node.source().joined(), "):");
 }
 
+// Providers that the options of the build leave out and that offer tactics for the region.
+std::vector<std::string> leftOut(const BuildContext& context, const RegionEntry& region) {
+    BuildOptions options = *context.options;
+    options.providers.clear();
+    options.forbiddenProviders.clear();
+    BuildContext everybody = context;
+    everybody.options = &options;
+    Task& task = *region.task;
+    const size_t known = task.candidates.size();
+    enumerateTactics(everybody, task, {});
+    std::vector<std::string> names;
+    for (size_t i = known; i < task.candidates.size(); ++i) {
+        const auto provider = static_cast<size_t>(task.candidates[i].provider);
+        const std::string& name = context.snapshot->providers()[provider].name;
+        if (std::find(names.begin(), names.end(), name) == names.end()) {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
+// What may help: who would take the node, or that nobody does.
+std::string adviceFor(const BuildContext& context, const RegionEntry& region) {
+    const std::vector<std::string> names = leftOut(context, region);
+    return names.empty()
+               ? "\n    no module that is loaded takes it otherwise"
+               : support::cat("\n    ", support::join(names, ", "), names.size() == 1 ? " takes it" : " take it",
+                              ", and ", names.size() == 1 ? "is" : "are",
+                              " left out by --backend (setTacticProviders)");
+}
+
 } // namespace
 
-support::Status everyNodeCovered(const std::vector<RegionEntry>& regions) {
+support::Status everyNodeCovered(const BuildContext& context, const std::vector<RegionEntry>& regions) {
     const auto missing = uncovered(regions, [](const Candidate&) { return true; });
+    if (missing.empty()) {
+        return {};
+    }
     std::string text;
     for (const RegionEntry* region : missing) {
         text += headOf(*region);
         for (const Rejection& rejection : gathered(region->task->rejections)) {
             text += support::cat("\n    ", rejection.provider, ": ", rejection.reason);
         }
+        text += adviceFor(context, *region);
     }
-    if (missing.empty()) {
-        return {};
-    }
-    return support::unsupported(
-        "no implementation for ", missing.size(), missing.size() == 1 ? " node" : " nodes", ":", text,
-        "\nLoad a module that provides the op (tenon modules lists those present), or allow more backends");
+    return support::unsupported("no implementation for ", missing.size(), missing.size() == 1 ? " node" : " nodes", ":",
+                                text,
+                                "\n`tenon modules` lists the modules that are loaded, and those that are not and why");
 }
 
-support::Status everyNodeRan(const std::vector<RegionEntry>& regions) {
+support::Status everyNodeRan(const BuildContext& context, const std::vector<RegionEntry>& regions) {
     const auto failed =
         uncovered(regions, [](const Candidate& candidate) { return candidate.state != CandidateState::kFailed; });
+    if (failed.empty()) {
+        return {};
+    }
     std::string text;
     for (const RegionEntry* region : failed) {
         text += headOf(*region);
         for (const Candidate& candidate : region->task->candidates) {
             text += support::cat("\n    ", candidate.tactic.name, ": ", candidate.reason);
         }
-    }
-    if (failed.empty()) {
-        return {};
+        text += adviceFor(context, *region);
     }
     return support::makeError(support::Code::kBuildFailed, "every tactic of ", failed.size(),
                               failed.size() == 1 ? " node" : " nodes", " failed with the shapes of the profile:", text,
-                              "\nIf shapes do not fit each other, give others; else allow more backends");
+                              "\nIf shapes do not fit each other, give others");
 }
 
 } // namespace tenon::schedule

@@ -9,10 +9,10 @@
 
 namespace tenon::schedule {
 
-// kUnsupported with the nodes that no provider offers a tactic for.
-support::Status everyNodeCovered(const std::vector<RegionEntry>& regions);
+// kUnsupported with the nodes that no provider offers a tactic for, and the providers that would if the build's options let them.
+support::Status everyNodeCovered(const BuildContext& context, const std::vector<RegionEntry>& regions);
 
 // After tactics were tried: kBuildFailed with the nodes all whose tactics failed. Most often the shapes of the profile do not fit each other there.
-support::Status everyNodeRan(const std::vector<RegionEntry>& regions);
+support::Status everyNodeRan(const BuildContext& context, const std::vector<RegionEntry>& regions);
 
 } // namespace tenon::schedule

@@ -1,5 +1,7 @@
 #include "core/schedule/graph_checks.h"
 
+#include "core/ops/infer_context.h"
+#include "core/ops/op_registry.h"
 #include "core/support/checked.h"
 #include "core/support/text.h"
 
@@ -101,7 +103,47 @@ support::Status refuseUnbacked(const ir::Graph& graph) {
         ". Give the shape as a constant or as a shape input, or cut the model before these nodes");
 }
 
-support::Status checkBroadcasts(const ir::Graph& graph, const ir::SymbolBox& box) {
+namespace {
+
+// Operands that only some ranges of their extents fit together: inference takes extents with different names as they are, and sees what is wrong
+// once they are numbers.
+support::Status inferAt(const ir::Node& node, const ops::OpDef& def, const ir::ExprPool& pool,
+                        const ir::SymbolBox& box) {
+    ir::ExprPool numbers;
+    std::vector<ops::InferInput> inputs;
+    std::string operands;
+    for (const ir::Value* input : node.inputs()) {
+        inputs.emplace_back();
+        if (input == nullptr) {
+            continue;
+        }
+        inputs.back().present = true;
+        inputs.back().type = input->type();
+        inputs.back().type.dims.clear();
+        std::vector<std::string> extents;
+        for (const ir::DimExpr dim : input->type().dims) {
+            const int64_t number = pool.evaluate(dim, box.opt);
+            inputs.back().type.dims.push_back(numbers.constant(number));
+            extents.push_back(pool.isConstant(dim) ? support::cat(number)
+                                                   : support::cat(pool.toText(dim), "=", number));
+        }
+        operands +=
+            support::cat(operands.empty() ? "" : ", ", "'", input->name(), "' [", support::join(extents, ", "), "]");
+    }
+    ops::InferContext context(node.attributes(), std::move(inputs), node.outputs().size(), numbers);
+    if (const support::Status status = def.infer(context); !status.ok()) {
+        return support::invalidArgument(
+            "the operands of ", node.name(), " (", node.op(), ", from ", node.source().joined(),
+            ") do not fit each other at the optimal shapes: ", status.message(), "; they are ", operands,
+            ". Extents with names of their own have a range each: give equal ones where "
+            "they must be equal");
+    }
+    return {};
+}
+
+} // namespace
+
+support::Status checkOperands(const ir::Graph& graph, const ops::OpRegistry& registry, const ir::SymbolBox& box) {
     const ir::ExprPool& pool = graph.pool();
     struct Extent {
         int64_t value = 1;
@@ -112,6 +154,9 @@ support::Status checkBroadcasts(const ir::Graph& graph, const ir::SymbolBox& box
         return support::cat(extent.value, " of '", extent.owner->name(), "' (", pool.toText(extent.expr), ")");
     };
     for (const ir::Node* node : graph.nodes()) {
+        if (node->op() == "matmul" || node->op() == "concat") {
+            TN_RETURN_IF_ERROR(inferAt(*node, *registry.find(node->op()), pool, box));
+        }
         if (!node->op().starts_with("binary.") && node->op() != "where") {
             continue;
         }
@@ -126,10 +171,13 @@ support::Status checkBroadcasts(const ir::Graph& graph, const ir::SymbolBox& box
                 } else if (largest[i].value == 1) {
                     largest[i] = extent;
                 } else if (extent.value != 1 && extent.value != largest[i].value) {
-                    return support::invalidArgument(
-                        "the operands of ", node->name(), " (", node->op(), ", from ", node->source().joined(),
-                        ") do not broadcast at the optimal shapes: extent ", describe(largest[i]), " meets extent ",
-                        describe(extent), ". Give shapes where they are the same, or one of them is 1");
+                    return support::invalidArgument("the operands of ", node->name(), " (", node->op(), ", from ",
+                                                    node->source().joined(),
+                                                    ") do not broadcast at the optimal shapes: extent ",
+                                                    describe(largest[i]), " meets extent ", describe(extent),
+                                                    ". Give shapes where they are the same, or one of them is 1: "
+                                                    "extents with names of their own have a range "
+                                                    "each");
                 }
             }
         }

@@ -19,8 +19,8 @@ support::Status refuseUnbacked(const ir::Graph& graph);
 // must have a size that can be counted. kInvalidArgument names the first tensor that does not, its extents and its bytes.
 support::Status checkSizes(const ir::Graph& graph, const ir::SymbolBox& box);
 
-// Operands that broadcast against each other must do so at the optimal extents, where tactics are tried: extents with different names may each have
-// a fine range and still contradict each other. kInvalidArgument names the first node where they do not.
-support::Status checkBroadcasts(const ir::Graph& graph, const ir::SymbolBox& box);
+// Operands that broadcast against each other, are multiplied or concatenated must fit at the optimal extents, where tactics are tried: extents with
+// different names may each have a fine range and still contradict each other. kInvalidArgument names the first node where they do, and the extents.
+support::Status checkOperands(const ir::Graph& graph, const ops::OpRegistry& registry, const ir::SymbolBox& box);
 
 } // namespace tenon::schedule

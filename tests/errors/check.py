@@ -234,9 +234,9 @@ def main():
         apart = save("apart.onnx", model([helper.make_node("Add", ["p", "q"], ["y"], name="sum")], [tensor("p", ["N", 3]), tensor("q", ["M", 3])], [tensor("y", None)]))
         expect("a broadcast that the profile forbids", run(tenon, "build", apart, "-o", work / "p", *contradiction), WRONG, "sum", "extent 4 of 'p' (N) meets extent 2 of 'q' (M)")
         inner = save("inner.onnx", model([helper.make_node("MatMul", ["p", "q"], ["y"], name="product")], [tensor("p", [2, "K"]), tensor("q", ["J", 3])], [tensor("y", None)]))
-        expect("a product that the profile forbids", run(tenon, "build", inner, "-o", work / "p", "--shapes", "K=1..4..8", "--shapes", "J=2..5..9"), WRONG, "product", "inner extents differ", "give others")
+        expect("a product that the profile forbids", run(tenon, "build", inner, "-o", work / "p", "--shapes", "K=1..4..8", "--shapes", "J=2..5..9"), WRONG, "product", "inner extents differ", "'p' [2, K=4], 'q' [J=5, 3]", "give equal ones")
         expect("extents that meet in the middle only", run(tenon, "build", apart, "-o", work / "apart.plan", "--shapes", "N=1..4..8", "--shapes", "M=1..4..8"), OK)
-        expect("a broadcast that the run's shapes forbid", run(tenon, "bench", work / "apart.plan", "--shapes", "N=2", *once), USAGE, "'sum'", "does not take these shapes", "[2,3] does not broadcast to [4,3]")
+        expect("a broadcast that the run's shapes forbid", run(tenon, "bench", work / "apart.plan", "--shapes", "N=2", *once), USAGE, "'sum'", "does not take these shapes", "[2,3] does not broadcast to [4,3]", "the inputs are 'p' [N=2, 3], 'q' [M=4, 3]")
         halved = model([helper.make_node("Mul", ["w", "h"], ["v"], name="folded"), helper.make_node("MatMul", ["x", "v"], ["y"])], [tensor("x", [2, 4])], [tensor("y", None)],
                        [numpy_helper.from_array(np.ones((4, 4), np.float32), "w"), numpy_helper.from_array(np.float32(0.5).reshape(1), "h")])
         expect("folding without the reference among the providers", run(tenon, "build", save("halved.onnx", halved), "-o", work / "halved.plan", "--backend", "cpu"), OK)

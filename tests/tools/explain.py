@@ -50,6 +50,10 @@ def test(t):
     nowhere = t.run(t.tenon, "build", onnx_file, "-o", t.work / "p", "--backend", "onednn", *shapes, code=WRONG)
     t.check("providers that were not allowed share a line", nowhere.stderr.count("not among the backends that this build may use") == 1, nowhere.stderr)
 
+    t.says("who would take it", nowhere, "cpu, reference take it, and are left out by --backend", "`tenon modules` lists")
+    alone = t.run(t.tenon, "build", onnx_file, "-o", t.work / "p", "--backend", "onednn", *shapes, code=WRONG, environment={"TENON_MODULES": "onnx,onednn"})
+    t.says("nobody would", alone, "no module that is loaded takes it otherwise")
+
     # Options without effect
     half = t.run(t.tenon, "build", onnx_file, "-o", plan, *shapes, "--fp16")
     t.check("--fp16 on a CPU says once that it has no effect", (half.stdout + half.stderr).count("kFP16 (--fp16) has no effect: nothing keeps f32 tensors in f16 on this CPU") == 1, half)

@@ -2,7 +2,7 @@
 """Shapes that a plan does not take: one text and one exit code, whichever way they come."""
 import re
 
-from harness import USAGE, helper, main, model, np, numpy_helper, small_network, tensor
+from harness import USAGE, WRONG, helper, main, model, np, numpy_helper, small_network, tensor
 
 QUICK = ("--iterations", 1, "--duration", 0, "--warm-up", 0)
 
@@ -50,6 +50,13 @@ def test(t):
     files = ("--input", f"p={t.work / 'p.npy'}", "--input", f"q={t.work / 'q.npy'}")
     for way in (files, ("--shapes", "p=2x3", "--shapes", "q=3x3")):
         t.says("two numbers for one name", t.run(t.tenon, "run", t.work / "pair.plan", *way, code=USAGE), "extent 'N' is 2 by input 'p' and 3 by input 'q', and is one number wherever it stands")
+    for name, nodes, p, q, wanted in (("product", helper.make_node("MatMul", ["p", "q"], ["y"], name="product"), [2, "K"], ["J", 3], ("inner extents differ", "'p' [2, K=4], 'q' [J=5, 3]")),
+                                      ("pieces", helper.make_node("Concat", ["p", "q"], ["y"], name="pieces", axis=1), ["K", 3], ["J", 3], ("'p' [K=4, 3], 'q' [J=5, 3]",)),
+                                      ("sum", helper.make_node("Add", ["p", "q"], ["y"], name="sum"), ["K", 3], ["J", 3], ("extent 4 of 'p' (K) meets extent 5 of 'q' (J)",))):
+        path = t.save(f"{name}.onnx", model([nodes], [tensor("p", p), tensor("q", q)], [tensor("y", None)]))
+        said = t.run(t.tenon, "build", path, "-o", t.work / "p", "--shapes", "K=1..4..8", "--shapes", "J=2..5..9", code=WRONG)
+        t.says(f"extents of a {name} that must be equal and have two names", said, f"the operands of {name}", "extents" if name == "sum" else "Extents", *wanted)
+        t.run(t.tenon, "build", path, "-o", t.work / "p", "--shapes", "K=1..4..8", "--shapes", "J=1..4..8")
 
 
 main(test)

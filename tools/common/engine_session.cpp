@@ -194,8 +194,11 @@ void EngineSession::selectProfile(const std::vector<std::string>& names, const s
         shapes.push_back(shapeOf(names[i]));
         requireTaken(shapes.back(), inputs[i]->dims);
         extents.add(shapes.back(), inputs[i]->dims);
-        all += cat(all.empty() ? "" : ", ", names[i], " ", shapeText(inputs[i]->dims));
+        InputShape bound = shapes.back();
+        bound.profiles = {{inputs[i]->dims, inputs[i]->dims}};
+        all += cat(all.empty() ? "" : ", ", "'", names[i], "' ", bound.text());
     }
+    mBound = all;
     for (int32_t p = 0; p < mLoaded->engine->getNbOptimizationProfiles(); ++p) {
         bool fits = true;
         for (size_t i = 0; fits && i < shapes.size(); ++i) {
@@ -432,8 +435,12 @@ std::vector<std::pair<std::string, std::vector<double>>> EngineSession::profile(
 
 void EngineSession::enqueue() {
     if (!mContext->enqueueV3(nullptr)) {
-        throw ToolError(mLoaded->lastError.isUsage() ? ExitCode::kUsage : ExitCode::kWrong,
-                        mLoaded->logger->takeError("the execution failed"));
+        const std::string why = mLoaded->logger->takeError("the execution failed");
+        if (mLoaded->lastError.isUsage()) {
+            throw ToolError(ExitCode::kUsage,
+                            cat(why, "; the inputs are ", mBound, ". Extents with names of their own are given each"));
+        }
+        throw ToolError(ExitCode::kWrong, why);
     }
 }
 

@@ -96,6 +96,7 @@ private:
 
     std::shared_ptr<Loaded> mLoaded;
     std::unique_ptr<nvinfer1::IExecutionContext> mContext;
+    std::string mBound; // the shapes of the inputs, for messages
     std::vector<HostTensor> mOutputs;
     std::map<std::string, DeviceTensor> mDeviceTensors; // by binding
 };
