@@ -75,13 +75,15 @@ void BuildFlags::addTo(CLI::App& app, const std::string& group) {
                        "while other work kept the processors busy are measured again when it is quiet")
             ->type_name("FILE")
             ->group(group);
+    CLI::Option* const database =
+        app.add_option("--tuning-db", tuning,
+                       "Tuning database, read and extended: times of a device with its description; without the device "
+                       "here the plan is for it")
+            ->type_name("FILE")
+            ->group(group);
     app.add_flag("--retime", retime, "Measure everything anew, in place of what the timing cache has of this model")
         ->needs(cache)
-        ->group(group);
-    app.add_option("--tuning-db", tuning,
-                   "Tuning database, read and extended: times of a device with its description; without the device "
-                   "here the plan is for it")
-        ->type_name("FILE")
+        ->excludes(database)
         ->group(group);
     app.add_option("--backend", backends,
                    "Use only these tactic providers: a list with commas, reference,cpu,onednn; left out: all")
