@@ -3,6 +3,7 @@
 #include "core/support/env.h"
 
 #include <array>
+#include <memory>
 #include <optional>
 
 #include <spdlog/logger.h>
@@ -28,22 +29,28 @@ spdlog::level::level_enum levelOf(Severity severity) noexcept {
     return spdlog::level::critical;
 }
 
-/// Standard error through spdlog, which locks per line and colours on a terminal only.
+std::unique_ptr<spdlog::logger> makeStderrLogger() {
+    auto logger =
+        std::make_unique<spdlog::logger>("tenon", std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>());
+    logger->set_pattern("%^[%H:%M:%S.%e] [%L]%$ %v");
+    logger->set_level(spdlog::level::trace);
+    logger->flush_on(spdlog::level::warn);
+    return logger;
+}
+
+/// Standard error through spdlog, which locks per line and colours on a terminal only. Most processes have nothing to say: it is made for the first
+/// line.
 class StderrSink final : public LogSink {
 public:
-    StderrSink() : mLogger("tenon", std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>()) {
-        mLogger.set_pattern("%^[%H:%M:%S.%e] [%L]%$ %v");
-        mLogger.set_level(spdlog::level::trace);
-        mLogger.flush_on(spdlog::level::warn);
-    }
-
     void log(Severity severity, std::string_view message) noexcept override {
-        // As an argument, not as the format: messages quote names out of users' models.
-        mLogger.log(levelOf(severity), "{}", spdlog::string_view_t(message.data(), message.size()));
+        try {
+            // Never destroyed, as the sink.
+            static spdlog::logger* const kLogger = makeStderrLogger().release();
+            // As an argument, not as the format: messages quote names out of users' models.
+            kLogger->log(levelOf(severity), "{}", spdlog::string_view_t(message.data(), message.size()));
+        } catch (...) { // NOLINT(bugprone-empty-catch): no memory for a line about it either
+        }
     }
-
-private:
-    spdlog::logger mLogger;
 };
 
 std::optional<Severity> parseSeverity(std::string_view name) noexcept {
