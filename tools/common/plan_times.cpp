@@ -217,11 +217,10 @@ std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
                                       [&](const Json& each) { return isSame(each, region["tactic"]); });
         const std::string tactic = region["tactic"].value("provider", "") + "/" + region["tactic"].value("name", "");
         const std::vector<std::string> nodes = region.value("nodes", std::vector<std::string>{});
-        chosen.emplace_back(time.us, Cells{time.known ? cat(microsecondsText(time.us), " us") : "not timed",
-                                           time.mark(), own == candidates.end() ? "" : typesText(*own),
-                                           shortened(region.value("label", ""), 32), shortened(tactic, 32),
-                                           nodes.empty() ? "" : ending(nodes.front(), 40),
-                                           againstText(region, *task->second, time)});
+        chosen.emplace_back(
+            time.us, Cells{time.known ? "" : "not timed", time.mark(), own == candidates.end() ? "" : typesText(*own),
+                           shortened(region.value("label", ""), 32), shortened(tactic, 32),
+                           nodes.empty() ? "" : ending(nodes.front(), 40), againstText(region, *task->second, time)});
     }
     std::stable_sort(chosen.begin(), chosen.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
     using Align = TextTable::Align;
@@ -229,6 +228,9 @@ std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
         {Align::kRight, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft});
     table.add({"time", "", "types", "what", "tactic", "first node", "why"});
     for (size_t i = 0; i < chosen.size() && i < rows; ++i) {
+        if (chosen[i].second[0].empty()) { // with the digits of the slowest
+            chosen[i].second[0] = cat(microsecondsText(chosen[i].first, chosen[0].first / 10), " us");
+        }
         table.add(std::move(chosen[i].second));
     }
     return table.lines();
