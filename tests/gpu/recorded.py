@@ -37,6 +37,8 @@ def build(tenon, make, work, level, database):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
         sys.exit(f"the build fails with code {done.returncode}:\n{done.stdout}")
+    if ", for cuda device NVIDIA H200 " not in done.stdout:
+        sys.exit(f"the build does not say which device its plan is for:\n{done.stdout}")
     text = subprocess.run([tenon, "inspect", "--json", str(plan)], stdout=subprocess.PIPE, text=True, check=True).stdout
     return json.loads(text)["Layers"], done.stdout
 
