@@ -289,12 +289,12 @@ Plan planDepthwise(const Convolution& c, int threads) {
                             dealRow(x, w.input[last], stride, phase, dealt);
                         }
                         for (int64_t done = 0; done < w.output[last]; done += kStretch) {
-                            const int64_t end = std::min(w.output[last], done + kStretch);
+                            const int64_t stop = std::min(w.output[last], done + kStretch);
                             for (int64_t t = 0; t < w.kernel[last]; ++t) {
                                 const int64_t shift = t * w.dilations[last] - w.padBegin[last];
                                 auto [from, to] = validRange(shift, stride, w.input[last], w.output[last]);
                                 from = std::max(from, done);
-                                to = std::min(to, end);
+                                to = std::min(to, stop);
                                 if (from >= to) {
                                     continue;
                                 }
