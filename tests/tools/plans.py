@@ -126,6 +126,14 @@ def test(t):
         t.says(f"a model by {words[0]}", said, "input  x", "f32   [batch, 3, 16, 16]", "output y", "[batch, 8]", "open extents: batch")
         t.check("a model's extents are no guesses", "takes 1 for them" not in said.stderr, said.stderr)
     listed = json.loads(t.run(t.tenon, "inspect", small, "--json").stdout)
+    relu = helper.make_node("Relu", ["x"], ["y"])
+    for dims, wanted, given in (([None, 3, None], "open extents: x_0, x_2; tenon build gives their ranges, by input, --shapes x=1..8..32x3x1..8..32\n", ("x=2x3x4",)),
+                                (["batch", None], "open extents: batch, x_1; tenon build gives their ranges, --shapes NAME=1..8..32, by name where the model has one (batch), else by input, "
+                                                  "--shapes x=1..8..32x1..8..32\n", ("x=2x4",)),
+                                (["batch", 3], "open extents: batch; tenon build gives their ranges, --shapes NAME=1..8..32, by input or by name\n", ("batch=2",))):
+        path = t.save("open.onnx", model([relu], [tensor("x", dims)], [tensor("y", None)]))
+        t.says(f"what {dims} leaves open", t.run(t.tenon, "inspect", path), wanted)
+        t.run(t.tenon, "build", path, "-o", t.work / "open.plan", "--level", 0, "--shapes", *given)
     t.check("a model's document", listed["inputs"] == [{"name": "x", "dtype": "f32", "shape": "[batch, 3, 16, 16]"}], listed)
 
     # Databases

@@ -265,6 +265,8 @@ void addProfile(nvinfer1::IBuilder& builder, const nvinfer1::INetworkDefinition&
     }
 }
 
+std::vector<std::string> extentNames(const nvinfer1::INetworkDefinition& network) { return namesOf(network).extents; }
+
 void checkShapesToRun(const nvinfer1::INetworkDefinition& network, const BuildSettings& settings) {
     const std::map<std::string, std::vector<int64_t>>& wanted = settings.shapesToRun;
     if (wanted.empty()) {

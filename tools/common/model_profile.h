@@ -4,12 +4,18 @@
 
 #include "tools/common/plan_builder.h"
 
+#include <string>
+#include <vector>
+
 namespace tenon::tools {
 
 // One profile of all inputs whose shapes, or values that shapes depend on, the model leaves open. An extent with a name has one range, at every
 // input that has it; two that differ are refused, naming both. Throws ToolError(kUsage).
 void addProfile(nvinfer1::IBuilder& builder, const nvinfer1::INetworkDefinition& network,
                 nvinfer1::IBuilderConfig& config, const BuildSettings& settings, ConsoleLogger& logger);
+
+// The names that the model gives to extents of its inputs, each once.
+std::vector<std::string> extentNames(const nvinfer1::INetworkDefinition& network);
 
 // That the ranges take settings.shapesToRun, of inputs and of extents by their names. Throws ToolError(kUsage).
 void checkShapesToRun(const nvinfer1::INetworkDefinition& network, const BuildSettings& settings);

@@ -276,7 +276,7 @@ ImportedGraph importGraph(const std::string& onnxFile, BuildSettings settings, C
     if (!input.ok()) {
         throw ToolError(ExitCode::kBadInput, cat("'", onnxFile, "': ", input.status().toString()));
     }
-    return {owner, std::move(input->graph)};
+    return {owner, std::move(input->graph), extentNames(*model.network)};
 }
 
 } // namespace tenon::tools

@@ -62,6 +62,7 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
 struct ImportedGraph {
     std::shared_ptr<const void> model;
     std::unique_ptr<ir::Graph> graph;
+    std::vector<std::string> extentNames; // that the model itself gives, which --shapes takes; others are the graph's
 };
 ImportedGraph importGraph(const std::string& onnxFile, BuildSettings settings, ConsoleLogger& logger);
 

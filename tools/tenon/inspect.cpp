@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <memory>
 
 namespace tenon::tools {
@@ -41,6 +42,44 @@ void printTensor(const char* kind, const std::string& name, ir::DataType dtype, 
     std::printf("  %-6s %-28s %-5s %s\n", kind, name.c_str(), std::string(ir::nameOf(dtype)).c_str(), extents.c_str());
 }
 
+// An input as --shapes takes it whole: x=1..8..32x3x224x224.
+std::string exampleOf(const ir::Value& input, const ir::ExprPool& pool) {
+    std::vector<std::string> extents;
+    for (const ir::DimExpr dim : input.type().dims) {
+        extents.push_back(pool.isConstant(dim) ? support::cat(pool.constantValue(dim)) : "1..8..32");
+    }
+    return support::cat(input.name(), "=", support::join(extents, "x"));
+}
+
+// What a model leaves open and how a build is told of it: an extent by its name, where the model gives it one, else by its input; empty: nothing is.
+std::string openExtentsText(const ImportedGraph& imported) {
+    const ir::Graph& graph = *imported.graph;
+    const std::vector<std::string>& named = imported.extentNames;
+    std::vector<std::string> open;
+    const ir::Value* byInput = nullptr; // the first that has an extent without a name
+    bool byName = false;
+    for (const ir::Symbol& symbol : graph.pool().symbols()) {
+        if (symbol.source != ir::SymbolSource::kInputDim) {
+            continue;
+        }
+        open.push_back(symbol.name);
+        if (std::find(named.begin(), named.end(), symbol.name) != named.end()) {
+            byName = true;
+        } else if (byInput == nullptr) {
+            byInput = graph.inputs()[static_cast<size_t>(symbol.input)];
+        }
+    }
+    if (open.empty()) {
+        return "";
+    }
+    return support::cat("open extents: ", support::join(open, ", "), "; tenon build gives their ranges, ",
+                        byInput == nullptr ? "--shapes NAME=1..8..32, by input or by name"
+                        : byName           ? support::cat("--shapes NAME=1..8..32, by name where the model has one (",
+                                                          support::join(named, ", "), "), else by input, --shapes ",
+                                                          exampleOf(*byInput, graph.pool()))
+                                           : support::cat("by input, --shapes ", exampleOf(*byInput, graph.pool())));
+}
+
 // What somebody must know to build a model: its inputs, its outputs, and what it leaves open.
 ExitCode inspectModel(const std::string& path, const InspectOptions& options, ConsoleLogger& logger) {
     BuildSettings settings;
@@ -69,15 +108,8 @@ ExitCode inspectModel(const std::string& path, const InspectOptions& options, Co
     };
     list("input", graph.inputs());
     list("output", graph.outputs());
-    std::string open;
-    for (const ir::Symbol& symbol : graph.pool().symbols()) {
-        if (symbol.source == ir::SymbolSource::kInputDim) {
-            open += support::cat(open.empty() ? "" : ", ", symbol.name);
-        }
-    }
-    if (!open.empty() && !options.common.json) {
-        std::printf("  open extents: %s; tenon build gives their ranges, --shapes NAME=1..8..32, by input or by name\n",
-                    open.c_str());
+    if (const std::string open = openExtentsText(imported); !open.empty() && !options.common.json) {
+        std::printf("  %s\n", open.c_str());
     }
     if (options.common.json) {
         std::printf("%s\n", document.dump(1).c_str());
