@@ -21,6 +21,8 @@
 #include "backends/cpu/packed_product.h"
 #include "backends/cpu/product_head.h"
 #include "backends/cpu/program.h"
+#include "backends/cpu/simd/brain_tile.h"
+#include "backends/cpu/simd/matrix_tile.h"
 #include "backends/cpu/spatial_mean.h"
 #include "backends/cpu/spread.h"
 #include "backends/cpu/squeeze_excite.h"
@@ -462,6 +464,12 @@ const Method& methodOf(uint64_t tactic) {
 }
 
 void checkTask(const Method& method, const Task& task) {
+    const bool wantsMatrix = method.id == kBrainConvolution || method.id == kBrainSpread;
+    if ((wantsMatrix && matrixTile() == nullptr) || (method.id == kBrainProduct && brainTile() == nullptr)) {
+        refuse("a kernel for ", wantsMatrix ? "AMX" : "AMX or AVX-512",
+               " with bf16, which this processor, or system, does not "
+               "have: build the plan for it here");
+    }
     if (!method.takes(task.body)) {
         invalid("tactic ", method.id, " computes regions of another kind");
     }

@@ -1,5 +1,6 @@
 // The module "onednn": a provider for what oneDNN does best, and the kernel runtime that runs it.
 #include "tenon/module/module.hpp"
+#include "backends/onednn/defects.h"
 #include "backends/onednn/primitive.h"
 #include "backends/onednn/quantized.h"
 
@@ -69,6 +70,9 @@ public:
                 !task.input(chain.weights).isStatic()) {
                 kernels::refuse("constant weights must have static extents");
             }
+            if (const std::string defect = defectOf(task, chain, TN_F32); !defect.empty()) {
+                kernels::refuse(defect);
+            }
         });
     }
 
@@ -91,6 +95,10 @@ public:
             for (TnDataType type : {own, TnDataType{TN_BF16}}) {
                 if ((type == TN_BF16 && own != TN_F32) || !task.mayComputeIn(type == own ? TN_F32 : type) ||
                     (type == TN_BF16 && !target.hasIsa("avx512_bf16"))) {
+                    continue;
+                }
+                if (const std::string defect = defectOf(task, chain, type); !defect.empty()) {
+                    dropped.push_back(defect);
                     continue;
                 }
                 for (Variant& variant : variantsOf(task, chain, type, target.threads(), dropped)) {

@@ -150,7 +150,7 @@ void Inside(const DepthwiseRow& r, int64_t begin, int64_t end) {
 void Row(const DepthwiseRow& r) {
     // Outputs whose whole window is inside the line.
     const int64_t reach = (r.columns - 1) * r.dilation;
-    const int64_t inside = std::min((r.pad + r.stride - 1) / r.stride, r.outputs);
+    const int64_t inside = std::clamp<int64_t>((r.pad + r.stride - 1) / r.stride, 0, r.outputs);
     const int64_t room = r.width + r.pad - 1 - reach;
     const int64_t outside = std::clamp(room < 0 ? int64_t{0} : room / r.stride + 1, inside, r.outputs);
     for (int64_t o = 0; o < inside; ++o) {
