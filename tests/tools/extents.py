@@ -1,6 +1,6 @@
 """A plan is fast and right with other extents and threads than those that it was timed with: oneDNN would take loops of its reference for weights
 that were laid out for others. Extents may come from data sets."""
-from harness import BAD_INPUT, helper, main, model, np, numpy_helper, small_network, tensor
+from harness import BAD_INPUT, OK, helper, main, model, np, numpy_helper, small_network, tensor
 
 
 def products():
@@ -48,6 +48,16 @@ def test_data(harness):
     for model in (plan, path):
         done = harness.run(harness.tenon, "bench", model, "--data", folder, "--iterations", 1, "--duration", 0, "--warm-up", 0)
         harness.says(f"the inputs of the first data set, {model.suffix}", done, "x 3x3x16x16")
+    for names, fits in ((("image",), False), (("",), True)):
+        other = harness.work / f"of-{names[0] or 'nobody'}" / "test_data_set_0"
+        other.mkdir(parents=True)
+        for index, name in enumerate(names):
+            (other / f"input_{index}.pb").write_bytes(numpy_helper.from_array(np.ones((2, 3, 16, 16), np.float32), name).SerializeToString())
+        (other / "output_0.pb").write_bytes(numpy_helper.from_array(np.ones((2, 8), np.float32), "y").SerializeToString())
+        done = harness.run(harness.tenon, "build", path, "-o", harness.work / "of.plan", "--data", other.parent, "--level", 0, code=OK if fits else BAD_INPUT)
+        if not fits:
+            harness.says("data of another model", done, "--data: 'test_data_set_0' has the inputs image; the model takes x")
+    harness.says("extents by position, of data without names", harness.run(harness.tenon, "inspect", harness.work / "of.plan", "--graph"), "[2..2] opt 2")
     harness.says("a folder that is none", harness.run(harness.tenon, "bench", path, "--data", harness.work / "none", code=BAD_INPUT), "is no folder")
 
 

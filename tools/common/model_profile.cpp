@@ -218,6 +218,24 @@ std::optional<ShapeRange> valuesOf(size_t position, const BuildSettings& setting
 
 } // namespace
 
+void checkDataNames(const nvinfer1::INetworkDefinition& network, const BuildSettings& settings) {
+    const std::vector<std::string> known = namesOf(network).inputs;
+    for (const DataSet& set : settings.shapesFrom) {
+        std::vector<std::string> names;
+        bool foreign = false;
+        for (const HostTensor& input : set.inputs) {
+            foreign =
+                foreign || (!input.name.empty() && std::find(known.begin(), known.end(), input.name) == known.end());
+            names.push_back(input.name.empty() ? "one without a name" : input.name);
+        }
+        if (foreign) {
+            throw ToolError(ExitCode::kBadInput, cat("--data: '", set.name, "' has the inputs ",
+                                                     support::join(names, ", "), "; the model takes ",
+                                                     support::join(known, ", "), ": the data set is of another model"));
+        }
+    }
+}
+
 void addProfile(nvinfer1::IBuilder& builder, const nvinfer1::INetworkDefinition& network,
                 nvinfer1::IBuilderConfig& config, const BuildSettings& settings, ConsoleLogger& logger) {
     using Selector = nvinfer1::OptProfileSelector;

@@ -9,6 +9,9 @@
 
 namespace tenon::tools {
 
+// That the inputs of settings.shapesFrom are the model's, where they have names; without names they go by position. Throws ToolError(kBadInput).
+void checkDataNames(const nvinfer1::INetworkDefinition& network, const BuildSettings& settings);
+
 // One profile of all inputs whose shapes, or values that shapes depend on, the model leaves open. An extent with a name has one range, at every
 // input that has it; two that differ are refused, naming both. Throws ToolError(kUsage).
 void addProfile(nvinfer1::IBuilder& builder, const nvinfer1::INetworkDefinition& network,

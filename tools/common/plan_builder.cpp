@@ -199,6 +199,9 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         }
     }
     const Model model = importModel(onnxFile, settings, logger);
+    if (settings.dataNamesFit) {
+        checkDataNames(*model.network, settings);
+    }
     applyOptions(*model.builder, *model.config, settings, logger);
     addProfile(*model.builder, *model.network, *model.config, settings, logger);
     checkShapesToRun(*model.network, settings);

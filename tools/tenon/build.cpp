@@ -46,6 +46,7 @@ void addBuildVerb(CLI::App& tool, VerbAction& action) {
             settings.keepStopped = true;
             if (!options->data.empty()) {
                 settings.shapesFrom = readDataSets(options->data);
+                settings.dataNamesFit = true;
             }
             const BuiltPlan built = buildPlan(options->model, settings, logger);
             const std::string written = savePlan(output, built);
