@@ -54,12 +54,17 @@ std::vector<std::string> notesOfUnusedTypes(const BuildContext& context, const P
             continue;
         }
         const bool half = type == ir::DataType::kF16;
+        const bool someLeftOut = !context.options->providers.empty() || !context.options->forbiddenProviders.empty();
         const bool bf16Helps = half && hasBf16 && !allows(asked, ir::DataType::kBF16);
         notes.push_back(cat(half ? "kFP16 (--fp16)" : "kBF16 (--bf16)", " has no effect: nothing keeps f32 tensors in ",
                             ir::nameOf(type), " on this CPU",
-                            bf16Helps ? "; kBF16 (--bf16) may have one, this processor has AVX-512 BF16"
-                            : half    ? "; that is for GPUs"
-                                      : "; that is for processors with AVX-512 BF16, and for GPUs"));
+                            bf16Helps     ? "; kBF16 (--bf16) may have one, this processor has AVX-512 BF16"
+                            : half        ? "; that is for GPUs"
+                            : !hasBf16    ? "; that is for processors with AVX-512 BF16, and for GPUs"
+                            : someLeftOut ? "; this processor has AVX-512 BF16, and backends that --backend "
+                                            "(setTacticProviders) leaves out may use it"
+                                          : "; this processor has AVX-512 BF16, and no module that is loaded uses it "
+                                            "here: `tenon modules` lists them"));
     }
     return notes;
 }

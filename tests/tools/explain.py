@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """tenon explain: names that are given in part, and refusals that say the same; what a build says of options without effect."""
 import json
+import pathlib
 import re
 
 from harness import USAGE, WRONG, helper, main, model, small_network, tensor
@@ -57,6 +58,10 @@ def test(t):
     # Options without effect
     half = t.run(t.tenon, "build", onnx_file, "-o", plan, *shapes, "--fp16")
     t.check("--fp16 on a CPU says once that it has no effect", (half.stdout + half.stderr).count("kFP16 (--fp16) has no effect: nothing keeps f32 tensors in f16 on this CPU") == 1, half)
+    brain = t.run(t.tenon, "build", onnx_file, "-o", t.work / "brain.plan", "--bf16", "--backend", "reference", "--level", 0, *shapes)
+    has_bf16 = "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text()
+    t.says("--bf16 without the backends that have it", brain, "kBF16 (--bf16) has no effect: nothing keeps f32 tensors in bf16 on this CPU; " +
+           ("this processor has AVX-512 BF16, and backends that --backend (setTacticProviders) leaves out may use it" if has_bf16 else "that is for processors with AVX-512 BF16"))
     t.says("a plan says so, too", t.run(t.tenon, "inspect", plan), "note: kFP16 (--fp16) has no effect")
     plain = t.run(t.tenon, "build", onnx_file, "-o", plan, *shapes)
     t.check("without it nothing is said", "has no effect" not in plain.stdout + plain.stderr, plain)
