@@ -3,7 +3,7 @@
 import gzip
 import pathlib
 
-from harness import BAD_INPUT, main, np, small_network
+from harness import BAD_INPUT, USAGE, main, np, small_network
 
 
 def test(t):
@@ -33,6 +33,10 @@ def test(t):
                     t.says(f"{name or 'a directory'} for {verb}", done, f"'{path}' is {kind}", f" and {wanted} is wanted here")
             done = t.run(*(str(word).replace("FILE", str(t.work / "none")) for word in words), code=BAD_INPUT)
             t.says(f"no file for {verb}", done, f"cannot open '{t.work / 'none'}': No such file or directory")
+    before = plan.read_bytes()
+    wrong = t.run(t.tenon, "build", onnx_file, "-o", t.work / "p", "--shapes", "batch=1..2..4", "--timing-cache", plan, code=USAGE)
+    t.check("a wrong file as timing cache is said in a line", wrong.stderr == f"error: --timing-cache: '{plan}' is some other file, and stays as it is; name a new one\n", wrong.stderr)
+    t.check("and it stays", plan.read_bytes() == before)
     t.says("who takes plans", t.run(t.tenon, "build", plan, code=BAD_INPUT), "tenon run, bench, inspect and explain take plans")
     t.says("who takes models", t.run(t.tenon, "explain", onnx_file, "conv1", code=BAD_INPUT), "tenon build makes a plan of it")
     t.says("the model in a directory", t.run(t.tenon, "run", t.work, code=BAD_INPUT), f"there is '{t.work / 'model.onnx'}' in it")

@@ -210,11 +210,11 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     if (!settings.timingCacheFile.empty()) {
         std::string bytes;
         readTimingCache(settings.timingCacheFile, bytes);
-        cache.reset(model.config->createTimingCache(bytes.data(), bytes.size()));
-        if (!cache && bytes.find("tenon_timing_cache") == std::string::npos) {
+        if (!bytes.empty() && bytes.find("tenon_timing_cache") == std::string::npos) {
             throw ToolError(ExitCode::kUsage, cat("--timing-cache: '", settings.timingCacheFile,
                                                   "' is some other file, and stays as it is; name a new one"));
         }
+        cache.reset(model.config->createTimingCache(bytes.data(), bytes.size()));
         if (!cache) {
             logger.warn(cat("timing cache '", settings.timingCacheFile,
                             "' cannot be used and is made anew: ", logger.takeError("it is damaged")));
