@@ -17,13 +17,15 @@ extern "C" void* tenon_createOnnxParser(void* network, void* logger, int) noexce
         const tenon::registry::ParserEntry* parser = snapshot->parser("onnx");
         if (parser == nullptr) {
             std::string why = "createParser: no module brings an ONNX parser";
+            bool found = false;
             for (const tenon::registry::ModuleReport& report : modules.report()) {
                 if (report.name == "onnx" || report.path.find("onnx") != std::string::npos) {
-                    why += tenon::support::cat("; ", report.path, ": ", report.reason, " ", report.remedy);
+                    why += tenon::support::cat("; ", report.path, ": ", report.reason, "; ", report.remedy);
+                    found = true;
                 }
             }
             reporter.error(ErrorCode::kFAILED_INITIALIZATION,
-                           why + "; put libtenon_onnx.so and its manifest on TENON_MODULE_PATH");
+                           found ? why : why + "; put libtenon_onnx.so and its manifest on TENON_MODULE_PATH");
             return nullptr;
         }
         void* made = parser->table.create(parser->table.self, network, logger);
