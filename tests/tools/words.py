@@ -32,6 +32,15 @@ def test(t):
         for option, value in defaults.items():
             t.check(f"{name} {option} says its default", default_of(helps[name], option) == value, (default_of(helps[name], option), helps[name]))
 
+    # Numbers that are none
+    for tool, words, wanted in ((t.tenon, ("bench", plan, "--threads", "-1"), "--threads: '-1' is not a whole number of 0 or more"),
+                                (t.tenon, ("bench", plan, "--duration=-1"), "--duration: '-1' is not a number from 0 to 1000000"),
+                                (t.tenon, ("bench", plan, "--iterations", "0"), "--iterations: '0' is not a whole number from 1 to 1099511627776"),
+                                (t.tenon, ("build", onnx_file, "--level", "6"), "--level: '6' is not a whole number from 0 to 5"),
+                                (t.trtexec, (f"--loadEngine={plan}", "--duration=-1"), "--duration: '-1' is not a number from 0 to 1000000"),
+                                (t.trtexec, (f"--loadEngine={plan}", "--percentile=101"), "--percentile: '101' is not a number from 0 to 100")):
+        t.says(f"the range of {words[-1]}", t.run(tool, *words, code=USAGE), wanted)
+
     # JSON
     np.save(t.work / "x.npy", np.zeros((1, 3, 16, 16), np.float32))
     quick = ("--iterations", 1, "--duration", 0, "--warm-up", 0)

@@ -3,6 +3,7 @@
 #include "core/support/text.h"
 #include "tools/common/benchmark.h"
 #include "tools/common/file_kind.h"
+#include "tools/common/number_range.h"
 #include "tools/common/plan_times.h"
 #include "tools/common/text_table.h"
 #include "tools/tenon/verb.h"
@@ -73,12 +74,12 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
         tool.add_subcommand("bench", "Measure latency and throughput on random inputs of the optimal shapes");
     verb->add_option("model", options->model, "ONNX model or plan")->required();
     verb->add_option("--iterations", options->bench.iterations, "Timed runs of each stream, at least")
-        ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
-    verb->add_option("--duration", options->bench.seconds, "Seconds to measure, at least")->check(CLI::Range(0.0, 1e6));
-    verb->add_option("--warm-up", options->bench.warmUpMs, "Milliseconds to run before")->check(CLI::Range(0.0, 1e9));
+        ->check(between(int64_t{1}, int64_t{1} << 40));
+    verb->add_option("--duration", options->bench.seconds, "Seconds to measure, at least")->check(between(0.0, 1e6));
+    verb->add_option("--warm-up", options->bench.warmUpMs, "Milliseconds to run before")->check(between(0.0, 1e9));
     verb->add_option("--streams", options->streams,
                      "Contexts that run at the same time, for throughput; without --threads they share the cores")
-        ->check(CLI::Range(1, 1024));
+        ->check(between(1, 1024));
     verb->add_flag("--graph", options->graph, "Record the run on the device and replay it");
     CLI::Option* const profiles =
         verb->add_flag("--profile", options->profile, "Afterwards the time of each step, run one after the other");

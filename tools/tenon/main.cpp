@@ -1,6 +1,7 @@
 // `tenon`: one binary, a verb per task.
 #include "core/support/build_info.h"
 #include "tools/common/help_formatter.h"
+#include "tools/common/number_range.h"
 #include "tools/tenon/verb.h"
 
 #include <nlohmann/json.hpp>
@@ -56,18 +57,18 @@ void BuildFlags::addTo(CLI::App& app, const std::string& group) {
     extensions.addTo(app);
     app.add_option("--threads", threads.count,
                    "Threads to compute with; 0: one for each core, or as many as a plan was built for")
-        ->check(CLI::NonNegativeNumber);
+        ->check(atLeast(0));
     app.add_option("--affinity", threads.processors,
                    "Use these processors only, with each context's threads pinned to them in turn: a list with commas, "
                    "0,2,4; left out: all, without pins")
         ->type_name("CPU[,CPU]")
         ->delimiter(',')
         ->allow_extra_args(false)
-        ->check(CLI::Range(0, 1 << 20));
+        ->check(between(0, 1 << 20));
     app.add_option("--level", level,
                    "Optimization level: 0, no timing, for trials (the plan is often many times slower than a timed "
                    "one); 3, timed; 5, timed for longer")
-        ->check(CLI::Range(0, 5))
+        ->check(between(0, 5))
         ->group(group);
     CLI::Option* const cache =
         app.add_option("--timing-cache", timingCache,

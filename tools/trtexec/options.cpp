@@ -3,6 +3,7 @@
 #include "core/support/text.h"
 #include "tenon/tenon.h"
 #include "tools/common/exit_code.h"
+#include "tools/common/number_range.h"
 
 #include <cstdio>
 
@@ -60,7 +61,7 @@ constexpr const char* kBuildFlags[] = {
 } // namespace
 
 void TrtexecOptions::addTo(CLI::App& tool) {
-    const auto count = CLI::Range(int64_t{1}, int64_t{1} << 40);
+    const auto count = between(int64_t{1}, int64_t{1} << 40);
     tool.add_option("--onnx", onnx, "ONNX model")->type_name("FILE");
     tool.add_option("--saveEngine", saveEngine,
                     "Write the plan there. A build that Ctrl-C stops leaves its best plan so far: there, or, where a "
@@ -90,9 +91,9 @@ void TrtexecOptions::addTo(CLI::App& tool) {
                     "Sources of kernels to use (+) or not (-): -CUBLAS_LT,+CUDNN; left out: all")
         ->type_name("SOURCES");
     tool.add_option("--builderOptimizationLevel", level, "0: no timing, for trials; 3: timed; 5: timed for longer")
-        ->check(CLI::Range(0, 5));
+        ->check(between(0, 5));
     tool.add_option("--avgTiming", avgTiming, "Launches whose mean is one sample of a tactic's time")
-        ->check(CLI::Range(1, 1 << 20));
+        ->check(between(1, 1 << 20));
     tool.add_option("--maxTactics", maxTactics, "Tactics to time per task at most; -1: all");
     tool.add_flag("--fp16", fp16, "Let measured time choose half-precision kernels");
     tool.add_flag("--bf16", bf16, "Let measured time choose bfloat16 kernels");
@@ -101,13 +102,12 @@ void TrtexecOptions::addTo(CLI::App& tool) {
     tool.add_flag("--noTF32", noTf32, "Keep products of f32 exact on devices that would round to TF32");
     tool.add_option("--device", device,
                     "GPU to use: the first one, 0; CUDA_VISIBLE_DEVICES=N makes another one the first")
-        ->check(CLI::Range(0, 1 << 20));
+        ->check(between(0, 1 << 20));
     tool.add_option("--iterations", bench.iterations, "Timed runs, at least")->check(count);
-    tool.add_option("--duration", bench.seconds, "Seconds to measure, at least")->check(CLI::Range(0.0, 1e6));
-    tool.add_option("--warmUp", bench.warmUpMs, "Milliseconds to run before")->check(CLI::Range(0.0, 1e9));
-    tool.add_option("--idleTime", bench.idleMs, "Milliseconds to sleep between two runs")->check(CLI::Range(0.0, 1e9));
-    tool.add_option("--infStreams,--streams", streams, "Contexts that run at the same time")
-        ->check(CLI::Range(1, 1024));
+    tool.add_option("--duration", bench.seconds, "Seconds to measure, at least")->check(between(0.0, 1e6));
+    tool.add_option("--warmUp", bench.warmUpMs, "Milliseconds to run before")->check(between(0.0, 1e9));
+    tool.add_option("--idleTime", bench.idleMs, "Milliseconds to sleep between two runs")->check(between(0.0, 1e9));
+    tool.add_option("--infStreams,--streams", streams, "Contexts that run at the same time")->check(between(1, 1024));
     tool.add_flag("--useCudaGraph", graph, "Record the run on the device and replay it");
     tool.add_flag("--skipInference,--buildOnly", skipInference, "Build or load only");
     tool.add_option("--avgRuns", avgRuns, "Also print the mean of each so many runs; left out: none")
@@ -116,7 +116,7 @@ void TrtexecOptions::addTo(CLI::App& tool) {
     tool.add_option("--percentile", percentiles, "Percentiles to print, 0 to 100: 90,95,99")
         ->delimiter(',')
         ->allow_extra_args(false)
-        ->check(CLI::Range(0.0, 100.0));
+        ->check(between(0.0, 100.0));
     tool.add_flag("--dumpOutput", dumpOutput, "Print the outputs of the last run");
     tool.add_flag("--dumpProfile", dumpProfile, "Print the time of each layer, run one after the other");
     tool.add_flag("--dumpLayerInfo", dumpLayerInfo, "Print the layers of the plan");
