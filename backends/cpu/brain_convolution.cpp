@@ -334,13 +334,7 @@ private:
     // The functions that follow a sum, on sums.
     static void apply(const void* functions, float* sums, int64_t count) {
         for (const Follower& each : *static_cast<const std::vector<Follower>*>(functions)) {
-            StepArgs args{};
-            args.to = sums;
-            args.a = sums;
-            args.count = count;
-            args.p0 = each.step.p0;
-            args.p1 = each.step.p1;
-            each.function(args);
+            each.function(each.on(sums, count));
         }
     }
 
@@ -427,7 +421,7 @@ private:
 } // namespace
 
 bool beginsWithBrainConvolution(const module::GraphView& body) {
-    if (matrixTile() == nullptr || body.nodeCount() == 0) {
+    if (body.nodeCount() == 0) {
         return false;
     }
     if (isConvolution(body.node(0))) {

@@ -152,20 +152,13 @@ private:
         const int64_t width = std::min(kColumns, mHead.columns - column);
         const int64_t at = row * mHead.columns + column;
         for (const Follower& follower : mHead.chain.followers) {
-            StepArgs args{};
-            args.to = sums;
-            args.a = sums;
-            args.count = rows * kColumns;
-            args.p0 = follower.step.p0;
-            args.p1 = follower.step.p1;
+            StepArgs args = follower.on(sums, rows * kColumns);
             const auto operand = static_cast<size_t>(std::max(0, follower.operand));
             switch (follower.kind) {
             case Follower::Kind::kPerChannel:
-                args.count = width;
-                args.b = b.in<float>(operand) + column;
                 for (int64_t r = 0; r < rows; ++r) {
-                    args.to = sums + r * kColumns;
-                    args.a = args.to;
+                    args = follower.on(sums + r * kColumns, width);
+                    args.b = b.in<float>(operand) + column;
                     follower.function(args);
                 }
                 repeated += kBlock * kColumns;
@@ -198,9 +191,7 @@ private:
 
 } // namespace
 
-bool isBrainProduct(const module::GraphView& body) {
-    return brainTile() != nullptr && beginsWithProduct(body) && productNode(body) == 0;
-}
+bool isBrainProduct(const module::GraphView& body) { return beginsWithProduct(body) && productNode(body) == 0; }
 
 std::vector<TnPortFormat> brainProductPorts(const module::GraphView& body) {
     const ProductHead head = readProduct(body);

@@ -130,8 +130,6 @@ private:
 
 } // namespace
 
-bool isBrainSpread(const module::GraphView& body) { return matrixTile() != nullptr && isSpread(body); }
-
 std::vector<TnPortFormat> brainSpreadPorts(const module::GraphView& body) {
     const module::NodeView node = body.node(0);
     const int32_t x = kernels::portOf(body.inputs(), node.inputIndex(0));

@@ -23,7 +23,7 @@ struct Region {
 };
 
 std::optional<Region> readRegion(const module::GraphView& body) {
-    const auto chain = byteTile() != nullptr ? readByteChain(body) : std::nullopt;
+    const auto chain = readByteChain(body);
     if (!chain || !isOneByOne(body.node(chain->head))) {
         return std::nullopt;
     }
@@ -110,7 +110,7 @@ std::vector<TnFormat> byteProductLayouts(const module::GraphView& body) {
 
 void checkByteProduct(const Task& task) {
     if (!isByteProduct(task.body)) {
-        refuse("no convolution of bytes with windows of one that is quantized, or a processor without VNNI");
+        refuse("no convolution of bytes with windows of one that is quantized");
     }
     const std::vector<TnFormat> layouts = byteProductLayouts(task.body);
     for (size_t i = 0; i < layouts.size(); ++i) {

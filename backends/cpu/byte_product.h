@@ -11,7 +11,6 @@ namespace tenon::cpu {
 
 using namespace tenon::kernels;
 
-// On a processor that has the instructions.
 bool isByteProduct(const module::GraphView& body);
 // The layouts of the inputs and then of the output.
 std::vector<TnFormat> byteProductLayouts(const module::GraphView& body);

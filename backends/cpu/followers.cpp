@@ -147,12 +147,7 @@ void repeatNumbers(const Chain& chain, const Buffers& b, int64_t width, float* t
 void applyFollowers(const Chain& chain, const Buffers& b, const float* numbers, int64_t width, float* line,
                     int64_t count, int64_t at, int64_t channel) {
     for (const Follower& follower : chain.followers) {
-        StepArgs args{};
-        args.to = line;
-        args.a = line;
-        args.count = count;
-        args.p0 = follower.step.p0;
-        args.p1 = follower.step.p1;
+        StepArgs args = follower.on(line, count);
         if (follower.kind == Follower::Kind::kNumber) {
             args.b = numbers;
         } else if (follower.kind != Follower::Kind::kFunction) {

@@ -19,6 +19,17 @@ struct Follower {
     int32_t operand = -1; // place among the operands
     ProgramStep step;
     StepFunction function = nullptr;
+
+    // What the function is called with to change results in place; the operand is the caller's matter.
+    StepArgs on(float* results, int64_t count) const {
+        StepArgs args{};
+        args.to = results;
+        args.a = results;
+        args.count = count;
+        args.p0 = step.p0;
+        args.p1 = step.p1;
+        return args;
+    }
 };
 
 struct Chain {

@@ -22,6 +22,7 @@
 #include "backends/cpu/product_head.h"
 #include "backends/cpu/program.h"
 #include "backends/cpu/simd/brain_tile.h"
+#include "backends/cpu/simd/byte_tile.h"
 #include "backends/cpu/simd/matrix_tile.h"
 #include "backends/cpu/spatial_mean.h"
 #include "backends/cpu/spread.h"
@@ -298,18 +299,6 @@ Tactics offerWinograd(const module::TaskView& task) {
     return tactics;
 }
 
-Tactics offerBrainProduct(const module::TaskView& task) {
-    if (!task.mayComputeIn(TN_BF16)) {
-        return {};
-    }
-    module::Tactic tactic = linear(task, kBrainProduct, "product of bf16");
-    tactic.inputs = brainProductPorts(task.body());
-    tactic.outputs = {tactic.inputs.back()};
-    tactic.inputs.pop_back();
-    tactic.traits &= ~TN_TRAIT_EXACT_MATH;
-    return {tactic};
-}
-
 Tactics offerSpread(const module::TaskView& task) {
     Tactics tactics;
     for (const std::vector<TnFormat>& layouts : spreadLayouts(task.body())) {
@@ -318,7 +307,7 @@ Tactics offerSpread(const module::TaskView& task) {
     return tactics;
 }
 
-// --- On matrix registers ---
+// --- In bf16 alone ---
 
 // With the ports of the inputs and then of the output, where the build allows bf16.
 Tactics offerBrain(const module::TaskView& task, uint64_t id, const char* name,
@@ -332,6 +321,10 @@ Tactics offerBrain(const module::TaskView& task, uint64_t id, const char* name,
     tactic.traits &= ~TN_TRAIT_EXACT_MATH;
     return {tactic};
 }
+
+constexpr Method::Instructions kVectorsOfBytes{"AVX-512 VNNI", [] { return byteTile() != nullptr; }};
+constexpr Method::Instructions kMatrices{"AMX with bf16", [] { return matrixTile() != nullptr; }};
+constexpr Method::Instructions kBrainProducts{"AMX or AVX-512 with bf16", [] { return brainTile() != nullptr; }};
 
 constexpr Method kMethods[] = {
     {kProgram, Method::Ports::kBody, isProgram, offerProgram, checkProgramTask, planProgram, Method::Brain::kAlways},
@@ -358,7 +351,7 @@ constexpr Method kMethods[] = {
      [](const module::TaskView& task) {
          return Tactics{laidOut(task, kByteProduct, "product of bytes", byteProductLayouts(task.body()))};
      },
-     checkByteProduct, planByteProduct},
+     checkByteProduct, planByteProduct, Method::Brain::kNever, kVectorsOfBytes},
     {kByteNorm, Method::Ports::kLinear, isByteNorm,
      [](const module::TaskView& task) { return Tactics{linear(task, kByteNorm, "norm of bytes")}; }, checkByteNorm,
      planByteNorm},
@@ -379,8 +372,11 @@ constexpr Method kMethods[] = {
          return Tactics{laidOut(task, kPackedProduct, "packed product", packedProductLayouts(task.body()))};
      },
      checkPackedProduct, planPackedProduct},
-    {kBrainProduct, Method::Ports::kBody, isBrainProduct, offerBrainProduct, checkBrainProduct, planBrainProduct,
-     Method::Brain::kAlways},
+    {kBrainProduct, Method::Ports::kBody, isBrainProduct,
+     [](const module::TaskView& task) {
+         return offerBrain(task, kBrainProduct, "product of bf16", brainProductPorts(task.body()));
+     },
+     checkBrainProduct, planBrainProduct, Method::Brain::kItself, kBrainProducts},
     {kDepthwise, Method::Ports::kBody, beginsWithDepthwise,
      [](const module::TaskView& task) {
          return Tactics{laidOut(task, kDepthwise, "depthwise", depthwiseLayouts(task.body()))};
@@ -403,12 +399,12 @@ constexpr Method kMethods[] = {
          tactics[0].mayAlias = {brainConvolutionSum(task.body())};
          return tactics;
      },
-     checkBrainConvolution, planBrainConvolution, Method::Brain::kItself},
-    {kBrainSpread, Method::Ports::kBody, isBrainSpread,
+     checkBrainConvolution, planBrainConvolution, Method::Brain::kItself, kMatrices},
+    {kBrainSpread, Method::Ports::kBody, isSpread,
      [](const module::TaskView& task) {
          return offerBrain(task, kBrainSpread, "spread bf16", brainSpreadPorts(task.body()));
      },
-     checkBrainSpread, planBrainSpread, Method::Brain::kItself},
+     checkBrainSpread, planBrainSpread, Method::Brain::kItself, kMatrices},
     {kWinograd, Method::Ports::kBody, beginsWithWinograd, offerWinograd, checkWinograd, planWinograd},
     {kWinogradWeights, Method::Ports::kBody, [](const module::GraphView& body) { return isOne(body, "convert"); },
      [](const module::TaskView& task) { return offerConversion(task, kWinogradWeights, "winograd weights", 0); },
@@ -464,11 +460,9 @@ const Method& methodOf(uint64_t tactic) {
 }
 
 void checkTask(const Method& method, const Task& task) {
-    const bool wantsMatrix = method.id == kBrainConvolution || method.id == kBrainSpread;
-    if ((wantsMatrix && matrixTile() == nullptr) || (method.id == kBrainProduct && brainTile() == nullptr)) {
-        refuse("a kernel for ", wantsMatrix ? "AMX" : "AMX or AVX-512",
-               " with bf16, which this processor, or system, does not "
-               "have: build the plan for it here");
+    if (!method.canRun()) {
+        refuse("a kernel for ", method.instructions.name,
+               ", which this processor, or system, does not have: build the plan for it here");
     }
     if (!method.takes(task.body)) {
         invalid("tactic ", method.id, " computes regions of another kind");

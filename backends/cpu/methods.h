@@ -20,6 +20,12 @@ struct Method {
         kChecked // as `check` says
     };
 
+    // Instructions that some processors, or systems, lack.
+    struct Instructions {
+        const char* name = nullptr; // null: every processor has what it takes
+        bool (*areHere)() = nullptr;
+    };
+
     // Whether tensors of f32 may lie in memory as bf16 (brain_tactics.h).
     enum class Brain {
         kNever,
@@ -38,6 +44,10 @@ struct Method {
     void (*check)(const Task& task);
     TaskPlan (*plan)(const Task& task, const PortShapes& shapes);
     Brain brain = Brain::kNever;
+    Instructions instructions = {};
+
+    // On this machine.
+    bool canRun() const { return instructions.areHere == nullptr || instructions.areHere(); }
 };
 
 std::span<const Method> methods();

@@ -91,7 +91,7 @@ private:
     static void forEachTactic(const module::TargetView& target, const module::TaskView& task, Found&& found,
                               Dropped&& dropped) {
         for (const Method& method : methods()) {
-            if (!method.takes(task.body())) {
+            if (!method.canRun() || !method.takes(task.body())) {
                 continue;
             }
             std::vector<module::Tactic> offered;

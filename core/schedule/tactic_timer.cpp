@@ -57,10 +57,6 @@ double summarize(std::vector<double> samples, TimingRecord& record) {
     return 2.02 * record.spread / std::sqrt(static_cast<double>(n));
 }
 
-} // namespace
-
-namespace {
-
 std::string textOf(const TimingKey& key) {
     return support::cat(key.target, "/", key.task, "/", key.provider, "/", key.tactic);
 }

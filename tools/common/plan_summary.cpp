@@ -1,5 +1,6 @@
 #include "tools/common/plan_summary.h"
 
+#include "core/plan/expression_table.h"
 #include "core/plan/reader.h"
 #include "core/support/text.h"
 #include "tools/common/exit_code.h"
@@ -76,33 +77,17 @@ ExtentTexts::ExtentTexts(const plan::Plan& plan) {
         return mExpressions[static_cast<size_t>(node.operands[i].id)];
     };
     for (const ir::ExprNode& node : plan.expressions) {
-        switch (node.op) {
-        case ir::ExprOp::kConstant:
+        const int32_t operands = plan::operandCount(node.op);
+        if (node.op == ir::ExprOp::kConstant) {
             mExpressions.push_back(mPool.constant(node.value));
-            break;
-        case ir::ExprOp::kSymbol:
+        } else if (node.op == ir::ExprOp::kSymbol) {
             mExpressions.push_back(mPool.symbol(plan.symbols[static_cast<size_t>(node.value)]));
-            break;
-        case ir::ExprOp::kSum:
-        case ir::ExprOp::kProd:
-        case ir::ExprOp::kSub:
-        case ir::ExprOp::kMax:
-        case ir::ExprOp::kMin:
-        case ir::ExprOp::kFloorDiv:
-        case ir::ExprOp::kCeilDiv:
-        case ir::ExprOp::kMod:
-        case ir::ExprOp::kEqual:
-        case ir::ExprOp::kLess:
-            mExpressions.push_back(mPool.binary(node.op, operand(node, 0), operand(node, 1)));
-            break;
-        case ir::ExprOp::kSelect:
-            mExpressions.push_back(mPool.select(operand(node, 0), operand(node, 1), operand(node, 2)));
-            break;
-        case ir::ExprOp::kScaleFloor:
-        case ir::ExprOp::kScaleCeil:
-        case ir::ExprOp::kScaleRound:
+        } else if (operands == 1) {
             mExpressions.push_back(mPool.scaled(node.op, operand(node, 0), node.scale));
-            break;
+        } else if (operands == 2) {
+            mExpressions.push_back(mPool.binary(node.op, operand(node, 0), operand(node, 1)));
+        } else {
+            mExpressions.push_back(mPool.select(operand(node, 0), operand(node, 1), operand(node, 2)));
         }
     }
 }

@@ -62,9 +62,6 @@ public:
     void run(const Buffers& b) const {
         const int64_t blocks = (mShape.rows + mColumns - 1) / mColumns;
         const int64_t items = mShape.batches * mShape.heads * blocks;
-        if (items == 0 || mShape.width == 0) {
-            return;
-        }
         const int64_t team = teamFor(mThreads, items, mColumns * mShape.keys * (mShape.depth + mShape.width) / 8 + 1);
         parallelTeam(team, items, [&](int64_t member, int64_t begin, int64_t end) {
             const Scratch scratch = scratchOf(static_cast<float*>(b.workspace) + member * scratchSize());
@@ -278,13 +275,7 @@ Plan planAttention(const Call& call) {
         return planBrainAttention(shape, call.threads());
     }
     const Attention attention(shape, call.threads());
-    Plan plan;
-    plan.workspace = attention.workspace();
-    plan.run = [attention](const Buffers& b) {
-        attention.run(b);
-        return Code::kOk;
-    };
-    return plan;
+    return kernels::planOf(attention, attention.workspace(), shape.batches * shape.heads * shape.rows * shape.width);
 }
 
 void check(const module::NodeView& node) {

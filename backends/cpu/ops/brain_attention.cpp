@@ -43,9 +43,6 @@ public:
     void run(const Buffers& b) const {
         const int64_t blocks = (mShape.rows + kRows - 1) / kRows;
         const int64_t items = mShape.batches * mShape.heads * blocks;
-        if (items == 0 || mShape.width == 0) {
-            return;
-        }
         const int64_t team =
             teamFor(mThreads, items, kRows * mShape.keys * (mShape.depth + mShape.width + 64) / 64 + 1);
         parallelTeam(team, items, [&](int64_t member, int64_t begin, int64_t end) {
@@ -207,13 +204,7 @@ private:
 
 Plan planBrainAttention(const AttentionShape& shape, int threads) {
     const BrainAttention attention(shape, threads);
-    Plan plan;
-    plan.workspace = attention.workspace();
-    plan.run = [attention](const Buffers& b) {
-        attention.run(b);
-        return Code::kOk;
-    };
-    return plan;
+    return kernels::planOf(attention, attention.workspace(), shape.batches * shape.heads * shape.rows * shape.width);
 }
 
 } // namespace tenon::cpu
