@@ -7,7 +7,6 @@
 
 #include "backends/cpu/simd/channel_maximum.h"
 
-#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -20,6 +19,12 @@ namespace hn = hwy::HWY_NAMESPACE;
 using FloatTag = hn::ScalableTag<float>;
 using WordTag = hn::ScalableTag<uint32_t>;
 using FloatVec = hn::Vec<FloatTag>;
+
+// What is no number stays, on whichever side it is.
+HWY_INLINE FloatVec Larger(FloatVec known, FloatVec next) {
+    return hn::IfThenElse(hn::Or(hn::Lt(known, next), hn::IsNaN(next)), next, known);
+}
+HWY_INLINE float Larger(float known, float next) { return known < next || next != next ? next : known; }
 
 // A vector of f32, or one of twice as many bf16: each is the upper half of an f32, so that two vectors of these are compared.
 template <bool kBrain>
@@ -34,10 +39,10 @@ struct Largest {
         const WordTag words;
         if constexpr (kBrain) {
             const auto both = hn::LoadU(words, static_cast<const uint32_t*>(from));
-            even = hn::Max(even, hn::BitCast(d, hn::ShiftLeft<16>(both)));
-            odd = hn::Max(odd, hn::BitCast(d, hn::And(both, hn::Set(words, 0xFFFF0000U))));
+            even = Larger(even, hn::BitCast(d, hn::ShiftLeft<16>(both)));
+            odd = Larger(odd, hn::BitCast(d, hn::And(both, hn::Set(words, 0xFFFF0000U))));
         } else {
-            even = hn::Max(even, hn::LoadU(d, static_cast<const float*>(from)));
+            even = Larger(even, hn::LoadU(d, static_cast<const float*>(from)));
         }
     }
 
@@ -104,7 +109,7 @@ HWY_INLINE void Row(const MaximumRow& r) {
             for (int64_t i = 0; i < lines; ++i) {
                 const char* from = window + i * r.line * kBytes + at;
                 for (int64_t k = first; k < last; ++k, from += r.dilation * pixel) {
-                    largest = std::max(largest, At<kBrain>(from));
+                    largest = Larger(largest, At<kBrain>(from));
                 }
             }
             // Of bf16 the upper half, which is the second one in memory.
