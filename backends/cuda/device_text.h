@@ -15,6 +15,7 @@ extern const std::string_view kProductText;
 extern const std::string_view kPoolText;
 extern const std::string_view kIndexedText;
 extern const std::string_view kAttentionText;
+extern const std::string_view kAttentionTilesText;
 extern const std::string_view kEmbeddingText;
 extern const std::string_view kExciteText;
 

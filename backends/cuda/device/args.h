@@ -223,6 +223,7 @@ struct WindowArgs {
 struct AttentionArgs {
     Operands operands;
     I64 count; // rows of the result
+    I64 batches;
     I64 heads;
     I64 group; // heads of q per head of k and v
     I64 queries;
@@ -238,6 +239,11 @@ struct AttentionArgs {
     int maskKeeps;
     int nanToZero;
 };
+// On tensor cores: columns of all warps of a block, in blocks of 64 (their parts of 16 rows share 32 KiB), and keys at a time of rows that have together
+// no more elements than these, half as many of longer ones.
+constexpr int kColumnsOfWarps = 512;
+constexpr int kKeysOfShortRows = 32;
+constexpr int kShortRows = 128;
 
 struct GatherArgs {
     Operands operands;

@@ -1,4 +1,4 @@
-// attention: for every type and mask; cudnn has the fast ones.
+// attention: on tensor cores where elements have 16 bits, else a warp for each row.
 #include "backends/common/attention.h"
 #include "backends/cuda/device_text.h"
 #include "backends/cuda/op_table.h"
@@ -9,6 +9,12 @@ namespace {
 
 // Registers of a lane hold a 32nd of a row.
 constexpr int64_t kMostElements = 1024;
+// On tensor cores: rows of a block, and elements of a row that registers hold.
+constexpr int64_t kTile = 16;
+constexpr int64_t kMostTileElements = 128;
+constexpr int64_t kMostTiles = int64_t{1} << 30;
+// With as many warps a device is busy: more of them to a block would only have more to put together.
+constexpr int64_t kEnoughWarps = 1024;
 
 int64_t elementsOf(const module::NodeView& node, int32_t input) {
     const module::ValueView value = node.input(input);
@@ -28,17 +34,30 @@ void checkDeviceAttention(const module::NodeView& node) {
     elementsOf(node, 2);
 }
 
+// Threads of the tensor cores' kernel read eight elements at once.
+bool isTiled(TnDataType type, int64_t depth, int64_t width, bool keysSwapped) {
+    return (type == TN_F16 || type == TN_BF16) && depth % 8 == 0 && width % 8 == 0 && depth <= kMostTileElements &&
+           width <= kMostTileElements && !keysSwapped;
+}
+
 std::string printAttention(const NodeTypes& types) {
     const TnDataType mask = types.in(3);
+    const int64_t depth = elementsOf(types.node, 0);
+    const int64_t width = elementsOf(types.node, 2);
+    std::string kernel(kAttentionText);
+    if (isTiled(types.in(0), depth, width, types.node.intOr("k_transposed", 0) != 0)) {
+        // Both may be launched with the same blocks.
+        kernel = module::text("#if __CUDA_ARCH__ >= 800\n", kAttentionTilesText, "#else\n", kAttentionText, "#endif\n");
+    }
     return Source(types.wideIndex)
-        .define("DEPTH", std::to_string(elementsOf(types.node, 0)))
-        .define("WIDTH", std::to_string(elementsOf(types.node, 2)))
+        .define("DEPTH", std::to_string(depth))
+        .define("WIDTH", std::to_string(width))
         .define("HAS_MASK", mask >= 0 ? "1" : "0")
         .define("MASK_IS_BOOL", mask == TN_BOOL ? "1" : "0")
         .type("Element", cudaName(types.in(0)))
         .type("Mask", cudaName(mask >= 0 ? mask : types.in(0)))
         .type("Result", cudaName(types.out()))
-        .text({kAttentionText});
+        .text({kernel});
 }
 
 void planAttention(NodePlan& n) {
@@ -46,6 +65,7 @@ void planAttention(NodePlan& n) {
     AttentionArgs args{};
     args.operands = n.operands;
     args.count = shape.batches * shape.heads * shape.rows;
+    args.batches = shape.batches;
     args.heads = shape.heads;
     args.group = shape.group();
     args.queries = shape.rows;
@@ -66,7 +86,20 @@ void planAttention(NodePlan& n) {
     lay(args.v, shape.v);
     lay(args.y, shape.y);
     lay(args.mask, shape.mask);
-    n.plan.launch("attention", shape.width > 0 ? args.count * 32 : 0, args);
+    if (!isTiled(shape.type, shape.depth, shape.width, n.call.intOr("k_transposed", 0) != 0)) {
+        n.plan.launch("attention", shape.width > 0 ? args.count * 32 : 0, args);
+        return;
+    }
+    const int64_t tiles = shape.batches * shape.heads * ((shape.rows + kTile - 1) / kTile);
+    if (tiles > kMostTiles) {
+        refuse("attention of ", tiles, " times ", kTile, " rows");
+    }
+    const int64_t keys = shape.depth + shape.width <= kShortRows ? kKeysOfShortRows : kKeysOfShortRows / 2;
+    int64_t warps = kColumnsOfWarps / ((shape.width + 63) / 64 * 64);
+    while (warps > 1 && ((warps - 1) * keys >= shape.keys || tiles * warps > kEnoughWarps)) {
+        warps /= 2;
+    }
+    n.plan.launch("attention", tiles * warps * 32, args, warps * 32);
 }
 
 } // namespace
