@@ -97,8 +97,8 @@ Chain readChainUntil(const module::GraphView& body, size_t end, std::vector<int3
 
 bool isFunction(const module::NodeView& node) { return node.inputCount() == 1 && floatStep(node).has_value(); }
 
-size_t behindFunctions(const module::GraphView& body, bool (*isEnd)(const module::NodeView&)) {
-    for (size_t n = 1; n < body.nodeCount(); ++n) {
+size_t behindFunctions(const module::GraphView& body, bool (*isEnd)(const module::NodeView&), size_t head) {
+    for (size_t n = head + 1; n < body.nodeCount(); ++n) {
         if (body.node(n).inputIndex(0) != body.node(n - 1).outputIndex(0)) {
             return 0;
         }
@@ -112,9 +112,9 @@ size_t behindFunctions(const module::GraphView& body, bool (*isEnd)(const module
     return 0;
 }
 
-std::vector<Follower> functionsUntil(const module::GraphView& body, size_t end) {
+std::vector<Follower> functionsUntil(const module::GraphView& body, size_t end, size_t head) {
     std::vector<Follower> functions;
-    for (size_t n = 1; n < end; ++n) {
+    for (size_t n = head + 1; n < end; ++n) {
         Follower follower;
         follower.step = floatStep(body.node(n)).value();
         follower.function = stepTable().of(follower.step.step, ElementClass::kFloat);

@@ -51,10 +51,10 @@ Chain readChainUntil(const module::GraphView& body, size_t end, std::vector<int3
 
 // Of one operand, as vectors compute it.
 bool isFunction(const module::NodeView& node);
-// Where the node is that `isEnd` accepts, behind the first one and functions alone; 0: the body is no such chain.
-size_t behindFunctions(const module::GraphView& body, bool (*isEnd)(const module::NodeView&));
-// Nodes [1, end), which are functions.
-std::vector<Follower> functionsUntil(const module::GraphView& body, size_t end);
+// Where the node is that `isEnd` accepts, behind the node `head` and functions alone; 0: the body is no such chain.
+size_t behindFunctions(const module::GraphView& body, bool (*isEnd)(const module::NodeView&), size_t head = 0);
+// Nodes between `head` and `end`, which are functions.
+std::vector<Follower> functionsUntil(const module::GraphView& body, size_t end, size_t head = 0);
 
 // Where all that follows is an activation that cuts results off, which kernels do while those are in registers.
 struct Cut {

@@ -16,6 +16,7 @@
 #include "backends/cpu/embedding.h"
 #include "backends/cpu/expand_depthwise.h"
 #include "backends/cpu/image_maximum.h"
+#include "backends/cpu/inverted_residual.h"
 #include "backends/cpu/offered_layouts.h"
 #include "backends/cpu/ops.h"
 #include "backends/cpu/packed_product.h"
@@ -64,6 +65,7 @@ enum : uint64_t {
     kBrainConvolution = 40,
     kBrainSpread = 41,
     kImageMaximum = 42,
+    kInvertedResidual = 43,
 };
 
 using Tactics = std::vector<module::Tactic>;
@@ -393,6 +395,11 @@ constexpr Method kMethods[] = {
              laidOut(task, kDepthwiseProject, "depthwise and project", depthwiseProjectLayouts(task.body()))};
      },
      checkDepthwiseProject, planDepthwiseProject},
+    {kInvertedResidual, Method::Ports::kBody, isInvertedResidual,
+     [](const module::TaskView& task) {
+         return Tactics{laidOut(task, kInvertedResidual, "inverted residual", invertedResidualLayouts(task.body()))};
+     },
+     checkInvertedResidual, planInvertedResidual},
     {kBrainConvolution, Method::Ports::kBody, beginsWithBrainConvolution,
      [](const module::TaskView& task) {
          Tactics tactics = offerBrain(task, kBrainConvolution, "convolution bf16", brainConvolutionPorts(task.body()));

@@ -6,6 +6,7 @@
 #include "backends/cpu/depthwise_project.h"
 #include "backends/cpu/expand_depthwise.h"
 #include "backends/cpu/gate.h"
+#include "backends/cpu/inverted_residual.h"
 #include "backends/cpu/methods.h"
 #include "backends/cpu/program.h"
 #include "backends/cpu/simd/steps.h"
@@ -70,6 +71,7 @@ public:
             add("gate and product", gatedProducts(graph));
             add("expand and depthwise", expandedDepthwise(graph));
             add("depthwise and project", projectedDepthwise(graph));
+            add("inverted residual", invertedResiduals(graph));
             add("convolution and maximum", pooledConvolutions(graph));
         }
         return Code::kOk;

@@ -57,6 +57,12 @@ HWY_INLINE void AddOuterProduct(Tag d, const float* a, int64_t aRow, const float
     }
 }
 
+// The elements of vector `v` among the first `columns`.
+HWY_INLINE hn::Mask<Tag> PartOf(Tag d, int64_t columns, int v) {
+    const int64_t before = v * static_cast<int64_t>(hn::Lanes(d));
+    return hn::FirstN(d, static_cast<size_t>(std::max<int64_t>(0, columns - before)));
+}
+
 template <int kRows, int kVectors>
 void RunPackedOf(const PackedProduct& p) {
     const Tag d;
@@ -64,9 +70,18 @@ void RunPackedOf(const PackedProduct& p) {
     const int64_t columns = p.bRow;
     const int64_t cVector = p.cVector != 0 ? p.cVector : static_cast<int64_t>(lanes);
     Vec sums[kRows][kVectors];
+    const bool isPart = kWritesParts && p.columns != 0;
     // Unrolled, so that sums never are in memory.
     HWY_UNROLL(4)
     for (int v = 0; v < kVectors; ++v) {
+        if (isPart && p.continues) {
+            const auto mask = PartOf(d, p.columns, v);
+            HWY_UNROLL(16)
+            for (int r = 0; r < kRows; ++r) {
+                sums[r][v] = hn::MaskedLoad(mask, d, p.c + r * p.cRow + v * cVector);
+            }
+            continue;
+        }
         const size_t at = static_cast<size_t>(v) * lanes;
         const Vec start = !p.continues && p.start != nullptr ? hn::LoadU(d, p.start + at) : hn::Zero(d);
         HWY_UNROLL(16)
@@ -120,11 +135,10 @@ void RunPackedOf(const PackedProduct& p) {
             }
         }
     }
-    if (kWritesParts && p.columns != 0) {
+    if (isPart) {
         HWY_UNROLL(4)
         for (int v = 0; v < kVectors; ++v) {
-            const int64_t left = std::max<int64_t>(0, p.columns - v * static_cast<int64_t>(lanes));
-            const auto mask = hn::FirstN(d, static_cast<size_t>(left));
+            const auto mask = PartOf(d, p.columns, v);
             HWY_UNROLL(16)
             for (int r = 0; r < kRows; ++r) {
                 hn::BlendedStore(sums[r][v], mask, d, p.c + r * p.cRow + v * cVector);

@@ -27,7 +27,7 @@ struct PackedProduct {
     bool isCut = false;  // what is written is cut to [low, high]
     float low = 0;
     float high = 0;
-    int64_t columns = 0; // that are written; 0: all
+    int64_t columns = 0; // that are read where sums continue, and written; 0: all
     bool isNear = false; // c is in the first-level cache or near it: nothing to fetch
 };
 
