@@ -1,6 +1,7 @@
 #include "core/schedule/tactic_timer.h"
 
 #include "core/schedule/conversions.h"
+#include "core/schedule/dealing.h"
 #include "core/schedule/relayout.h"
 #include "core/support/cache_flush.h"
 #include "core/support/text.h"
@@ -114,6 +115,7 @@ struct TacticTimer::Contender {
     std::vector<ir::ConstantPtr> large; // constants that a network fetches from memory at every run
     std::vector<GuardedBuffer> buffers;
     std::vector<void*> outputs;
+    std::vector<DealtBytes> dealt; // on the host: what other steps write and read
     std::vector<double> samples;   // undisturbed
     std::vector<double> disturbed; // with other work in between
     TimingRecord record;
@@ -305,6 +307,11 @@ support::Status TacticTimer::enter(const Task& task, TestInputs& inputs, Contend
         if (task.constants()[i] && !onDevice && data.host->bytes >= kLargeConstant) {
             contender.large.push_back(data.host);
         }
+        if (!task.constants()[i] && !onDevice) {
+            // It was made for this, and stays as it is.
+            contender.dealt.push_back({const_cast<std::byte*>(static_cast<const std::byte*>(contender.inputs[i])),
+                                       data.host->bytes});
+        }
     }
     if (onDevice) {
         const PhaseTimer making(mContext.phases.get(), "make test inputs");
@@ -324,6 +331,9 @@ support::Status TacticTimer::enter(const Task& task, TestInputs& inputs, Contend
             return support::makeError(support::Code::kOutOfMemory, "no memory for ", output.bytes, " bytes of output");
         }
         contender.outputs.push_back(contender.buffers.back().data());
+        if (!onDevice) {
+            contender.dealt.push_back({contender.buffers.back().data(), output.bytes});
+        }
     }
     if (onDevice) {
         TN_RETURN_IF_ERROR(contender.runner->tryOut(std::move(deviceInputs), contender.inputs, contender.outputs));
@@ -356,6 +366,9 @@ void TacticTimer::race(const Task& task, std::vector<Contender>& group) {
             }
             for (const ir::ConstantPtr& constant : contender.large) {
                 support::flushFromCaches(constant->data, static_cast<size_t>(constant->bytes));
+            }
+            if (contender.candidate->placement == TN_PLACEMENT_HOST && mContext.host().team) {
+                dealOut(*mContext.host().team, contender.dealt);
             }
             const int64_t before = preemptions();
             const support::Result<double> us =

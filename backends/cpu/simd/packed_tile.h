@@ -36,7 +36,7 @@ struct PackedTile {
     int64_t columns;
     void (*run)(int64_t rows, const PackedProduct& product);
     // Any number of rows, for products of small depth, which are done before a caller has told of the next one.
-    void (*runAll)(int64_t rows, PackedProduct product);
+    void (*runAll)(int64_t rows, const PackedProduct& product);
 };
 
 struct PackedTiles {
