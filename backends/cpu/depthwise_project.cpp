@@ -170,15 +170,10 @@ private:
 
     // `count` pixels of the result from `pixel` on, counted through the batch.
     void project(const Buffers& b, const float* wide, int64_t pixel, int64_t count) const {
-        const int64_t narrow = mTiles.narrow.columns;
-        const int64_t thin = mTiles.thin.columns;
         float* const y = b.out<float>() + pixel * mHow.columns;
         for (int64_t column = 0; column < mHow.columns;) {
             const int64_t left = mHow.columns - column;
-            // What is left of a panel in two pieces where that wastes less.
-            const PackedTile& tile = left >= mTiles.wide.columns || left > narrow + thin ? mTiles.wide
-                                     : left > thin                                       ? mTiles.narrow
-                                                                                         : mTiles.thin;
+            const PackedTile& tile = tileFor(mTiles, left);
             const int64_t width = std::min(left, tile.columns);
             const int64_t within = column % mTiles.wide.columns;
             PackedProduct product{.a = wide,

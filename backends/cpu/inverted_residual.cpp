@@ -332,18 +332,13 @@ private:
     // Adds what a strip gives to `rows` rows of results.
     void project(const Buffers& b, const Strip& strip, const float* wide, int64_t row, int64_t rows) const {
         const int64_t panel = mTiles.wide.columns;
-        const int64_t narrow = mTiles.narrow.columns;
-        const int64_t thin = mTiles.thin.columns;
         const int64_t pixel = (strip.image * mWindow.output[0] + row) * mWindow.output[1];
         const int64_t count = rows * mWindow.output[1];
         const bool isComplete = strip.isLast && mGroups == 1;
         float* const y = strip.sums + pixel * mHow.columns;
         for (int64_t column = 0; column < mHow.columns;) {
             const int64_t left = mHow.columns - column;
-            // What is left of a panel in two pieces where that wastes less.
-            const PackedTile& tile = left >= panel || left > narrow + thin ? mTiles.wide
-                                     : left > thin                         ? mTiles.narrow
-                                                                           : mTiles.thin;
+            const PackedTile& tile = tileFor(mTiles, left);
             const int64_t width = std::min(left, tile.columns);
             const int64_t within = column % panel;
             PackedProduct product{.a = wide,

@@ -20,6 +20,7 @@
 #include "backends/cpu/offered_layouts.h"
 #include "backends/cpu/ops.h"
 #include "backends/cpu/packed_product.h"
+#include "backends/cpu/plane_convolution.h"
 #include "backends/cpu/product_head.h"
 #include "backends/cpu/program.h"
 #include "backends/cpu/simd/brain_tile.h"
@@ -66,6 +67,7 @@ enum : uint64_t {
     kBrainSpread = 41,
     kImageMaximum = 42,
     kInvertedResidual = 43,
+    kPlaneConvolution = 44,
 };
 
 using Tactics = std::vector<module::Tactic>;
@@ -384,6 +386,12 @@ constexpr Method kMethods[] = {
          return Tactics{laidOut(task, kDepthwise, "depthwise", depthwiseLayouts(task.body()))};
      },
      checkDepthwise, planDepthwise, Method::Brain::kAlways},
+    {kPlaneConvolution, Method::Ports::kBody, isPlaneConvolution,
+     [](const module::TaskView& task) {
+         return Tactics{
+             laidOut(task, kPlaneConvolution, "convolution of planes", planeConvolutionLayouts(task.body()))};
+     },
+     checkPlaneConvolution, planPlaneConvolution},
     {kExpandDepthwise, Method::Ports::kBody, isExpandDepthwise,
      [](const module::TaskView& task) {
          return Tactics{laidOut(task, kExpandDepthwise, "expand and depthwise", expandDepthwiseLayouts(task.body()))};

@@ -111,8 +111,8 @@ HWY_NOINLINE void RunPackedOf(const float* from, float* to, const PackedProduct&
     } else {
         const char* next = p.next;
         const int64_t depth = p.aDepth != 0 ? p.aDepth : p.depth;
-        for (int64_t done = 0; done < p.depth; done += depth) {
-            const float* a = from + (p.aDepth != 0 ? done / depth * p.aBlock : 0);
+        for (int64_t done = 0; done < p.depth; done += depth, from += p.aBlock) {
+            const float* a = from;
             const int64_t some = std::min(depth, p.depth - done);
             int64_t k = 0;
             for (; k + 4 <= some; k += 4) {

@@ -49,6 +49,12 @@ struct PackedTiles {
 
 const PackedTiles& packedTiles();
 
+// For the next columns of a row of which `left` are not done: what is left of a panel goes in two pieces where that wastes less.
+inline const PackedTile& tileFor(const PackedTiles& tiles, int64_t left) {
+    const bool isWide = left >= tiles.wide.columns || left > tiles.narrow.columns + tiles.thin.columns;
+    return isWide ? tiles.wide : left > tiles.thin.columns ? tiles.narrow : tiles.thin;
+}
+
 // For images with channels in blocks: a panel is two vectors of channels, or one of the wider where vectors are short, so that it lies in one block
 // or in whole ones.
 const PackedTile& imageTile();

@@ -1,0 +1,196 @@
+#include "backends/cpu/plane_convolution.h"
+
+#include "backends/common/parallel.h"
+#include "backends/common/ports.h"
+#include "backends/common/window.h"
+#include "backends/cpu/followers.h"
+#include "backends/cpu/packed_product.h"
+#include "backends/cpu/region_layouts.h"
+#include "backends/cpu/simd/packed_tile.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace tenon::cpu {
+
+namespace {
+
+// Operands of the kernel; the bias and what follows come behind.
+constexpr size_t kX = 0;
+constexpr size_t kWeights = 1;
+
+// More planes are better multiplied with their channels side by side.
+constexpr int64_t kMostPlanes = 4;
+
+Chain chainOf(const module::GraphView& body) {
+    const module::NodeView node = body.node(0);
+    const module::ValueView weights = node.input(1);
+    const PackedTiles& tiles = packedTiles();
+    const int64_t columns = weights.dim(0).opt;
+    if (!tiles.writesParts && columns % tiles.thin.columns != 0) {
+        refuse("a convolution to ", columns, " channels, which parts of vectors would have to be written for");
+    }
+    std::vector<int32_t> ports{kernels::portOf(body.inputs(), node.inputIndex(0)),
+                               kernels::portOf(body.inputs(), node.inputIndex(1))};
+    if (ports[kX] < 0 || ports[kWeights] < 0 || ports[kX] == ports[kWeights]) {
+        refuse("a convolution whose weights are its image");
+    }
+    int32_t bias = -1;
+    if (node.hasInput(2)) {
+        bias = static_cast<int32_t>(ports.size());
+        ports.push_back(kernels::portOf(body.inputs(), node.inputIndex(2)));
+    }
+    Chain chain = readChain(body, std::move(ports), bias, 1, columns);
+    for (const Follower& follower : chain.followers) {
+        if (follower.kind != Follower::Kind::kFunction && follower.kind != Follower::Kind::kTensor) {
+            refuse("a convolution of planes followed by more than functions and sums of tensors");
+        }
+    }
+    return chain;
+}
+
+struct PlaneConvolution {
+    Chain chain;
+    std::optional<Cut> cut;
+    Window window;
+    const PackedTiles& tiles = packedTiles();
+    int64_t batches = 0;
+    int64_t planes = 0;
+    int64_t columns = 0;
+    int threads = 1;
+
+    int64_t rows() const { return batches * window.output[0]; }
+    int64_t depth() const { return planes * window.taps(); }
+    // Of the image with its padding that the windows of a line meet.
+    int64_t reach() const { return std::max<int64_t>(0, window.output[1] - 1) * window.strides[1] + window.kernel[1]; }
+    int64_t team() const { return teamFor(threads, rows(), window.output[1] * columns * depth() / 16 + 1); }
+
+    int64_t padded() const { return (columns + tiles.wide.columns - 1) / tiles.wide.columns * tiles.wide.columns; }
+    int64_t ownFloats() const { return planes * window.kernel[0] * reach(); }
+    // The bias filled up to whole panels, then for each thread what a line of windows meets.
+    int64_t workspace() const { return (padded() + threads * ownFloats()) * static_cast<int64_t>(sizeof(float)); }
+
+    void run(const Buffers& b) const {
+        auto* const starts = static_cast<float*>(b.workspace);
+        if (chain.bias >= 0) {
+            const float* const bias = b.in<float>(static_cast<size_t>(chain.bias));
+            std::copy(bias, bias + columns, starts);
+            std::fill(starts + columns, starts + padded(), 0.0F);
+        }
+        parallelTeam(team(), rows(), [&](int64_t member, int64_t begin, int64_t end) {
+            float* const own = starts + padded() + member * ownFloats();
+            for (int64_t row = begin; row < end; ++row) {
+                gather(b, row / window.output[0], row % window.output[0], own);
+                multiply(b, own, row);
+            }
+        });
+    }
+
+    // The lines of all planes that a line of windows meets, one behind the other, with zeros for what is outside.
+    void gather(const Buffers& b, int64_t image, int64_t outputRow, float* to) const {
+        const int64_t height = window.input[0];
+        const int64_t width = window.input[1];
+        const int64_t left = std::min(window.padBegin[1], reach());
+        const int64_t inside = std::clamp<int64_t>(reach() - left, 0, width);
+        for (int64_t plane = 0; plane < planes; ++plane) {
+            for (int64_t k = 0; k < window.kernel[0]; ++k, to += reach()) {
+                const int64_t line = outputRow * window.strides[0] - window.padBegin[0] + k;
+                if (line < 0 || line >= height) {
+                    std::fill(to, to + reach(), 0.0F);
+                    continue;
+                }
+                const float* const x = b.in<float>(kX) + ((image * planes + plane) * height + line) * width;
+                std::fill(to, to + left, 0.0F);
+                std::copy(x, x + inside, to + left);
+                std::fill(to + left + inside, to + reach(), 0.0F);
+            }
+        }
+    }
+
+    void multiply(const Buffers& b, const float* lines, int64_t row) const {
+        const int64_t count = window.output[1];
+        float* const y = b.out<float>() + row * count * columns;
+        for (int64_t column = 0; column < columns;) {
+            const PackedTile& tile = tileFor(tiles, columns - column);
+            const int64_t width = std::min(columns - column, tile.columns);
+            const int64_t within = column % tiles.wide.columns;
+            PackedProduct product{.a = lines,
+                                  .aRow = window.strides[1],
+                                  .b = b.in<float>(kWeights) + (column - within) * depth() + within,
+                                  .bRow = tiles.wide.columns,
+                                  .depth = depth(),
+                                  .c = y + column,
+                                  .cRow = columns,
+                                  .start = chain.bias >= 0 ? static_cast<const float*>(b.workspace) + column : nullptr,
+                                  .aDepth = window.kernel[1],
+                                  .aBlock = reach()};
+            product.columns = width < tile.columns ? width : 0;
+            if (cut) {
+                product.isCut = true;
+                product.low = cut->low;
+                product.high = cut->high;
+            }
+            tile.runAll(count, product);
+            column += width;
+        }
+        if (!cut) {
+            applyFollowers(chain, b, nullptr, 0, y, count * columns, row * count * columns, 0);
+        }
+    }
+};
+
+} // namespace
+
+bool isPlaneConvolution(const module::GraphView& body) {
+    if (body.nodeCount() == 0 || body.outputs().size() != 1 || body.node(0).op() != "conv" ||
+        !body.node(0).hasInput(1)) {
+        return false;
+    }
+    const module::NodeView node = body.node(0);
+    const module::ValueView weights = node.input(1);
+    const std::vector<int64_t> dilations = node.intsOr("dilations", 2, 1);
+    return weights.isConstant() && weights.isStatic() && weights.rank() == 4 && weights.dim(1).opt >= 1 &&
+           weights.dim(1).opt <= kMostPlanes && node.intOr("group", 1) == 1 &&
+           std::all_of(dilations.begin(), dilations.end(), [](int64_t each) { return each == 1; });
+}
+
+std::vector<TnFormat> planeConvolutionLayouts(const module::GraphView& body) {
+    const Chain chain = chainOf(body);
+    std::vector<TnFormat> layouts;
+    for (const int32_t value : body.inputs()) {
+        layouts.push_back(module::linearFormat(body.value(value).rank()));
+    }
+    for (size_t i = 0; i < chain.ports.size(); ++i) {
+        if (chain.isTensor[i]) {
+            layouts[static_cast<size_t>(chain.ports[i])] = module::channelsLastFormat(4);
+        }
+    }
+    layouts[static_cast<size_t>(chain.ports[kWeights])] = packedWeights(body.node(0));
+    layouts.push_back(module::channelsLastFormat(4));
+    return layouts;
+}
+
+void checkPlaneConvolution(const Task& task) {
+    checkLayouts(task, planeConvolutionLayouts(task.body), "a convolution of planes");
+}
+
+TaskPlan planPlaneConvolution(const Task& task, const PortShapes& shapes) {
+    PlaneConvolution kernel;
+    kernel.chain = chainOf(task.body);
+    kernel.cut = cutOf(kernel.chain);
+    const Shape& x = shapes.inputs[static_cast<size_t>(kernel.chain.ports[kX])];
+    const Shape& weights = shapes.inputs[static_cast<size_t>(kernel.chain.ports[kWeights])];
+    const Call call(task.body.node(0), shapes.scalars, {x, weights}, {shapes.outputs[0]}, shapes.threads);
+    kernel.window = windowOf(call, {weights.dims[2], weights.dims[3]});
+    kernel.batches = x.dims[0];
+    kernel.planes = weights.dims[1];
+    kernel.columns = weights.dims[0];
+    kernel.threads = shapes.threads;
+    TaskPlan result;
+    result.inputPorts = kernel.chain.ports;
+    result.outputPorts = {0};
+    result.plan = kernels::planOf(kernel, kernel.workspace(), shapes.outputs[0].elements);
+    return result;
+}
+
+} // namespace tenon::cpu
