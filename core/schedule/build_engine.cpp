@@ -102,7 +102,9 @@ public:
         mResult.timedTactics = mTimer->measured();
         mResult.cacheHits = mTimer->cacheHits();
         reportTimes(*mTimer, mOptions.log);
-        warnOfUnverified();
+        if (const std::string text = textOfUncompared(mVerifier->results()); mOptions.verify && !text.empty()) {
+            mOptions.log.warning(text);
+        }
         if (mContext.targets.size() > 1) {
             const Target& device = mContext.targets[1];
             mResult.device = RecordedTarget{device.backend, device.json, device.fingerprint};
@@ -251,23 +253,6 @@ private:
         }
     }
 
-    // What is chosen without having been compared is said where it is chosen, not only in the ledger.
-    void warnOfUnverified() const {
-        size_t unverified = 0;
-        std::string reason;
-        for (const auto& [key, found] : mVerifier->results()) {
-            if (found.verdict == Verdict::kNotVerified && found.reason != Verifier::kIsReference &&
-                found.reason != Verifier::kIsPacked) {
-                reason = unverified++ == 0 ? found.reason : reason;
-            }
-        }
-        if (unverified > 0 && mOptions.verify) {
-            mOptions.log.warning(
-                unverified, " of ", mVerifier->results().size(),
-                " chosen tactics were not compared with the reference backend; the first because: ", reason);
-        }
-    }
-
     void noteOptions() {
         for (std::string& text : notesOfUnusedTypes(mContext, mAsked, mProfiles[0].regions)) {
             note(std::move(text));
@@ -339,7 +324,9 @@ private:
             }
             for (Candidate& candidate : region.task->candidates) {
                 if (candidate.state == CandidateState::kTimed || candidate.state == CandidateState::kOpen) {
-                    trust(*region.task, candidate);
+                    if (trust(*region.task, candidate, Reach::kUsual)) {
+                        trust(*region.task, candidate, Reach::kMaximum);
+                    }
                 }
             }
         }
@@ -377,30 +364,9 @@ private:
             selecting.reset();
             const PhaseTimer verifying(mContext.phases.get(), "verify");
             mTimer->compileAhead(chosenOf(profile));
-            bool allTrusted = true;
-            for (const ChosenCandidate& chosen : profile.selection.chosen) {
-                int32_t index = profile.builder->taskCandidate(chosen.candidate);
-                if (index == SelectionBuilder::kHostShape) {
-                    continue;
-                }
-                RegionEntry& region = profile.regions[static_cast<size_t>(chosen.region)];
-                if (const std::string defect = mVerifier->bodyProblem(region); !defect.empty()) {
-                    region.wrong = true;
-                    allTrusted = false;
-                    note(support::cat("dropped region '", region.label, "': ", defect,
-                                      "; this is a defect of the pattern"));
-                    continue;
-                }
-                Task& task = *region.task;
-                allTrusted = trust(task, task.candidates[static_cast<size_t>(index)]) && allTrusted;
-            }
-            TN_ASSIGN_OR_RETURN(const std::vector<const ConversionChoice*> conversions, conversionsOf(profile));
-            for (const ConversionChoice* choice : conversions) {
-                Task& task = *choice->task;
-                if (!trust(task, task.candidates[static_cast<size_t>(choice->candidate)])) {
-                    allTrusted = false;
-                    profile.conversions->reconsider(task);
-                }
+            TN_ASSIGN_OR_RETURN(bool allTrusted, trustSelection(profile, Reach::kUsual));
+            if (allTrusted) {
+                TN_ASSIGN_OR_RETURN(allTrusted, trustSelection(profile, Reach::kMaximum));
             }
             if (allTrusted) {
                 profile.swaps = swapCosts(problem, profile.selection);
@@ -417,8 +383,38 @@ private:
             " rounds of dropping wrong tactics there were still wrong ones; see the warnings above");
     }
 
-    bool trust(const Task& task, Candidate& candidate) {
-        if (mVerifier->check(task, candidate)) {
+    // Compares everything that the selection relies on. False: something of it is wrong and is out.
+    support::Result<bool> trustSelection(ProfileBuild& profile, Reach reach) {
+        bool allTrusted = true;
+        for (const ChosenCandidate& chosen : profile.selection.chosen) {
+            const int32_t index = profile.builder->taskCandidate(chosen.candidate);
+            if (index == SelectionBuilder::kHostShape) {
+                continue;
+            }
+            RegionEntry& region = profile.regions[static_cast<size_t>(chosen.region)];
+            Candidate& candidate = region.task->candidates[static_cast<size_t>(index)];
+            if (const std::string defect = mVerifier->bodyProblem(region, candidate, reach); !defect.empty()) {
+                region.wrong = true;
+                allTrusted = false;
+                note(
+                    support::cat("dropped region '", region.label, "': ", defect, "; this is a defect of the pattern"));
+                continue;
+            }
+            allTrusted = trust(*region.task, candidate, reach) && allTrusted;
+        }
+        TN_ASSIGN_OR_RETURN(const std::vector<const ConversionChoice*> conversions, conversionsOf(profile));
+        for (const ConversionChoice* choice : conversions) {
+            Task& task = *choice->task;
+            if (!trust(task, task.candidates[static_cast<size_t>(choice->candidate)], reach)) {
+                allTrusted = false;
+                profile.conversions->reconsider(task);
+            }
+        }
+        return allTrusted;
+    }
+
+    bool trust(const Task& task, Candidate& candidate, Reach reach) {
+        if (mVerifier->check(task, candidate, reach)) {
             return true;
         }
         note(support::cat("dropped tactic '", candidate.tactic.name, "' of ", task.label(), ": ", candidate.reason));
@@ -529,6 +525,10 @@ private:
         assembler.finishDevices();
         plan.inspectorJson = inspectorJson(plan);
         noteEstimates();
+        if (std::string text = textOfGaps(mVerifier->results()); !text.empty()) {
+            mOptions.log.info(text);
+            mNotes.push_back(std::move(text));
+        }
         mResult.cancelled = mContext.cancelled();
         if (mResult.cancelled) {
             plan.stopped = true;

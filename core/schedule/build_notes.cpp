@@ -1,7 +1,10 @@
 #include "core/schedule/build_notes.h"
 
 #include "core/schedule/tactic_timer.h"
+#include "core/schedule/verification.h"
 #include "core/support/text.h"
+
+#include <algorithm>
 
 namespace tenon::schedule {
 
@@ -82,6 +85,38 @@ void reportTimes(const TacticTimer& timer, const support::Logger& log) {
                     " times from the timing cache were measured while other work kept the processors busy: the plan "
                     "may be slower than it could be. A build on an idle machine measures them again");
     }
+}
+
+std::string textOfUncompared(const VerificationMap& results) {
+    size_t count = 0;
+    std::string reason;
+    for (const auto& [key, found] : results) {
+        if (found.verdict == Verdict::kNotVerified && found.reason != Verifier::kIsReference &&
+            found.reason != Verifier::kIsPacked) {
+            reason = count++ == 0 ? found.reason : reason;
+        }
+    }
+    return count == 0
+               ? std::string()
+               : cat(count, " of ", results.size(),
+                     " chosen tactics were not compared with the reference backend; the first because: ", reason);
+}
+
+std::string textOfGaps(const VerificationMap& results) {
+    size_t count = 0;
+    std::string first;
+    for (const auto& [key, found] : results) {
+        const auto gap = std::find_if(found.record.at.begin(), found.record.at.end(),
+                                      [](const auto& at) { return !at.second.empty(); });
+        if (found.verdict == Verdict::kVerified && gap != found.record.at.end()) {
+            first = count++ == 0 ? cat("not compared at the ", gap->first, ", ", gap->second) : first;
+        }
+    }
+    return count == 0 ? std::string()
+                      : cat(count, " of ", results.size(),
+                            " chosen tactics were compared with the reference backend, but not everywhere in the "
+                            "profile; the first ",
+                            first, " (`tenon explain` says it of each)");
 }
 
 std::string noteOfLevel(int32_t level) {

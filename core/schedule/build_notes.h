@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/schedule/build_context.h"
+#include "core/schedule/ledger.h"
 #include "core/schedule/regions.h"
 
 #include <string>
@@ -24,6 +25,12 @@ std::vector<std::string> notesOfUnusedTypes(const BuildContext& context, const P
 
 // Where the times of tactics came from, and warnings of other work that was in them. A little always is: the system does something now and then.
 void reportTimes(const TacticTimer& timer, const support::Logger& log);
+
+// Of chosen tactics that were not compared with the reference at all; empty: there are none.
+std::string textOfUncompared(const VerificationMap& results);
+
+// Of those that were compared, but not everywhere in their profile; empty: there are none.
+std::string textOfGaps(const VerificationMap& results);
 
 // What a plan of level 0 is good for; empty for other levels.
 std::string noteOfLevel(int32_t level);

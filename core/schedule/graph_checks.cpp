@@ -1,7 +1,6 @@
 #include "core/schedule/graph_checks.h"
 
-#include "core/ops/infer_context.h"
-#include "core/ops/op_registry.h"
+#include "core/schedule/infer_at.h"
 #include "core/support/checked.h"
 #include "core/support/text.h"
 
@@ -105,40 +104,31 @@ support::Status refuseUnbacked(const ir::Graph& graph) {
 
 namespace {
 
-// Operands that only some ranges of their extents fit together: inference takes extents with different names as they are, and sees what is wrong
-// once they are numbers.
-support::Status inferAt(const ir::Node& node, const ops::OpDef& def, const ir::ExprPool& pool,
-                        const ir::SymbolBox& box) {
+support::Status checkInference(const ir::Node& node, const ops::OpDef& def, const ir::SymbolBox& box) {
     ir::ExprPool numbers;
-    std::vector<ops::InferInput> inputs;
+    const support::Status status = inferAt(node, def, box.opt, numbers).status();
+    if (status.ok()) {
+        return {};
+    }
+    const ir::ExprPool& pool = node.graph()->pool();
     std::string operands;
     for (const ir::Value* input : node.inputs()) {
-        inputs.emplace_back();
-        if (input == nullptr) {
-            continue;
-        }
-        inputs.back().present = true;
-        inputs.back().type = input->type();
-        inputs.back().type.dims.clear();
         std::vector<std::string> extents;
-        for (const ir::DimExpr dim : input->type().dims) {
+        for (const ir::DimExpr dim : input ? input->type().dims : std::vector<ir::DimExpr>{}) {
             const int64_t number = pool.evaluate(dim, box.opt);
-            inputs.back().type.dims.push_back(numbers.constant(number));
             extents.push_back(pool.isConstant(dim) ? support::cat(number)
                                                    : support::cat(pool.toText(dim), "=", number));
         }
-        operands +=
-            support::cat(operands.empty() ? "" : ", ", "'", input->name(), "' [", support::join(extents, ", "), "]");
+        if (input) {
+            operands += support::cat(operands.empty() ? "" : ", ", "'", input->name(), "' [",
+                                     support::join(extents, ", "), "]");
+        }
     }
-    ops::InferContext context(node.attributes(), std::move(inputs), node.outputs().size(), numbers);
-    if (const support::Status status = def.infer(context); !status.ok()) {
-        return support::invalidArgument(
-            "the operands of ", node.name(), " (", node.op(), ", from ", node.source().joined(),
-            ") do not fit each other at the optimal shapes: ", status.message(), "; they are ", operands,
-            ". Extents with names of their own have a range each: give equal ones where "
-            "they must be equal");
-    }
-    return {};
+    return support::invalidArgument("the operands of ", node.name(), " (", node.op(), ", from ", node.source().joined(),
+                                    ") do not fit each other at the optimal shapes: ", status.message(), "; they are ",
+                                    operands,
+                                    ". Extents with names of their own have a range each: give equal ones where "
+                                    "they must be equal");
 }
 
 } // namespace
@@ -155,7 +145,7 @@ support::Status checkOperands(const ir::Graph& graph, const ops::OpRegistry& reg
     };
     for (const ir::Node* node : graph.nodes()) {
         if (node->op() == "matmul" || node->op() == "concat") {
-            TN_RETURN_IF_ERROR(inferAt(*node, *registry.find(node->op()), pool, box));
+            TN_RETURN_IF_ERROR(checkInference(*node, *registry.find(node->op()), box));
         }
         if (!node->op().starts_with("binary.") && node->op() != "where") {
             continue;

@@ -1,6 +1,7 @@
 #include "core/schedule/ledger.h"
 
 #include "core/schedule/copy_costs.h"
+#include "core/schedule/verdict_json.h"
 #include "core/schedule/verification.h"
 #include "core/support/text.h"
 
@@ -194,7 +195,7 @@ private:
             const Verification& found = verification->second;
             switch (found.verdict) {
             case Verdict::kVerified:
-                json["verified"] = {{"max_abs", found.maxAbs}, {"max_rel", found.maxRel}, {"module", found.module}};
+                json["verified"] = verdictJson<Json>(found.record);
                 break;
             case Verdict::kNotVerified:
                 json["unverified"] = found.reason;
@@ -283,8 +284,7 @@ support::Result<TimingCache> timesOf(const std::string& ledger) {
                         record.samples = candidate.at("samples").get<int32_t>();
                         record.disturbed = candidate.value("disturbed", false);
                         if (const auto verified = candidate.find("verified"); verified != candidate.end()) {
-                            record.verified = {verified->at("max_abs").get<double>(),
-                                               verified->at("max_rel").get<double>(), verified->value("module", "")};
+                            record.verified = verdictOf(*verified);
                         }
                     } else if (candidate.at("state") == "failed") {
                         record.failure = candidate.at("reason").get<std::string>();

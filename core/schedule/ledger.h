@@ -19,10 +19,8 @@ enum class Verdict : uint8_t { kVerified, kNotVerified, kWrong };
 // What verification found out about a (task, tactic).
 struct Verification {
     Verdict verdict = Verdict::kNotVerified;
-    std::string reason; // why not verified
-    double maxAbs = 0;
-    double maxRel = 0;
-    std::string module; // hash of the library's file that was verified
+    std::string reason;    // why not verified, or how it is wrong
+    VerifiedRecord record; // of a verified one, by the library's file that was
 };
 using VerificationMap = std::map<std::string, Verification>; // by task key + "/" + provider + "/" + tactic key
 

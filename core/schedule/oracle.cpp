@@ -12,6 +12,8 @@ namespace {
 
 // Of operands that a kernel may want to know when it is made.
 constexpr int64_t kSmallBytes = 4096;
+// Of a reference kernel that waits for its next call.
+constexpr int64_t kKeptWorkspace = int64_t{1} << 20;
 
 // A box that holds one point.
 ir::SymbolBox pointBox(const std::vector<int64_t>& symbolValues) {
@@ -308,7 +310,11 @@ support::Result<std::vector<Oracle::Datum>> Oracle::runNode(const ir::Node& node
         TN_ASSIGN_OR_RETURN(ir::ConstantPtr operand, onHost(*datum));
         operands.push_back(std::move(operand));
     }
-    return launchOnHost(*reference, operands);
+    support::Result<std::vector<Datum>> results = launchOnHost(*reference, operands);
+    if (reference->workspaceBytes() > kKeptWorkspace) {
+        mReferences.erase(task->key());
+    }
+    return results;
 }
 
 } // namespace tenon::schedule

@@ -1,5 +1,6 @@
 #include "core/schedule/timing_cache.h"
 
+#include "core/schedule/verdict_json.h"
 #include "core/support/file_map.h"
 
 #include <nlohmann/json.hpp>
@@ -127,9 +128,7 @@ std::string TimingCache::serialize() const {
                             json["disturbed"] = true;
                         }
                         if (record.verified) {
-                            json["verified"] = {{"max_abs", record.verified->maxAbs},
-                                                {"max_rel", record.verified->maxRel},
-                                                {"module", record.verified->module}};
+                            json["verified"] = verdictJson<Json>(*record.verified);
                         }
                     } else {
                         tactics[tactic] = {{"failure", record.failure}};
@@ -174,9 +173,7 @@ support::Result<TimingCache> TimingCache::deserialize(std::string_view text) {
                             record.samples = json.value("samples", 0);
                             record.disturbed = json.value("disturbed", false);
                             if (const auto verified = json.find("verified"); verified != json.end()) {
-                                record.verified = {verified->at("max_abs").get<double>(),
-                                                   verified->at("max_rel").get<double>(),
-                                                   verified->value("module", "")};
+                                record.verified = verdictOf(*verified);
                             }
                             if (!(record.us >= 0)) {
                                 return support::invalidFile("timing cache has a negative time for tactic ", tactic,

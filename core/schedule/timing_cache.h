@@ -32,6 +32,8 @@ struct VerifiedRecord {
     double maxAbs = 0;
     double maxRel = 0;
     std::string module; // hash of the file's bytes
+    // By extents of the profile (ComparisonPoint::name) why it was not compared there, or nothing where it was.
+    std::map<std::string, std::string> at = {};
 };
 
 struct TimingRecord {

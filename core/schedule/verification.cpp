@@ -13,26 +13,6 @@ namespace tenon::schedule {
 
 namespace {
 
-// Extents to verify at: the optimum, unless that is large; then the smallest extents of the box, where a fusion's logic is the same.
-std::vector<int64_t> samplePoint(const Task& task) {
-    std::vector<int64_t> point = task.box().opt;
-    constexpr int64_t kLargeElements = 1 << 22;
-    int64_t elements = 0;
-    for (const ir::Value* value : task.body().outputs()) {
-        int64_t count = 1;
-        for (int64_t dim : evaluateDims(task.body().pool(), value->type(), point)) {
-            count *= std::max<int64_t>(dim, 1);
-        }
-        elements = std::max(elements, count);
-    }
-    if (elements > kLargeElements) {
-        for (size_t s = 0; s < point.size(); ++s) {
-            point[s] = std::max<int64_t>(task.box().bounds[s].min, 1);
-        }
-    }
-    return point;
-}
-
 // The narrowest floating type among the ports decides how close the answer must be.
 ir::DataType computeTypeOf(const Task& task, const Tactic& tactic) {
     auto type = static_cast<ir::DataType>(tactic.outputs[0].dtype);
@@ -68,33 +48,98 @@ std::string verificationKey(const BuildContext& context, const Task& task, const
     return support::cat(task.key(), "/", provider.name, "/", candidate.tactic.key());
 }
 
-bool Verifier::check(const Task& task, Candidate& candidate) {
-    std::string key = verificationKey(mContext, task, candidate);
-    auto known = mResults.find(key);
-    if (known == mResults.end()) {
-        known = mResults.emplace(key, verify(task, candidate)).first;
+bool Verifier::check(const Task& task, Candidate& candidate, Reach reach) {
+    const auto [known, isNew] = mResults.try_emplace(verificationKey(mContext, task, candidate));
+    Verification& found = known->second;
+    if (isNew) {
+        found.reason = whyNot(task, candidate);
+        if (const VerifiedRecord* earlier = found.reason.empty() ? remembered(candidate) : nullptr) {
+            found.verdict = Verdict::kVerified;
+            found.record = *earlier;
+        }
     }
-    if (known->second.verdict == Verdict::kWrong) {
+    if (found.reason.empty() && (reach == Reach::kUsual || !mContext.cancelled())) {
+        // What only passes its input on is not timed, so that no cache would remember it: small extents are enough.
+        const bool isMaximumWanted = reach == Reach::kMaximum && !candidate.tactic.isFreeAlias();
+        std::vector<ComparisonPoint> missing = comparisonPoints(task);
+        std::erase_if(missing, [&](const ComparisonPoint& point) {
+            return (point.isMaximum() && !isMaximumWanted) || found.record.at.count(point.name) != 0;
+        });
+        if (!missing.empty()) {
+            compareMissing(task, candidate, missing, found);
+        }
+    }
+    if (found.verdict == Verdict::kWrong) {
         candidate.state = CandidateState::kWrong;
-        candidate.reason = known->second.reason;
-        return false;
+        candidate.reason = found.reason;
     }
-    return true;
+    return found.verdict != Verdict::kWrong;
 }
 
-Verification Verifier::verify(const Task& task, Candidate& candidate) {
+const VerifiedRecord* Verifier::remembered(const Candidate& candidate) {
     const std::string& module = moduleHash(candidate.provider);
-    if (const auto& earlier = candidate.time.verified; earlier && !module.empty() && earlier->module == module) {
-        return {Verdict::kVerified, "", earlier->maxAbs, earlier->maxRel, module};
+    const std::optional<VerifiedRecord>& earlier = candidate.time.verified;
+    return earlier && !module.empty() && earlier->module == module ? &*earlier : nullptr;
+}
+
+std::string Verifier::whyNot(const Task& task, const Candidate& candidate) const {
+    if (candidate.tactic.isReference() && task.body().nodes().size() == 1) {
+        return kIsReference;
     }
+    if (!mContext.options->verify) {
+        return "verification was switched off";
+    }
+    if (!mContext.canRun(candidate.placement)) {
+        return "its device is not here";
+    }
+    return mContext.cancelled() ? "the build was stopped" : "";
+}
+
+std::string Verifier::obstacleAt(const Task& task, const ComparisonPoint& point) const {
+    if (!point.obstacle.empty()) {
+        return point.obstacle;
+    }
+    if (point.isMaximum()) {
+        const auto pace = mSecondsPerElement.find(task.key());
+        const double seconds =
+            pace != mSecondsPerElement.end() ? pace->second * static_cast<double>(point.elements) : 0;
+        const double budget = mContext.options->verifyBudgetSeconds;
+        if (mSpentSeconds + seconds > budget) {
+            return support::cat("the verification budget of ", budget, " s does not reach for it");
+        }
+    }
+    return point.isOptimum() ? std::string() : misfitAt(task, mContext.snapshot->ops(), point);
+}
+
+void Verifier::compareMissing(const Task& task, Candidate& candidate, const std::vector<ComparisonPoint>& points,
+                              Verification& found) {
     const auto begin = std::chrono::steady_clock::now();
-    Verification found = compareWithOracle(task, candidate);
-    mSpentSeconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    if (found.verdict == Verdict::kVerified) {
-        found.module = module;
-        mTimer.keepVerified(task, candidate, {found.maxAbs, found.maxRel, module});
+    std::unique_ptr<KernelRunner> runner;
+    std::string reason;
+    for (const ComparisonPoint& point : points) {
+        std::string why = obstacleAt(task, point);
+        if (why.empty()) {
+            const support::Result<std::string> wrong = compareAt(task, candidate, point, runner, found.record);
+            if (wrong.ok() && !wrong->empty()) {
+                found.verdict = Verdict::kWrong;
+                found.reason = point.prefix() + *wrong;
+                break;
+            }
+            found.verdict = wrong.ok() ? Verdict::kVerified : found.verdict;
+            why = wrong.ok()                              ? std::string()
+                  : wrong.status().message() == kIsPacked ? kIsPacked
+                                                          : wrong.status().toString();
+        }
+        reason = reason.empty() ? why : reason;
+        found.record.at[point.name] = why.empty() || point.extents.empty() ? why : point.extents + ": " + why;
     }
-    return found;
+    mSpentSeconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    if (found.verdict == Verdict::kNotVerified) {
+        found.reason = reason;
+    } else if (found.verdict == Verdict::kVerified) {
+        found.record.module = moduleHash(candidate.provider);
+        mTimer.keepVerified(task, candidate, found.record);
+    }
 }
 
 const std::string& Verifier::moduleHash(int32_t provider) {
@@ -110,8 +155,17 @@ const std::string& Verifier::moduleHash(int32_t provider) {
     return known->second;
 }
 
-std::string Verifier::bodyProblem(const RegionEntry& region) {
+std::string Verifier::bodyProblem(const RegionEntry& region, const Candidate& candidate, Reach reach) {
     if (!region.replaced || !mContext.options->verify || mContext.cancelled()) {
+        return {};
+    }
+    const VerifiedRecord* earlier = remembered(candidate);
+    std::vector<ComparisonPoint> points = comparisonPoints(*region.task);
+    std::erase_if(points, [&](const ComparisonPoint& point) {
+        const bool isKnown = point.isMaximum() && earlier && earlier->at.count(point.name) != 0;
+        return point.isMaximum() != (reach == Reach::kMaximum) || isKnown || !obstacleAt(*region.task, point).empty();
+    });
+    if (points.empty()) {
         return {};
     }
     const Body verbatim = extractBody(region.nodes, region.label);
@@ -124,19 +178,24 @@ std::string Verifier::bodyProblem(const RegionEntry& region) {
     if (!nodes.ok()) {
         return {};
     }
-    const auto [known, added] = mBodyProblems.emplace(support::cat(region.task->key(), "/", (*nodes)->key()), "");
-    if (added) {
-        const auto begin = std::chrono::steady_clock::now();
-        known->second = compareBody(region, verbatim);
-        mSpentSeconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    for (const ComparisonPoint& point : points) {
+        const auto [known, added] =
+            mBodyProblems.emplace(support::cat(region.task->key(), "/", (*nodes)->key(), "/", point.name), "");
+        if (added) {
+            const auto begin = std::chrono::steady_clock::now();
+            known->second = compareBody(region, verbatim, point);
+            mSpentSeconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        }
+        if (!known->second.empty()) {
+            return known->second;
+        }
     }
-    return known->second;
+    return {};
 }
 
-std::string Verifier::compareBody(const RegionEntry& region, const Body& verbatim) {
+std::string Verifier::compareBody(const RegionEntry& region, const Body& verbatim, const ComparisonPoint& point) {
     const Task& task = *region.task;
-    const std::vector<int64_t> point = samplePoint(task);
-    const std::vector<ir::ConstantPtr> inputs = TacticTimer::testInputs(task, point);
+    const std::vector<ir::ConstantPtr> inputs = TacticTimer::testInputs(task, point.symbolValues);
     std::vector<ir::ConstantPtr> outer;
     for (const ir::Value* input : verbatim.inputs) {
         const auto at = std::find(region.inputs.begin(), region.inputs.end(), input);
@@ -147,8 +206,10 @@ std::string Verifier::compareBody(const RegionEntry& region, const Body& verbati
         }
     }
     const StandIn standIn{inHurry()};
-    const support::Result<std::vector<ir::ConstantPtr>> expected = mOracle.run(*verbatim.graph, outer, point, standIn);
-    const support::Result<std::vector<ir::ConstantPtr>> actual = mOracle.run(task.body(), inputs, point, standIn);
+    const support::Result<std::vector<ir::ConstantPtr>> expected =
+        mOracle.run(*verbatim.graph, outer, point.symbolValues, standIn);
+    const support::Result<std::vector<ir::ConstantPtr>> actual =
+        mOracle.run(task.body(), inputs, point.symbolValues, standIn);
     if (!expected.ok() || !actual.ok()) {
         return {}; // no reference kernel: the tactic's own comparison says so
     }
@@ -161,9 +222,9 @@ std::string Verifier::compareBody(const RegionEntry& region, const Body& verbati
         const Tolerance tolerance = toleranceOf(answer.dtype);
         const Difference difference = compare(*(*actual)[o], answer, tolerance.rtol, tolerance.atol);
         if (difference.mismatched > 0) {
-            return support::cat("its body differs from its nodes in ", difference.mismatched, " of ", answer.elements(),
-                                " elements of '", region.outputs[o]->name(), "' (largest difference ",
-                                difference.maxAbs, ")");
+            return support::cat(point.prefix(), "its body differs from its nodes in ", difference.mismatched, " of ",
+                                answer.elements(), " elements of '", region.outputs[o]->name(),
+                                "' (largest difference ", difference.maxAbs, ")");
         }
     }
     return {};
@@ -171,20 +232,25 @@ std::string Verifier::compareBody(const RegionEntry& region, const Body& verbati
 
 support::Result<Verifier::Expected> Verifier::expectedOf(const Task& task, const Candidate& candidate,
                                                          const std::vector<ir::ConstantPtr>& inputs,
-                                                         const std::vector<int64_t>& point) {
+                                                         const ComparisonPoint& point) {
     if (task.convertFrom()) {
         return Expected{inputs, {}}; // a conversion keeps the values
     }
-    constexpr int64_t kMostKept = int64_t{1} << 31;
-    const std::string key = support::cat(task.key(), "/", candidate.provider);
+    constexpr int64_t kMostKept = int64_t{1} << 27; // other tactics of the task are compared next
+    const std::string key = support::cat(task.key(), "/", candidate.provider, "/", point.name);
     const auto known = mExpected.find(key);
     if (known != mExpected.end()) {
         return known->second;
     }
     Expected answer;
     const StandIn standIn{inHurry(), &candidate};
-    TN_ASSIGN_OR_RETURN(answer.outputs, mOracle.run(task.body(), inputs, point, standIn));
-    answer.quantized = quantizedOutputs(mOracle, task.body(), inputs, point, standIn);
+    const auto begin = std::chrono::steady_clock::now();
+    TN_ASSIGN_OR_RETURN(answer.outputs, mOracle.run(task.body(), inputs, point.symbolValues, standIn));
+    answer.quantized = quantizedOutputs(mOracle, task.body(), inputs, point.symbolValues, standIn);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    constexpr double kOverhead = 1e-3; // of making kernels, whatever the extents
+    mSecondsPerElement[task.key()] =
+        seconds > kOverhead ? seconds / static_cast<double>(std::max<int64_t>(point.elements, 1)) : 0;
     int64_t bytes = 0;
     for (const ir::ConstantPtr& each : answer.outputs) {
         bytes += each ? each->bytes : 0;
@@ -203,7 +269,7 @@ support::Result<Verifier::Expected> Verifier::expectedOf(const Task& task, const
 
 support::Result<std::string> Verifier::difference(const Task& task, const Candidate& candidate, const Expected& answer,
                                                   const std::vector<std::shared_ptr<GuardedBuffer>>& written,
-                                                  Verification& result) const {
+                                                  VerifiedRecord& record) const {
     const std::vector<ir::ConstantPtr>& expected = answer.outputs;
     const Tolerance tolerance = toleranceOf(computeTypeOf(task, candidate.tactic));
     for (size_t o = 0; o < written.size(); ++o) {
@@ -224,8 +290,8 @@ support::Result<std::string> Verifier::difference(const Task& task, const Candid
         const Difference difference = o < answer.quantized.size() && answer.quantized[o]
                                           ? compareQuantized(*actual, *expected[o], *answer.quantized[o], tolerance)
                                           : compare(*actual, *expected[o], tolerance.rtol, tolerance.atol);
-        result.maxAbs = std::max(result.maxAbs, difference.maxAbs);
-        result.maxRel = std::max(result.maxRel, difference.maxRel);
+        record.maxAbs = std::max(record.maxAbs, difference.maxAbs);
+        record.maxRel = std::max(record.maxRel, difference.maxRel);
         if (difference.mismatched > 0) {
             return support::cat("differs from the reference in ", difference.mismatched, " of ",
                                 expected[o]->elements(), " elements of output ", o, " (largest difference ",
@@ -235,66 +301,38 @@ support::Result<std::string> Verifier::difference(const Task& task, const Candid
     return std::string();
 }
 
-Verification Verifier::compareWithOracle(const Task& task, const Candidate& candidate) {
-    Verification result;
-    auto skip = [&](const std::string& why) {
-        result.verdict = Verdict::kNotVerified;
-        result.reason = why;
-        return result;
-    };
-    auto wrong = [&](const std::string& why) {
-        result.verdict = Verdict::kWrong;
-        result.reason = why;
-        return result;
-    };
-    if (candidate.tactic.isReference() && task.body().nodes().size() == 1) {
-        return skip(kIsReference);
+support::Result<std::string> Verifier::compareAt(const Task& task, const Candidate& candidate,
+                                                 const ComparisonPoint& point, std::unique_ptr<KernelRunner>& runner,
+                                                 VerifiedRecord& record) {
+    const std::vector<ir::ConstantPtr> inputs = TacticTimer::testInputs(task, point.symbolValues);
+    TN_ASSIGN_OR_RETURN(const Expected expected, expectedOf(task, candidate, inputs, point));
+    if (!runner) {
+        support::Result<CompiledKernel> compiled = mTimer.compiled(task, candidate);
+        support::Result<std::unique_ptr<KernelRunner>> opened =
+            compiled.ok() ? KernelRunner::open(mContext, candidate, *compiled) : compiled.status();
+        if (!opened.ok()) {
+            return opened.status().toString();
+        }
+        runner = std::move(*opened);
     }
-    if (!mContext.options->verify) {
-        return skip("verification was switched off");
-    }
-    if (!mContext.canRun(candidate.placement)) {
-        return skip("its device is not here");
-    }
-    if (mContext.cancelled()) {
-        return skip("the build was stopped");
-    }
-    const std::vector<int64_t> point = samplePoint(task);
-    const std::vector<ir::ConstantPtr> inputs = TacticTimer::testInputs(task, point);
-    const support::Result<Expected> expected = expectedOf(task, candidate, inputs, point);
-    if (!expected.ok()) {
-        return skip(expected.status().toString());
-    }
-    support::Result<CompiledKernel> compiled = mTimer.compiled(task, candidate);
-    if (!compiled.ok()) {
-        return wrong(compiled.status().toString());
-    }
-    support::Result<std::unique_ptr<KernelRunner>> opened = KernelRunner::open(mContext, candidate, *compiled);
-    if (!opened.ok()) {
-        return wrong(opened.status().toString());
-    }
-    KernelRunner& runner = **opened;
-    support::Status prepared = runner.prepare(task, point);
-    if (!prepared.ok()) {
-        return wrong(prepared.toString());
+    if (support::Status prepared = runner->prepare(task, point.symbolValues); !prepared.ok()) {
+        // A kernel may refuse an end of the profile: so does a context that comes there.
+        return point.isOptimum() ? support::Result<std::string>(prepared.toString()) : prepared;
     }
     std::vector<ir::ConstantPtr> kept;
     std::vector<const void*> inputAddresses;
     for (size_t i = 0; i < inputs.size(); ++i) {
         const PortLayout linear = linearPort(inputs[i]->dtype, static_cast<int32_t>(inputs[i]->dims.size()));
-        support::Result<ir::ConstantPtr> data = laidOut(mContext, inputs[i], linear, candidate.tactic.inputs[i]);
-        if (!data.ok()) {
-            return skip(data.status().toString());
-        }
-        kept.push_back(*data);
-        inputAddresses.push_back((*data)->data);
+        TN_ASSIGN_OR_RETURN(ir::ConstantPtr data, laidOut(mContext, inputs[i], linear, candidate.tactic.inputs[i]));
+        kept.push_back(std::move(data));
+        inputAddresses.push_back(kept.back()->data);
     }
     std::vector<std::shared_ptr<GuardedBuffer>> buffers;
     std::vector<void*> outputAddresses;
-    for (const TnTensor& output : runner.outputs()) {
+    for (const TnTensor& output : runner->outputs()) {
         buffers.push_back(std::make_shared<GuardedBuffer>(output.bytes));
         if (buffers.back()->data() == nullptr) {
-            return skip(support::cat("no memory for ", output.bytes, " bytes of output"));
+            return support::makeError(support::Code::kOutOfMemory, "no memory for ", output.bytes, " bytes of output");
         }
         outputAddresses.push_back(buffers.back()->data());
     }
@@ -304,41 +342,32 @@ Verification Verifier::compareWithOracle(const Task& task, const Candidate& cand
         }
     };
     poison();
-    support::Status launched = runner.launch(inputAddresses, outputAddresses);
-    if (!launched.ok()) {
-        return wrong(launched.toString());
+    if (support::Status launched = runner->launch(inputAddresses, outputAddresses); !launched.ok()) {
+        return launched.toString();
     }
-    support::Result<std::string> differs = difference(task, candidate, *expected, buffers, result);
-    if (differs.ok() && differs->empty() && !candidate.tactic.mayAlias.empty()) {
-        // The plan may have it write where it reads.
-        std::vector<std::shared_ptr<std::byte>> copies;
-        std::vector<void*> ownAddresses;
-        for (const ir::ConstantPtr& input : kept) {
-            copies.push_back(pagesFor(input->bytes));
-            std::memcpy(copies.back().get(), input->data, static_cast<size_t>(input->bytes));
-            ownAddresses.push_back(copies.back().get());
-        }
-        poison();
-        const support::Result<bool> inPlace = runner.launchInPlace(ownAddresses, outputAddresses);
-        if (!inPlace.ok()) {
-            return wrong(support::cat("in place: ", inPlace.status().toString()));
-        }
-        if (*inPlace) {
-            differs = difference(task, candidate, *expected, buffers, result);
-            if (differs.ok() && !differs->empty()) {
-                return wrong(support::cat("in place: ", *differs));
-            }
-        }
-    }
+    support::Result<std::string> differs = difference(task, candidate, expected, buffers, record);
     if (!differs.ok()) {
         const bool isPacked = task.convertTo() && ir::isOpaque(task.convertTo()->format);
-        return skip(isPacked ? std::string(kIsPacked) : differs.status().toString());
+        return isPacked ? support::unsupported(kIsPacked) : differs;
     }
-    if (!differs->empty()) {
-        return wrong(*differs);
+    if (!differs->empty() || candidate.tactic.mayAlias.empty()) {
+        return differs;
     }
-    result.verdict = Verdict::kVerified;
-    return result;
+    // The plan may have it write where it reads.
+    std::vector<std::shared_ptr<std::byte>> copies;
+    std::vector<void*> ownAddresses;
+    for (const ir::ConstantPtr& input : kept) {
+        copies.push_back(pagesFor(input->bytes));
+        std::memcpy(copies.back().get(), input->data, static_cast<size_t>(input->bytes));
+        ownAddresses.push_back(copies.back().get());
+    }
+    poison();
+    const support::Result<bool> inPlace = runner->launchInPlace(ownAddresses, outputAddresses);
+    if (!inPlace.ok()) {
+        return support::cat("in place: ", inPlace.status().toString());
+    }
+    differs = *inPlace ? difference(task, candidate, expected, buffers, record) : support::Result<std::string>("");
+    return differs.ok() && !differs->empty() ? support::cat("in place: ", *differs) : differs;
 }
 
 } // namespace tenon::schedule

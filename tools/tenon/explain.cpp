@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <set>
 
@@ -87,6 +88,35 @@ void printLayoutCost(const Json& candidate, const Json& region) {
     }
 }
 
+using Points = std::map<std::string, std::string>; // of a profile; why a tactic was not compared there, or nothing
+
+Points pointsOf(const Json& candidate) { return candidate.value("verified", Json::object()).value("at", Points()); }
+
+// " at the minimum and optimum"; nothing for what has no other extents.
+std::string comparedText(const Json& candidate) {
+    const Points points = pointsOf(candidate);
+    std::vector<std::string> compared;
+    for (const char* name : {"minimum", "optimum", "maximum"}) {
+        if (const auto at = points.find(name); at != points.end() && at->second.empty()) {
+            compared.emplace_back(name);
+        }
+    }
+    if (compared.empty()) {
+        return "";
+    }
+    const std::string last = compared.back();
+    compared.pop_back();
+    return support::cat(" at the ", support::join(compared, ", "), compared.empty() ? "" : " and ", last);
+}
+
+void printGaps(const Json& candidate) {
+    for (const auto& [name, why] : pointsOf(candidate)) {
+        if (!why.empty()) {
+            std::printf("%16snot compared at the %s, %s\n", "", name.c_str(), why.c_str());
+        }
+    }
+}
+
 void printCandidate(const Json& candidate, const Json& chosen, double best) {
     bool won = chosen.is_object() && candidate.value("key", "") == chosen.value("key", "") &&
                candidate.value("provider", "") == chosen.value("provider", "");
@@ -99,7 +129,7 @@ void printCandidate(const Json& candidate, const Json& chosen, double best) {
     }
     std::string verdict;
     if (won) {
-        verdict = candidate.contains("verified")     ? "CHOSEN, verified against the reference"
+        verdict = candidate.contains("verified") ? "CHOSEN, verified against the reference" + comparedText(candidate)
                   : candidate.contains("unverified") ? "CHOSEN, not verified: " + candidate.value("unverified", "")
                                                      : "CHOSEN";
     } else if (candidate.value("state", "") == "failed" || candidate.value("state", "") == "wrong") {
@@ -122,6 +152,9 @@ void printCandidate(const Json& candidate, const Json& chosen, double best) {
     std::printf("                %s -> %s\n",
                 support::join(candidate.value("inputs", std::vector<std::string>{}), ", ").c_str(),
                 support::join(candidate.value("outputs", std::vector<std::string>{}), ", ").c_str());
+    if (won) {
+        printGaps(candidate);
+    }
 }
 
 void printRejections(const Json& list, bool each) {

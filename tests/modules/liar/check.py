@@ -1,5 +1,6 @@
 """A tactic that wins by time and is wrong is found out, dropped with a warning, and another one chosen: check.py PREFIX BUILD"""
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -22,11 +23,11 @@ folder = tool.data("liar", model(nodes, [("x", [64, 1024])], [("y", [64, 1024])]
 plan, cache = tool.build / "liar.plan", tool.build / "liar.timing"
 cache.unlink(missing_ok=True)
 
-def build(folder, name, *options):
+def build(folder, name, *options, **environment):
     """The lines that the build prints, and the plan."""
     plan = tool.build / f"{name}.plan"
     done = subprocess.run([tool.binary, "build", str(folder / "model.onnx"), "-o", str(plan), "--module", str(module), *map(str, options)],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **environment})
     print(done.stdout, end="")
     expect(done.returncode == 0, "the build should go on without the wrong tactic")
     return done.stdout, plan
@@ -86,4 +87,59 @@ folder = tool.data("liar_body", network, [square], [-square])
 said, plan = build(folder, "liar_body")
 expect("dropped region 'liar: positive'" in said and "differs from its nodes" in said, "a warning should name the region")
 tool.run("run", plan, "--check", folder, "--module", module)
+
+# At the ends of a profile kernels take other paths than at its optimum: they are compared there, too.
+nodes = [
+    onnx.helper.make_node("Constant", [], ["axis"], value=onnx.numpy_helper.from_array(np.array(1, np.int64))),
+    onnx.helper.make_node("CumSum", ["x", "axis"], ["y"], name="running"),
+]
+folder = tool.data("liar_ends", model(nodes, [("x", ["rows", 256])], [("y", ["rows", 256])]), [x[:8, :256]], [np.cumsum(x[:8, :256], axis=1)])
+cache = tool.build / "liar_ends.timing"
+
+
+def build_ends(most, keep=False, **environment):
+    """What the build says, whose tactic it chose, and what `tenon explain` says of that."""
+    if not keep:
+        cache.unlink(missing_ok=True)
+    said, plan = build(folder, "liar_ends", "--backend", "liar,reference", "--shapes", f"rows=1..8..{most}", "--timing-cache", cache, "-v", **environment)
+    explained = tool.run_quiet("explain", plan, "running")
+    print(explained, end="")
+    return said, tool.chosen(plan)["running"], explained
+
+
+for end, rows in (("minimum", 1), ("optimum", 8), ("maximum", 64)):
+    said, chosen, explained = build_ends(64, LIAR_ROWS=str(rows))
+    expect(f"dropped tactic 'copy' of cumsum: at the {end}, [{rows},256]: differs from the reference in " in said,
+           f"a warning should say that the tactic is wrong at the {end}, and by how much")
+    expect(f"wrong: at the {end}, [{rows},256]: differs" in explained, "explain should say it as well")
+    expect(chosen == "reference", f"a tactic that is wrong at the {end} was chosen")
+
+said, chosen, explained = build_ends(64, LIAR_ROWS="none")
+expect(chosen == "liar" and "verified against the reference at the minimum, optimum and maximum" in explained, "a right tactic should be chosen")
+expect("not compared" not in said + explained, "it was compared everywhere")
+said, chosen, explained = build_ends(64, keep=True, LIAR_ROWS="1")
+expect(chosen == "liar" and "at the minimum, optimum and maximum" in explained, "what the cache remembers should not be compared again")
+remembered = json.loads(cache.read_text())
+
+
+def forget_ends(node):
+    if isinstance(node, dict):
+        if "verified" in node:
+            expect(set(node["verified"].pop("at")) == {"minimum", "optimum", "maximum"}, "the cache should remember where a tactic was compared")
+        for value in node.values():
+            forget_ends(value)
+
+
+forget_ends(remembered)
+cache.write_text(json.dumps(remembered))
+said, chosen, explained = build_ends(64, keep=True, LIAR_ROWS="1")
+expect(chosen == "reference", "what is known of the optimum says nothing about the ends")
+
+# A maximum may be what nobody could compare: that is said, not passed over; so are extents that a tactic does not take.
+said, chosen, explained = build_ends(1000000, LIAR_ROWS="none")
+gap = "not compared at the maximum, [1000000,256]: its result has 256000000 elements"
+expect(chosen == "liar" and gap in said and gap in explained and "at the minimum and optimum" in explained, "a huge maximum should be left out aloud")
+said, chosen, explained = build_ends(64, LIAR_ROWS="none", LIAR_REFUSES="1")
+expect(chosen == "liar" and "not compared at the minimum, [1,256]: " in explained and "liar does not like this number of rows" in explained,
+       "a refusal is no wrong answer")
 print("PASSED")

@@ -1,8 +1,9 @@
 // A module whose kernels are fast and wrong: its cumulative sum is the input, its conversions of layouts do nothing. It also says that negative
 // numbers are what they are the negatives of.
+// With LIAR_ROWS its cumulative sum (of the last axis) is wrong for so many rows only; with LIAR_REFUSES it takes any number of rows but that one.
 #include "tenon/module/module.hpp"
 
-#include <cstring>
+#include <cstdlib>
 
 namespace {
 
@@ -60,23 +61,37 @@ public:
     }
 };
 
+bool isNamed(const char* variable, int64_t rows) {
+    const char* named = std::getenv(variable);
+    return named != nullptr && std::atoll(named) == rows;
+}
+
 class LiarState final : public State {
 public:
     explicit LiarState(bool copies) : mCopies(copies) {}
-    Code prepare(const PrepareArgs& args, Reason&) override {
-        mBytes = static_cast<size_t>(args.input(0).bytes);
-        return Code::kOk;
+    Code prepare(const PrepareArgs& args, Reason& reason) override {
+        const TnTensor& input = args.input(0);
+        mCount = input.elements;
+        mRow = input.rank > 0 ? input.dims[input.rank - 1] : 1;
+        const int64_t rows = mRow > 0 ? mCount / mRow : 0;
+        mSums = std::getenv("LIAR_ROWS") != nullptr && !isNamed("LIAR_ROWS", rows);
+        return mCopies && isNamed("LIAR_REFUSES", rows) ? reason.unsupported("liar does not like this number of rows")
+                                                        : Code::kOk;
     }
     Code launch(const LaunchArgs& args) override {
-        if (mCopies) {
-            std::memcpy(args.output<float>(0), args.input<float>(0), mBytes);
+        const float* from = args.input<float>(0);
+        float* to = args.output<float>(0);
+        for (int64_t i = 0; mCopies && i < mCount; ++i) {
+            to[i] = from[i] + (mSums && i % mRow != 0 ? to[i - 1] : 0);
         }
         return Code::kOk;
     }
 
 private:
     bool mCopies;
-    size_t mBytes = 0;
+    bool mSums = false;
+    int64_t mCount = 0;
+    int64_t mRow = 1;
 };
 
 class LiarKernel final : public Kernel {

@@ -31,6 +31,23 @@ TEST(TimingCache, KeepsRecordsThroughText) {
     EXPECT_EQ(read->serialize(), cache.serialize());
 }
 
+TEST(TimingCache, RemembersWhereATacticWasCompared) {
+    TimingCache cache;
+    const std::map<std::string, std::string> at = {{"minimum", ""}, {"optimum", ""}, {"maximum", "[9]: too large"}};
+    cache.insert(kKey, {1, 0, 3, "", VerifiedRecord{0.5, 0.1, "file", at}});
+    TimingKey other = kKey;
+    other.tactic = "static#2";
+    const std::map<std::string, std::string> optimum = {{"optimum", ""}};
+    cache.insert(other, {1, 0, 3, "", VerifiedRecord{0.5, 0.1, "file", optimum}});
+    const std::string text = cache.serialize();
+    support::Result<TimingCache> read = TimingCache::deserialize(text);
+    ASSERT_TRUE(read.ok()) << read.status().toString();
+    MissReason reason = MissReason::kNone;
+    EXPECT_EQ(read->find(kKey, reason)->verified->at, at);
+    EXPECT_EQ(read->find(other, reason)->verified->at, optimum) << "that goes without saying, as in older files";
+    EXPECT_EQ(text.find("\"optimum\""), text.rfind("\"optimum\""));
+}
+
 TEST(TimingCache, SaysWhyItMissed) {
     TimingCache cache;
     cache.insert(kKey, {1, 0, 3, ""});
