@@ -2,6 +2,7 @@
 
 #include "core/support/file_map.h"
 #include "registry/elf_check.h"
+#include "registry/link_tables.h"
 
 #include <atomic>
 #include <boost/dll/shared_library.hpp>
@@ -59,6 +60,7 @@ Result<std::shared_ptr<const SharedLibrary>> SharedLibrary::open(const std::stri
         while (!pinned.compare_exchange_weak(handle->next, handle.get())) {
         }
         opened->mHandle = handle.release();
+        forgetLinkTables(opened->mHandle->library.native());
     } catch (const std::exception& failure) {
         std::string why = linkerMessage(failure.what());
         // The macro needs a library where the rest of a plugin needs headers only, so this is met by whoever ports plugins.

@@ -56,7 +56,7 @@ struct Buffers {
 // wrong (an index out of range).
 struct Plan {
     std::function<module::Code(const Buffers&)> run;
-    int64_t workspace = 0; // bytes; must not fall when an extent rises
+    int64_t workspace = 0; // bytes; should not fall when an extent rises
 };
 
 // Of a kernel that keeps all that it needs: `kernel.run(buffers)`. Nothing is run for a result of no `elements`.

@@ -17,6 +17,12 @@ const dnnl::engine& cpuEngine() {
     return engine;
 }
 
+dnnl::primitive_attr executionAttributes() {
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    return attributes;
+}
+
 namespace {
 
 memory::desc anyLike(const memory::desc& desc) { return {desc.dims(), desc.data_type(), memory::format_tag::any}; }
@@ -112,7 +118,7 @@ dnnl::primitive_attr attributesOf(const Request& request, const Dims& result,
         ops.append_binary(post.kind == PostKind::kAdd ? dnnl::algorithm::binary_add : dnnl::algorithm::binary_mul,
                           desc);
     }
-    dnnl::primitive_attr attributes;
+    dnnl::primitive_attr attributes = executionAttributes();
     attributes.set_post_ops(ops);
     return attributes;
 }
@@ -197,6 +203,7 @@ kernels::Window laid(kernels::Window window) {
 template <class Descriptor>
 void finish(Built& built, const Descriptor& primitive, dnnl::primitive made) {
     built.implementation = primitive.impl_info_str();
+    built.scratchpad = primitive.scratchpad_desc();
     built.primitive = std::move(made);
 }
 
@@ -444,7 +451,7 @@ Built buildPool(const Request& request) {
     dnnl::pooling_forward::primitive_desc pd(dnnl::pooling_forward::desc(dnnl::prop_kind::forward_inference, algorithm,
                                                                          src, dst, window.strides, window.kernel,
                                                                          window.padBegin, padEnd),
-                                             cpuEngine());
+                                             executionAttributes(), cpuEngine());
     Built built;
     finish(built, pd, dnnl::pooling_forward(pd));
     built.arguments = {{DNNL_ARG_SRC, chain.source, false, src}, {DNNL_ARG_DST, 0, true, dst}};

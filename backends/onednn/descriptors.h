@@ -17,6 +17,8 @@ namespace tenon::onednn {
 
 // The one engine of the process.
 const dnnl::engine& cpuEngine();
+// Attributes of a primitive that runs in an Execution, which gives it its scratchpad.
+dnnl::primitive_attr executionAttributes();
 
 // One argument of a primitive: a port of the task.
 struct Argument {
@@ -28,6 +30,7 @@ struct Argument {
 
 struct Built {
     dnnl::primitive primitive;
+    dnnl::memory::desc scratchpad; // what it wants of the workspace
     std::vector<Argument> arguments;
     std::string implementation;
     TnFormat weights{}; // what oneDNN asked for, when it was free to choose

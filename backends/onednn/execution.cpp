@@ -7,8 +7,12 @@ namespace tenon::onednn {
 
 using dnnl::memory;
 
-Execution::Execution(dnnl::primitive primitive, int threads)
-    : mPrimitive(std::move(primitive)), mStream(cpuEngine()), mThreads(threads) {}
+Execution::Execution(dnnl::primitive primitive, const memory::desc& scratchpad, int threads)
+    : mPrimitive(std::move(primitive)), mStream(cpuEngine()), mThreads(threads) {
+    if (scratchpad.get_size() > 0) {
+        place(DNNL_ARG_SCRATCHPAD, scratchpad);
+    }
+}
 
 void Execution::bind(const Argument& argument) {
     const auto bytes = static_cast<int64_t>(argument.desc.get_size());
@@ -26,6 +30,15 @@ void Execution::keep(int id, const memory::desc& desc, void* address) {
     mRaw.push_back({id, mKept.back().get()});
 }
 
+int64_t Execution::place(int id, const memory::desc& desc) {
+    constexpr int64_t kLine = 64;
+    const int64_t offset = mWorkspace;
+    mWorkspace += (static_cast<int64_t>(desc.get_size()) + kLine - 1) / kLine * kLine;
+    mPlaced.push_back({memory(desc, cpuEngine(), nullptr), offset});
+    mRaw.push_back({id, mPlaced.back().object.get()});
+    return offset;
+}
+
 void Execution::bindRelaid(const Argument& argument, const memory::desc& wanted) {
     mRelaid.push_back({dnnl::reorder(dnnl::reorder::primitive_desc(cpuEngine(), argument.desc, cpuEngine(), wanted)),
                        memory(argument.desc, cpuEngine(), nullptr), memory(wanted, cpuEngine()), argument.port});
@@ -38,6 +51,9 @@ module::Code Execution::run(const kernels::Buffers& buffers) {
         void* address =
             binding.output ? buffers.outputs[binding.port] : const_cast<void*>(buffers.inputs[binding.port]);
         dnnl_memory_set_data_handle(binding.object.get(), address);
+    }
+    for (const Placed& placed : mPlaced) {
+        dnnl_memory_set_data_handle(placed.object.get(), static_cast<std::byte*>(buffers.workspace) + placed.offset);
     }
     for (const Relaid& relaid : mRelaid) {
         dnnl_memory_set_data_handle(relaid.from.get(), const_cast<void*>(buffers.inputs[relaid.port]));

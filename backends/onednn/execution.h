@@ -13,7 +13,9 @@ namespace tenon::onednn {
 // Not thread-safe: one state of a kernel has one. Copies would share their memory objects, so there are none.
 class Execution {
 public:
-    Execution(dnnl::primitive primitive, int threads);
+    // `scratchpad` is what the primitive asks for beside its arguments, which lies in the workspace of the launch: kept by each primitive, oneDNN's
+    // default, it would add up over all that a context has.
+    Execution(dnnl::primitive primitive, const dnnl::memory::desc& scratchpad, int threads);
     Execution(const Execution&) = delete;
     Execution& operator=(const Execution&) = delete;
 
@@ -25,8 +27,14 @@ public:
     // An argument that stays at `address`, which must live as long as this object does.
     void keep(int id, const dnnl::memory::desc& desc, void* address);
 
+    // An argument in the workspace, for what lives as long as a launch. Its place in there.
+    int64_t place(int id, const dnnl::memory::desc& desc);
+
     // An argument that the primitive wants as `wanted`: it is laid out anew at each launch. Throws dnnl::error where oneDNN cannot.
     void bindRelaid(const Argument& argument, const dnnl::memory::desc& wanted);
+
+    // Bytes that `run` wants of the workspace.
+    int64_t workspace() const { return mWorkspace; }
 
     // Runs the primitive and waits for it. Allocates nothing.
     module::Code run(const kernels::Buffers& buffers);
@@ -36,6 +44,11 @@ private:
         dnnl::memory object;
         int32_t port = 0;
         bool output = false;
+    };
+
+    struct Placed {
+        dnnl::memory object;
+        int64_t offset = 0;
     };
 
     struct Relaid {
@@ -49,6 +62,8 @@ private:
     dnnl::stream mStream;
     std::vector<Binding> mBindings;
     std::vector<dnnl::memory> mKept;
+    std::vector<Placed> mPlaced;
+    int64_t mWorkspace = 0;
     std::vector<Relaid> mRelaid;
     std::vector<dnnl_exec_arg_t> mRaw;
     int mThreads;

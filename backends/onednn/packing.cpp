@@ -96,10 +96,12 @@ kernels::TaskPlan planPacking(const Packing& packing, int threads) {
     plan.inputPorts = {0};
     plan.outputPorts = {0};
     try {
-        const dnnl::reorder::primitive_desc pd(cpuEngine(), packing.from, cpuEngine(), packing.to);
-        auto execution = std::make_shared<Execution>(dnnl::reorder(pd), threads);
+        const dnnl::reorder::primitive_desc pd(cpuEngine(), packing.from, cpuEngine(), packing.to,
+                                               executionAttributes());
+        auto execution = std::make_shared<Execution>(dnnl::reorder(pd), pd.scratchpad_desc(), threads);
         execution->bindWithLayout({DNNL_ARG_FROM, 0, false, packing.from});
         execution->bindWithLayout({DNNL_ARG_TO, 0, true, packing.to});
+        plan.plan.workspace = execution->workspace();
         plan.plan.run = [execution](const kernels::Buffers& buffers) { return execution->run(buffers); };
     } catch (const dnnl::error& error) {
         refuse("oneDNN: ", error.what());

@@ -26,10 +26,11 @@ kernels::TaskPlan planReorder(const kernels::Task& task, const kernels::PortShap
     plan.inputPorts = {0};
     plan.outputPorts = {0};
     try {
-        const dnnl::reorder::primitive_desc pd(cpuEngine(), from, cpuEngine(), to);
-        auto execution = std::make_shared<Execution>(dnnl::reorder(pd), shapes.threads);
+        const dnnl::reorder::primitive_desc pd(cpuEngine(), from, cpuEngine(), to, executionAttributes());
+        auto execution = std::make_shared<Execution>(dnnl::reorder(pd), pd.scratchpad_desc(), shapes.threads);
         execution->bindWithLayout({DNNL_ARG_FROM, 0, false, from});
         execution->bindWithLayout({DNNL_ARG_TO, 0, true, to});
+        plan.plan.workspace = execution->workspace();
         plan.plan.run = [execution](const kernels::Buffers& buffers) { return execution->run(buffers); };
     } catch (const dnnl::error& error) {
         refuse("oneDNN: ", error.what());
@@ -70,7 +71,7 @@ std::shared_ptr<Execution> relaidExecution(Request request, const Built& slow, i
         if (isReference(built)) {
             return nullptr;
         }
-        auto execution = std::make_shared<Execution>(built.primitive, threads);
+        auto execution = std::make_shared<Execution>(built.primitive, built.scratchpad, threads);
         const auto weights = [](const Argument& argument) { return argument.id == DNNL_ARG_WEIGHTS; };
         for (const Argument& argument : built.arguments) {
             if (weights(argument)) {
@@ -247,11 +248,12 @@ kernels::TaskPlan OneDnnPlanner::plan(const kernels::Task& task, const kernels::
     const Built built = buildPrimitive(request);
     auto execution = isReference(built) && chain.weights >= 0 ? relaidExecution(request, built, threads) : nullptr;
     if (execution == nullptr) {
-        execution = std::make_shared<Execution>(built.primitive, threads);
+        execution = std::make_shared<Execution>(built.primitive, built.scratchpad, threads);
         for (const Argument& argument : built.arguments) {
             execution->bind(argument);
         }
     }
+    plan.plan.workspace = execution->workspace();
     plan.plan.run = [execution](const kernels::Buffers& buffers) { return execution->run(buffers); };
     return plan;
 }

@@ -40,6 +40,7 @@ struct QuantizedRequest {
 
 struct QuantizedBuilt {
     dnnl::primitive primitive;
+    memory::desc scratchpad;
     std::string implementation;
     memory::desc source;
     memory::desc weights;
@@ -82,7 +83,7 @@ dnnl::primitive_attr attributesOf(const QuantizedRequest& request, int channelDi
         scales.push_back(scale / posts.unit);
         built.biasFactors.push_back(1 / scale);
     }
-    dnnl::primitive_attr attributes;
+    dnnl::primitive_attr attributes = executionAttributes();
     attributes.set_output_scales(scales.size() > 1 ? 1 << channelDim : 0, scales);
     if (chain.sourceScale.zero != 0 || chain.zeroPort >= 0) {
         attributes.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
@@ -112,6 +113,7 @@ void finishMatmul(const QuantizedRequest& request, const memory::desc& weights, 
                                           attributes, cpuEngine());
     built.weights = pd.weights_desc();
     built.implementation = pd.impl_info_str();
+    built.scratchpad = pd.scratchpad_desc();
     built.primitive = dnnl::matmul(pd);
 }
 
@@ -188,6 +190,7 @@ QuantizedBuilt buildConvolution(const QuantizedRequest& request) {
     const dnnl::convolution_forward::primitive_desc pd(describeAs(), attributes, cpuEngine());
     built.weights = pd.weights_desc();
     built.implementation = pd.impl_info_str();
+    built.scratchpad = pd.scratchpad_desc();
     built.primitive = dnnl::convolution_forward(pd);
     return built;
 }
@@ -243,12 +246,11 @@ QuantizedBuilt build(const QuantizedRequest& request) {
 class QuantizedExecution {
 public:
     QuantizedExecution(const QuantizedChain& chain, const kernels::PortShapes& shapes, const QuantizedBuilt& built)
-        : mExecution(built.primitive, shapes.threads), mFactors(built.biasFactors), mZero(chain.sourceScale.zero),
-          mWeightZero(chain.weightZero), mResidual(chain.residual()), mThreads(shapes.threads), mPatches(built.patches),
-          mSource(chain.source) {
+        : mExecution(built.primitive, built.scratchpad, shapes.threads), mFactors(built.biasFactors),
+          mZero(chain.sourceScale.zero), mWeightZero(chain.weightZero), mResidual(chain.residual()),
+          mThreads(shapes.threads), mPatches(built.patches), mSource(chain.source) {
         if (mPatches) {
-            mRows.resize(static_cast<size_t>(mPatches->count() * mPatches->size()));
-            mExecution.keep(DNNL_ARG_SRC, built.source, mRows.data());
+            mRows = mExecution.place(DNNL_ARG_SRC, built.source);
         } else {
             mExecution.bind({DNNL_ARG_SRC, chain.source, false, built.source});
         }
@@ -288,12 +290,14 @@ public:
     QuantizedExecution(const QuantizedExecution&) = delete;
     QuantizedExecution& operator=(const QuantizedExecution&) = delete;
 
+    int64_t workspace() const { return mExecution.workspace(); }
+
     module::Code run(const kernels::Buffers& buffers) {
         readScales(buffers);
         scaleBias(buffers);
         if (mPatches) {
             mPatches->copy(buffers.in<uint8_t>(static_cast<size_t>(mSource)), static_cast<uint8_t>(mZero), mThreads,
-                           mRows.data());
+                           static_cast<uint8_t*>(buffers.workspace) + mRows);
         }
         if (mResidual >= 0 && buffers.inputs[mResidual] != buffers.outputs[0]) {
             copyResidual(buffers.bytesIn(static_cast<size_t>(mResidual)), buffers.bytesOut());
@@ -360,7 +364,7 @@ private:
     int mThreads = 1;
     std::optional<Patches> mPatches;
     int32_t mSource = -1;
-    std::vector<uint8_t> mRows; // the patches
+    int64_t mRows = 0; // where the patches are in the workspace
 };
 
 } // namespace
@@ -469,6 +473,7 @@ kernels::TaskPlan planQuantized(const kernels::Task& task, const kernels::PortSh
     }
     const QuantizedBuilt built = build(request);
     auto execution = std::make_shared<QuantizedExecution>(chain, shapes, built);
+    plan.plan.workspace = execution->workspace();
     plan.plan.run = [execution](const kernels::Buffers& buffers) { return execution->run(buffers); };
     return plan;
 }

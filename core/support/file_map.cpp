@@ -171,6 +171,8 @@ void FileMap::forget(std::span<const std::byte> part) const noexcept {
     const size_t begin = (offset + page - 1) / page * page;
     const size_t end = offset + part.size() == mSize ? mSize : (offset + part.size()) / page * page;
     if (begin < end) {
+        // Another kind of mapping than what is kept: where the system caches the file in huge pages, reading beside this would bring it back.
+        ::madvise(const_cast<std::byte*>(mData) + begin, end - begin, MADV_NOHUGEPAGE);
         ::madvise(const_cast<std::byte*>(mData) + begin, end - begin, MADV_DONTNEED);
     }
 }

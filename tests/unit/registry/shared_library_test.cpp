@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <dlfcn.h>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <random>
@@ -27,6 +28,30 @@ TEST(SharedLibrary, OpensAndFindsSymbols) {
     EXPECT_EQ((*library)->symbol("no_such_function"), nullptr);
     EXPECT_EQ((*library)->function<double (*)(double)>("fabs")(-3.0), 3.0);
     EXPECT_EQ((*library)->path().front(), '/');
+}
+
+// KiB of a library's first segment that are in this process's memory.
+int64_t residentTables(const std::string& path) {
+    std::ifstream maps("/proc/self/smaps");
+    bool inside = false;
+    for (std::string line; std::getline(maps, line);) {
+        if (line.find('-') < line.find(' ')) {
+            inside = line.ends_with(path) && line.find(" r--p 00000000 ") != std::string::npos;
+        } else if (inside && line.starts_with("Rss:")) {
+            return std::stoll(line.substr(4));
+        }
+    }
+    return -1;
+}
+
+TEST(SharedLibrary, WhatOnlyTheLinkerReadsTakesNoMemory) {
+    const auto library = SharedLibrary::open(mathLibrary());
+    ASSERT_TRUE(library.ok()) << library.status().toString();
+    const int64_t resident = residentTables((*library)->path());
+    ASSERT_GE(resident, 0) << "the library begins with tables that are neither code nor written";
+    EXPECT_LE(resident, 4) << "the page that the next segment begins in";
+    EXPECT_NE((*library)->symbol("fabs"), nullptr);
+    EXPECT_GT(residentTables((*library)->path()), 4) << "they come back when somebody looks up a symbol";
 }
 
 TEST(SharedLibrary, ErrorsNameThePath) {

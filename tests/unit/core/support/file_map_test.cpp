@@ -1,10 +1,14 @@
 #include "core/support/file_map.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <span>
+#include <vector>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -63,6 +67,34 @@ TEST_F(FileMapTest, WhatWasForgottenIsReadAgain) {
     opened->forget(opened->bytes().last(5));
     opened->forget({});
     EXPECT_EQ(opened->text(), text);
+}
+
+// Pages of this range that are in this process's memory.
+size_t residentPages(std::span<const std::byte> bytes) {
+    const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+    std::vector<uint64_t> entries(bytes.size() / page);
+    const int table = ::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    const auto wanted = static_cast<ssize_t>(entries.size() * sizeof(uint64_t));
+    const ssize_t got = ::pread(table, entries.data(), static_cast<size_t>(wanted),
+                                static_cast<off_t>(reinterpret_cast<uintptr_t>(bytes.data()) / page * 8));
+    ::close(table);
+    EXPECT_EQ(got, wanted);
+    return static_cast<size_t>(
+        std::count_if(entries.begin(), entries.end(), [](uint64_t entry) { return (entry >> 63) != 0; }));
+}
+
+// Where the system keeps the file in huge pages, reading between forgotten parts would bring them back.
+TEST_F(FileMapTest, WhatIsKeptDoesNotBringBackWhatWasForgotten) {
+    const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+    const std::string text(1024 * page, 'x');
+    Result<FileMap> opened = FileMap::open(write("a", text));
+    ASSERT_TRUE(opened.ok());
+    EXPECT_EQ(opened->text(), text);
+    EXPECT_EQ(residentPages(opened->bytes()), 1024U);
+    opened->forget(opened->bytes().first(100 * page));
+    opened->forget(opened->bytes().subspan(110 * page));
+    EXPECT_EQ(opened->text()[105 * page], 'x');
+    EXPECT_LE(residentPages(opened->bytes()), 10U);
 }
 
 TEST_F(FileMapTest, AnEmptyFileIsEmpty) {
