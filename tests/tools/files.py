@@ -3,7 +3,7 @@
 import gzip
 import pathlib
 
-from harness import BAD_INPUT, USAGE, main, np, small_network
+from harness import BAD_INPUT, USAGE, main, np, numpy_helper, small_network
 
 
 def test(t):
@@ -41,6 +41,20 @@ def test(t):
     t.says("who takes models", t.run(t.tenon, "explain", onnx_file, "conv1", code=BAD_INPUT), "tenon build makes a plan of it")
     t.says("the model in a directory", t.run(t.tenon, "run", t.work, code=BAD_INPUT), f"there is '{t.work / 'model.onnx'}' in it")
     t.says("neither of all", t.run(t.tenon, "explain", t.work / "noise", "conv1", code=BAD_INPUT), "is not a plan: it is damaged, or of another kind")
+
+    # Pipes, whose names say nothing of what they bring, and which bring it once
+    array, proto = t.work / "x.npy", t.work / "x.pb"
+    proto.write_bytes(numpy_helper.from_array(np.load(array), "x").SerializeToString())
+    whole = t.run(t.tenon, "run", plan, "--input", f"x={array}").stdout
+    for what, words in {"an array": f"run {plan} --input x=<(cat {array})", "a tensor of ONNX": f"run {plan} --input x=<(cat {proto})", "a plan": f"run <(cat {plan}) --input x={array}",
+                        "both": f"run /dev/stdin --input x=<(cat {array}) < <(cat {plan})"}.items():
+        t.check(f"{what} from a pipe", t.run("bash", "-c", f"{t.tenon} {words}").stdout == whole)
+    for verb in ("run", "bench --duration 0", "inspect", "opt"):
+        t.run("bash", "-c", f"cat {onnx_file} | {t.tenon} {verb} /dev/stdin")
+    t.run("bash", "-c", f"cat {plan} | {t.tenon} bench --duration 0 /dev/stdin")
+    for words in (f"run {plan} --input x=/dev/stdin", "run /dev/stdin"):
+        t.says("an empty pipe", t.run("bash", "-c", f"true | {t.tenon} {words}", code=BAD_INPUT), "'/dev/stdin'", "is a pipe, and nothing came from it")
+
     t.says("IR text", t.run(t.tenon, "opt", t.work / "graph.tir", code=BAD_INPUT if "@hash" in pathlib.Path(t.work / "graph.tir").read_text() else 0), "graph")
 
 

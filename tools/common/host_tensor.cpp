@@ -8,6 +8,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <optional>
 
 namespace tenon::tools {
@@ -36,6 +37,8 @@ void setDims(HostTensor& tensor, std::vector<int64_t> dims, const std::string& p
 
 // --- .npy (format described in NumPy's numpy.lib.format)
 
+constexpr std::string_view kNpyMagic = "\x93NUMPY";
+
 struct NpyType {
     const char* text;
     ir::DataType dtype;
@@ -52,7 +55,7 @@ std::string_view valueOf(std::string_view header, std::string_view key) {
 }
 
 HostTensor readNpy(const std::string& path, std::string_view file) {
-    if (file.size() < 12 || file.substr(0, 6) != "\x93NUMPY") {
+    if (file.size() < 12 || !file.starts_with(kNpyMagic)) {
         damaged(path, "not a .npy file");
     }
     auto byte = [&](size_t i) { return static_cast<size_t>(static_cast<uint8_t>(file[i])); };
@@ -236,10 +239,16 @@ HostTensor readTensorFile(const std::string& path) {
     if (!file.ok()) {
         throw ToolError(exitCodeOf(file.status()), file.status().message());
     }
-    if (path.ends_with(".npy")) {
+    // Pipes have names that say nothing of what they bring.
+    std::error_code error;
+    const bool isPipe = std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error);
+    if (isPipe && file->size() == 0) {
+        damaged(path, "it is a pipe, and nothing came from it");
+    }
+    if (path.ends_with(".npy") || file->text().starts_with(kNpyMagic)) {
         return readNpy(path, file->text());
     }
-    if (path.ends_with(".pb")) {
+    if (path.ends_with(".pb") || isPipe) {
         return readProto(path, file->text());
     }
     damaged(path, "tensors are read from .npy and .pb (TensorProto) files");

@@ -4,6 +4,7 @@
 #include "tools/common/benchmark.h"
 #include "tools/common/file_kind.h"
 #include "tools/common/number_range.h"
+#include "tools/common/pipe_input.h"
 #include "tools/common/plan_times.h"
 #include "tools/common/text_table.h"
 #include "tools/tenon/verb.h"
@@ -93,6 +94,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
     verb->callback([options, &action] {
         action = [options] {
             ConsoleLogger logger(options->common.threshold());
+            options->model = keptFile(options->model);
             BuildSettings settings = options->build.settings(logger);
             if (settings.threads.count == 0) {
                 settings.threads.count = threadsPerStream(options->streams);

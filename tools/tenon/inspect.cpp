@@ -2,6 +2,7 @@
 #include "core/ir/printer.h"
 #include "core/support/text.h"
 #include "tools/common/file_kind.h"
+#include "tools/common/pipe_input.h"
 #include "tools/common/plan_summary.h"
 #include "tools/common/plan_times.h"
 #include "tools/tenon/verb.h"
@@ -130,11 +131,12 @@ void addInspectVerb(CLI::App& tool, VerbAction& action) {
     options->common.addTo(*verb);
     verb->callback([options, &action] {
         action = [options] {
-            if (!isPlanFile(options->plan)) {
+            const std::string file = keptFile(options->plan);
+            if (!isPlanFile(file)) {
                 ConsoleLogger logger(options->common.threshold());
-                return inspectModel(options->plan, *options, logger);
+                return inspectModel(file, *options, logger);
             }
-            plan::Plan plan = readPlan(options->plan);
+            plan::Plan plan = readPlan(file);
             if (options->graph) {
                 printGraph(plan.graphText.view(), options->common.json);
                 return ExitCode::kOk;

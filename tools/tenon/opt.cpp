@@ -8,6 +8,7 @@
 #include "core/support/text.h"
 #include "registry/module_registry.h"
 #include "tools/common/file_kind.h"
+#include "tools/common/pipe_input.h"
 #include "tools/tenon/verb.h"
 
 #include <nlohmann/json.hpp>
@@ -97,7 +98,7 @@ void addOptVerb(CLI::App& tool, VerbAction& action) {
             if (options->file.empty()) {
                 throw ToolError(ExitCode::kUsage, "the file to work on is missing; --help says more");
             }
-            const ImportedGraph read = readGraph(options->file, options->common);
+            const ImportedGraph read = readGraph(keptFile(options->file), options->common);
             const std::unique_ptr<ir::Graph>& graph = read.graph;
             std::shared_ptr<const registry::RegistrySnapshot> snapshot = registry::ModuleRegistry::process().snapshot();
             support::Result<std::unique_ptr<schedule::HostEvaluator>> evaluator =

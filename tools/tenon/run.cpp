@@ -3,6 +3,7 @@
 #include "tools/common/compare.h"
 #include "tools/common/file_kind.h"
 #include "tools/common/output_file.h"
+#include "tools/common/pipe_input.h"
 #include "tools/common/plan_summary.h"
 #include "tools/tenon/verb.h"
 
@@ -271,7 +272,7 @@ void addRunVerb(CLI::App& tool, VerbAction& action) {
         tool.add_subcommand("run", "Run a plan or model on given inputs, or check it against reference data");
     verb->add_option("model", options->model, "ONNX model or plan")->required();
     verb->add_option("--input", options->inputs,
-                     "Input tensor, from a .npy or .pb file; once for each input [default: random values]")
+                     "Input tensor, from a .npy or .pb file or a pipe; once for each input [default: random values]")
         ->type_name("NAME=FILE")
         ->expected(1)
         ->take_all()
@@ -294,6 +295,7 @@ void addRunVerb(CLI::App& tool, VerbAction& action) {
     verb->callback([options, &action] {
         action = [options] {
             ConsoleLogger logger(options->common.threshold());
+            options->model = keptFile(options->model);
             if (!options->check.empty() && !options->inputs.empty()) {
                 throw ToolError(ExitCode::kUsage, "--check brings its own inputs; leave --input out");
             }
