@@ -7,13 +7,13 @@ import signal
 import subprocess
 import time
 
-from harness import STOPPED, USAGE, main, small_network
+from harness import STOPPED, USAGE, helper, main, model, np, numpy_helper, small_network, tensor
 
 
-def stopped(t, tool, *words):
-    """Ctrl-C after it has measured for a while."""
+def stopped(t, tool, *words, after=2):
+    """Ctrl-C after it has worked for some seconds."""
     process = subprocess.Popen([tool, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=t.environment())
-    time.sleep(2)
+    time.sleep(after)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     done = subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
@@ -30,6 +30,16 @@ def test(t):
     t.check("the document of a measurement that was stopped", document["stopped"] and document["latency_ms"]["p50"] > 0 and document["iterations"] >= 2, document)
     t.says("Ctrl-C while trtexec measures", stopped(t, t.trtexec, f"--loadEngine={plan}", "--duration=1000"), "[I] Latency: min", "median", "[E] stopped", "&&&& FAILED")
     t.says("Ctrl-C while it warms up", stopped(t, t.tenon, "bench", plan, "--warm-up", 1e6), "p50", "(1 run)")
+
+    # Builds that take a while: convolutions, each of its own number of channels
+    counts = range(32, 152, 2)
+    slow = t.save("slow.onnx", model([helper.make_node("Conv", [f"v{i}", f"w{i}"], [f"v{i + 2}"], name=f"conv{i}", pads=[1, 1, 1, 1]) for i in counts], [tensor("v32", [1, 32, 112, 112])],
+                                     [tensor("v152", None)], [numpy_helper.from_array(np.ones((i + 2, i, 3, 3), np.float32), f"w{i}") for i in counts]))
+    words = ("build", slow, "-o", t.work / "slow.plan")
+    said = stopped(t, t.tenon, *words, after=12).stderr
+    t.check("a build says every few seconds what it does", len(re.findall(r"^info: building for \d+ s: [a-z ]+", said, re.MULTILINE)) >= 1, said)
+    t.check("a build that was stopped says so once", said.count("stopped") == 1 and said.count("stopping the build") == 1 and said.count("warning:") == 1, said)
+    t.check("a quiet build says errors only", stopped(t, t.tenon, *words, "-q", after=6).stderr.splitlines()[1:] == ["info: stopping the build (Ctrl-C again to quit at once)"])
 
     # The time of each step
     for words in (("--profile",), ("--profile", "--sorted")):

@@ -72,7 +72,7 @@ void ConsoleLogger::log(Severity severity, nvinfer1::AsciiChar const* text) noex
         if (!mIgnoreErrors && (mErrors.empty() || mErrors.back() != text)) {
             mErrors.emplace_back(text);
         }
-    } else if (severity <= mThreshold) {
+    } else if (severity <= mThreshold && !(mStopped != nullptr && *mStopped)) {
         printLog(severity, text, mMarks);
     }
 }
@@ -88,23 +88,37 @@ std::string ConsoleLogger::takeError(const std::string& fallback) {
     return last;
 }
 
-ConsoleProgress::ConsoleProgress() : mTerminal(isatty(STDERR_FILENO) != 0) {}
+ConsoleProgress::ConsoleProgress(const ConsoleLogger& logger) : mTerminal(isatty(STDERR_FILENO) != 0) {
+    if (!mTerminal && logger.threshold() >= nvinfer1::ILogger::Severity::kWARNING) {
+        mLines = std::thread([this, marks = logger.marks()] { printLines(marks); });
+    }
+}
 
 ConsoleProgress::~ConsoleProgress() noexcept {
     if (mTerminal) {
         std::fputs("\r\033[K", stderr);
     }
+    if (mLines.joinable()) {
+        {
+            const std::lock_guard lock(mMutex);
+            mEnded = true;
+        }
+        mEnds.notify_one();
+        mLines.join();
+    }
 }
 
 void ConsoleProgress::phaseStart(char const* name, char const*, int32_t steps) noexcept {
+    const std::lock_guard lock(mMutex);
     mPhase = name;
     mSteps = steps;
     mDone = 0;
-    mBegin = std::chrono::steady_clock::now();
+    mPhaseBegin = Clock::now();
     draw(true);
 }
 
 bool ConsoleProgress::stepComplete(char const* name, int32_t step) noexcept {
+    const std::lock_guard lock(mMutex);
     if (mPhase == name) {
         mDone = step;
         draw(false);
@@ -113,29 +127,42 @@ bool ConsoleProgress::stepComplete(char const* name, int32_t step) noexcept {
 }
 
 void ConsoleProgress::phaseFinish(char const*) noexcept {
+    const std::lock_guard lock(mMutex);
     mDone = mSteps;
     draw(true);
 }
 
+// ", about 12 s left" of the phase; empty where that cannot be said yet.
+std::string ConsoleProgress::timeLeft() const {
+    const double spent = std::chrono::duration<double>(Clock::now() - mPhaseBegin).count();
+    return mDone > 0 && mDone < mSteps && spent > 0.5
+               ? ", about " + durationText(spent / mDone * (mSteps - mDone)) + " left"
+               : "";
+}
+
 void ConsoleProgress::draw(bool force) noexcept {
-    if (!mTerminal) {
-        return;
-    }
-    auto now = std::chrono::steady_clock::now();
-    if (!force && now - mDrawn < std::chrono::milliseconds(100)) {
+    const Clock::time_point now = Clock::now();
+    if (!mTerminal || (!force && now - mDrawn < std::chrono::milliseconds(100))) {
         return;
     }
     mDrawn = now;
-    double spent = std::chrono::duration<double>(now - mBegin).count();
-    std::string left;
-    if (mDone > 0 && mDone < mSteps && spent > 0.5) {
-        left = ", about " + durationText(spent / mDone * (mSteps - mDone)) + " left";
-    }
     constexpr int kWidth = 24;
     int filled = mSteps > 0 ? static_cast<int>(static_cast<int64_t>(kWidth) * mDone / mSteps) : 0;
     std::fprintf(stderr, "\r\033[K[%-*.*s] %s %d/%d%s", kWidth, filled, "########################", mPhase.c_str(),
-                 mDone, mSteps, left.c_str());
+                 mDone, mSteps, timeLeft().c_str());
     std::fflush(stderr);
+}
+
+void ConsoleProgress::printLines(LogMarks marks) {
+    std::unique_lock lock(mMutex);
+    while (!mEnds.wait_for(lock, std::chrono::seconds(5), [this] { return mEnded; })) {
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - mBegin).count();
+        const std::string steps = mSteps > 1 && mDone < mSteps
+                                      ? ", " + std::to_string(mDone) + " of " + std::to_string(mSteps) + timeLeft()
+                                      : "";
+        printLog(nvinfer1::ILogger::Severity::kINFO,
+                 "building for " + std::to_string(seconds) + " s: " + mPhase + steps, marks);
+    }
 }
 
 std::string durationText(double seconds) {

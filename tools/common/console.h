@@ -6,7 +6,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace tenon::tools {
@@ -22,15 +25,20 @@ public:
     void warn(const std::string& text) noexcept;
     // Prints errors that no message took up.
     ~ConsoleLogger() noexcept override;
+    // Warnings are forgotten once `stopped` is set, which must live until the next call; null: never. What was stopped says so itself, in one sentence.
+    void ignoreWarningsOf(const std::atomic<bool>* stopped) { mStopped = stopped; }
     // Errors are forgotten: for a call whose caller lists them itself.
     void ignoreErrors(bool on) { mIgnoreErrors = on; }
     // The last error, for the message that ends a verb, or a fallback. It is not printed again.
     std::string takeError(const std::string& fallback);
+    Severity threshold() const { return mThreshold; }
+    LogMarks marks() const { return mMarks; }
 
 private:
     Severity mThreshold;
     LogMarks mMarks;
     bool mIgnoreErrors = false;
+    const std::atomic<bool>* mStopped = nullptr;
     std::vector<std::string> mErrors; // wait for a message that takes them up, so that each is said once
 };
 
@@ -60,23 +68,34 @@ private:
     std::atomic<nvinfer1::ErrorCode> mCode{nvinfer1::ErrorCode::kSUCCESS};
 };
 
-// Phase, bar, and the time left, on a terminal; nothing elsewhere.
+// Phase, bar, and the time left, on a terminal; elsewhere a line of the log every five seconds, unless the logger prints errors only.
 class ConsoleProgress final : public nvinfer1::IProgressMonitor {
 public:
-    ConsoleProgress();
+    explicit ConsoleProgress(const ConsoleLogger& logger);
     ~ConsoleProgress() noexcept override;
+    ConsoleProgress(const ConsoleProgress&) = delete;
+    ConsoleProgress& operator=(const ConsoleProgress&) = delete;
     void phaseStart(char const* name, char const* parent, int32_t steps) noexcept override;
     bool stepComplete(char const* name, int32_t step) noexcept override;
     void phaseFinish(char const* name) noexcept override;
 
 private:
+    using Clock = std::chrono::steady_clock;
     void draw(bool force) noexcept;
-    bool mTerminal;
+    std::string timeLeft() const;
+    void printLines(LogMarks marks); // until the end: a step may take longer than the time between two lines
+
+    const bool mTerminal;
+    std::mutex mMutex;
+    std::condition_variable mEnds;
+    bool mEnded = false;
     std::string mPhase;
     int32_t mSteps = 0;
     int32_t mDone = 0;
-    std::chrono::steady_clock::time_point mBegin;
-    std::chrono::steady_clock::time_point mDrawn;
+    const Clock::time_point mBegin = Clock::now();
+    Clock::time_point mPhaseBegin;
+    Clock::time_point mDrawn;
+    std::thread mLines;
 };
 
 // A line of the log on standard error; of text with several lines each has the mark where marks are letters, as scripts read them by line.

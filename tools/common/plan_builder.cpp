@@ -241,12 +241,14 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     BuiltPlan built;
     {
         const InterruptsStop interrupts("build");
-        ConsoleProgress progress;
+        ConsoleProgress progress(logger);
+        logger.ignoreWarningsOf(&interrupts.flag());
         model.config->setProgressMonitor(&progress);
         model.config->setStopFlag(&interrupts.flag());
         built.plan.reset(model.builder->buildSerializedNetwork(*model.network, *model.config));
         model.config->setStopFlag(nullptr);
         model.config->setProgressMonitor(nullptr);
+        logger.ignoreWarningsOf(nullptr);
         built.cancelled = interrupts.flag();
     }
     if (!built.plan) {

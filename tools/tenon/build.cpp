@@ -68,10 +68,10 @@ void addBuildVerb(CLI::App& tool, VerbAction& action) {
                 const std::string devices = !summary.devices.empty() ? ", for " + support::join(summary.devices, ", ")
                                             : settings.tuningFile.empty() ? ""
                                                                           : ", for this machine's CPU";
-                std::printf("%s: %s, %d %s%s, built in %s%s\n", written.c_str(),
+                std::printf("%s: %s, %d %s%s, built in %s\n", written.c_str(),
                             bytesText(static_cast<int64_t>(built.plan->size())).c_str(), summary.layers,
                             summary.layers == 1 ? "step" : "steps", devices.c_str(),
-                            durationText(built.seconds).c_str(), built.cancelled ? " (stopped early)" : "");
+                            durationText(built.seconds).c_str());
             }
             if (built.cancelled) {
                 logger.warn(stoppedText(written, output));
