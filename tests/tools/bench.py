@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 
 from harness import STOPPED, USAGE, helper, main, model, np, numpy_helper, small_network, tensor
@@ -50,10 +51,21 @@ def test(t):
                 and abs(sum(float(us) for us, _, _ in steps) - float(total)) <= 0.02 * float(total) and abs(sum(float(each) for _, each, _ in steps) - 100) < 0.3, said)
         t.check("columns are under each other", len({re.match(r" *[\d.]+ +[\d.]+ %", line).end() for line in said.splitlines() if " %  " in line}) == 1, said)
         t.check("the slowest step first where asked", len(words) == 1 or [float(us) for us, _, _ in steps] == sorted((float(us) for us, _, _ in steps), reverse=True), said)
-        t.check("the sum and a whole run", re.search(r"^a whole run takes [\d.]+ us, [\d.]+ us (more: what lies between|less: )", said, re.MULTILINE), said)
+        t.check("the sum and a whole run", re.search(r"^a whole run takes [\d.]+ us, [\d.]+ us (more: what lies between the steps(, and waiting for a processor)?$|less: )", said, re.MULTILINE), said)
     t.says("an order of nothing", t.run(t.tenon, "bench", plan, "--sorted", code=USAGE), "--sorted requires --profile")
     document = json.loads(t.run(t.tenon, "bench", plan, "--profile", "--iterations", 1, "--duration", 0, "--json").stdout)
     t.check("the document of a profile", len(document["profile"]) >= 2 and all(set(each) == {"name", "ms"} for each in document["profile"]) and document["plan_stopped"] is False, document)
+
+    # Other work
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * os.cpu_count())]
+    for tool, words in ((t.tenon, ("bench", plan, "--duration", 2, "--profile")), (t.trtexec, (f"--loadEngine={plan}", "--duration=2"))):
+        said = t.run(tool, *words)
+        t.check("that the processors were busy", re.search(r"the processors were busy: threads waited [\d.]+ m?s of [\d.]+ s for one", said.stderr), said)
+    said = t.run(t.tenon, "bench", plan, "--duration", 2, "--json")
+    for other in others:
+        other.kill()
+        other.wait()
+    t.check("the time that threads waited", json.loads(said.stdout)["waited_s"] > 0.1, said)
 
     # What a plan's own build was
     trial = t.work / "trial.plan"

@@ -1,5 +1,6 @@
 #include "tools/common/benchmark.h"
 
+#include "core/support/text.h"
 #include "registry/host_backend.h"
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <string>
@@ -53,6 +55,21 @@ Streams::Streams(std::unique_ptr<EngineSession> first, int32_t count, std::vecto
 
 namespace {
 
+// How long the threads of this process were ready to run while others had the processors; 0 where the system does not count that.
+double waitedForProcessors() {
+    std::error_code error;
+    double seconds = 0;
+    for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", error)) {
+        std::ifstream statistics(thread.path() / "schedstat");
+        double ran = 0;
+        double waited = 0; // nanoseconds
+        if (statistics >> ran >> waited) {
+            seconds += waited / 1e9;
+        }
+    }
+    return seconds;
+}
+
 double secondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 void warmUp(EngineSession& session, const BenchmarkSettings& settings, const std::atomic<bool>& stop) {
@@ -90,6 +107,7 @@ BenchmarkResult benchmark(const Streams& streams, const BenchmarkSettings& setti
     std::vector<std::vector<Run>> runs(count);
     std::vector<std::exception_ptr> failures(count);
     Clock::time_point begin;
+    double waitedBefore = 0;
     // All measure while all others run.
     std::barrier warm(static_cast<std::ptrdiff_t>(count), [&]() noexcept { begin = Clock::now(); });
     const auto stream = [&](size_t i) {
@@ -105,6 +123,9 @@ BenchmarkResult benchmark(const Streams& streams, const BenchmarkSettings& setti
                 pinThisThread(streams.processors[i % streams.processors.size()]);
             }
             warmUp(*streams.sessions[i], settings, stop);
+            if (i == 0) {
+                waitedBefore = waitedForProcessors();
+            }
         });
         warm.arrive_and_wait();
         if (!failures[i]) {
@@ -129,6 +150,7 @@ BenchmarkResult benchmark(const Streams& streams, const BenchmarkSettings& setti
     }
     BenchmarkResult result;
     result.wallSeconds = secondsSince(begin);
+    result.waitedSeconds = std::max(0.0, waitedForProcessors() - waitedBefore);
     result.stopped = stop;
     for (size_t i = 0; i < count; ++i) {
         if (failures[i]) {
@@ -140,6 +162,17 @@ BenchmarkResult benchmark(const Streams& streams, const BenchmarkSettings& setti
         }
     }
     return result;
+}
+
+std::string loadText(const BenchmarkResult& result) {
+    if (result.waitedSeconds < 0.05 * result.wallSeconds) {
+        return "";
+    }
+    return support::cat(
+        "the processors were busy: in ", durationText(result.wallSeconds), " threads waited ",
+        durationText(result.waitedSeconds),
+        " for one, all together, because of other work or of more threads than processors; the times are those of "
+        "such a machine");
 }
 
 int32_t threadsPerStream(int32_t streams) {

@@ -25,7 +25,8 @@ struct BenchmarkResult {
     std::vector<double> latenciesMs; // in order, one stream after the other
     std::vector<double> startsMs;    // of the same runs, since the first one began
     double wallSeconds = 0;
-    bool stopped = false; // by Ctrl-C: fewer runs than were asked for, one per stream at least
+    double waitedSeconds = 0; // of all threads of the process together: ready to run, and no processor was free
+    bool stopped = false;     // by Ctrl-C: fewer runs than were asked for, one per stream at least
     double percentile(double p) const { return percentileOf(latenciesMs, p); }
     double minimum() const { return percentile(0); }
     double mean() const { return meanOf(latenciesMs); }
@@ -44,6 +45,9 @@ struct Streams {
 
 // Every stream runs at least so often and so long. Throws ToolError.
 BenchmarkResult benchmark(const Streams& streams, const BenchmarkSettings& settings);
+
+// What the times of a machine that had other work say about it; empty where threads waited for less than a twentieth of the time.
+std::string loadText(const BenchmarkResult& result);
 
 // Threads of each of `streams` contexts where nobody said: one stream is left to the plan, several share the cores.
 int32_t threadsPerStream(int32_t streams);

@@ -24,7 +24,8 @@ using support::cat;
 using Profile = std::vector<std::pair<std::string, std::vector<double>>>; // milliseconds of each step in each run
 
 // A line for each step, as they run or the slowest first, and how their sum and a whole run of `runMs` differ; 0: there is none to compare with.
-void printProfile(const Profile& profile, bool sorted, double runMs) {
+// `busy`: the whole runs had to share the processors.
+void printProfile(const Profile& profile, bool sorted, double runMs, bool busy) {
     std::vector<std::pair<double, std::string>> steps; // microseconds
     double sum = 0;
     for (const auto& [name, times] : profile) {
@@ -52,7 +53,9 @@ void printProfile(const Profile& profile, bool sorted, double runMs) {
     if (const double run = 1e3 * runMs; run > 0) {
         std::printf("a whole run takes %s us, %s us %s\n", microsecondsText(run).c_str(),
                     microsecondsText(std::abs(run - sum)).c_str(),
-                    run > sum ? "more: what lies between the steps" : "less: to time each step takes time itself");
+                    run <= sum ? "less: to time each step takes time itself"
+                    : busy     ? "more: what lies between the steps, and waiting for a processor"
+                               : "more: what lies between the steps");
     }
 }
 
@@ -157,6 +160,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                                            {"plan_stopped", first.wasStopped()}, // its build
                                            {"throughput", result.throughput()},
                                            {"streams", options->streams},
+                                           {"waited_s", result.waitedSeconds}, // of all threads, for a processor
                                            {"build_s", buildSeconds},
                                            {"devices_s", devicesSeconds},
                                            {"load_s", loadSeconds},
@@ -189,8 +193,12 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
                                 durationText(firstRunSeconds).c_str(), enqueueUs);
                 }
                 if (!profile.empty()) {
-                    printProfile(profile, options->sorted, options->streams == 1 ? result.percentile(50) : 0);
+                    printProfile(profile, options->sorted, options->streams == 1 ? result.percentile(50) : 0,
+                                 !loadText(result).empty());
                 }
+            }
+            if (const std::string busy = loadText(result); !busy.empty()) {
+                logger.warn(busy);
             }
             if (result.stopped) {
                 logger.warn("stopped: these are the times so far");

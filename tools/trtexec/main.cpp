@@ -151,6 +151,9 @@ void measure(std::unique_ptr<EngineSession> session, const TrtexecOptions& optio
     EngineSession& first = *streams.sessions.front();
     const BenchmarkResult result = benchmark(streams, options.bench);
     printSummary(options, result, result.stopped ? std::vector<double>() : first.enqueueTimes(201));
+    if (const std::string busy = loadText(result); !busy.empty()) {
+        printLog(nvinfer1::ILogger::Severity::kWARNING, busy, LogMarks::kLetters);
+    }
     if (!options.exportTimes.empty()) {
         exportTimes(options.exportTimes, result);
     }
