@@ -1,3 +1,4 @@
+#include "core/ops/einsum_equation.h"
 #include "core/ops/infer_rules.h"
 #include "core/ops/op_builder.h"
 #include "core/ops/op_families.h"
@@ -13,69 +14,16 @@ using support::Result;
 
 namespace {
 
-constexpr char kEllipsis = '.';
-
-bool isLabel(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
-// The labels of one term, the ellipsis as one '.'.
-Result<std::string> parseTerm(std::string_view text) {
-    std::string labels;
-    for (size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == ' ') {
-            continue;
-        }
-        if (text.substr(i, 3) == "...") {
-            if (labels.find(kEllipsis) != std::string::npos) {
-                return invalidArgument("the term '", text, "' of the equation has two ellipses");
-            }
-            labels += kEllipsis;
-            i += 2;
-        } else if (isLabel(text[i])) {
-            labels += text[i];
-        } else {
-            return invalidArgument("the term '", text, "' of the equation has the character '", text[i],
-                                   "'; legal are letters, spaces and '...'");
-        }
-    }
-    return labels;
-}
-
-// What an equation without '->' means: the ellipsis, then in alphabetical order what occurs once.
-std::string implicitOutput(const std::vector<std::string>& terms) {
-    std::array<int, 128> counts{};
-    bool hasEllipsis = false;
-    for (const std::string& term : terms) {
-        for (const char c : term) {
-            hasEllipsis = hasEllipsis || c == kEllipsis;
-            ++counts[static_cast<size_t>(c)];
-        }
-    }
-    std::string output = hasEllipsis ? std::string(1, kEllipsis) : std::string();
-    for (char c = 'A'; c <= 'z'; ++c) {
-        if (isLabel(c) && counts[static_cast<size_t>(c)] == 1) {
-            output += c;
-        }
-    }
-    return output;
-}
+constexpr char kEllipsis = EinsumEquation::kEllipsis;
 
 Status inferEinsum(InferContext& context) {
     const std::string equation = context.attributes().stringOr("equation", "");
-    const size_t arrow = equation.find("->");
-    std::vector<std::string> terms;
-    for (const std::string_view part : support::split(std::string_view(equation).substr(0, arrow), ',')) {
-        TN_ASSIGN_OR_RETURN(std::string term, parseTerm(part));
-        terms.push_back(std::move(term));
-    }
+    TN_ASSIGN_OR_RETURN(const EinsumEquation parsed, parseEinsum(equation));
+    const std::vector<std::string>& terms = parsed.terms;
+    const std::string& output = parsed.output;
     if (terms.size() != context.inputCount()) {
         return invalidArgument("the equation '", equation, "' has ", counted(terms.size(), "term", "terms"), " for ",
                                counted(context.inputCount(), "operand", "operands"));
-    }
-    std::string output;
-    if (arrow == std::string::npos) {
-        output = implicitOutput(terms);
-    } else {
-        TN_ASSIGN_OR_RETURN(output, parseTerm(std::string_view(equation).substr(arrow + 2)));
     }
     const ExtentMath math(context.pool());
     std::array<DimExpr, 128> extents{};

@@ -56,6 +56,7 @@ support::Result<bool> inferTypes(PassContext& context);
 support::Result<bool> widenHalves(PassContext& context);
 support::Result<bool> shapeOperands(PassContext& context);
 support::Result<bool> canonicalize(PassContext& context);
+support::Result<bool> lowerEinsum(PassContext& context);
 support::Result<bool> constantFold(PassContext& context);
 support::Result<bool> shapeSimplify(PassContext& context);
 support::Result<bool> commonSubexpressions(PassContext& context);

@@ -25,6 +25,7 @@ const std::vector<Pass>& allPasses() {
         {"shape_operands", "operands that define shapes become attributes where their contents are known",
          shapeOperands},
         {"canonicalize", "one spelling for each thing: axes, padding, operand order, views as reshape", canonicalize},
+        {"lower_einsum", "einsums become products, sums and transposes", lowerEinsum},
         {"constant_fold", "nodes on constants become constants, with their derivation kept", constantFold},
         {"shape_simplify", "casts, expansions, slices and the like that change nothing disappear", shapeSimplify},
         {"recognise_activations", "activations written out in arithmetic become the op that they are",

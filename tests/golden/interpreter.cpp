@@ -1,6 +1,7 @@
 #include "tests/golden/interpreter.h"
 
 #include "core/ir/half.h"
+#include "tests/golden/interpreter_einsum.h"
 #include "tests/golden/interpreter_movement.h"
 
 #include <algorithm>
@@ -476,6 +477,9 @@ Result<std::vector<Tensor>> computeNode(const Node& node, const std::vector<cons
     }
     if (op == "matmul" && inputs[0]->dims.size() >= 2 && inputs[1]->dims.size() >= 2) {
         return std::vector<Tensor>{matmul(node, *inputs[0], *inputs[1], dims)};
+    }
+    if (op == "einsum") {
+        return std::vector<Tensor>{einsum(node, inputs, dims)};
     }
     if (op == "matmul_integer" && inputs[0]->dims.size() >= 2 && inputs[1]->dims.size() >= 2) {
         const auto shifted = [&](size_t operand, size_t zero) {
