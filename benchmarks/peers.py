@@ -1,9 +1,11 @@
-"""The engines that are compared: each builds or loads a model, gives an output, and measures rounds of single runs.
+"""The engines that are compared: each builds or loads a model, gives an output, measures rounds of single runs, and how many runs a second it
+does when several may be under way at once (`Several`).
 
 Every peer runs in f32 as the models ask for (OpenVINO would take bfloat16 by itself where the processor has it: it may, where Tenon may), with the same
 number of threads, and with no thread of it spinning while another is measured.
 """
 import ctypes
+import dataclasses
 import importlib.util
 import json
 import os
@@ -11,6 +13,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -38,12 +41,21 @@ class InProcess:
         return percentiles(times)
 
 
+@dataclasses.dataclass
+class Several:
+    """How many runs may be under way at once, and how many threads each of them has."""
+
+    streams: int
+    threads: int
+
+
 class OnnxRuntime(InProcess):
     name = "onnxruntime"
 
     def __init__(self, model, feed, threads, bf16=False):
         import onnxruntime
 
+        self.model, self.feed, self.several = model, feed, None
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors
         options.intra_op_num_threads = threads
@@ -51,11 +63,40 @@ class OnnxRuntime(InProcess):
         options.add_session_config_entry("session.intra_op.allow_spinning", "1")
         options.add_session_config_entry("session.force_spinning_stop", "1")
         self.session = onnxruntime.InferenceSession(str(model), options)
-        self.binding = self.session.io_binding()  # without copies of the arrays in every run
-        for name, value in feed.items():
-            self.binding.bind_cpu_input(name, np.ascontiguousarray(value))
+        self.binding = self.bind()
+
+    def bind(self):
+        """Inputs and outputs of one run after the other, without copies of the arrays in every run."""
+        binding = self.session.io_binding()
+        for name, value in self.feed.items():
+            binding.bind_cpu_input(name, np.ascontiguousarray(value))
         for output in self.session.get_outputs():
-            self.binding.bind_output(output.name)
+            binding.bind_output(output.name)
+        return binding
+
+    def runs_per_second(self, several, seconds):
+        """Threads that share a session, each with arrays of its own; while a run computes, its thread leaves the interpreter to the others."""
+        self.several = self.several or OnnxRuntime(self.model, self.feed, several.threads)
+        session, bindings = self.several.session, [self.several.bind() for _ in range(several.streams)]
+        counts, spans = [0] * several.streams, [(0.0, 0.0)] * several.streams
+        ready = threading.Barrier(several.streams)
+
+        def stream(i):
+            session.run_with_iobinding(bindings[i])
+            ready.wait()
+            begin = now = time.perf_counter()
+            while now < begin + seconds or counts[i] < 10:
+                session.run_with_iobinding(bindings[i])
+                counts[i] += 1
+                now = time.perf_counter()
+            spans[i] = (begin, now)
+
+        team = [threading.Thread(target=stream, args=(i,)) for i in range(several.streams)]
+        for thread in team:
+            thread.start()
+        for thread in team:
+            thread.join()
+        return sum(counts) / (max(end for _, end in spans) - min(begin for begin, _ in spans))
 
     def run(self):
         self.session.run_with_iobinding(self.binding)
@@ -71,11 +112,38 @@ class OpenVino(InProcess):
     def __init__(self, model, feed, threads, bf16=False):
         import openvino
 
-        precision = {} if bf16 else {"INFERENCE_PRECISION_HINT": "f32"}
-        settings = {**precision, "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
-        self.request = openvino.Core().compile_model(str(model), "CPU", settings).create_infer_request()
-        for name, value in feed.items():
-            self.request.set_tensor(name, openvino.Tensor(value))
+        self.queue, self.model = None, str(model)
+        self.tensors = {name: openvino.Tensor(np.ascontiguousarray(value)) for name, value in feed.items()}
+        self.settings = {**({} if bf16 else {"INFERENCE_PRECISION_HINT": "f32"}), "INFERENCE_NUM_THREADS": threads}
+        self.request = self.compile({"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}).create_infer_request()
+        self.bind(self.request)
+
+    def compile(self, settings):
+        import openvino
+
+        return openvino.Core().compile_model(self.model, "CPU", {**self.settings, **settings})
+
+    def bind(self, request):
+        for name, tensor in self.tensors.items():
+            request.set_tensor(name, tensor)
+
+    def runs_per_second(self, several, seconds):
+        """Its own mode for that: asynchronous requests, as many of them and of its streams as it thinks best for its threads."""
+        import openvino
+
+        if self.queue is None:
+            self.queue = openvino.AsyncInferQueue(self.compile({"PERFORMANCE_HINT": "THROUGHPUT"}))
+            for request in self.queue:
+                self.bind(request)
+        for _ in self.queue:
+            self.queue.start_async()
+        self.queue.wait_all()
+        count, begin = 0, time.perf_counter()
+        while time.perf_counter() < begin + seconds or count < 10 * several.streams:
+            self.queue.start_async()  # waits for one that is idle
+            count += 1
+        self.queue.wait_all()
+        return count / (time.perf_counter() - begin)
 
     def run(self):
         self.request.infer()
@@ -91,19 +159,22 @@ class Tenon:
     def __init__(self, binary, model, feed, data, work, threads, level, bf16=False):
         """`data` is the model folder whose data sets say the ranges of shapes and what is measured; None: `feed` is the model's one input of fixed shape,
         and random values are measured."""
-        self.binary, self.threads, self.work = binary, threads, work
+        self.binary, self.threads, self.work, self.model = binary, threads, work, model
         self.plan, self.data = work / f"{model.stem}.plan", ["--data", str(data)] if data else []
+        self.words, self.plan_of_several = [*self.data, "--level", str(level), *(["--bf16"] if bf16 else [])], None
         self.feed, self.files = feed, {name: work / f"input_{i}.npy" for i, name in enumerate(feed)}
-        cache = work / f"{model.stem}.timing"
-        command = [binary, "build", str(model), "-o", str(self.plan), "--timing-cache", str(cache), "--threads", str(threads), "--level", str(level)]
-        command += [*self.data, *(["--bf16"] if bf16 else [])]
         self.build_s = {}
         for kind in ("cold", "warm"):
             begin = time.monotonic()
-            done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            if done.returncode != 0:
-                raise Refused(done.stderr.strip())
+            self.build(self.plan, threads)
             self.build_s[kind] = time.monotonic() - begin
+
+    def build(self, plan, threads):
+        cache = self.work / f"{self.model.stem}.timing"
+        command = [self.binary, "build", str(self.model), "-o", str(plan), "--timing-cache", str(cache), "--threads", str(threads), *self.words]
+        done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise Refused(done.stderr.strip())
 
     def answer(self):
         for name, file in self.files.items():
@@ -112,9 +183,17 @@ class Tenon:
         text = subprocess.run([self.binary, "run", str(self.plan), *inputs, "--output-dir", str(self.work), "--json"], check=True, stdout=subprocess.PIPE, text=True).stdout
         return [np.load(output["file"]) for output in json.loads(text)["outputs"]]
 
-    def bench(self, *words):
-        command = [self.binary, "bench", str(self.plan), "--threads", str(self.threads), *self.data, "--json", *words]
+    def bench(self, *words, plan=None, threads=None):
+        command = [self.binary, "bench", str(plan or self.plan), "--threads", str(threads or self.threads), *self.data, "--json", *words]
         return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+    def runs_per_second(self, several, seconds):
+        """Contexts of one plan, which is built for as many threads as each of them has."""
+        if self.plan_of_several is None:
+            self.plan_of_several = self.work / f"{self.model.stem}.several.plan"
+            self.build(self.plan_of_several, several.threads)
+        words = ("--streams", str(several.streams), "--duration", str(seconds), "--iterations", "10", "--warm-up", "100")
+        return self.bench(*words, plan=self.plan_of_several, threads=several.threads)["throughput"]
 
     def round(self, seconds):
         latency = self.bench("--duration", str(seconds), "--iterations", "10", "--warm-up", "100")["latency_ms"]

@@ -15,6 +15,17 @@ def geometric_mean(values):
     return math.exp(statistics.fmean(math.log(value) for value in values)) if values else None
 
 
+def gain_of_several(result, engine):
+    """How many times as many runs a second we do as the peer when several are under way at once; above 1 we are ahead."""
+    rates = result.get("runs_per_second", {})
+    return rates["tenon"]["median"] / rates[engine]["median"] if engine in rates else None
+
+
+def without_peers(results):
+    lines = [f"* {result['model']}, {peer}: {reason}" for result in results for peer, reason in result.get("without", {}).items()]
+    return "\nPeers that are left out:\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
 def left_out(results):
     """Models without times, and why."""
     def reason(result):
@@ -29,6 +40,8 @@ def markdown(document):
     peers, results = document["peers"], [result for result in document["results"] if "latency_ms" in result]
     head = ["model", "Tenon ms", *(f"{peer} ms" for peer in peers), *(f"{peer} / Tenon" for peer in peers), "p99 / p50", "build s, warm", "first answer ms (peers)", "peak MiB (peers)"]
     accurate = any("accuracy" in result for result in results)
+    streams = document.get("streams", 0)
+    head += [f"runs/s, {streams} at once (peers)"] if streams else []
     head += ["largest error, cosine (peers)"] if accurate else []
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for result in results:
@@ -43,6 +56,9 @@ def markdown(document):
         cells.append(f"{result['build_s']['cold']:.1f}, {result['build_s']['warm']:.1f}")
         cells.append(f"{cold['tenon']['first_answer_ms']:.0f} ({', '.join(format(cold[peer]['first_answer_ms'], '.0f') for peer in others)})" if cold else "")
         cells.append(f"{cold['tenon']['peak_rss_mib']:.0f} ({', '.join(format(cold[peer]['peak_rss_mib'], '.0f') for peer in others)})" if cold else "")
+        if streams:
+            rates = {engine: format(each["median"], ".3g" if each["median"] < 1000 else ".0f") for engine, each in result.get("runs_per_second", {}).items()}
+            cells.append(f"{rates['tenon']} ({', '.join(rates.get(peer, '-') for peer in peers)})" if rates else "")
         if accurate:
             found = result.get("accuracy", {})
             texts = {engine: f"{each['largest']:.1e}, {each['cosine']:.5f}" for engine, each in found.items()}
@@ -52,7 +68,10 @@ def markdown(document):
         ratios = [ratio(result, peer) for result in results if peer in result["latency_ms"]]
         if ratios:
             lines.append(f"\nGeometric mean over {peer}: {geometric_mean(ratios):.2f} ({len(ratios)} models, lowest {min(ratios):.2f}).")
-    return "\n".join(lines) + "\n" + left_out([result for result in document["results"] if result not in results])
+        gains = [gain for result in results if (gain := gain_of_several(result, peer)) is not None]
+        if gains:
+            lines.append(f"With {streams} at once: {geometric_mean(gains):.2f} times its runs a second ({len(gains)} models, lowest {min(gains):.2f}).")
+    return "\n".join(lines) + "\n" + without_peers(results) + left_out([result for result in document["results"] if result not in results])
 
 
 def picture(document):

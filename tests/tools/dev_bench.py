@@ -23,9 +23,11 @@ def test(t):
     command = [sys.executable, str(RUN), "--build-dir", str(pathlib.Path(t.tenon).resolve().parent.parent), "--peers", "", "--models", f"{first},{second}"]
     table = t.work / "table.json"
 
-    done = subprocess.run([*command, "--rounds", "1", "--seconds", "0.1", "--output", str(table)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, env=t.environment())
+    done = subprocess.run([*command, "--rounds", "1", "--seconds", "0.1", "--streams", "2", "--output", str(table)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, env=t.environment())
     document = json.loads(table.read_text()) if table.exists() else {}
     t.check("a table of two models", done.returncode == OK and [each["model"] for each in document["results"]] == ["first", "second"] and "stopped" not in document, done)
+    several = [each.get("runs_per_second", {}).get("tenon", {}).get("median", 0) for each in document.get("results", [])]
+    t.check("runs a second of two contexts", document.get("streams") == 2 and min(several, default=0) > 0 and "runs/s, 2 at once" in done.stdout, done)
 
     # As a terminal does it: everybody in the foreground gets the signal.
     slow = [*command, "--rounds", "1", "--seconds", "4", "--output", str(table)]
