@@ -126,6 +126,7 @@ KernelTable makeTable() {
     addSoftmax(table);
     addNormalization(table);
     addReduce(table);
+    addOrder(table);
     addMovement(table);
     addGather(table);
     addMatmul(table);
@@ -135,7 +136,6 @@ KernelTable makeTable() {
     addQuantize(table);
     addConvert(table);
     // What is there already stays.
-    reference::addOrder(table);
     reference::addReshape(table);
     reference::addGenerate(table);
     reference::addGather(table);

@@ -15,6 +15,7 @@ void addAttention(KernelTable& table);
 void addSoftmax(KernelTable& table);
 void addNormalization(KernelTable& table);
 void addReduce(KernelTable& table);
+void addOrder(KernelTable& table);
 void addMovement(KernelTable& table);
 void addGather(KernelTable& table);
 void addMatmul(KernelTable& table);

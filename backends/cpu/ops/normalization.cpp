@@ -1,4 +1,4 @@
-// instance_norm, group_norm and batch_norm: statistics of contiguous blocks, then one pass over them; and the rows of the norms of
+// instance_norm, group_norm and batch_norm: statistics of contiguous blocks, then one pass over them; lrn; and the rows of the norms of
 // trailing_norm.h.
 #include "backends/common/parallel.h"
 #include "backends/cpu/ops.h"
@@ -129,6 +129,53 @@ Plan planBatch(const Call& call) {
     return plan;
 }
 
+// x / (bias + alpha / size * sum of squares over `size` neighbouring channels)^beta, some columns of all channels after the other.
+Plan planLrn(const Call& call) {
+    const Dims& dims = call.in(0).dims;
+    const int64_t size = call.intOr("size", 1);
+    if (dims.size() < 2 || size < 1) {
+        invalid("lrn of shape ", shapeText(dims), " over ", size, " channels");
+    }
+    constexpr int64_t kStripe = 512;
+    const auto alpha = static_cast<float>(call.floatOr("alpha", 1e-4) / static_cast<double>(size));
+    const auto beta = static_cast<float>(call.floatOr("beta", 0.75));
+    const auto bias = static_cast<float>(call.floatOr("bias", 1));
+    const int64_t channels = dims[1];
+    const int64_t inner = product(dims, 2, dims.size());
+    const int64_t stripes = (inner + kStripe - 1) / kStripe;
+    const int64_t items = dims[0] * channels * stripes;
+    const TnDataType type = call.in(0).dtype;
+    const int threads = call.threads();
+    const int64_t team = teamFor(threads, items, std::min(inner, kStripe) * (size + 16) / 8);
+    Plan plan;
+    plan.workspace = threads * 2 * kStripe * static_cast<int64_t>(sizeof(float));
+    plan.run = [=](const Buffers& b) {
+        parallelTeam(team, items, [&](int64_t member, int64_t begin, int64_t end) {
+            const RowTable& rows = rowTable();
+            float* squares = static_cast<float*>(b.workspace) + member * 2 * kStripe;
+            float* scratch = squares + kStripe;
+            for (int64_t item = begin; item < end; ++item) {
+                const int64_t channel = item % channels;
+                const int64_t block = item / channels / stripes * channels;
+                const int64_t column = item / channels % stripes * kStripe;
+                const int64_t count = std::min(kStripe, inner - column);
+                const auto at = [&](int64_t c) { return (block + c) * inner + column; };
+                std::fill(squares, squares + count, 0.0F);
+                const int64_t last = std::min(channel + size / 2, channels - 1);
+                for (int64_t c = std::max<int64_t>(channel - (size - 1) / 2, 0); c <= last; ++c) {
+                    rows.addSquaresInto(squares, readRow(type, b.inputs[0], at(c), count, scratch), count);
+                }
+                const float* x = readRow(type, b.inputs[0], at(channel), count, scratch);
+                float* to = targetRow(type, b.outputs[0], at(channel), squares);
+                rows.divideByPower(x, squares, alpha, bias, beta, to, count);
+                finishRow(type, b.outputs[0], at(channel), count, to);
+            }
+        });
+        return Code::kOk;
+    };
+    return plan;
+}
+
 void checkFloats(const module::NodeView& node) {
     for (int32_t i = 1; i < node.inputCount(); ++i) {
         requireType(node, i, kVectorFloats);
@@ -148,6 +195,7 @@ void addNormalization(KernelTable& table) {
     add("instance_norm", 3, 3, planInstance, checkFloats);
     add("group_norm", 3, 3, planGroup, checkFloats);
     add("batch_norm", 5, 5, planBatch, checkFloats);
+    add("lrn", 1, 1, planLrn, checkFloats);
 }
 
 } // namespace tenon::cpu

@@ -274,6 +274,27 @@ void Normalize(const float* x, float mean, float factor, const float* scale, con
         return y;
     });
 }
+void DivideByPower(const float* x, const float* squares, float factor, float bias, float power, float* to,
+                   int64_t count) {
+    const auto map = [=](auto raise) HWY_ATTR {
+        MapRow(x, to, count, [=](FloatTag d, FloatVec v, int64_t i, bool isRest) HWY_ATTR {
+            const FloatVec sum = isRest ? LoadRest(d, squares + i, count - i, 1.0F) : hn::LoadU(d, squares + i);
+            return raise(d, v, hn::MulAdd(sum, hn::Set(d, factor), hn::Set(d, bias)));
+        });
+    };
+    // What networks have are square roots.
+    if (power == 0.75F) {
+        map([](FloatTag, FloatVec v, FloatVec t) HWY_ATTR {
+            const FloatVec root = hn::Sqrt(t);
+            return hn::Div(v, hn::Mul(root, hn::Sqrt(root)));
+        });
+    } else if (power == 0.5F) {
+        map([](FloatTag, FloatVec v, FloatVec t) HWY_ATTR { return hn::Div(v, hn::Sqrt(t)); });
+    } else {
+        map([=](FloatTag d, FloatVec v, FloatVec t)
+                HWY_ATTR { return hn::Mul(v, ExpOf(d, hn::Mul(LogOf(d, t), hn::Set(d, -power)))); });
+    }
+}
 
 template <class Function>
 HWY_INLINE void TwoRows(float* into, const float* x, int64_t count, Function function) {
@@ -335,6 +356,7 @@ const RowTable& Rows() {
                                 Shift,
                                 Add,
                                 Normalize,
+                                DivideByPower,
                                 MaxInto,
                                 MinInto,
                                 AddInto,

@@ -28,6 +28,9 @@ struct RowTable {
     // to = (x - mean) * factor * scale + bias; scale and bias may be null.
     void (*normalize)(const float* x, float mean, float factor, const float* scale, const float* bias, float* to,
                       int64_t count);
+    // to = x / (bias + factor * squares)^power
+    void (*divideByPower)(const float* x, const float* squares, float factor, float bias, float power, float* to,
+                          int64_t count);
     // Column-wise: one value per position of a row.
     void (*maxInto)(float* into, const float* x, int64_t count);
     void (*minInto)(float* into, const float* x, int64_t count);
