@@ -44,9 +44,6 @@ void checkSpatialMean(const Task& task) {
 
 namespace {
 
-// Parts that pixels are cut into where channels are last, whatever the number of threads is.
-constexpr int64_t kParts = 16;
-
 // A channel block is summed by one thread, since it lies together.
 Plan planBlocks(const ImageLayout& image, int64_t images, int threads) {
     const int64_t groups = image.channels / image.block;
@@ -68,7 +65,7 @@ Plan planBlocks(const ImageLayout& image, int64_t images, int threads) {
 // Pixels are shared out as those who wrote them share them, so that each thread finds its own in its cache; then the parts are summed.
 Plan planLast(const ImageLayout& image, int64_t images, int threads) {
     const int64_t pixels = image.height * image.width;
-    const int64_t parts = std::clamp<int64_t>(pixels, 1, kParts);
+    const int64_t parts = pixelParts(pixels, image.channels);
     const int64_t channels = image.channels;
     const int64_t team = teamFor(threads, images * parts, pixels / parts * channels / 8 + 1);
     return {[=](const Buffers& b) {
@@ -87,7 +84,7 @@ Plan planLast(const ImageLayout& image, int64_t images, int threads) {
                 }
                 return Code::kOk;
             },
-            images * parts * channels * static_cast<int64_t>(sizeof(float))};
+            images * kMostPixelParts * channels * static_cast<int64_t>(sizeof(float))};
 }
 
 } // namespace

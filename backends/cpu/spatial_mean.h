@@ -5,9 +5,19 @@
 
 #include "backends/common/task_kernel.h"
 
+#include <algorithm>
+
 namespace tenon::cpu {
 
 using namespace tenon::kernels;
+
+// Parts that the pixels of an image with its channels side by side are summed in, whatever the number of threads is. Not many where a part's sums are
+// long: one thread fetches those of the others to add them up.
+constexpr int64_t kMostPixelParts = 16;
+inline int64_t pixelParts(int64_t pixels, int64_t channels) {
+    const int64_t parts = std::clamp<int64_t>(4096 / std::max<int64_t>(channels, 1), 4, kMostPixelParts);
+    return std::clamp<int64_t>(pixels, 1, parts);
+}
 
 // A mean over all dimensions but the first two of four.
 bool isOverPixels(const module::NodeView& node);

@@ -4,7 +4,9 @@
 #include "backends/common/parallel.h"
 #include "backends/cpu/offered_layouts.h"
 #include "backends/cpu/program_compiler.h"
+#include "backends/cpu/simd/channel_sums.h"
 #include "backends/cpu/simd/rows.h"
+#include "backends/cpu/spatial_mean.h"
 
 #include <algorithm>
 
@@ -48,8 +50,6 @@ struct Layer {
 
 // Floats that loops go through at once: a few lines of channels.
 constexpr int64_t kStretch = 512;
-constexpr int64_t kMostChunks = 32;
-constexpr int64_t kFewestPositions = 64;
 
 class Kernel {
 public:
@@ -63,16 +63,16 @@ public:
         }
         mItems = mImage.batch * mImage.channels / std::max<int64_t>(mImage.block, 1);
         mStretch = std::max<int64_t>(1, kStretch / mImage.block) * mImage.block;
-        // Few long lines are summed in chunks; how many depends on the extents only, so that sums do not depend on threads.
+        // Few long lines are summed in chunks, as those who wrote them share them out.
         if (mImage.block > 1 && mItems < 8) {
-            mChunks = std::clamp<int64_t>(mImage.positions / kFewestPositions, 1, kMostChunks);
+            mChunks = pixelParts(mImage.positions, mImage.block);
         }
     }
 
     // Partial sums, means, hidden values and results, then a stretch of factors for each thread. Bounded by what many positions need, so that it does not
     // fall when they rise.
     int64_t workspace() const {
-        const int64_t sums = mSqueezes ? (mItems + 8) * mImage.block * (mImage.block > 1 ? kMostChunks : 1) : 0;
+        const int64_t sums = mSqueezes ? (mItems + 8) * mImage.block * (mImage.block > 1 ? kMostPixelParts : 1) : 0;
         const int64_t rows =
             mImage.batch * (2 * mImage.channels + mLayers[0].layout.outputs + mLayers[1].layout.outputs);
         return (sums + rows + (mThreads + 1) * 2 * mStretch) * static_cast<int64_t>(sizeof(float));
@@ -118,37 +118,28 @@ private:
             return;
         }
         const int64_t parts = mItems * mChunks;
-        float* const sums = scratch;
-        float* const stretches = sums + parts * mImage.block;
         const int64_t team = teamFor(mThreads, parts, length / mChunks / 8 + 1);
-        parallelTeam(team, parts, [&](int64_t member, int64_t begin, int64_t end) {
-            float* const stretch = stretches + member * mStretch;
+        const auto sum = [&](int64_t item, int64_t first, int64_t last, float by, float* to) {
+            channelSums(x + item * length + first * mImage.block, mImage.block, last - first, mImage.block, by, to);
+        };
+        if (mChunks == 1) {
+            parallelTeam(team, mItems, [&](int64_t, int64_t begin, int64_t end) {
+                for (int64_t item = begin; item < end; ++item) {
+                    sum(item, 0, mImage.positions, factor, means + item * mImage.block);
+                }
+            });
+            return;
+        }
+        parallelTeam(team, parts, [&](int64_t, int64_t begin, int64_t end) {
             for (int64_t part = begin; part < end; ++part) {
                 const int64_t chunk = part % mChunks;
-                const int64_t first = mImage.positions * chunk / mChunks * mImage.block;
-                const int64_t count = mImage.positions * (chunk + 1) / mChunks * mImage.block - first;
-                sumLines(x + part / mChunks * length + first, count, stretch, sums + part * mImage.block);
+                sum(part / mChunks, mImage.positions * chunk / mChunks, mImage.positions * (chunk + 1) / mChunks, 1,
+                    scratch + part * mImage.block);
             }
         });
         for (int64_t item = 0; item < mItems; ++item) {
-            float* const to = means + item * mImage.block;
-            std::fill(to, to + mImage.block, 0.0F);
-            for (int64_t chunk = 0; chunk < mChunks; ++chunk) {
-                rows.addInto(to, sums + (item * mChunks + chunk) * mImage.block, mImage.block);
-            }
-            rows.scale(to, factor, to, mImage.block);
-        }
-    }
-
-    void sumLines(const float* x, int64_t count, float* stretch, float* to) const {
-        const RowTable& rows = rowTable();
-        std::fill(stretch, stretch + mStretch, 0.0F);
-        for (int64_t i = 0; i < count; i += mStretch) {
-            rows.addInto(stretch, x + i, std::min(mStretch, count - i));
-        }
-        std::copy(stretch, stretch + mImage.block, to);
-        for (int64_t line = mImage.block; line < mStretch; line += mImage.block) {
-            rows.addInto(to, stretch + line, mImage.block);
+            channelSums(scratch + item * mChunks * mImage.block, mImage.block, mChunks, mImage.block, factor,
+                        means + item * mImage.block);
         }
     }
 

@@ -35,7 +35,7 @@ constexpr int32_t kMostDisturbedAgain = 4;
 constexpr int64_t kPatternElements = 1'000'000;
 // Constants of the host from this size on are put out of its caches before each launch. Smaller ones may well stay there from one run of a network
 // to the next, and take little time to fetch.
-constexpr int64_t kLargeConstant = 256 * 1024;
+constexpr int64_t kLargeConstant = 64 * 1024;
 
 double budgetUs(int32_t level) { return level >= 5 ? 200'000 : 30'000; }
 
