@@ -34,7 +34,7 @@ constexpr int64_t kResultFloats = 6 * 1024;
 // Pixels that functions are applied to while they are in the first-level cache.
 constexpr int64_t kPixels = 48;
 // From so many weights on threads share out channels, not rows: each of them reads a part of the weights then.
-constexpr int64_t kManyWeights = 32 * 1024;
+constexpr int64_t kManyWeights = 128 * 1024;
 constexpr int64_t kGroups = 2;
 
 // Where the depthwise and the narrowing convolution are among the body's nodes; zero: the body is no such chain.
@@ -180,6 +180,7 @@ private:
         int64_t end;
         int64_t channel;
         int64_t width;
+        int64_t next; // channel of the strip that follows; -1: none
         float* sums;  // of the whole batch
         bool isFirst; // of those that add to the same sums
         bool isLast;
@@ -222,6 +223,7 @@ private:
             strip.isFirst = strip.channel == begin;
             strip.isLast = strip.channel + strip.width == end;
             strip.hasBias = strip.isFirst && group == 0;
+            strip.next = strip.isLast ? -1 : strip.channel + strip.width;
             runStrip(b, own, strip);
         }
     }
@@ -235,6 +237,7 @@ private:
         // Input row i lies in the band at i % capacity, until the one that is capacity rows below takes its place.
         const int64_t last = inside(inputRow(strip.end - 1) + mReach);
         int64_t next = 0; // the first row that is not there yet
+        bool isFirst = true;
         for (int64_t from = strip.row; from < strip.end;) {
             const int64_t until = std::min(strip.end, from + mLines);
             for (int64_t row = from; row < until; ++row) {
@@ -244,7 +247,8 @@ private:
                     for (next = std::max(next, first); next < most;) {
                         const int64_t at = next % capacity;
                         const int64_t rows = std::min(most - next, capacity - at);
-                        expand(b, strip, tile, next, rows, own + at * line);
+                        expand(b, strip, tile, next, rows, isFirst, own + at * line);
+                        isFirst = false;
                         next += rows;
                     }
                 }
@@ -259,8 +263,14 @@ private:
     // Of the window's first line.
     int64_t inputRow(int64_t outputRow) const { return outputRow * mWindow.strides[0] - mWindow.padBegin[0]; }
 
-    // `rows` rows of the wide image from `from` on.
-    void expand(const Buffers& b, const Strip& strip, const PackedTile& tile, int64_t from, int64_t rows,
+    // To be there when this product is done.
+    static void fetch(const float* weights, int64_t count, PackedProduct& product) {
+        product.next = reinterpret_cast<const char*>(weights);
+        product.nextEnd = reinterpret_cast<const char*>(weights + count);
+    }
+
+    // `rows` rows of the wide image from `from` on; isFirst: of the strip.
+    void expand(const Buffers& b, const Strip& strip, const PackedTile& tile, int64_t from, int64_t rows, bool isFirst,
                 float* to) const {
         const int64_t pixels = rows * mWindow.input[1];
         const float* const x =
@@ -280,9 +290,19 @@ private:
             product.low = mWideCut->low;
             product.high = mWideCut->high;
         }
-        const int64_t most = mWideCut || mHow.wide.followers.empty() ? pixels : kPixels;
-        for (int64_t pixel = 0; pixel < pixels; pixel += most) {
+        // What the other product multiplies this strip with is fetched meanwhile, a panel after the other.
+        const int64_t panels = padded(mHow.columns) / mTiles.wide.columns;
+        const int64_t share = isFirst ? (pixels / panels + tile.rows - 1) / tile.rows * tile.rows : pixels;
+        const int64_t most =
+            std::max<int64_t>(1, mWideCut || mHow.wide.followers.empty() ? share : std::min(share, kPixels));
+        for (int64_t pixel = 0, panel = 0; pixel < pixels; pixel += most, ++panel) {
             const int64_t count = std::min(most, pixels - pixel);
+            if (isFirst && panel < panels) {
+                fetch(b.in<float>(kProjectWeights) + (panel * mHow.channels + strip.channel) * mTiles.wide.columns,
+                      strip.width * mTiles.wide.columns, product);
+            } else {
+                product.next = product.nextEnd = nullptr;
+            }
             product.a = x + pixel * mHow.depth;
             product.c = to + pixel * tile.columns;
             tile.runAll(count, product);
@@ -336,6 +356,8 @@ private:
         const int64_t count = rows * mWindow.output[1];
         const bool isComplete = strip.isLast && mGroups == 1;
         float* const y = strip.sums + pixel * mHow.columns;
+        const bool fetches = strip.next >= 0 && row == strip.row;
+        const float* const next = b.in<float>(kExpandWeights) + strip.next / panel * panel * mHow.depth;
         for (int64_t column = 0; column < mHow.columns;) {
             const int64_t left = mHow.columns - column;
             const PackedTile& tile = tileFor(mTiles, left);
@@ -358,6 +380,10 @@ private:
                 product.isCut = true;
                 product.low = mCut->low;
                 product.high = mCut->high;
+            }
+            if (fetches) {
+                const int64_t begin = panel * mHow.depth * column / mHow.columns;
+                fetch(next + begin, panel * mHow.depth * (column + width) / mHow.columns - begin, product);
             }
             tile.runAll(count, product);
             column += width;

@@ -203,7 +203,6 @@ private:
                                                                           : at + blockDepth * mTile.columns);
             const int64_t bytes = blockDepth * mTile.columns * static_cast<int64_t>(sizeof(float));
             const int64_t share = (bytes / parts + 63) / 64 * 64;
-            const int64_t lines = std::clamp<int64_t>((share * 4 / 64 + blockDepth - 1) / blockDepth, 1, 4);
             const bool isNew = !mIsSmall && (nextPanel != panel || !isLast);
             const bool isFollowed = !mFinishesBlocks && !mCut && !mChain.followers.empty();
             const bool isOne = depthBlocks == 1 && !isNew && !isAside && !isFollowed; // nothing to do between tiles
@@ -223,7 +222,7 @@ private:
                                       .continues = d > 0,
                                       .start = starts != nullptr ? starts + column : nullptr,
                                       .next = next + part * share,
-                                      .lines = isNew ? lines : 0};
+                                      .nextEnd = isNew ? next + (part + 1) * share : nullptr};
                 if (!isWhole) {
                     product.depth = depth;
                     product.columns = isAside ? 0 : width;

@@ -255,7 +255,7 @@ private:
         const int64_t bytes = mHead.inputs * mWeights.columns * static_cast<int64_t>(sizeof(float));
         const int64_t groups = (part.tiles + mProduct.rows - 1) / mProduct.rows;
         const int64_t share = (bytes / groups + 63) / 64 * 64;
-        const int64_t lines = std::clamp<int64_t>((share * 4 / 64 + mHead.inputs - 1) / mHead.inputs, 1, 8);
+        const int64_t lines = std::clamp<int64_t>((share / 64 + mHead.inputs - 1) / mHead.inputs, 1, 2);
         const int64_t elements = mWeights.elements();
         const auto weightsOf = [&](int64_t ofPanel, int64_t element) {
             return b.in<float>(kWeights) + (ofPanel * elements + element) * mHead.inputs * mWeights.columns;
@@ -267,16 +267,17 @@ private:
                 reinterpret_cast<const char*>(isLast ? weightsOf(nextPanel, 0) : weightsOf(panel, e + 1));
             for (int64_t group = 0; group < groups; ++group) {
                 const int64_t tile = part.tiles * group / groups;
-                const PackedProduct product{.a = part.image + e * imageElement(part.tiles) + tile * mDepth,
-                                            .aRow = mDepth,
-                                            .b = weights,
-                                            .bRow = mWeights.columns,
-                                            .depth = mHead.inputs,
-                                            .c = part.products + e * productElement(part.tiles) +
-                                                 tile * mWeights.columns,
-                                            .cRow = mWeights.columns,
-                                            .next = next + group * share,
-                                            .lines = isLast && nextPanel == panel ? 0 : lines};
+                const PackedProduct product{
+                    .a = part.image + e * imageElement(part.tiles) + tile * mDepth,
+                    .aRow = mDepth,
+                    .b = weights,
+                    .bRow = mWeights.columns,
+                    .depth = mHead.inputs,
+                    .c = part.products + e * productElement(part.tiles) + tile * mWeights.columns,
+                    .cRow = mWeights.columns,
+                    .next = next + group * share,
+                    .nextEnd = isLast && nextPanel == panel ? nullptr : next + (group + 1) * share,
+                    .lines = lines};
                 mProduct.run(part.tiles * (group + 1) / groups - tile, product);
             }
         }

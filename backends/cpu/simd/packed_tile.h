@@ -19,8 +19,10 @@ struct PackedProduct {
     int64_t cRow;
     bool continues = false;       // start with what is in c
     const float* start = nullptr; // else with these, one for each column; null: zero
-    const char* next = nullptr;   // what to fetch meanwhile, `lines` lines of 64 bytes for each four of the depth
-    int64_t lines = 0;
+    // What to fetch meanwhile, `lines` lines of 64 bytes in each step of the depth until all are there.
+    const char* next = nullptr;
+    const char* nextEnd = nullptr;
+    int64_t lines = 1;
     int64_t aDepth = 0; // 0: all of the depth
     int64_t aBlock = 0;
     int64_t cVector = 0; // 0: one behind the other
@@ -35,7 +37,8 @@ struct PackedTile {
     int64_t rows; // at most
     int64_t columns;
     void (*run)(int64_t rows, const PackedProduct& product);
-    // Any number of rows, for products of small depth, which are done before a caller has told of the next one.
+    // Any number of rows, for products of small depth, which are done before a caller has told of the next one. What is fetched goes on from tile to
+    // tile.
     void (*runAll)(int64_t rows, const PackedProduct& product);
 };
 
