@@ -109,14 +109,14 @@ std::string textOfGaps(const VerificationMap& results) {
         const auto gap = std::find_if(found.record.at.begin(), found.record.at.end(),
                                       [](const auto& at) { return !at.second.empty(); });
         if (found.verdict == Verdict::kVerified && gap != found.record.at.end()) {
-            first = count++ == 0 ? cat("not compared at the ", gap->first, ", ", gap->second) : first;
+            first = count++ == 0 ? cat("the ", gap->first, ", ", gap->second) : first;
         }
     }
     return count == 0 ? std::string()
                       : cat(count, " of ", results.size(),
                             " chosen tactics were compared with the reference backend, but not everywhere in the "
-                            "profile; the first ",
-                            first, " (`tenon explain` says it of each)");
+                            "profile; `tenon explain` says where. The first was not compared at ",
+                            first);
 }
 
 std::string noteOfLevel(int32_t level) {

@@ -13,6 +13,10 @@ namespace tenon::schedule {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
+double secondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
 // The narrowest floating type among the ports decides how close the answer must be.
 ir::DataType computeTypeOf(const Task& task, const Tactic& tactic) {
     auto type = static_cast<ir::DataType>(tactic.outputs[0].dtype);
@@ -56,6 +60,9 @@ bool Verifier::check(const Task& task, Candidate& candidate, Reach reach) {
         if (const VerifiedRecord* earlier = found.reason.empty() ? remembered(candidate) : nullptr) {
             found.verdict = Verdict::kVerified;
             found.record = *earlier;
+            if (mContext.options->verifyAll) { // what had no time then has it now
+                std::erase_if(found.record.at, [](const auto& at) { return !at.second.empty(); });
+            }
         }
     }
     if (found.reason.empty() && (reach == Reach::kUsual || !mContext.cancelled())) {
@@ -101,10 +108,9 @@ std::string Verifier::obstacleAt(const Task& task, const ComparisonPoint& point)
     }
     if (point.isMaximum()) {
         const auto pace = mSecondsPerElement.find(task.key());
-        const double seconds =
-            pace != mSecondsPerElement.end() ? pace->second * static_cast<double>(point.elements) : 0;
+        const double wanted = pace != mSecondsPerElement.end() ? pace->second * static_cast<double>(point.elements) : 0;
         const double budget = mContext.options->verifyBudgetSeconds;
-        if (mSpentSeconds + seconds > budget) {
+        if (mSpentSeconds + wanted > budget) {
             return support::cat("the verification budget of ", budget, " s does not reach for it");
         }
     }
@@ -113,7 +119,7 @@ std::string Verifier::obstacleAt(const Task& task, const ComparisonPoint& point)
 
 void Verifier::compareMissing(const Task& task, Candidate& candidate, const std::vector<ComparisonPoint>& points,
                               Verification& found) {
-    const auto begin = std::chrono::steady_clock::now();
+    const Clock::time_point begin = Clock::now();
     std::unique_ptr<KernelRunner> runner;
     std::string reason;
     for (const ComparisonPoint& point : points) {
@@ -133,7 +139,7 @@ void Verifier::compareMissing(const Task& task, Candidate& candidate, const std:
         reason = reason.empty() ? why : reason;
         found.record.at[point.name] = why.empty() || point.extents.empty() ? why : point.extents + ": " + why;
     }
-    mSpentSeconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    mSpentSeconds += secondsSince(begin);
     if (found.verdict == Verdict::kNotVerified) {
         found.reason = reason;
     } else if (found.verdict == Verdict::kVerified) {
@@ -182,9 +188,9 @@ std::string Verifier::bodyProblem(const RegionEntry& region, const Candidate& ca
         const auto [known, added] =
             mBodyProblems.emplace(support::cat(region.task->key(), "/", (*nodes)->key(), "/", point.name), "");
         if (added) {
-            const auto begin = std::chrono::steady_clock::now();
+            const Clock::time_point begin = Clock::now();
             known->second = compareBody(region, verbatim, point);
-            mSpentSeconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+            mSpentSeconds += secondsSince(begin);
         }
         if (!known->second.empty()) {
             return known->second;
@@ -195,6 +201,13 @@ std::string Verifier::bodyProblem(const RegionEntry& region, const Candidate& ca
 
 std::string Verifier::compareBody(const RegionEntry& region, const Body& verbatim, const ComparisonPoint& point) {
     const Task& task = *region.task;
+    const ir::ExprPool& pool = task.body().pool();
+    for (size_t i = 0; i < region.inputs.size(); ++i) {
+        if (evaluateDims(pool, region.inputs[i]->type(), point.symbolValues) !=
+            evaluateDims(pool, task.body().inputs()[i]->type(), point.symbolValues)) {
+            return {}; // a task of another profile, with equal ranges of other extents, where it was compared
+        }
+    }
     const std::vector<ir::ConstantPtr> inputs = TacticTimer::testInputs(task, point.symbolValues);
     std::vector<ir::ConstantPtr> outer;
     for (const ir::Value* input : verbatim.inputs) {
@@ -244,10 +257,10 @@ support::Result<Verifier::Expected> Verifier::expectedOf(const Task& task, const
     }
     Expected answer;
     const StandIn standIn{inHurry(), &candidate};
-    const auto begin = std::chrono::steady_clock::now();
+    const Clock::time_point begin = Clock::now();
     TN_ASSIGN_OR_RETURN(answer.outputs, mOracle.run(task.body(), inputs, point.symbolValues, standIn));
     answer.quantized = quantizedOutputs(mOracle, task.body(), inputs, point.symbolValues, standIn);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const double seconds = secondsSince(begin);
     constexpr double kOverhead = 1e-3; // of making kernels, whatever the extents
     mSecondsPerElement[task.key()] =
         seconds > kOverhead ? seconds / static_cast<double>(std::max<int64_t>(point.elements, 1)) : 0;

@@ -282,7 +282,7 @@ public:
     // Tenon's own: takes every decision from the decision ledger of an earlier plan (its JSON text, copied) instead of timing; the same
     // network, modules and options then give the same bytes. Null or "" goes back to timing. False, with an error, for a text that is no ledger.
     virtual bool setReplayLedger(char const* ledger) noexcept = 0;
-    // Tenon's own: seconds of the reference on chosen tactics, then other modules' exact kernels serve; 0: none, infinity: all tactics. 10 at first.
+    // Tenon's own: seconds of the reference on chosen tactics; then exact kernels of others serve, maxima aside. 0: none, infinity: all tactics; 10 at first.
     virtual void setVerificationBudget(float seconds) noexcept = 0;
     // Tenon's own: the tuning database of the builds to come (its text, copied; "" for an empty one), in place of the timing cache. It holds measured times
     // and, once a build had a device, the device's description: on a machine without that device builds are then for it, kernels are compiled

@@ -328,6 +328,25 @@ TEST_F(DeviceBuild, WrongKernelsAreFoundOutWhateverTheBudget) {
     }
 }
 
+// On the device as on the host. The largest extents get what the budget leaves, and it is said when that is nothing.
+TEST_F(DeviceBuild, TheEndsOfAProfileAreComparedToo) {
+    for (const float budget : {1e-9F, 10.0F}) {
+        Session s;
+        addNetwork(s, 0, weights);
+        s.config->setVerificationBudget(budget);
+        const auto bytes = build(s);
+        ASSERT_NE(bytes, nullptr);
+        const plan::Plan plan = read(*bytes);
+        const std::string ledger(plan.ledgerJson.view());
+        EXPECT_THAT(ledger, HasSubstr("\"minimum\": \"\""));
+        EXPECT_THAT(ledger, HasSubstr("\"optimum\": \"\""));
+        const bool isSpent = budget < 1;
+        EXPECT_EQ(ledger.find("\"maximum\": \"\"") == std::string::npos, isSpent);
+        EXPECT_EQ(ledger.find("[16,64]: the verification budget of") != std::string::npos, isSpent);
+        EXPECT_EQ(s.logger.text.find("but not everywhere in the profile") != std::string::npos, isSpent);
+    }
+}
+
 TEST_F(DeviceBuild, EveryTacticIsComparedWhereThatIsAskedFor) {
     for (const bool everything : {false, true}) {
         setenv("FAKEGPU_LIES", "half", 1);

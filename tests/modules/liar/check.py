@@ -142,4 +142,11 @@ expect(chosen == "liar" and gap in said and gap in explained and "at the minimum
 said, chosen, explained = build_ends(64, LIAR_ROWS="none", LIAR_REFUSES="1")
 expect(chosen == "liar" and "not compared at the minimum, [1,256]: " in explained and "liar does not like this number of rows" in explained,
        "a refusal is no wrong answer")
+
+# The nodes that a region stands for as well: a sum down the columns is what it sums as long as there is one row.
+nodes[0] = onnx.helper.make_node("Constant", [], ["axis"], value=onnx.numpy_helper.from_array(np.array(0, np.int64)))
+folder = tool.data("liar_columns", model(nodes, [("x", ["rows", 256])], [("y", ["rows", 256])]), [x[:8, :256]], [np.cumsum(x[:8, :256], axis=0)])
+said, plan = build(folder, "liar_columns", "--shapes", "rows=1..1..64")
+expect("dropped region 'liar: one row': at the maximum, [64,256]: its body differs from its nodes" in said, "a region that is right at the optimum only should go")
+tool.run("run", plan, "--check", folder, "--module", module)
 print("PASSED")

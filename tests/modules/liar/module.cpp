@@ -1,5 +1,5 @@
 // A module whose kernels are fast and wrong: its cumulative sum is the input, its conversions of layouts do nothing. It also says that negative
-// numbers are what they are the negatives of.
+// numbers are what they are the negatives of, and that sums down columns are what is summed.
 // With LIAR_ROWS its cumulative sum (of the last axis) is wrong for so many rows only; with LIAR_REFUSES it takes any number of rows but that one.
 #include "tenon/module/module.hpp"
 
@@ -46,7 +46,8 @@ public:
     Code propose(const TargetView&, const GraphView& graph, ProposalList& proposals, Reason&) const override {
         for (size_t i = 0; i < graph.nodeCount(); ++i) {
             const NodeView node = graph.node(i);
-            if (node.op() != "unary.neg") {
+            const bool isColumns = node.op() == "cumsum" && node.intOr("axis", 0) == 0; // right for one row
+            if (node.op() != "unary.neg" && !isColumns) {
                 continue;
             }
             OwnedGraph body;
@@ -55,7 +56,11 @@ public:
             const int32_t y = body.addLike(node.output(0));
             body.addNode("identity", {x}, {y});
             body.addOutput(y);
-            proposals.add({"positive", {static_cast<int32_t>(i)}, &body, {node.inputIndex(0)}, {node.outputIndex(0)}});
+            proposals.add({isColumns ? "one row" : "positive",
+                           {static_cast<int32_t>(i)},
+                           &body,
+                           {node.inputIndex(0)},
+                           {node.outputIndex(0)}});
         }
         return Code::kOk;
     }
