@@ -51,13 +51,15 @@ def markdown(document):
         lines.append("")
     if "models" in document:
         forms = ("f32", "tf32", "f16")
-        lines += ["| model | " + " | ".join(f"{form} | max abs" for form in forms) + " |", "|---|" + "---|---|" * len(forms)]
+        lines += ["| model | " + " | ".join(f"{form} | max abs" for form in forms) + " | steps, in f32 | in f16 of them, where allowed |", "|---|" + "---|---|" * len(forms) + "---|---|"]
         for name, result in document["models"].items():
             cells = []
             for form in forms:
                 one = result.get(form, {})
                 largest = one.get("max_abs")
                 cells += [one.get("outcome", ""), "" if largest is None else f"{largest:.1e}"]
+            steps, half = result.get("f32", {}).get("steps", {}), result.get("f16", {})
+            cells += [", ".join(f"{module} {count}" for module, count in steps.items()), f"{half['half']} of {sum(half['steps'].values())}" if "steps" in half else ""]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
         lines.append("")
     if "sanitizer" in document:

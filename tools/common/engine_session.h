@@ -53,7 +53,8 @@ public:
     bool isQuantized() const;
     // "bf16" or "f16" where some steps compute in it, by their tensors or their kernels' names; else empty.
     std::string halfType() const;
-    // Milliseconds that the host spends in enqueuing each of `runs` runs on a stream that it does not wait for; empty where the plan has no device.
+    // Milliseconds that the host spends in enqueuing each of `runs` runs on a stream that it waits for after every few; empty where the plan has no
+    // device.
     // Throws ToolError(kWrong).
     std::vector<double> enqueueTimes(int32_t runs);
     // Milliseconds of each step in each of `runs` runs, with the step's name, in order. Throws ToolError(kWrong).
