@@ -5,7 +5,7 @@ import json
 import numpy as np
 from onnx import numpy_helper
 
-from harness import WRONG, helper, main, model, quantized_network, small_network, tensor
+from harness import BAD_INPUT, USAGE, WRONG, helper, main, model, quantized_network, small_network, tensor
 
 
 def test(t):
@@ -63,6 +63,18 @@ def test(t):
              "bytes far apart": (y, np.where(bytes_ == bytes_.max(), -100, bytes_).astype(np.int8)), "all bytes two steps up": (y, (bytes_.astype(int) + 2).clip(-128, 127).astype(np.int8))}
     for name, (reals, integers) in wrong.items():
         t.says(f"a quantized network with {name}", t.run(t.tenon, "run", quantized, "--check", reference(name, {"x": x}, {"y": reals, "yq": integers}), code=WRONG), "WRONG", "FAILED")
+
+    # Data of another model is found before the build, which has begun where its warning of an option without effect is said.
+    for what, name, value, wanted in (("elements", "x", np.zeros((2, 3, 16, 16), np.int64), "input 'x' has elements of i64 in 'test_data_set_0', the model takes f32"),
+                                      ("a rank", "x", np.zeros((3, 16, 16), np.float32), "3x16x16 has 3"), ("an extent", "x", np.zeros((2, 1, 16, 16), np.float32), "dimension 1 is 1, not 3")):
+        folder = t.work / f"other {what}" / "test_data_set_0"
+        folder.mkdir(parents=True)
+        (folder / "input_0.pb").write_bytes(numpy_helper.from_array(value, name).SerializeToString())
+        (folder / "output_0.pb").write_bytes(numpy_helper.from_array(np.zeros((2, 8), np.float32), "y").SerializeToString())
+        for verb in (("run", exact, "--check", folder), ("bench", exact, "--data", folder.parent)):
+            done = t.run(t.tenon, *verb, "--level", 0, code=BAD_INPUT if what == "elements" else USAGE)
+            t.says(f"data with {what} of another model for {verb[0]}", done, wanted)
+            t.check(f"{what} of another model before the build", "level 0 timed no kernel" not in done.stderr, done.stderr)
 
 
 main(test)

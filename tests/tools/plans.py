@@ -78,7 +78,11 @@ def test(t):
     t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", one)
     t.check("a replay has the threads of its plan", replayed.read_bytes() == one.read_bytes())
     t.says("a replay with other threads", t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", one, "--threads", 2, code=USAGE), "1 thread", "--threads says 2")
-    t.says("a replay of other shapes", t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..3..4", "--replay", one, code=1), "no recorded time", "same model, shapes")
+    t.says("a replay of other shapes", t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..3..4", "--replay", one, code=1), "no recorded time", "same model, shapes",
+           f"Shapes differ: '{one}' has x=1..2..4x3x16x16, this build x=1..3..4x3x16x16")
+    other = t.save("other.onnx", model([helper.make_node("Relu", ["image"], ["y"])], [tensor("image", ["batch", 3])], [tensor("y", None)]))
+    t.says("a replay for another network", t.run(t.tenon, "build", other, "-o", replayed, "--replay", one, code=USAGE), f"--replay: '{one}' is the plan of another network: it has input 'x' f32 of rank 4, "
+           "and the model has input 'image' f32 of rank 2")
 
     # Times under load are marked where they stand, and measured again where that is allowed.
     cache = t.work / "times.json"
@@ -123,7 +127,7 @@ def test(t):
     # Models
     for words in (("inspect", small), (small,)):
         said = t.run(t.tenon, *words)
-        t.says(f"a model by {words[0]}", said, "input  x", "f32   [batch, 3, 16, 16]", "output y", "[batch, 8]", "open extents: batch")
+        t.says(f"a model by {words[0]}", said, "ONNX model 'g', 3 nodes and 1 constant\n", "input  x", "f32   [batch, 3, 16, 16]", "output y", "[batch, 8]", "open extents: batch")
         t.check("a model's extents are no guesses", "takes 1 for them" not in said.stderr, said.stderr)
     listed = json.loads(t.run(t.tenon, "inspect", small, "--json").stdout)
     relu = helper.make_node("Relu", ["x"], ["y"])
@@ -134,7 +138,7 @@ def test(t):
         path = t.save("open.onnx", model([relu], [tensor("x", dims)], [tensor("y", None)]))
         t.says(f"what {dims} leaves open", t.run(t.tenon, "inspect", path), wanted)
         t.run(t.tenon, "build", path, "-o", t.work / "open.plan", "--level", 0, "--shapes", *given)
-    t.check("a model's document", listed["inputs"] == [{"name": "x", "dtype": "f32", "shape": "[batch, 3, 16, 16]"}], listed)
+    t.check("a model's document", listed["inputs"] == [{"name": "x", "dtype": "f32", "shape": "[batch, 3, 16, 16]"}] and (listed["nodes"], listed["constants"]) == (3, 1), listed)
 
     # Databases
     packed = t.work / "h200.tuning.gz"

@@ -58,5 +58,16 @@ def test(t):
         t.says(f"extents of a {name} that must be equal and have two names", said, f"the operands of {name}", "extents" if name == "sum" else "Extents", *wanted)
         t.run(t.tenon, "build", path, "-o", t.work / "p", "--shapes", "K=1..4..8", "--shapes", "J=1..4..8")
 
+    # Extents that are equal, and whose names the model does not say so of.
+    twins = model([helper.make_node("Shape", ["p"], ["s"]), helper.make_node("Gather", ["s", "first"], ["n"]), helper.make_node("Sub", ["n", "one"], ["last"]),
+                   helper.make_node("Gather", ["q", "last"], ["y"], name="row")], [tensor("p", ["N", 3]), tensor("q", ["M", 3])], [tensor("y", None)],
+                  [numpy_helper.from_array(np.array([0], np.int64), "first"), numpy_helper.from_array(np.array([1], np.int64), "one")])
+    path = t.save("twins.onnx", twins)
+    said = t.run(t.tenon, "build", path, "-o", t.work / "twins.plan", "--shapes", "N=1..2..4", "--level", 0)
+    t.says("an extent that nobody gives beside one that somebody gives", said, "input 'q' has extents", "Where its M is to be equal to N of 'p', which has a range, give the same: --shapes M=1..2..4")
+    t.says("a run with unequal ones", t.run(t.tenon, "run", t.work / "twins.plan", code=USAGE), "outside an axis", "N=2 and M=1 have names of their own", "(--shapes N=2 --shapes M=2)")
+    t.run(t.tenon, "build", path, "-o", t.work / "twins.plan", "--shapes", "N=1..2..4", "--shapes", "M=1..2..4", "--level", 0)
+    t.run(t.tenon, "run", t.work / "twins.plan", "--shapes", "N=3", "--shapes", "M=3")
+
 
 main(test)

@@ -199,6 +199,7 @@ void EngineSession::selectProfile(const std::vector<std::string>& names, const s
         all += cat(all.empty() ? "" : ", ", "'", names[i], "' ", bound.text());
     }
     mBound = all;
+    mAdvice = adviceOnTwins(shapes, [&](size_t i) { return inputs[i]->dims; });
     for (int32_t p = 0; p < mLoaded->engine->getNbOptimizationProfiles(); ++p) {
         bool fits = true;
         for (size_t i = 0; fits && i < shapes.size(); ++i) {
@@ -441,8 +442,7 @@ void EngineSession::enqueue() {
     if (!mContext->enqueueV3(nullptr)) {
         const std::string why = mLoaded->logger->takeError("the execution failed");
         if (mLoaded->lastError.isUsage()) {
-            throw ToolError(ExitCode::kUsage,
-                            cat(why, "; the inputs are ", mBound, ". Extents with names of their own are given each"));
+            throw ToolError(ExitCode::kUsage, cat(why, "; the inputs are ", mBound, mAdvice));
         }
         throw ToolError(ExitCode::kWrong, why);
     }

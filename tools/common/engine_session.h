@@ -97,7 +97,8 @@ private:
 
     std::shared_ptr<Loaded> mLoaded;
     std::unique_ptr<nvinfer1::IExecutionContext> mContext;
-    std::string mBound; // the shapes of the inputs, for messages
+    std::string mBound;  // the shapes of the inputs, for messages
+    std::string mAdvice; // what may be wrong with them
     std::vector<HostTensor> mOutputs;
     std::map<std::string, DeviceTensor> mDeviceTensors; // by binding
 };

@@ -71,6 +71,28 @@ void requireTaken(const InputShape& input, const std::vector<int64_t>& dims) {
                         ". Give a shape that is in it, or build a plan with a range for this one"));
 }
 
+std::string adviceOnTwins(const std::vector<InputShape>& inputs,
+                          const std::function<std::vector<int64_t>(size_t)>& dimsOf) {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+        for (size_t j = i + 1; j < inputs.size(); ++j) {
+            const std::vector<int64_t> first = dimsOf(i);
+            const std::vector<int64_t> second = dimsOf(j);
+            for (size_t d = 0; d < std::min(inputs[i].extents.size(), inputs[j].extents.size()); ++d) {
+                const std::string& a = inputs[i].extents[d];
+                const std::string& b = inputs[j].extents[d];
+                if (!a.empty() && !b.empty() && a != b && first[d] != second[d]) {
+                    return cat(". ", a, "=", first[d], " and ", b, "=", second[d],
+                               " have names of their own, and this network may need them equal: give both one number "
+                               "(--shapes ",
+                               a, "=", first[d], " --shapes ", b, "=", first[d],
+                               "), and where the plan does not take it, build it with one range for both");
+                }
+            }
+        }
+    }
+    return "";
+}
+
 void NamedExtents::add(const std::string& name, int64_t extent, const std::string& by) {
     const auto [known, added] = mExtents.emplace(name, std::pair(extent, by));
     if (!added && known->second.first != extent) {

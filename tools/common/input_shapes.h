@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -27,6 +28,11 @@ struct InputShape {
 
 // That some profile takes the shape. Throws ToolError(kUsage).
 void requireTaken(const InputShape& input, const std::vector<int64_t>& dims);
+
+// For runs that failed with these shapes: which extents have one place, names of their own and other numbers, where the network may need one number;
+// and how to give it. Empty where there are none.
+std::string adviceOnTwins(const std::vector<InputShape>& inputs,
+                          const std::function<std::vector<int64_t>(size_t)>& dimsOf);
 
 // Extents by their names, each of one value wherever it stands.
 class NamedExtents {

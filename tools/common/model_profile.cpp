@@ -192,6 +192,24 @@ ShapeRange rangeOf(const nvinfer1::ITensor& input, size_t position, const BuildS
     return range;
 }
 
+// Of an input with an extent that nobody gives: which other input has one in its place that somebody gives under another name, since they may well
+// be the same number. Empty where there is none.
+std::string twinText(const nvinfer1::INetworkDefinition& network, const nvinfer1::ITensor& input,
+                     const NamedRanges& named) {
+    for (int32_t d = 0; d < input.getDimensions().nbDims; ++d) {
+        const std::string name = dimensionName(input, d);
+        for (int32_t i = 0; !name.empty() && named.count(name) == 0 && i < network.getNbInputs(); ++i) {
+            const nvinfer1::ITensor& other = *network.getInput(i);
+            const std::string twin = d < other.getDimensions().nbDims ? dimensionName(other, d) : "";
+            if (const auto known = named.find(twin); known != named.end() && known->second.max > 1) {
+                return cat(". Where its ", name, " is to be equal to ", twin, " of '", other.getName(),
+                           "', which has a range, give the same: --shapes ", name, "=", known->second.text());
+            }
+        }
+    }
+    return "";
+}
+
 // The elements of an input that shapes depend on, as the data sets have them: smallest, first, largest.
 std::optional<ShapeRange> valuesOf(size_t position, const BuildSettings& settings) {
     std::optional<ShapeRange> found;
@@ -236,10 +254,12 @@ void checkDataNames(const nvinfer1::INetworkDefinition& network, const BuildSett
     }
 }
 
-void addProfile(nvinfer1::IBuilder& builder, const nvinfer1::INetworkDefinition& network,
-                nvinfer1::IBuilderConfig& config, const BuildSettings& settings, ConsoleLogger& logger) {
+std::map<std::string, ShapeRange> addProfile(nvinfer1::IBuilder& builder, const nvinfer1::INetworkDefinition& network,
+                                             nvinfer1::IBuilderConfig& config, const BuildSettings& settings,
+                                             ConsoleLogger& logger) {
     using Selector = nvinfer1::OptProfileSelector;
     const NamedRanges named = namedRanges(network, settings);
+    std::map<std::string, ShapeRange> ranges;
     nvinfer1::IOptimizationProfile* profile = nullptr;
     for (int32_t i = 0; i < network.getNbInputs(); ++i) {
         const nvinfer1::ITensor& input = *network.getInput(i);
@@ -268,8 +288,9 @@ void addProfile(nvinfer1::IBuilder& builder, const nvinfer1::INetworkDefinition&
             logger.warn(cat("input '", input.getName(),
                             "' has extents that the model leaves open and no --shapes gives: the plan takes 1 for "
                             "them, ",
-                            shapeText(range.opt)));
+                            shapeText(range.opt), twinText(network, input, named)));
         }
+        ranges[input.getName()] = range;
         const bool set = profile->setDimensions(input.getName(), Selector::kMIN, api::toDims(range.min)) &&
                          profile->setDimensions(input.getName(), Selector::kOPT, api::toDims(range.opt)) &&
                          profile->setDimensions(input.getName(), Selector::kMAX, api::toDims(range.max));
@@ -280,6 +301,64 @@ void addProfile(nvinfer1::IBuilder& builder, const nvinfer1::INetworkDefinition&
     }
     if (profile != nullptr && config.addOptimizationProfile(profile) < 0) {
         throw ToolError(ExitCode::kUsage, logger.takeError("the shapes do not fit the model"));
+    }
+    return ranges;
+}
+
+namespace {
+
+// What is wrong with one data set, thrown.
+void requireRunnable(const nvinfer1::INetworkDefinition& network, const BuildSettings& settings,
+                     const NamedRanges& named, const DataSet& set) {
+    const auto count = static_cast<size_t>(network.getNbInputs());
+    const std::vector<std::string> names = namesOf(network).inputs;
+    if (set.inputs.size() < count && set.name.empty()) { // from options, by their names, not from a folder
+        const auto given = [&](const std::string& name) {
+            return std::any_of(set.inputs.begin(), set.inputs.end(),
+                               [&](const HostTensor& tensor) { return tensor.name == name; });
+        };
+        const auto missing = std::find_if_not(names.begin(), names.end(), given);
+        throw ToolError(ExitCode::kBadInput,
+                        cat("input '", *missing, "' is missing; give it with --input ", *missing, "=FILE"));
+    }
+    if (set.inputs.size() != count) {
+        throw ToolError(ExitCode::kBadInput,
+                        cat("'", set.name, "' has ", set.inputs.size(), set.inputs.size() == 1 ? " input" : " inputs",
+                            ", the model takes ", count, ": ", support::join(names, ", ")));
+    }
+    for (size_t i = 0; i < count; ++i) {
+        const auto byName = std::find(names.begin(), names.end(), set.inputs[i].name);
+        const size_t position = byName != names.end() ? static_cast<size_t>(byName - names.begin()) : i;
+        const nvinfer1::ITensor& input = *network.getInput(static_cast<int32_t>(position));
+        if (const ir::DataType wanted = *api::toIr(input.getType()); set.inputs[i].dtype != wanted) {
+            throw ToolError(ExitCode::kBadInput,
+                            cat("input '", input.getName(), "' has elements of ", ir::nameOf(set.inputs[i].dtype),
+                                set.name.empty() ? std::string() : cat(" in '", set.name, "'"), ", the model takes ",
+                                ir::nameOf(wanted)));
+        }
+        bool guessed = false;
+        requireTaken(shapeOf(input, rangeOf(input, position, settings, named, guessed)), set.inputs[i].dims);
+    }
+}
+
+} // namespace
+
+void checkDataToRun(const nvinfer1::INetworkDefinition& network, const BuildSettings& settings) {
+    if (!settings.dataIsRun) {
+        return;
+    }
+    const NamedRanges named = namedRanges(network, settings);
+    std::optional<ToolError> first;
+    for (const DataSet& set : settings.shapesFrom) {
+        try {
+            requireRunnable(network, settings, named, set);
+            return;
+        } catch (const ToolError& error) {
+            first = first ? first : std::optional(error);
+        }
+    }
+    if (first) {
+        throw *first;
     }
 }
 

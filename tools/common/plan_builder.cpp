@@ -2,7 +2,6 @@
 
 #include "core/api/lower_network.h"
 #include "core/api/type_convert.h"
-#include "core/plan/reader.h"
 #include "core/support/file_map.h"
 #include "core/support/text.h"
 #include "registry/module_registry.h"
@@ -10,6 +9,7 @@
 #include "tools/common/file_kind.h"
 #include "tools/common/model_profile.h"
 #include "tools/common/output_file.h"
+#include "tools/common/replay.h"
 
 #include <chrono>
 #include <filesystem>
@@ -121,37 +121,7 @@ Model importModel(const std::string& onnxFile, const BuildSettings& settings, Co
     return model;
 }
 
-// Decisions of another plan: at its level, with its threads, since times are those of a level and a number of threads.
-void applyReplay(nvinfer1::IBuilder& builder, nvinfer1::IBuilderConfig& config, const BuildSettings& settings,
-                 ConsoleLogger& logger) {
-    const std::string& file = settings.replayPlan;
-    requireFile(file, WantedFile::kPlan);
-    const support::Result<plan::Plan> replayed = plan::readPlanFile(file);
-    if (!replayed.ok()) {
-        throw ToolError(exitCodeOf(replayed.status()), replayed.status().toString());
-    }
-    if (!config.setReplayLedger(std::string(replayed->ledgerJson.view()).c_str())) {
-        throw ToolError(ExitCode::kBadInput,
-                        cat("'", file, "' cannot be replayed: ", logger.takeError("it has no decision ledger")));
-    }
-    const int32_t threads = replayed->hostThreads;
-    if (settings.threads.count > 0 && threads > 0 && settings.threads.count != threads) {
-        throw ToolError(ExitCode::kUsage,
-                        cat("--replay: '", file, "' was timed with ", threads, threads == 1 ? " thread" : " threads",
-                            ", and --threads says ", settings.threads.count,
-                            "; leave --threads out to take those of the plan"));
-    }
-    if (threads > 0) {
-        builder.setMaxThreads(threads);
-    }
-    if (replayed->level == 0 && settings.level > 0) {
-        logger.warn(cat("'", file, "' was built at level 0, without times: so is its replay, from the same estimates"));
-        config.setBuilderOptimizationLevel(0);
-    }
-}
-
-void applyOptions(nvinfer1::IBuilder& builder, nvinfer1::IBuilderConfig& config, const BuildSettings& settings,
-                  ConsoleLogger& logger) {
+void applyOptions(nvinfer1::IBuilderConfig& config, const BuildSettings& settings, ConsoleLogger& logger) {
     config.setBuilderOptimizationLevel(settings.level);
     config.setProfilingVerbosity(nvinfer1::ProfilingVerbosity::kDETAILED);
     if (settings.bf16) {
@@ -184,9 +154,6 @@ void applyOptions(nvinfer1::IBuilder& builder, nvinfer1::IBuilderConfig& config,
             throw ToolError(ExitCode::kUsage, logger.takeError("--backend names an unknown provider"));
         }
     }
-    if (!settings.replayPlan.empty()) {
-        applyReplay(builder, config, settings, logger);
-    }
 }
 
 } // namespace
@@ -202,9 +169,16 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     if (settings.dataNamesFit) {
         checkDataNames(*model.network, settings);
     }
-    applyOptions(*model.builder, *model.config, settings, logger);
-    addProfile(*model.builder, *model.network, *model.config, settings, logger);
+    applyOptions(*model.config, settings, logger);
+    std::optional<Replay> replay;
+    if (!settings.replayPlan.empty()) {
+        replay.emplace(settings.replayPlan, *model.network);
+        replay->apply(*model.builder, *model.config, settings, logger);
+    }
+    const std::map<std::string, ShapeRange> ranges =
+        addProfile(*model.builder, *model.network, *model.config, settings, logger);
     checkShapesToRun(*model.network, settings);
+    checkDataToRun(*model.network, settings);
     std::unique_ptr<nvinfer1::ITimingCache> cache;
     std::unique_ptr<nvinfer1::ITimingCache> earlier; // that is measured anew
     if (!settings.timingCacheFile.empty()) {
@@ -252,7 +226,8 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         built.cancelled = interrupts.flag();
     }
     if (!built.plan) {
-        throw ToolError(ExitCode::kWrong, cat("the build failed: ", logger.takeError("see the log")));
+        throw ToolError(ExitCode::kWrong, cat("the build failed: ", logger.takeError("see the log"),
+                                              replay ? replay->differences(ranges) : std::string()));
     }
     if (cache && earlier) {
         cache->combine(*earlier, true); // of other models, machines and options; what was measured now stays

@@ -21,6 +21,7 @@ struct BuildSettings {
     // Inputs without a range take theirs from here (data sets: smallest, first, largest of each extent), else 1.
     std::vector<DataSet> shapesFrom;
     bool dataNamesFit = false; // the data sets' inputs must have the model's names, or none
+    bool dataIsRun = false;    // what cannot run any of the data sets is refused before the build
     // What will be run, by input or by an extent's name: what the ranges do not take is refused before the build.
     std::map<std::string, std::vector<int64_t>> shapesToRun;
     int32_t level = 3;

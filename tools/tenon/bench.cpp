@@ -109,6 +109,7 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
             }
             if (!options->data.empty()) {
                 settings.shapesFrom = readDataSets(options->data);
+                settings.dataIsRun = true;
             }
             const double rssBefore = rssMib();
             double buildSeconds = 0;

@@ -92,9 +92,15 @@ ExitCode inspectModel(const std::string& path, const InspectOptions& options, Co
         printGraph(ir::print(graph), options.common.json);
         return ExitCode::kOk;
     }
-    nlohmann::ordered_json document = {{"model", path}, {"name", graph.name()}, {"nodes", graph.nodes().size()}};
+    const std::vector<ir::Node*>& all = graph.nodes();
+    const auto constants =
+        std::count_if(all.begin(), all.end(), [](const ir::Node* node) { return node->op() == "const"; });
+    const auto nodes = static_cast<std::ptrdiff_t>(all.size()) - constants;
+    nlohmann::ordered_json document = {
+        {"model", path}, {"name", graph.name()}, {"nodes", nodes}, {"constants", constants}};
     if (!options.common.json) {
-        std::printf("%s: ONNX model '%s', %zu nodes\n", path.c_str(), graph.name().c_str(), graph.nodes().size());
+        std::printf("%s: ONNX model '%s', %td %s and %td %s\n", path.c_str(), graph.name().c_str(), nodes,
+                    nodes == 1 ? "node" : "nodes", constants, constants == 1 ? "constant" : "constants");
     }
     const auto list = [&](const char* kind, const std::vector<ir::Value*>& values) {
         nlohmann::ordered_json& entries = document[support::cat(kind, "s")] = nlohmann::ordered_json::array();

@@ -31,6 +31,7 @@ std::unique_ptr<EngineSession> open(const RunOptions& options, const std::vector
                                     double& buildSeconds) {
     BuildSettings settings = options.build.settings(logger);
     settings.shapesFrom = sets;
+    settings.dataIsRun = true;
     if (isPlanFile(options.model)) {
         options.build.shapesOfPlan(options.model);
         loadExtensions(settings.modules, settings.plugins, logger);
@@ -272,7 +273,7 @@ void addRunVerb(CLI::App& tool, VerbAction& action) {
         tool.add_subcommand("run", "Run a plan or model on given inputs, or check it against reference data");
     verb->add_option("model", options->model, "ONNX model or plan")->required();
     verb->add_option("--input", options->inputs,
-                     "Input tensor, from a .npy or .pb file or a pipe; once for each input [default: random values]")
+                     "Input tensor, from a .npy or .pb file or pipe; once for each [default: random values]")
         ->type_name("NAME=FILE")
         ->expected(1)
         ->take_all()

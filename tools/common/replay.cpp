@@ -1,0 +1,124 @@
+#include "tools/common/replay.h"
+
+#include "core/api/type_convert.h"
+#include "core/plan/reader.h"
+#include "core/support/text.h"
+#include "tools/common/exit_code.h"
+#include "tools/common/file_kind.h"
+#include "tools/common/host_tensor.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace tenon::tools {
+
+namespace {
+
+using support::cat;
+
+// "input x f32 of rank 4", for each; equal where a plan and a network may be of the same model.
+std::vector<std::string> interfaceOf(const nvinfer1::INetworkDefinition& network) {
+    std::vector<std::string> texts;
+    const auto add = [&](const char* kind, const nvinfer1::ITensor& tensor) {
+        texts.push_back(cat(kind, " '", tensor.getName(), "' ", ir::nameOf(*api::toIr(tensor.getType())), " of rank ",
+                            tensor.getDimensions().nbDims));
+    };
+    for (int32_t i = 0; i < network.getNbInputs(); ++i) {
+        add("input", *network.getInput(i));
+    }
+    for (int32_t i = 0; i < network.getNbOutputs(); ++i) {
+        add("output", *network.getOutput(i));
+    }
+    return texts;
+}
+
+std::vector<std::string> interfaceOf(const plan::Plan& plan) {
+    std::vector<std::string> texts;
+    for (const plan::PlanBinding& binding : plan.bindings) {
+        texts.push_back(cat(binding.isInput ? "input" : "output", " '", binding.name, "' ", ir::nameOf(binding.dtype),
+                            " of rank ", binding.dims.size()));
+    }
+    return texts;
+}
+
+// Those of `texts` that are not among `others`; all where there is none, so that something is said.
+std::string missing(const std::vector<std::string>& texts, const std::vector<std::string>& others) {
+    std::vector<std::string> found;
+    std::copy_if(texts.begin(), texts.end(), std::back_inserter(found), [&](const std::string& text) {
+        return std::find(others.begin(), others.end(), text) == others.end();
+    });
+    return found.empty() ? "nothing more" : support::join(found, ", ");
+}
+
+std::string rangeText(const std::vector<int64_t>& min, const std::vector<int64_t>& opt,
+                      const std::vector<int64_t>& max) {
+    std::vector<std::string> extents;
+    for (size_t d = 0; d < opt.size(); ++d) {
+        extents.push_back(min[d] == max[d] ? cat(opt[d]) : cat(min[d], "..", opt[d], "..", max[d]));
+    }
+    return extents.empty() ? "scalar" : support::join(extents, "x");
+}
+
+plan::Plan readReplayed(const std::string& file) {
+    requireFile(file, WantedFile::kPlan);
+    support::Result<plan::Plan> plan = plan::readPlanFile(file);
+    if (!plan.ok()) {
+        throw ToolError(exitCodeOf(plan.status()), plan.status().toString());
+    }
+    return std::move(*plan);
+}
+
+} // namespace
+
+Replay::Replay(const std::string& planFile, const nvinfer1::INetworkDefinition& network)
+    : mFile(planFile), mPlan(readReplayed(planFile)) {
+    const std::vector<std::string> theirs = interfaceOf(mPlan);
+    const std::vector<std::string> ours = interfaceOf(network);
+    if (theirs != ours) {
+        throw ToolError(ExitCode::kUsage, cat("--replay: '", mFile, "' is the plan of another network: it has ",
+                                              missing(theirs, ours), ", and the model has ", missing(ours, theirs)));
+    }
+}
+
+void Replay::apply(nvinfer1::IBuilder& builder, nvinfer1::IBuilderConfig& config, const BuildSettings& settings,
+                   ConsoleLogger& logger) const {
+    if (!config.setReplayLedger(std::string(mPlan.ledgerJson.view()).c_str())) {
+        throw ToolError(ExitCode::kBadInput,
+                        cat("'", mFile, "' cannot be replayed: ", logger.takeError("it has no decision ledger")));
+    }
+    const int32_t threads = mPlan.hostThreads;
+    if (settings.threads.count > 0 && threads > 0 && settings.threads.count != threads) {
+        throw ToolError(ExitCode::kUsage,
+                        cat("--replay: '", mFile, "' was timed with ", threads, threads == 1 ? " thread" : " threads",
+                            ", and --threads says ", settings.threads.count,
+                            "; leave --threads out to take those of the plan"));
+    }
+    if (threads > 0) {
+        builder.setMaxThreads(threads);
+    }
+    if (mPlan.level == 0 && settings.level > 0) {
+        logger.warn(
+            cat("'", mFile, "' was built at level 0, without times: so is its replay, from the same estimates"));
+        config.setBuilderOptimizationLevel(0);
+    }
+}
+
+std::string Replay::differences(const std::map<std::string, ShapeRange>& ranges) const {
+    std::string text;
+    for (const plan::PlanBinding& binding : mPlan.bindings) {
+        const auto asked = ranges.find(binding.name);
+        if (asked == ranges.end() || binding.profiles.empty()) {
+            continue;
+        }
+        const auto& [min, opt, max] = binding.profiles.front();
+        const std::string theirs = rangeText(min, opt, max);
+        const std::string ours = rangeText(asked->second.min, asked->second.opt, asked->second.max);
+        if (theirs != ours) {
+            text += cat(text.empty() ? "" : ", ", "'", mFile, "' has ", binding.name, "=", theirs, ", this build ",
+                        binding.name, "=", ours);
+        }
+    }
+    return text.empty() ? "" : cat(". Shapes differ: ", text);
+}
+
+} // namespace tenon::tools
