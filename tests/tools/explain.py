@@ -21,8 +21,17 @@ def test(t):
     t.says("a part of no name", t.run(t.tenon, "explain", plan, "nothing", code=USAGE), "nothing in the plan comes from 'nothing'", "conv1", "mean")
     chain = model([helper.make_node("Relu" if i % 2 else "Sigmoid", [f"v{i}"], [f"v{i + 1}"], name=f"layer{i}") for i in range(30)], [tensor("v0", [4])], [tensor("v30", [4])])
     t.run(t.tenon, "build", t.save("chain.onnx", chain), "-o", t.work / "chain.plan", "--level", 0)
-    t.says("a part of many names", t.run(t.tenon, "explain", t.work / "chain.plan", "layer", code=USAGE), "is a part of 30 names", "and 10 more")
+    t.says("a part of many names", t.run(t.tenon, "explain", t.work / "chain.plan", "layer", code=USAGE), "is a part of 30 names", "and 20 more")
     t.run(t.tenon, "explain", t.work / "chain.plan", "layer7")
+    t.says("the nearest name first", t.run(t.tenon, "explain", t.work / "chain.plan", "layar17", code=USAGE), "the nearest first: layer17, ")
+
+    # In short, and all of it
+    everything = t.run(t.tenon, "explain", plan, "conv1", "--all").stdout
+    t.check("what was chosen comes first", whole.startswith("CHOSEN region ") and whole.count("CHOSEN region ") == 1 and "not chosen region" not in whole, whole)
+    t.check("what was not chosen has a line each", re.search(r"^not chosen, with all their tactics by --all:\n(  .* of .*conv1.*: .*tactics?.*\n)+$", whole, re.MULTILINE), whole)
+    t.check("all of it where it is asked for", "not chosen region conv: conv1" in everything and len(everything.splitlines()) > len(whole.splitlines()), everything)
+    steps = t.run(t.tenon, "explain", plan).stdout
+    t.check("all steps where no name is given", re.search(r"^ *time +types +what +tactic", steps) and "conv1" in steps and "NAME says more" in steps, steps)
 
     # Layouts: with times as if convolutions were a little faster on blocked tensors, and everything else much slower, all of the plan is linear.
     cache, told = t.work / "times.json", t.work / "told.plan"

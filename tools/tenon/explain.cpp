@@ -1,6 +1,7 @@
 // tenon explain: everything that was considered for a node, and why each lost.
 #include "core/schedule/rejections.h"
 #include "core/support/text.h"
+#include "tools/common/nearest.h"
 #include "tools/common/plan_summary.h"
 #include "tools/common/plan_times.h"
 #include "tools/tenon/verb.h"
@@ -8,7 +9,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <memory>
 #include <set>
@@ -32,7 +35,7 @@ bool mentions(const Json& region, const std::string& node) {
 
 // What is called `asked`, or the one name that it is a part of. Throws ToolError(kUsage) with the names that it may have meant.
 std::string nodeNamed(const Json& regions, const std::string& asked) {
-    constexpr size_t kMost = 20;
+    constexpr size_t kMost = 10;
     std::set<std::string> all;
     std::vector<std::string> alike;
     for (const Json& region : regions) {
@@ -51,15 +54,17 @@ std::string nodeNamed(const Json& regions, const std::string& asked) {
         return alike.front();
     }
     const bool none = alike.empty();
-    std::vector<std::string> names = none ? std::vector<std::string>(all.begin(), all.end()) : alike;
+    std::vector<std::string> names =
+        nearestFirst(asked, none ? std::vector<std::string>(all.begin(), all.end()) : alike);
     const size_t count = names.size();
     names.resize(std::min(names.size(), kMost));
     const std::string listed =
         support::cat(support::join(names, ", "), count > kMost ? support::cat(" and ", count - kMost, " more") : "");
-    throw ToolError(ExitCode::kUsage, none ? support::cat("nothing in the plan comes from '", asked,
-                                                          "' (it may have been folded away); names in it: ", listed)
-                                           : support::cat("'", asked, "' is a part of ", count, " names: ", listed,
-                                                          "; give more of the one that is meant"));
+    throw ToolError(ExitCode::kUsage,
+                    none ? support::cat("nothing in the plan comes from '", asked,
+                                        "' (it may have been folded away); names in it, the nearest first: ", listed)
+                         : support::cat("'", asked, "' is a part of ", count, " names: ", listed,
+                                        "; give more of the one that is meant"));
 }
 
 // Of a tactic that takes less time by itself than the chosen one: what its layouts would cost.
@@ -86,6 +91,11 @@ void printLayoutCost(const Json& candidate, const Json& region) {
         }
         return;
     }
+}
+
+bool isChosen(const Json& candidate, const Json& chosen) {
+    return chosen.is_object() && candidate.value("key", "") == chosen.value("key", "") &&
+           candidate.value("provider", "") == chosen.value("provider", "");
 }
 
 using Points = std::map<std::string, std::string>; // of a profile; why a tactic was not compared there, or nothing
@@ -118,8 +128,7 @@ void printGaps(const Json& candidate) {
 }
 
 void printCandidate(const Json& candidate, const Json& chosen, double best) {
-    bool won = chosen.is_object() && candidate.value("key", "") == chosen.value("key", "") &&
-               candidate.value("provider", "") == chosen.value("provider", "");
+    const bool won = isChosen(candidate, chosen);
     std::string time = "-";
     for (const char* kind : {"us", "estimate_us"}) {
         if (candidate.contains(kind)) {
@@ -155,6 +164,19 @@ void printCandidate(const Json& candidate, const Json& chosen, double best) {
     if (won) {
         printGaps(candidate);
     }
+}
+
+// What takes least time first, and of what was not timed what came first.
+std::vector<const Json*> byTime(const Json& candidates) {
+    std::vector<const Json*> order;
+    for (const Json& candidate : candidates) {
+        order.push_back(&candidate);
+    }
+    const auto time = [](const Json* candidate) {
+        return candidate->value("us", candidate->value("estimate_us", std::numeric_limits<double>::infinity()));
+    };
+    std::stable_sort(order.begin(), order.end(), [&](const Json* a, const Json* b) { return time(a) < time(b); });
+    return order;
 }
 
 void printRejections(const Json& list, bool each) {
@@ -221,21 +243,110 @@ std::string insteadText(const Json& region, const Json& regions) {
     return labels.empty() ? "" : support::cat(" (the plan has ", support::join(labels, " and "), ")");
 }
 
+double fastestOf(const Json& task) {
+    double best = 0;
+    for (const Json& candidate : task.value("candidates", Json::array())) {
+        if (candidate.contains("us") && candidate.value("state", "") == "timed") {
+            best = best == 0 ? candidate["us"].get<double>() : std::min(best, candidate["us"].get<double>());
+        }
+    }
+    return best;
+}
+
+// A region that was not chosen in a line.
+void printOutline(const Json& region, const Json& regions) {
+    const Json& task = region["considered"];
+    const double best = task.is_object() ? fastestOf(task) : 0;
+    const size_t count = task.is_object() ? task["candidates"].size() : 0;
+    std::printf(
+        "  %s of %s%s: %s\n", region.value("label", "").c_str(),
+        support::join(region.value("nodes", std::vector<std::string>{}), " + ").c_str(),
+        insteadText(region, regions).c_str(),
+        best > 0 ? support::cat(microsecondsText(best), " us at best, of ", count, count == 1 ? " tactic" : " tactics")
+                       .c_str()
+        : count == 0 ? "no tactic"
+                     : support::cat(count, count == 1 ? " tactic" : " tactics", ", none timed").c_str());
+}
+
+// A region with its tactics; `most` of them, the fastest and what was chosen.
+void printRegion(const Json& region, const Json& regions, const std::map<std::string, double>& alone, size_t most,
+                 bool eachRefusal) {
+    const bool chosen = region.value("chosen", false);
+    std::printf("%s region %s: %s%s\n", chosen ? "CHOSEN" : "not chosen", region.value("label", "").c_str(),
+                support::join(region.value("nodes", std::vector<std::string>{}), " + ").c_str(),
+                chosen ? "" : insteadText(region, regions).c_str());
+    printParts(region, alone);
+    const Json& task = region["considered"];
+    if (!task.is_object()) {
+        return;
+    }
+    const Json tactic = region.value("tactic", Json());
+    const double best = fastestOf(task);
+    const std::vector<const Json*> candidates = byTime(task["candidates"]);
+    size_t printed = 0;
+    for (const Json* candidate : candidates) {
+        if (printed < most || isChosen(*candidate, tactic)) {
+            printCandidate(*candidate, tactic, best);
+            printLayoutCost(*candidate, region);
+            ++printed;
+        }
+    }
+    if (printed < candidates.size()) {
+        std::printf("    %10s  and %zu slower or not timed, which --all lists\n", "", candidates.size() - printed);
+    }
+    if (chosen && tactic.is_object() && !tactic.contains("key")) {
+        std::printf("    evaluated by the shape program: %s\n", tactic.value("name", "").c_str());
+    }
+    printRejections(task["rejections"], eachRefusal);
+}
+
+// All about the regions of one node: what was chosen first, and the rest in lines.
+void printNode(const Json& found, const Json& profile, const std::map<std::string, Json>& tasks, bool all,
+               bool eachRefusal) {
+    constexpr size_t kMostTactics = 8;
+    constexpr size_t kMostRegions = 10;
+    const Json& regions = profile["regions"];
+    const std::map<std::string, double> alone = fastestAlone(profile, tasks);
+    size_t others = 0;
+    for (const Json& region : found) {
+        if (all || region.value("chosen", false)) {
+            printRegion(region, regions, alone, all ? SIZE_MAX : kMostTactics, eachRefusal);
+        } else {
+            ++others;
+        }
+    }
+    size_t printed = 0;
+    for (const Json& region : found) {
+        if (!all && !region.value("chosen", false) && printed < kMostRegions) {
+            std::printf("%s", printed == 0 ? "not chosen, with all their tactics by --all:\n" : "");
+            printOutline(region, regions);
+            ++printed;
+        }
+    }
+    if (printed < others) {
+        std::printf("  and %zu more\n", others - printed);
+    }
+}
+
 } // namespace
 
 void addExplainVerb(CLI::App& tool, VerbAction& action) {
     struct Options {
         std::string plan;
         std::string node;
+        bool all = false;
         CommonFlags common;
     };
     auto options = std::make_shared<Options>();
     CLI::App* verb = tool.add_subcommand(
-        "explain", "Why a node runs as it does: every region and tactic considered, times, reasons");
+        "explain", "Why a node runs as it does: the regions and tactics considered, times, reasons");
     verb->add_option("plan", options->plan, "Plan file")->required();
     verb->add_option("node", options->node,
-                     "Name of an ONNX node, layer or graph node, or a part of it that no other has")
-        ->required();
+                     "Name of an ONNX node, layer or graph node, or a part of it that no other has [default: all "
+                     "steps, the slowest first]");
+    verb->add_flag("--all", options->all,
+                   "With every tactic of every region; else what was chosen with its fastest rivals, and a line for "
+                   "each region that was not");
     options->common.addTo(*verb);
     verb->callback([options, &action] {
         action = [options] {
@@ -249,10 +360,10 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
                 tasks[task.value("key", "")] = task;
             }
             const Json& regions = ledger["profiles"][0]["regions"]; // others are in --json of inspect
-            const std::string node = nodeNamed(regions, options->node);
+            const std::string node = options->node.empty() ? "" : nodeNamed(regions, options->node);
             Json found = Json::array();
             for (const Json& region : regions) {
-                if (mentions(region, node)) {
+                if (node.empty() ? options->all || region.value("chosen", false) : mentions(region, node)) {
                     found.push_back(region);
                     found.back()["considered"] = tasks[region.value("task", "")];
                 }
@@ -261,36 +372,18 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
                 std::printf("%s\n", found.dump(1).c_str());
                 return ExitCode::kOk;
             }
+            if (node.empty() && !options->all) {
+                for (const std::string& line : decisionTable(plan, SIZE_MAX)) {
+                    std::printf("%s\n", line.c_str());
+                }
+                std::printf("tenon explain %s NAME says more of a node; a part of its name is enough\n",
+                            options->plan.c_str());
+                return ExitCode::kOk;
+            }
             if (node != options->node) {
                 std::printf("%s\n", node.c_str());
             }
-            const std::map<std::string, double> alone = fastestAlone(ledger["profiles"][0], tasks);
-            for (const Json& region : found) {
-                const bool chosen = region.value("chosen", false);
-                std::printf("%s region %s: %s%s\n", chosen ? "CHOSEN" : "not chosen", region.value("label", "").c_str(),
-                            support::join(region.value("nodes", std::vector<std::string>{}), " + ").c_str(),
-                            chosen ? "" : insteadText(region, regions).c_str());
-                printParts(region, alone);
-                const Json& task = region["considered"];
-                if (!task.is_object()) {
-                    continue;
-                }
-                double best = 0;
-                for (const Json& candidate : task["candidates"]) {
-                    if (candidate.contains("us") && candidate.value("state", "") == "timed") {
-                        best =
-                            best == 0 ? candidate["us"].get<double>() : std::min(best, candidate["us"].get<double>());
-                    }
-                }
-                for (const Json& candidate : task["candidates"]) {
-                    printCandidate(candidate, region.value("tactic", Json()), best);
-                    printLayoutCost(candidate, region);
-                }
-                if (region.value("chosen", false) && region.contains("tactic") && !region["tactic"].contains("key")) {
-                    std::printf("    evaluated by the shape program: %s\n", region["tactic"].value("name", "").c_str());
-                }
-                printRejections(task["rejections"], options->common.verbose > 0);
-            }
+            printNode(found, ledger["profiles"][0], tasks, options->all, options->common.verbose > 0);
             return ExitCode::kOk;
         };
     });

@@ -1,6 +1,7 @@
 // `tenon`: one binary, a verb per task.
 #include "core/support/build_info.h"
 #include "tools/common/help_formatter.h"
+#include "tools/common/nearest.h"
 #include "tools/common/number_range.h"
 #include "tools/tenon/verb.h"
 
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <numeric>
 #include <string_view>
 
 namespace tenon::tools {
@@ -158,21 +158,6 @@ BuildSettings BuildFlags::settings(ConsoleLogger& logger) const {
 }
 
 namespace {
-
-// How many letters must change, come or go to make one word of the other (Levenshtein's distance).
-size_t distance(std::string_view a, std::string_view b) {
-    std::vector<size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), size_t{0});
-    for (size_t i = 0; i < a.size(); ++i) {
-        size_t diagonal = row[0]++;
-        for (size_t k = 0; k < b.size(); ++k) {
-            const size_t changed = diagonal + (a[i] == b[k] ? 0 : 1);
-            diagonal = row[k + 1];
-            row[k + 1] = std::min({changed, row[k] + 1, diagonal + 1});
-        }
-    }
-    return row.back();
-}
 
 // Options of the verb that look like one that it does not have: "; did you mean --shapes?"
 std::string suggestionFor(const CLI::App& tool, int argc, char** argv) {
