@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """What the tools say of themselves: help with defaults in lines of a screen's width, JSON where it is asked for, marks before the lines of the log."""
 import json
+import pathlib
 import re
 
-from harness import BAD_INPUT, USAGE, main, np, quantized_network, small_network
+from harness import BAD_INPUT, USAGE, main, np, numpy_helper, quantized_network, small_network
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 VERBS = ("build", "run", "bench", "inspect", "explain", "modules", "opt", "ops")
 
@@ -52,6 +55,20 @@ def test(t):
     t.check("the document of a plan's graph", graph == t.run(t.tenon, "inspect", plan, "--graph").stdout and graph.startswith("graph "), graph)
     t.check("the document of a model's graph", documents[("inspect", onnx_file, "--graph")]["graph"].startswith("graph "), documents)
     t.check("the document of passes", {"name", "doc"} == set(documents[("opt", "--pass=list")]["passes"][0]), documents[("opt", "--pass=list")])
+    rows = {row: set(re.findall(r"`(\w+)`", keys)) for row, keys in re.findall(r"^\| (.*?) \| (.*) \|$", (ROOT / "docs" / "json.md").read_text(), re.MULTILINE)}
+    rows["`bench --profile`"] |= rows["`bench`"]
+    check_set = t.work / "check" / "test_data_set_0"
+    check_set.mkdir(parents=True)
+    (check_set / "input_0.pb").write_bytes(numpy_helper.from_array(np.zeros((1, 3, 16, 16), np.float32), "x").SerializeToString())
+    (check_set / "output_0.pb").write_bytes(numpy_helper.from_array(np.zeros((1, 8), np.float32), "y").SerializeToString())
+    as_listed = {"any that failed": json.loads(t.run(t.tenon, "run", t.work / "none", "--json", code=BAD_INPUT).stdout), "`run --check`": json.loads(t.run(t.tenon, "run", plan, "--check", check_set, "--json").stdout),
+                 **{f"`{row}`": documents[words] for row, words in {"build": ("build", onnx_file, "-o", t.work / "p", *shapes), "run": ("run", plan, "--input", f"x={t.work / 'x.npy'}"), "bench": ("bench", plan, *quick),
+                    "bench --profile": ("bench", plan, "--profile", *quick), "inspect` of a model": ("inspect", onnx_file), "inspect` of a plan": ("inspect", plan), "inspect --graph": ("inspect", plan, "--graph"),
+                    "modules": ("modules",), "ops": ("ops",), "opt": ("opt", onnx_file), "opt --pass=list": ("opt", "--pass=list"), "opt --regions": ("opt", onnx_file, "--regions")}.items()}}
+    as_listed = {row.removesuffix("`") if "` of" in row else row: document for row, document in as_listed.items()}
+    t.check("the documents that docs/json.md lists", set(rows) - {"command", "---"} == set(as_listed), (sorted(rows), sorted(as_listed)))
+    for row, document in as_listed.items():
+        t.check(f"the keys of the document of {row}", rows.get(row) == set(document), (rows.get(row), set(document)))
 
     # The log
     for tool, mark, words in ((t.tenon, r"(?:error|warning|info|verbose): ", (("run", plan), ("bench", plan, "--threads", 48, *quick), ("build", onnx_file, "-o", t.work / "p", "-vv"))),
