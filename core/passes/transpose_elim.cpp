@@ -6,6 +6,7 @@
 //   equal transposes of all operands of such an op become one behind it, if there are at least two
 //   a reduction that drops dimensions reads the tensor as it was, if the rest keeps its order
 //   swapping the last two dimensions of an operand of matmul is its trans_a or trans_b, through pointwise ops with single numbers too
+//   attention of operands that all have heads and positions swapped reads and writes them as they were, by its heads_axis
 //   a transpose that keeps the rows of a product with constant weights together goes the same ways through the product and its bias, in front of it
 //   where the operand is a transpose reshaped, behind it where another transpose follows that takes it in (view_chains makes them one)
 #include "core/passes/products.h"
@@ -16,6 +17,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <numeric>
 
 namespace tenon::passes {
 
@@ -80,6 +82,8 @@ public:
             } else if (node.op() == "matmul") {
                 intoMatmul(node, 0, "trans_a");
                 intoMatmul(node, 1, "trans_b");
+            } else if (node.op() == "attention") {
+                intoAttention(node);
             } else if (isReduction(node)) {
                 skipByReduction(node) || sink(node);
             } else if (isTransparent(node)) {
@@ -532,6 +536,35 @@ private:
         }
         mRewriter.editor().addSource(&node, source);
         mRewriter.setInput(node, index, plain);
+    }
+
+    void intoAttention(Node& node) {
+        const auto rank = static_cast<size_t>(std::max(node.output(0)->type().rank(), 0));
+        if (rank < 3 || node.output(0)->quantization() || node.attributes().intOr("heads_axis", -3) != -3 ||
+            node.attributes().intOr("k_transposed", 0) != 0) {
+            return;
+        }
+        Permutation swap(rank);
+        std::iota(swap.begin(), swap.end(), 0);
+        std::swap(swap[rank - 3], swap[rank - 2]);
+        std::vector<Value*> inputs = node.inputs();
+        size_t removed = 0;
+        for (size_t i = 0; i < 3; ++i) {
+            const auto perm = permutationOf(inputs[i]->producer());
+            if (!perm || *perm != swap) {
+                return;
+            }
+            removed += isPrivate(*inputs[i]) ? 1 : 0;
+            inputs[i] = inputs[i]->producer()->input(0);
+        }
+        if (removed < 2) { // one is made
+            return;
+        }
+        ir::AttributeMap attributes = node.attributes();
+        attributes.set("heads_axis", int64_t{-2});
+        Value* const made = mRewriter.makeInstead(node, "attention", std::move(inputs), std::move(attributes));
+        keepSources(made, node);
+        mRewriter.replace(node, transposed(node, made, swap));
     }
 
     PassContext& mContext;

@@ -27,6 +27,7 @@ const ImporterTable& builtinImporters() {
         addElementwiseImporters(made);
         addConvolutionImporters(made);
         addMatmulImporters(made);
+        addAttentionImporters(made);
         addNormalizationImporters(made);
         addReduceImporters(made);
         addShapeImporters(made);

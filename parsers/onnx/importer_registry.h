@@ -34,6 +34,7 @@ void addActivationImporters(ImporterTable& table);
 void addElementwiseImporters(ImporterTable& table);
 void addConvolutionImporters(ImporterTable& table);
 void addMatmulImporters(ImporterTable& table);
+void addAttentionImporters(ImporterTable& table);
 void addNormalizationImporters(ImporterTable& table);
 void addReduceImporters(ImporterTable& table);
 void addShapeImporters(ImporterTable& table);
