@@ -248,8 +248,8 @@ Built buildConvolution(const Request& request) {
     } else if (depthwise) {
         weights = insertGroupDim(describe(weightsPort.format, weightsPort.dtype, w));
     } else {
-        if (!module::isLinear(weightsPort.format)) {
-            refuse("weights of a grouped convolution are linear");
+        if (!request.packed && !request.chooseWeights && !module::isLinear(weightsPort.format)) {
+            refuse("weights of a grouped convolution are linear, or packed");
         }
         Dims grouped = {groups, w[0] / groups};
         grouped.insert(grouped.end(), w.begin() + 1, w.end());
@@ -262,12 +262,18 @@ Built buildConvolution(const Request& request) {
             std::swap(swapped[1], swapped[2]);
             weights = weights.permute_axes(swapped);
         }
+        built.linearWeights = weights;
+        weights = request.packed.value_or(weights);
     }
     // The strides of extents of one are nobody's business but oneDNN's, whose fast kernels ask for certain ones: where the layout is the one
     // that oneDNN would choose, it chooses again, and its own description is used.
+    const bool isStructural = groups == 1 || depthwise; // what it chooses has a name of ours
     const bool mayChoose =
-        (groups == 1 || depthwise) && (request.chooseWeights || !module::isLinear(weightsPort.format));
-    const auto formatOfWeights = [&](const memory::desc& desc) {
+        isStructural ? request.chooseWeights || !module::isLinear(weightsPort.format) : request.chooseWeights;
+    const auto formatOfWeights = [&](const memory::desc& desc) -> std::optional<TnFormat> {
+        if (!isStructural) {
+            return std::nullopt;
+        }
         return depthwise ? depthwiseFormat(desc) : formatOf(desc, order);
     };
     const auto isAsked = [&](const memory::desc& desc) {

@@ -10,6 +10,7 @@
 #include "backends/onednn/openmp.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ struct Built {
     std::string implementation;
     TnFormat weights{}; // what oneDNN asked for, when it was free to choose
     bool weightsKnown = false;
+    dnnl::memory::desc
+        linearWeights; // of a grouped convolution: as a tensor of the graph has them, in oneDNN's count of dimensions
 };
 
 // Appends an activation, whose operand and result are `unit` times the numbers that it is defined for: only relu, leaky relu and clip may have
@@ -53,6 +56,7 @@ struct Request {
     std::vector<Dims> inputDims;
     Dims outputDims;
     bool chooseWeights = false;
+    std::optional<dnnl::memory::desc> packed = {}; // weights in a layout that oneDNN alone knows: which one
 };
 
 // Throws kernels::Failure with oneDNN's reason where there is no such primitive.

@@ -101,7 +101,7 @@ public:
                     dropped.push_back(defect);
                     continue;
                 }
-                for (Variant& variant : variantsOf(task, chain, type, target.threads(), dropped)) {
+                for (Variant& variant : variantsOf(task, chain, type, target.threads(), *mPackings, dropped)) {
                     module::Tactic tactic;
                     tactic.id = 1;
                     tactic.name = variant.name;

@@ -1,7 +1,7 @@
-// Weights in layouts that only oneDNN knows: blocks with sums behind them that correct for signed or shifted sources. They are opaque to the host;
-// this file names them, and converts linear tensors into them.
+// Weights in layouts that only oneDNN knows: blocks with sums behind them that correct for signed or shifted sources, and blocks of the channels of
+// one group. They are opaque to the host; this file names them, and converts linear tensors into them.
 //
-// Who uses it: quantized.cpp (to ask for them), module.cpp (conversions). What it must not know: ops.
+// Who uses it: quantized.cpp and primitive.cpp (to ask for them), module.cpp (conversions). What it must not know: ops.
 #pragma once
 
 #include "backends/common/task_kernel.h"

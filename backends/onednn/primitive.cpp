@@ -62,21 +62,25 @@ int threadsFor(const Chain& chain, const std::vector<Dims>& inputs, const Dims& 
     return static_cast<int>(std::clamp(workOf(chain, inputs, output) / kLeast, 1.0, static_cast<double>(threads)));
 }
 
+const Argument& weightsOf(const Built& built) {
+    return *std::find_if(built.arguments.begin(), built.arguments.end(),
+                         [](const Argument& argument) { return argument.id == DNNL_ARG_WEIGHTS; });
+}
+
 // For other extents or threads than those that weights were laid out for, oneDNN may have nothing but loops a hundred times slower. Laying the
 // weights out anew at each launch costs little beside them. Null where that leads nowhere either.
 std::shared_ptr<Execution> relaidExecution(Request request, const Built& slow, int threads) {
     try {
         request.chooseWeights = true;
+        request.packed.reset();
         const Built built = buildPrimitive(request);
         if (isReference(built)) {
             return nullptr;
         }
         auto execution = std::make_shared<Execution>(built.primitive, built.scratchpad, threads);
-        const auto weights = [](const Argument& argument) { return argument.id == DNNL_ARG_WEIGHTS; };
         for (const Argument& argument : built.arguments) {
-            if (weights(argument)) {
-                execution->bindRelaid(*std::find_if(slow.arguments.begin(), slow.arguments.end(), weights),
-                                      argument.desc);
+            if (argument.id == DNNL_ARG_WEIGHTS) {
+                execution->bindRelaid(weightsOf(slow), argument.desc);
             } else {
                 execution->bind(argument);
             }
@@ -111,7 +115,7 @@ bool isReorder(const kernels::Task& task) { return task.body.nodeCount() == 1 &&
 } // namespace
 
 std::vector<Variant> variantsOf(const module::TaskView& task, const Chain& chain, TnDataType type, int threads,
-                                std::vector<std::string>& dropped) {
+                                PackingTable& table, std::vector<std::string>& dropped) {
     const int32_t rank = task.output(0).rank();
     const Dims outputDims = task.output(0).optExtents();
     std::vector<Dims> inputDims;
@@ -165,8 +169,16 @@ std::vector<Variant> variantsOf(const module::TaskView& task, const Chain& chain
         try {
             Request request{chain, variant.inputs, variant.outputs[0], inputDims, outputDims, choose};
             Built built = buildPrimitive(request);
+            TnPortFormat& weights = variant.inputs[static_cast<size_t>(std::max(chain.weights, 0))];
             if (choose && built.weightsKnown) {
-                variant.inputs[static_cast<size_t>(chain.weights)].format = built.weights;
+                weights.format = built.weights;
+            } else if (choose && !built.linearWeights.is_zero() && type == TN_F32) {
+                // In groups: blocks of the channels of one group.
+                const Packing packing{built.linearWeights, weightsOf(built).desc};
+                if (packing.from != packing.to) {
+                    table.add(packing);
+                    weights.format = packedFormat(packing, weights.format.rank);
+                }
             } else if (choose) {
                 request.chooseWeights = false;
                 built = buildPrimitive(request);
@@ -194,9 +206,9 @@ void OneDnnPlanner::check(const kernels::Task& task) const {
         const TnPortFormat& from = task.inputs.at(0);
         const TnPortFormat& to = task.outputs.at(0);
         if (isPacked(to)) {
-            if (!mPackings->find(to.format.opaque_id) || !module::isLinear(from.format) || from.dtype != TN_I8 ||
-                to.dtype != TN_I8) {
-                refuse("weights are packed from linear i8 into what a kernel of onednn asked for");
+            if (!mPackings->find(to.format.opaque_id) || !module::isLinear(from.format) || from.dtype != to.dtype ||
+                (to.dtype != TN_I8 && to.dtype != TN_F32)) {
+                refuse("weights are packed from linear i8 or f32 into what a kernel of onednn asked for");
             }
             return;
         }
@@ -245,6 +257,14 @@ kernels::TaskPlan OneDnnPlanner::plan(const kernels::Task& task, const kernels::
     const int threads = threadsFor(chain, inputDims, shapes.outputs[0].dims, shapes.threads);
     const ThreadScope scope(threads);
     Request request{chain, task.inputs, task.outputs[0], inputDims, shapes.outputs[0].dims, false};
+    if (chain.weights >= 0 && isPacked(task.inputs[static_cast<size_t>(chain.weights)])) {
+        const TnFormat& weights = task.inputs[static_cast<size_t>(chain.weights)].format;
+        const std::optional<Packing> packing = mPackings->find(weights.opaque_id);
+        if (!packing) {
+            refuse("weights in a layout that nobody has described");
+        }
+        request.packed = packing->to;
+    }
     const Built built = buildPrimitive(request);
     auto execution = isReference(built) && chain.weights >= 0 ? relaidExecution(request, built, threads) : nullptr;
     if (execution == nullptr) {

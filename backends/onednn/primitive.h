@@ -22,9 +22,10 @@ struct Variant {
     int32_t mayAlias = -1; // the input whose memory the result may take over
 };
 
-// What is worth timing at these shapes, for source and result of element type `type`. Reasons for what was dropped go to `dropped`.
+// What is worth timing at these shapes, for source and result of element type `type`. Layouts of weights that have no name of ours go to the table,
+// reasons for what was dropped to `dropped`.
 std::vector<Variant> variantsOf(const module::TaskView& task, const Chain& chain, TnDataType type, int threads,
-                                std::vector<std::string>& dropped);
+                                PackingTable& table, std::vector<std::string>& dropped);
 
 class OneDnnPlanner final : public kernels::Planner {
 public:
