@@ -1,5 +1,6 @@
 #include "core/api/builder.h"
 
+#include "core/api/device_allocator.h"
 #include "core/api/host_memory.h"
 #include "core/api/lower_network.h"
 #include "core/api/modules.h"
@@ -150,6 +151,7 @@ schedule::BuildOptions Builder::optionsOf(const Network& network, BuilderConfig&
     options.log = mReporter.log();
     options.level = settings.level;
     options.threads = mThreads;
+    options.deviceMemory = callbacksOf(mAllocator);
     options.providers = settings.providers;
     const auto useSource = [&](nvinfer1::TacticSource source, const char* provider) {
         if ((settings.tacticSources >> static_cast<uint32_t>(source) & 1U) == 0) {

@@ -1,5 +1,6 @@
 #include "core/api/execution_context.h"
 
+#include "core/api/device_allocator.h"
 #include "core/api/plugin_runtime.h"
 #include "core/api/type_convert.h"
 
@@ -17,23 +18,6 @@ namespace {
 
 constexpr uint64_t kOutputAlignment = 256;
 
-// A user's allocator as the runtime calls it.
-runtime::AllocatorCallbacks callbacks(nvinfer1::IGpuAllocator* allocator) {
-    if (allocator == nullptr) {
-        return {};
-    }
-    runtime::AllocatorCallbacks result;
-    result.context = allocator;
-    result.allocate = [](void* context, int64_t bytes, int64_t alignment) -> void* {
-        return static_cast<nvinfer1::IGpuAllocator*>(context)->allocateAsync(
-            static_cast<uint64_t>(bytes), static_cast<uint64_t>(alignment), 0, nullptr);
-    };
-    result.deallocate = [](void* context, void* memory) {
-        static_cast<nvinfer1::IGpuAllocator*>(context)->deallocateAsync(memory, nullptr);
-    };
-    return result;
-}
-
 } // namespace
 
 ExecutionContext::ExecutionContext(const Engine& engine)
@@ -46,7 +30,7 @@ ExecutionContext::create(const Engine& engine, bool ownMemory,
     runtime::ContextOptions options;
     options.threads = engine.options().threads;
     options.processors = engine.options().processors;
-    options.allocator = callbacks(engine.options().allocator);
+    options.allocator = callbacksOf(engine.options().allocator);
     options.resourceContext = context.get();
     options.resource = &ExecutionContext::resource;
     options.ownArena = ownMemory;

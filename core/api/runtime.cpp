@@ -1,5 +1,6 @@
 #include "core/api/runtime.h"
 
+#include "core/api/device_allocator.h"
 #include "core/api/modules.h"
 #include "core/api/plugin_registry.h"
 #include "core/plan/reader.h"
@@ -39,6 +40,7 @@ std::shared_ptr<std::byte> alignedBytes(size_t size) {
 Result<std::unique_ptr<Engine>> makeEngine(plan::Plan plan, const Reporter& reporter, const EngineOptions& options) {
     runtime::LoadOptions load;
     load.log = reporter.log();
+    load.allocator = callbacksOf(options.allocator);
     const auto snapshot = snapshotForRun(plan, reporter);
     TN_ASSIGN_OR_RETURN(std::shared_ptr<const runtime::LoadedPlan> loaded,
                         runtime::LoadedPlan::load(std::move(plan), snapshot, load));

@@ -48,19 +48,13 @@ Status ContextState::open() {
     mReportedZeroDivision.assign(plan.expressions.size(), false);
     for (TnPlacement placement = 0; placement < static_cast<TnPlacement>(devices.size()); ++placement) {
         const bool primary = placement == devices.primary();
-        AllocatorCallbacks allocator = devices.allocator(placement);
+        const AllocatorCallbacks allocator = devices.allocator(placement, mOptions.allocator);
         const int64_t arenaBytes = mPlan->largestArenaBytes(placement);
-        const bool users = primary && mOptions.allocator.allocate != nullptr;
         GrowingBuffer pinned;
-        if (placement == TN_PLACEMENT_HOST && !devices.hostOnly() && arenaBytes > 0 && !users) {
+        if (placement == TN_PLACEMENT_HOST && !devices.hostOnly() && arenaBytes > 0) {
             // What is there goes to the device or comes from it.
             pinned = GrowingBuffer(devices.at(devices.primary()).hostAllocator());
             static_cast<void>(pinned.reserve(arenaBytes, "the arena in host memory")); // else ordinary memory serves
-        }
-        if (users) {
-            const int64_t alignment = allocator.alignment;
-            allocator = mOptions.allocator;
-            allocator.alignment = alignment;
         }
         mAllocators.push_back(allocator);
         mArenas.push_back(pinned.bytes() > 0 ? std::move(pinned) : GrowingBuffer(allocator));

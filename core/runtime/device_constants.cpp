@@ -126,7 +126,8 @@ private:
 
 Result<ConstantTable> ConstantTable::upload(const DeviceSet& devices, const plan::Plan& plan,
                                             std::vector<const std::byte*> host,
-                                            std::span<const LoadedProgram* const> programs) {
+                                            std::span<const LoadedProgram* const> programs,
+                                            const AllocatorCallbacks& allocator) {
     ConstantTable table;
     table.mAddresses.push_back(std::move(host));
     for (TnPlacement placement = 1; placement < static_cast<TnPlacement>(devices.size()); ++placement) {
@@ -143,7 +144,7 @@ Result<ConstantTable> ConstantTable::upload(const DeviceSet& devices, const plan
             }
             bytes = *rounded / kDeviceAlignment * kDeviceAlignment;
         }
-        GrowingBuffer& memory = table.mMemory.emplace_back(device.allocator());
+        GrowingBuffer& memory = table.mMemory.emplace_back(devices.allocator(placement, allocator));
         std::vector<const std::byte*>& addresses = table.mAddresses.emplace_back(plan.constants.size(), nullptr);
         if (bytes == 0) {
             continue;

@@ -18,10 +18,12 @@ public:
     ConstantTable() = default;
 
     /// `host`: by constant, null for one that was left out. Reserves memory for every constant that a step of `programs` reads or writes on a
-    /// device and copies those that have bytes. Done when it returns. `devices` outlives the table.
+    /// device and copies those that have bytes. Done when it returns. `devices` outlives the table. `allocator`: of the primary device's memory,
+    /// the device's own where it has no functions.
     static support::Result<ConstantTable> upload(const DeviceSet& devices, const plan::Plan& plan,
                                                  std::vector<const std::byte*> host,
-                                                 std::span<const LoadedProgram* const> programs);
+                                                 std::span<const LoadedProgram* const> programs,
+                                                 const AllocatorCallbacks& allocator);
 
     /// By constant; null where nothing reads it at that placement.
     std::span<const std::byte* const> at(TnPlacement placement) const {

@@ -20,6 +20,13 @@ struct AllocatorCallbacks {
     void (*deallocate)(void* context, void* memory) = nullptr;
     int64_t alignment = kMemoryAlignment;             // of every block
     const char* name = "the application's allocator"; // in errors
+
+    /// These functions with the alignment of `memory`, which they stand in for; `memory` itself where there are none.
+    AllocatorCallbacks orElse(const AllocatorCallbacks& memory) const {
+        AllocatorCallbacks chosen = allocate != nullptr ? *this : memory;
+        chosen.alignment = memory.alignment;
+        return chosen;
+    }
 };
 
 /// A block that can only grow. What was in it is lost when it does. Moved, never copied.

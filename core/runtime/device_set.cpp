@@ -38,4 +38,9 @@ Result<std::shared_ptr<const DeviceSet>> DeviceSet::bind(const plan::Plan& plan,
     return std::shared_ptr<const DeviceSet>(set);
 }
 
+AllocatorCallbacks DeviceSet::allocator(TnPlacement placement, const AllocatorCallbacks& users) const {
+    const AllocatorCallbacks own = placement == TN_PLACEMENT_HOST ? AllocatorCallbacks() : at(placement).allocator();
+    return placement == primary() ? users.orElse(own) : own;
+}
+
 } // namespace tenon::runtime

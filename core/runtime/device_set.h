@@ -29,10 +29,9 @@ public:
     const Device& at(TnPlacement placement) const { return mDevices[static_cast<size_t>(placement) - 1]; }
     /// The placement whose memory a user gives: the first device, or the host where there is none.
     TnPlacement primary() const { return hostOnly() ? TN_PLACEMENT_HOST : 1; }
-    /// Of memory at a placement: the device's; on the host what the C++ heap gives.
-    AllocatorCallbacks allocator(TnPlacement placement) const {
-        return placement == TN_PLACEMENT_HOST ? AllocatorCallbacks() : at(placement).allocator();
-    }
+    /// Of memory at a placement: the device's; on the host what the C++ heap gives. `users`, where it has functions, stands in for it at the
+    /// primary placement, with that memory's alignment.
+    AllocatorCallbacks allocator(TnPlacement placement, const AllocatorCallbacks& users = {}) const;
 
 private:
     DeviceSet() = default;

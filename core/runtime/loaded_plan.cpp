@@ -50,7 +50,7 @@ Status LoadedPlan::checkConstants() const {
 }
 
 // Derived constants that programs read and the plan does not hold: the weight program makes them here.
-Status LoadedPlan::deriveMissing() {
+Status LoadedPlan::deriveMissing(const AllocatorCallbacks& allocator) {
     std::vector<bool> missing(mPlan.constants.size(), false);
     bool any = false;
     for (const LoadedProgram& program : mPrograms) {
@@ -74,6 +74,7 @@ Status LoadedPlan::deriveMissing() {
     }
     WeightProgramOptions only;
     only.wanted = missing;
+    only.allocator = allocator;
     TN_ASSIGN_OR_RETURN(std::vector<DerivedConstant> derived, runWeightProgram(mPlan, mSnapshot, only));
     for (DerivedConstant& each : derived) {
         const auto index = static_cast<size_t>(each.constant);
@@ -109,7 +110,7 @@ Result<std::shared_ptr<const LoadedPlan>> LoadedPlan::load(plan::Plan plan,
     }
     TN_RETURN_IF_ERROR(loaded->checkConstants());
     TN_ASSIGN_OR_RETURN(loaded->mKernels, KernelSet::load(loaded->mPlan, wanted, loaded->mSnapshot));
-    TN_RETURN_IF_ERROR(loaded->deriveMissing());
+    TN_RETURN_IF_ERROR(loaded->deriveMissing(options.allocator));
     std::vector<const std::byte*> host;
     for (const plan::PlanConstant& constant : loaded->mPlan.constants) {
         host.push_back(constant.data);
@@ -118,8 +119,8 @@ Result<std::shared_ptr<const LoadedPlan>> LoadedPlan::load(plan::Plan plan,
     for (const LoadedProgram& program : loaded->mPrograms) {
         programs.push_back(&program);
     }
-    TN_ASSIGN_OR_RETURN(loaded->mConstants,
-                        ConstantTable::upload(*loaded->mDevices, loaded->mPlan, std::move(host), programs));
+    TN_ASSIGN_OR_RETURN(loaded->mConstants, ConstantTable::upload(*loaded->mDevices, loaded->mPlan, std::move(host),
+                                                                  programs, options.allocator));
     loaded->mRuntimeUses = runtimePlacements(*loaded->mKernels, programs);
     loaded->mInputCount =
         static_cast<int32_t>(std::count_if(loaded->mPlan.bindings.begin(), loaded->mPlan.bindings.end(),

@@ -18,6 +18,8 @@
 namespace tenon::runtime {
 
 struct LoadOptions {
+    /// Of weights on the primary device, where the plan has one. Must outlive the loaded plan.
+    AllocatorCallbacks allocator;
     support::Logger log = support::defaultLogger();
     /// Fingerprint of this machine, to say when a plan was timed on another one. Default: the host's; empty: nothing is said.
     std::optional<std::string> machine;
@@ -63,7 +65,7 @@ private:
     LoadedPlan() = default;
     void meetMachine(const LoadOptions& options);
     support::Status checkConstants() const;
-    support::Status deriveMissing();
+    support::Status deriveMissing(const AllocatorCallbacks& allocator);
 
     plan::Plan mPlan;
     std::shared_ptr<const registry::RegistrySnapshot> mSnapshot;

@@ -163,13 +163,13 @@ Result<std::vector<DerivedConstant>> runWeightProgram(const plan::Plan& plan,
     TN_ASSIGN_OR_RETURN(const std::unique_ptr<SessionSet> sessions,
                         SessionSet::open(kernels, *devices, runtimePlacements(*kernels, programs), session));
     TN_ASSIGN_OR_RETURN(const ConstantTable constants,
-                        ConstantTable::upload(*devices, plan, memory.addresses, programs));
+                        ConstantTable::upload(*devices, plan, memory.addresses, programs, options.allocator));
     TN_ASSIGN_OR_RETURN(const std::unique_ptr<ContextStreams> streams, ContextStreams::open(*devices));
     std::vector<AllocatorCallbacks> allocators;
     std::vector<GrowingBuffer> arenas;
     std::vector<std::byte*> arenaAddresses;
     for (TnPlacement placement = 0; placement < static_cast<TnPlacement>(devices->size()); ++placement) {
-        allocators.push_back(devices->allocator(placement));
+        allocators.push_back(devices->allocator(placement, options.allocator));
         TN_RETURN_IF_ERROR(arenas.emplace_back(allocators.back())
                                .reserve(plan.weightProgram.arenaAt(placement), "the weight program"));
         arenaAddresses.push_back(arenas.back().data());

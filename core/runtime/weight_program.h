@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/plan/plan_model.h"
+#include "core/runtime/device_memory.h"
 #include "core/support/status.h"
 #include "registry/registry_snapshot.h"
 
@@ -20,6 +21,8 @@ struct WeightProgramOptions {
     std::function<const std::byte*(int32_t constant)> source;
     /// By constant: those that are needed. Steps that only serve others are left out, and what the plan holds is not computed. Empty: all.
     std::vector<bool> wanted;
+    /// Of memory on the primary device, which all is given back. No functions: the device's own.
+    AllocatorCallbacks allocator;
 };
 
 /// One constant that the weight program computed. 64-aligned, padding zero before the program wrote it.

@@ -56,7 +56,8 @@ Target deviceTarget(const registry::RegistrySnapshot& snapshot, const BuildOptio
             options.log.verbose("the build does not use backend '", entry.name, "': ", found.status().message());
             continue;
         }
-        support::Result<std::shared_ptr<BuildDevice>> machine = BuildDevice::open(entry, 0, found->json);
+        support::Result<std::shared_ptr<BuildDevice>> machine =
+            BuildDevice::open(entry, 0, found->json, options.deviceMemory);
         if (!machine.ok()) {
             options.log.warning("the build does not use backend '", entry.name, "': ", machine.status().message());
             continue;

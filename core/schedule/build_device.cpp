@@ -61,12 +61,13 @@ int openLockFile(const runtime::Device& device) {
 } // namespace
 
 support::Result<std::shared_ptr<BuildDevice>> BuildDevice::open(const registry::BackendEntry& backend, int32_t number,
-                                                                const std::string& json) {
-    std::shared_ptr<BuildDevice> made(new BuildDevice(backend, number));
+                                                                const std::string& json,
+                                                                const runtime::AllocatorCallbacks& users) {
+    std::shared_ptr<BuildDevice> made(new BuildDevice(backend, number, users));
     TN_ASSIGN_OR_RETURN(made->mStream, runtime::DeviceStream::create(made->mDevice));
     TN_ASSIGN_OR_RETURN(made->mBegin, runtime::DeviceEvent::create(made->mDevice));
     TN_ASSIGN_OR_RETURN(made->mEnd, runtime::DeviceEvent::create(made->mDevice));
-    made->mFlush = runtime::GrowingBuffer(made->mDevice.allocator());
+    made->mFlush = runtime::GrowingBuffer(made->mMemory);
     made->mFlushBytes = cacheBytes(json);
     made->mLockFile = openLockFile(made->mDevice);
     return made;
@@ -91,11 +92,10 @@ void* BuildDevice::takeBlock(int64_t bytes, int64_t alignment) {
         free.pop_back();
         return memory;
     }
-    const runtime::AllocatorCallbacks device = mDevice.allocator();
-    void* memory = device.allocate(device.context, size, alignment);
+    void* memory = mMemory.allocate(mMemory.context, size, alignment);
     if (memory == nullptr) {
         freeBlocks();
-        memory = device.allocate(device.context, size, alignment);
+        memory = mMemory.allocate(mMemory.context, size, alignment);
     }
     if (memory != nullptr) {
         mBlockSizes[memory] = size;
@@ -104,18 +104,17 @@ void* BuildDevice::takeBlock(int64_t bytes, int64_t alignment) {
 }
 
 void BuildDevice::freeBlocks() {
-    const runtime::AllocatorCallbacks device = mDevice.allocator();
     for (auto& [size, blocks] : mFreeBlocks) {
         for (void* memory : blocks) {
             mBlockSizes.erase(memory);
-            device.deallocate(device.context, memory);
+            mMemory.deallocate(mMemory.context, memory);
         }
         blocks.clear();
     }
 }
 
 runtime::AllocatorCallbacks BuildDevice::allocator() {
-    runtime::AllocatorCallbacks callbacks = mDevice.allocator();
+    runtime::AllocatorCallbacks callbacks = mMemory;
     callbacks.context = this;
     callbacks.allocate = [](void* context, int64_t bytes, int64_t alignment) {
         return static_cast<BuildDevice*>(context)->takeBlock(bytes, alignment);

@@ -15,9 +15,11 @@ namespace tenon::schedule {
 
 class BuildDevice {
 public:
-    // `json` describes the device; its caches say what must be displaced before a kernel finds its weights in memory.
+    // `json` describes the device; its caches say what must be displaced before a kernel finds its weights in memory. `users`: where its memory
+    // comes from; the device itself where that has no functions.
     static support::Result<std::shared_ptr<BuildDevice>> open(const registry::BackendEntry& backend, int32_t number,
-                                                              const std::string& json);
+                                                              const std::string& json,
+                                                              const runtime::AllocatorCallbacks& users = {});
     ~BuildDevice();
     BuildDevice(const BuildDevice&) = delete;
     BuildDevice& operator=(const BuildDevice&) = delete;
@@ -76,7 +78,8 @@ private:
         int mFile;
     };
 
-    explicit BuildDevice(const registry::BackendEntry& backend, int32_t number) : mDevice(backend, number) {}
+    BuildDevice(const registry::BackendEntry& backend, int32_t number, const runtime::AllocatorCallbacks& users)
+        : mDevice(backend, number), mMemory(users.orElse(mDevice.allocator())) {}
     void* takeBlock(int64_t bytes, int64_t alignment);
     void freeBlocks();
     bool beginRecording();
@@ -86,6 +89,7 @@ private:
     support::Result<double> end();
 
     runtime::Device mDevice;
+    runtime::AllocatorCallbacks mMemory;               // where blocks come from
     std::map<int64_t, std::vector<void*>> mFreeBlocks; // by size
     std::unordered_map<void*, int64_t> mBlockSizes;    // of all blocks
     std::map<const TnKernelRuntime*, TnSession*> mSessions;

@@ -4,6 +4,7 @@
 
 #include "core/ir/graph.h"
 #include "core/plan/plan_model.h"
+#include "core/runtime/device_memory.h"
 #include "core/support/log.h"
 #include "core/support/status.h"
 
@@ -52,10 +53,11 @@ struct RecordedTarget {
 };
 
 struct BuildOptions {
-    int32_t level = 3;                  // 0: static rank, no timing; 3: timed; 5: everything timed, more samples
-    int32_t threads = 0;                // 0: all cores of the target
-    int64_t workspaceLimit = INT64_MAX; // bytes per kernel
-    std::vector<std::string> providers; // allowed provider names; empty: all
+    int32_t level = 3;                        // 0: static rank, no timing; 3: timed; 5: everything timed, more samples
+    int32_t threads = 0;                      // 0: all cores of the target
+    int64_t workspaceLimit = INT64_MAX;       // bytes per kernel
+    runtime::AllocatorCallbacks deviceMemory; // that kernels are tried on; no functions: the device's own
+    std::vector<std::string> providers;       // allowed provider names; empty: all
     std::vector<std::string> forbiddenProviders;
     std::vector<std::string>
         devices; // backends whose device the plan may use beside the host; empty: any; "host": none

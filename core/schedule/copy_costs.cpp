@@ -69,7 +69,7 @@ const TimingRecord* CopyCosts::at(TnPlacement device, bool toDevice, int64_t byt
 
 support::Result<TimingRecord> CopyCosts::measure(const Target& target, bool toDevice, int64_t bytes) const {
     BuildDevice& device = *target.machine;
-    runtime::GrowingBuffer memory(device.device().allocator());
+    runtime::GrowingBuffer memory(device.allocator());
     TN_RETURN_IF_ERROR(memory.reserve(bytes, "timing copies"));
     std::vector<std::byte> host(static_cast<size_t>(bytes));
     std::vector<double> samples;

@@ -15,8 +15,10 @@ TENON_ENUM_MAX(AllocatorFlag, 1)
 
 using AllocatorFlags = uint32_t;
 
-// Implemented by the application; called from any thread. For a plan that runs on host memory, "device" memory is
-// ordinary memory that the CPU can reach.
+// Implemented by the application; called from any thread. Set on a runtime it gives the device's copy of the weights and what contexts hold there,
+// set on a builder the memory that kernels are tried on; it must outlive the engines, or the builds. Pinned host memory and what libraries allocate
+// for themselves do not come from it. For a plan that runs on host memory, "device" memory is ordinary memory that the CPU can reach: contexts ask
+// for it, weights stay in the plan.
 class IGpuAllocator : public IVersionedInterface {
 public:
     // A block of `size` bytes aligned to `alignment` (0 or a power of two); null for size 0 or on failure.

@@ -421,6 +421,67 @@ TEST_F(DeviceBuild, ContextsOnThreads) {
     }
 }
 
+// The device's memory, counted.
+class CountingAllocator final : public IGpuAllocator {
+public:
+    void* allocate(uint64_t const size, uint64_t const alignment, AllocatorFlags const) noexcept override {
+        void* memory = mOwn.allocate(mOwn.context, static_cast<int64_t>(size), static_cast<int64_t>(alignment));
+        held[memory] = size;
+        bytes += size;
+        return memory;
+    }
+    bool deallocate(void* const memory) noexcept override {
+        EXPECT_EQ(held.erase(memory), 1U);
+        mOwn.deallocate(mOwn.context, memory);
+        return true;
+    }
+    // What an ordering with a stream would make of memory that every stream uses.
+    void* allocateAsync(uint64_t const, uint64_t const, AllocatorFlags const, cudaStream_t) noexcept override {
+        ADD_FAILURE() << "memory of one stream";
+        return nullptr;
+    }
+    std::map<void*, uint64_t> held;
+    uint64_t bytes = 0; // ever
+
+private:
+    std::shared_ptr<const registry::RegistrySnapshot> mSnapshot = registry::ModuleRegistry::process().snapshot();
+    runtime::Device mDevice{*mSnapshot->backend("fakegpu"), 0};
+    runtime::AllocatorCallbacks mOwn = mDevice.allocator();
+};
+
+TEST_F(DeviceBuild, DeviceMemoryComesFromTheApplicationsAllocator) {
+    Session s;
+    addNetwork(s, 3, weights);
+    CountingAllocator building;
+    s.builder->setGpuAllocator(&building);
+    const auto bytes = build(s);
+    ASSERT_NE(bytes, nullptr);
+    EXPECT_GT(building.bytes, 0U) << "kernels were tried on other memory";
+    EXPECT_TRUE(building.held.empty());
+
+    CountingAllocator running;
+    {
+        std::unique_ptr<IRuntime> runtime(tenon::createInferRuntime(s.logger));
+        runtime->setGpuAllocator(&running);
+        const auto engine = load(s, *runtime, *bytes);
+        ASSERT_NE(engine, nullptr);
+        EXPECT_GE(running.bytes, weights.size() * sizeof(float)) << "weights";
+        const uint64_t ofWeights = running.bytes;
+        std::unique_ptr<IExecutionContext> context(engine->createExecutionContext());
+        EXPECT_GE(running.bytes, ofWeights + static_cast<uint64_t>(engine->getDeviceMemorySizeV2()));
+        EXPECT_GT(engine->getDeviceMemorySizeV2(), 0);
+        Bound bound(*engine, *context);
+        const std::vector<float> x = pattern(3 * 64, 2);
+        ASSERT_TRUE(context->setInputShape("x", dims({3, 64})));
+        bound.give("x", x);
+        bound.room("y", 3 * 32);
+        ASSERT_TRUE(context->enqueueV3(nullptr)) << s.logger.text;
+        expectNear(bound.take("y", 3 * 32), answer(x, weights));
+        EXPECT_FALSE(running.held.empty());
+    }
+    EXPECT_TRUE(running.held.empty()) << running.held.size() << " blocks were not given back";
+}
+
 TEST_F(DeviceBuild, WithoutItsDeviceAPlanDoesNotLoad) {
     Session s;
     addNetwork(s, 0, weights);
