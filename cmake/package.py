@@ -70,7 +70,7 @@ def install(build: pathlib.Path, tree: pathlib.Path) -> list[str]:
 def copy_tests(source: pathlib.Path, build: pathlib.Path, tree: pathlib.Path) -> None:
     """Test programs that stand alone: those that look for the source tree are of no use elsewhere."""
     target = tree / "tests" / "bin"
-    for name in ("conformance_test",):
+    for name in ("conformance_test", "device_test"):
         for folder in (build / "tests" / "bin", build / "tests", build / "bin"):
             program = folder / name
             if is_test(program):
@@ -95,7 +95,23 @@ def write_gpu_tests(source: pathlib.Path, tree: pathlib.Path) -> None:
             lines.append(f'add_test("conformance.{name}" "bin/conformance_test" "--gtest_filter={name}")')
             lines.append(f'set_tests_properties("conformance.{name}" PROPERTIES LABELS "conformance;gpu" TIMEOUT 600 '
                          'ENVIRONMENT "TENON_CONFORMANCE_PREFIX=.." SKIP_REGULAR_EXPRESSION "[[]  SKIPPED ")')
+    lines += gpu_api_tests(tree)
     (tree / "tests" / "CTestTestfile.cmake").write_text("\n".join(lines) + "\n")
+
+
+def gpu_api_tests(tree: pathlib.Path) -> list[str]:
+    """One ctest test for each test of device_test, if the build has it: it needs the CUDA runtime."""
+    program = tree / "tests" / "bin" / "device_test"
+    lines, suite = [], ""
+    for line in run(str(program), "--gtest_list_tests").splitlines() if program.exists() else []:
+        if not line.startswith(" "):
+            suite = line.strip()
+            continue
+        name = suite + line.strip()
+        lines.append(f'add_test("gpu.{name}" "bin/device_test" "--gtest_filter={name}")')
+        lines.append(f'set_tests_properties("gpu.{name}" PROPERTIES LABELS "gpu" TIMEOUT 120 '
+                     'SKIP_REGULAR_EXPRESSION "[[]  SKIPPED ")')
+    return lines
 
 
 def needed(file: pathlib.Path) -> list[tuple[str, str]]:
