@@ -79,14 +79,14 @@ Extents extentsAt(const Task& task, const std::vector<int64_t>& symbolValues) {
     return at;
 }
 
-// The values of all symbols at an end of the box. Nothing is compared on empty tensors: an extent that may be 0 is 1 at least.
+// The values of all symbols at an end of the box. Nothing is compared on empty tensors: an extent that may be 0 is 1 at least, if it may be that.
 std::vector<int64_t> endOf(const Task& task, int64_t ir::Interval::*end) {
     const std::vector<ir::Symbol>& symbols = task.body().pool().symbols();
     std::vector<int64_t> values = task.box().opt;
     for (size_t s = 0; s < values.size() && s < symbols.size(); ++s) {
         switch (symbols[s].source) {
         case ir::SymbolSource::kInputDim:
-            values[s] = std::max<int64_t>(task.box().bounds[s].*end, 1);
+            values[s] = std::max(task.box().bounds[s].*end, std::min<int64_t>(task.box().bounds[s].max, 1));
             break;
         case ir::SymbolSource::kInputElement:
             values[s] = task.box().bounds[s].*end;

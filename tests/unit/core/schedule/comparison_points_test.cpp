@@ -55,6 +55,9 @@ TEST(ComparisonPoints, AreTheProfilesEndsAndItsOptimum) {
     }
     EXPECT_EQ(points[2].elements, 2 * 64 * 4);
     EXPECT_EQ(points[2].prefix(), "at the maximum, [64,4]: ");
+    const auto none = taskOf(R"(graph @g(%x: f32[N,4]) where N in [0..0] opt 0 from dim %x 0 {
+        %y = unary.neg(%x) : f32[N,4] return %y })");
+    EXPECT_EQ(namesOf(comparisonPoints(*none)), Names{"optimum"}) << "there is nothing but the empty one";
     const auto least = taskOf(R"(graph @g(%x: f32[N,4]) where N in [1..8] opt 1 from dim %x 0 {
         %y = unary.neg(%x) : f32[N,4] return %y })");
     EXPECT_EQ(namesOf(comparisonPoints(*least)), (Names{"optimum [1,4]", "maximum [8,4]"}));
