@@ -285,6 +285,7 @@ Tactics offerExcite(const module::TaskView& task) {
     for (const TnFormat& format : exciteLayouts(task)) {
         module::Tactic tactic = linear(task, kExcite, "squeeze and excite");
         layOutExcite(task.body(), format, tactic.inputs, tactic.outputs);
+        tactic.mayAlias = {excitedInPlace(task.body())};
         tactics.push_back(std::move(tactic));
     }
     return tactics;

@@ -255,6 +255,11 @@ void layOutExcite(const module::GraphView& body, const TnFormat& format, std::ve
     }
 }
 
+int32_t excitedInPlace(const module::GraphView& body) {
+    const std::optional<Excite> excite = readExcite(body);
+    return excite->squeezes && excite->scales ? excite->x : -1;
+}
+
 void checkExcite(const Task& task) {
     const std::optional<Excite> excite = readExcite(task.body);
     if (!excite || !knowsActivations(task.body, *excite)) {

@@ -18,6 +18,8 @@ std::vector<TnFormat> exciteLayouts(const module::TaskView& task);
 // The ports that have the image's layout.
 void layOutExcite(const module::GraphView& body, const TnFormat& format, std::vector<TnPortFormat>& inputs,
                   std::vector<TnPortFormat>& outputs);
+// The input that the result may be written over: each element is read before it is written, all of them once before. -1: none.
+int32_t excitedInPlace(const module::GraphView& body);
 // Throws a refusal for other types and layouts.
 void checkExcite(const Task& task);
 TaskPlan planExcite(const Task& task, const PortShapes& shapes);

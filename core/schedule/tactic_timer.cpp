@@ -309,8 +309,8 @@ support::Status TacticTimer::enter(const Task& task, TestInputs& inputs, Contend
         }
         if (!task.constants()[i] && !onDevice) {
             // It was made for this, and stays as it is.
-            contender.dealt.push_back({const_cast<std::byte*>(static_cast<const std::byte*>(contender.inputs[i])),
-                                       data.host->bytes});
+            contender.dealt.push_back(
+                {const_cast<std::byte*>(static_cast<const std::byte*>(contender.inputs[i])), data.host->bytes});
         }
     }
     if (onDevice) {

@@ -162,19 +162,42 @@ TEST_F(CpuProposals, DepthwiseBetweenProducts) {
   return )" + results +
                "\n}";
     };
+    const char* const expanding = "expand and depthwise: a r d q";
+    const char* const projecting = "depthwise and project: d q p";
+    const char* const adding = "depthwise and project: d q p s";
     EXPECT_THAT(
         proposalsFor(graph("16", "16,1,3,3", "%s")),
-        ElementsAre("expand and depthwise: a r d q", "depthwise and project: d q p", "depthwise and project: d q p s"));
+        ElementsAre(expanding, projecting, adding, "inverted residual: a r d q p", "inverted residual: a r d q p s"));
     EXPECT_THAT(proposalsFor(graph("1", "16,16,3,3", "%s")), IsEmpty()) << "all channels with all";
     EXPECT_THAT(proposalsFor(graph("8", "16,2,3,3", "%s")), IsEmpty()) << "groups of two";
-    EXPECT_THAT(proposalsFor(graph("16", "16,1,3,3", "%r, %s")),
-                ElementsAre("depthwise and project: d q p", "depthwise and project: d q p s"))
+    EXPECT_THAT(proposalsFor(graph("16", "16,1,3,3", "%a, %s")), ElementsAre(projecting, adding))
+        << "the widening convolution is read elsewhere";
+    EXPECT_THAT(proposalsFor(graph("16", "16,1,3,3", "%r, %s")), ElementsAre(projecting, adding))
         << "what was widened is read elsewhere";
-    EXPECT_THAT(proposalsFor(graph("16", "16,1,3,3", "%q, %s")), ElementsAre("expand and depthwise: a r d q"))
+    EXPECT_THAT(proposalsFor(graph("16", "16,1,3,3", "%q, %s")), ElementsAre(expanding))
         << "the depthwise result is read elsewhere";
     EXPECT_THAT(proposalsFor(graph("16", "16,1,3,3", "%p, %s")),
-                ElementsAre("expand and depthwise: a r d q", "depthwise and project: d q p"))
+                ElementsAre(expanding, projecting, "inverted residual: a r d q p"))
         << "the product is read elsewhere";
+}
+
+TEST_F(CpuProposals, NoInvertedResidualWithoutAWideningConvolution) {
+    const auto graph = [](const char* first) {
+        return std::string("graph @g(%x: f32[1,16,6,6], %y: f32[1,16,6,6]) {\n") + first + R"(
+  %v = const f32[16,1,3,3] splat 1
+  %d = conv(%a, %v) {pads=[1,1,1,1], group=16} : f32[1,16,6,6]
+  %u = const f32[8,16,1,1] splat 1
+  %p = conv(%d, %u) : f32[1,8,6,6]
+  return %p
+})";
+    };
+    const auto only = ElementsAre("depthwise and project: d p");
+    EXPECT_THAT(proposalsFor(graph("  %a = activation.relu(%x) : f32[1,16,6,6]")), only) << "only a function";
+    EXPECT_THAT(proposalsFor(graph("  %a = binary.add(%x, %y) : f32[1,16,6,6]")), only) << "no function of one operand";
+    EXPECT_THAT(proposalsFor(graph("  %w = const f32[16,16,3,3] splat 1\n"
+                                   "  %a = conv(%x, %w) {pads=[1,1,1,1]} : f32[1,16,6,6]")),
+                only)
+        << "a window";
 }
 
 TEST_F(CpuProposals, ConcatenationAndConvolution) {
