@@ -20,9 +20,10 @@ constexpr size_t kWeights = ProductHead::kWeights;
 constexpr int64_t kRowFloats = 448 * 1024;
 constexpr int64_t kDepthBlock = 384;
 // Weights that stay in it beside rows of images: then rows are shared out instead, in blocks that stay in the first-level cache or near it, and
-// nothing has to be fetched ahead.
+// weights are fetched ahead by the first block alone.
 constexpr int64_t kSmallWeights = 128 * 1024;
 constexpr int64_t kSmallBlock = 8 * 1024;
+constexpr int64_t kFewestRows = 56; // of such a block: images of 14 x 14 make four
 
 class Product {
 public:
@@ -33,11 +34,11 @@ public:
         const int64_t team = teamFor(mThreads, mPanels * mRows, mHead.depth * mTile.columns / 16 + 1);
         mTeam = std::max<int64_t>(1, std::min<int64_t>(team, mPanels * ((mRows + mTile.rows - 1) / mTile.rows)));
         mIsSmall = mHead.depth * mPanels * mTile.columns <= kSmallWeights;
-        mMostRows = mIsSmall ? std::max(4 * mTiles.narrow.rows, kSmallBlock / (mHead.depth + mHead.columns))
+        mMostRows = mIsSmall ? std::max(kFewestRows, kSmallBlock / (mHead.depth + mHead.columns))
                              : std::max(mTile.rows, kRowFloats / std::max<int64_t>(mHead.depth, 1));
         mRowBlocks = std::max<int64_t>(1, (mRows + mMostRows - 1) / mMostRows);
         // Where there are few parts that do not divide evenly among threads, rows are divided further.
-        const int64_t parts = mPanels * mRowBlocks;
+        const int64_t parts = mIsSmall ? mRowBlocks : mPanels * mRowBlocks;
         if (parts % mTeam != 0 && parts < 4 * mTeam) {
             mRowBlocks = std::min((mRowBlocks + mTeam - 1) / mTeam * mTeam, std::max<int64_t>(1, mRows / mTile.rows));
         }
@@ -113,7 +114,8 @@ public:
                     // All columns of a block of rows, then what follows on all of them at once.
                     x = rowsOf(b, gated, first, count);
                     for (int64_t panel = 0; panel < mPanels; ++panel) {
-                        runPanel(b, weights, x, begins, numbers, edge, panel, panel, first, count);
+                        const int64_t nextPanel = piece == begin ? std::min(panel + 1, mPanels - 1) : panel;
+                        runPanel(b, weights, x, begins, numbers, edge, panel, nextPanel, first, count);
                     }
                     const int64_t at = first * mHead.columns;
                     applyFollowers(mChain, b, numbers, followerWidth(), b.out<float>() + at, count * mHead.columns, at,
@@ -125,8 +127,10 @@ public:
                 if (piece == begin || panel == 0) {
                     x = rowsOf(b, gated, first, count);
                 }
-                runPanel(b, weights, x, begins, numbers, edge, panel, piece + 1 < end ? (panel + 1) % mPanels : panel,
-                         first, count);
+                // Small weights are there from the first block on.
+                const bool fetches = piece + 1 < end && (!mIsSmall || piece < begin + mPanels);
+                runPanel(b, weights, x, begins, numbers, edge, panel, fetches ? (panel + 1) % mPanels : panel, first,
+                         count);
             }
         }
     }
@@ -203,9 +207,9 @@ private:
                                                                           : at + blockDepth * mTile.columns);
             const int64_t bytes = blockDepth * mTile.columns * static_cast<int64_t>(sizeof(float));
             const int64_t share = (bytes / parts + 63) / 64 * 64;
-            const bool isNew = !mIsSmall && (nextPanel != panel || !isLast);
+            const bool isNew = nextPanel != panel || !isLast;
             const bool isFollowed = !mFinishesBlocks && !mCut && !mChain.followers.empty();
-            const bool isOne = depthBlocks == 1 && !isNew && !isAside && !isFollowed; // nothing to do between tiles
+            const bool isOne = depthBlocks == 1 && !isAside && !isFollowed; // nothing to do between tiles
             for (int64_t part = 0; part < parts; ++part) {
                 const int64_t row = first + count * part / parts;
                 const int64_t rows = first + count * (part + 1) / parts - row;
@@ -233,6 +237,7 @@ private:
                     product.high = mCut->high;
                 }
                 if (isOne) {
+                    product.nextEnd = isNew ? next + bytes : nullptr;
                     tile.runAll(count, product);
                     return;
                 }
