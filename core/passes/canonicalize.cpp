@@ -2,10 +2,12 @@
 //
 //   axes are non-negative; attributes at their defaults are left out; the permutation of a transpose and the axes of a reduction are given
 //   flatten, squeeze, unsqueeze and reshape are reshapes to explicit extents
+//   tile, concat and gather that repeat elements side by side are an expand (canonicalize_repeat.h)
 //   constants are the right operand of commutative ops and comparisons
 //   auto_pad is explicit padding where the extents that decide it are known (canonicalize_window.h)
 //   x - c is x + (-c), x / c is x * (1 / c) where that is exact, 1 / x is the reciprocal; x^2 is x * x
 //   identity and what amounts to it disappears: x * 1, x / 1, x - 0, x^1, concat of one, a clip without bounds
+#include "core/passes/canonicalize_repeat.h"
 #include "core/passes/canonicalize_window.h"
 #include "core/passes/rewriter.h"
 
@@ -34,7 +36,8 @@ public:
             normaliseAxes(node);
             spellOut(node);
             explicitPadding(mRewriter, node);
-            if (orderOperands(node) || viewAsReshape(node) || removeTrivial(node) || simplerArithmetic(node)) {
+            if (orderOperands(node) || viewAsReshape(node) || repeatAsExpand(mRewriter, node) || removeTrivial(node) ||
+                simplerArithmetic(node)) {
                 return;
             }
             if (mContext.graph.nodeOf(id) != nullptr) {

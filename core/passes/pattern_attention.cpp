@@ -4,6 +4,7 @@
 //   mask          + a tensor, or where(condition, scores, number) either way round; a constant one that hides what comes later is `causal`
 //   probabilities softmax along the keys; where(isnan(p), 0, p) as PyTorch writes it
 //   result        matmul with v
+//   halves        scores of f16 or bf16 may be widened to f32 and the probabilities narrowed again
 //   shared heads  k and v expanded from fewer heads
 //
 // Recorded with the heads in front of the positions, and, where q, k, v and the result are transposed from and to [.., positions, heads, ..],
@@ -118,6 +119,10 @@ private:
         if (!isInner(*probabilities)) {
             return false;
         }
+        if (Node* const narrowed = readerOf(*probabilities); narrowed != nullptr && narrowed->op() == "cast") {
+            attention.nodes.push_back(narrowed);
+            probabilities = narrowed->output(0);
+        }
         if (Node* const choice = zeroWhereNan(*probabilities)) {
             attention.nodes.insert(attention.nodes.end(), {choice->input(0)->producer(), choice});
             attention.nanToZero = true;
@@ -156,15 +161,18 @@ private:
         if (!isInner(*scores)) {
             return false;
         }
-        if (Node* const node = scores->producer(); node->op() == "binary.add" || node->op() == "where") {
+        scores = unwidened(*scores, attention.nodes);
+        if (Node* const node = scores->producer();
+            node != nullptr && (node->op() == "binary.add" || node->op() == "where")) {
             scores = maskedBy(*node, attention);
             if (scores == nullptr) {
                 return false;
             }
             attention.nodes.push_back(node);
         }
+        scores = unwidened(*scores, attention.nodes);
         while (scaledValue(*scores, attention.nodes, attention.scale)) {
-            scores = inner(*scores);
+            scores = unwidened(*inner(*scores), attention.nodes);
         }
         Node* const product = producerOf(scores, "matmul");
         if (product == nullptr || readerOf(*scores) == nullptr || product->attributes().intOr("trans_a", 0) != 0) {
@@ -176,6 +184,21 @@ private:
         attention.k.transposed = product->attributes().intOr("trans_b", 0) == 0;
         attention.scale *= attention.q.scale * attention.k.scale;
         return true;
+    }
+
+    // What is behind a cast to a wider type.
+    static Value* unwidened(Value& value, std::vector<Node*>& nodes) {
+        Node* const cast = isWidening(value) && readerOf(value) != nullptr ? value.producer() : nullptr;
+        if (cast == nullptr) {
+            return &value;
+        }
+        nodes.push_back(cast);
+        return cast->input(0);
+    }
+    static bool isWidening(const Value& value) {
+        const Node* const cast = producerOf(&value, "cast");
+        return cast != nullptr && ir::isFloat(cast->input(0)->type().dtype) &&
+               ir::bitsOf(cast->input(0)->type().dtype) == 16 && value.type().dtype == ir::DataType::kF32;
     }
 
     // The scores that a mask is laid on, with what it says; null if it does something else.
@@ -215,7 +238,7 @@ private:
                 return true;
             }
             const auto scaled = withNumber(*each->producer());
-            each = scaled ? scaled->value : nullptr;
+            each = isWidening(*each) ? each->producer()->input(0) : scaled ? scaled->value : nullptr;
         }
         return false;
     }

@@ -4,6 +4,7 @@
 //   cast(cast(x)) is one cast where the first one loses nothing
 //   an expand that feeds an op which broadcasts anyway
 //   a where whose condition is one constant
+//   extents that are those of the graph's inputs are read there, so that what has them too has one reader less
 #include "core/passes/rewriter.h"
 
 #include <algorithm>
@@ -27,7 +28,7 @@ public:
             if (node.op() == "const" || node.settings().debugOutput || node.outputs().empty()) {
                 return;
             }
-            if (removeIdle(node) || mergeCasts(node) || chooseBranch(node)) {
+            if (removeIdle(node) || mergeCasts(node) || chooseBranch(node) || readInputs(node)) {
                 return;
             }
             skipExpansions(node);
@@ -204,6 +205,63 @@ private:
                 mRewriter.setInput(node, i, expand->input(0));
             }
         }
+    }
+
+    // --- Extents ---------------------------------------------------------------------------------------------------------
+
+    // The input of the graph and its dimension that the symbol stands for.
+    std::optional<std::pair<Value*, int64_t>> inputWith(DimExpr extent) const {
+        const ir::ExprNode& expr = mRewriter.pool().at(extent);
+        if (expr.op != ir::ExprOp::kSymbol) {
+            return std::nullopt;
+        }
+        const ir::Symbol& symbol = mRewriter.pool().symbols()[static_cast<size_t>(expr.value)];
+        const std::vector<Value*>& inputs = mContext.graph.inputs();
+        if (symbol.source != ir::SymbolSource::kInputDim || symbol.input < 0 ||
+            static_cast<size_t>(symbol.input) >= inputs.size()) {
+            return std::nullopt;
+        }
+        Value* const input = inputs[static_cast<size_t>(symbol.input)];
+        const std::vector<DimExpr>& dims = input->type().dims;
+        const auto dim = static_cast<size_t>(symbol.index);
+        return dim < dims.size() && dims[dim] == extent ? std::optional(std::pair{input, int64_t{symbol.index}})
+                                                        : std::nullopt;
+    }
+
+    // shape(x), where constants and extents of inputs tell it all
+    bool readInputs(Node& node) {
+        const Value* const x = node.op() == "shape" ? node.input(0) : nullptr;
+        const auto& contents = node.output(0)->contents();
+        if (x == nullptr || x->producer() == nullptr || x->producer()->op() == "const" || !contents ||
+            contents->empty() || node.output(0)->uses().empty()) {
+            return false;
+        }
+        for (const DimExpr extent : *contents) {
+            if (!mRewriter.pool().isConstant(extent) && !inputWith(extent)) {
+                return false;
+            }
+        }
+        std::vector<Value*> parts;
+        for (const DimExpr extent : *contents) {
+            if (mRewriter.pool().isConstant(extent)) {
+                parts.push_back(
+                    mRewriter.makeConstant(node, ir::makeConstantI64({1}, {mRewriter.pool().constantValue(extent)})));
+                continue;
+            }
+            const auto [input, dim] = *inputWith(extent);
+            ir::AttributeMap attributes;
+            attributes.set("start", dim);
+            attributes.set("end", dim + 1);
+            parts.push_back(mRewriter.make(node, "shape", {input}, std::move(attributes)));
+        }
+        if (std::find(parts.begin(), parts.end(), nullptr) != parts.end()) {
+            return true;
+        }
+        ir::AttributeMap attributes;
+        attributes.set("axis", int64_t{0});
+        mRewriter.replace(
+            node, parts.size() == 1 ? parts[0] : mRewriter.makeInstead(node, "concat", parts, std::move(attributes)));
+        return true;
     }
 
     PassContext& mContext;

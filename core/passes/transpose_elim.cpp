@@ -6,18 +6,19 @@
 //   equal transposes of all operands of such an op become one behind it, if there are at least two
 //   a reduction that drops dimensions reads the tensor as it was, if the rest keeps its order
 //   swapping the last two dimensions of an operand of matmul is its trans_a or trans_b, through pointwise ops with single numbers too
+//   a matrix product with its last two dimensions swapped is the product the other way round, unless its right operand is constant
 //   attention of operands that all have heads and positions swapped reads and writes them as they were, by its heads_axis
 //   a transpose that keeps the rows of a product with constant weights together goes the same ways through the product and its bias, in front of it
 //   where the operand is a transpose reshaped, behind it where another transpose follows that takes it in (view_chains makes them one)
 #include "core/passes/products.h"
 #include "core/passes/quantization.h"
 #include "core/passes/rewriter.h"
+#include "core/passes/transpose_operands.h"
 #include "core/passes/view_map.h"
 
 #include <algorithm>
 #include <array>
 #include <map>
-#include <numeric>
 
 namespace tenon::passes {
 
@@ -25,42 +26,6 @@ namespace {
 
 using ir::Node;
 using ir::Value;
-using Permutation = std::vector<int64_t>;
-
-std::optional<Permutation> permutationOf(const Node* node) {
-    if (node == nullptr || node->op() != "transpose" || node->settings().debugOutput ||
-        node->input(0)->type().rank() < 0) {
-        return std::nullopt;
-    }
-    const auto rank = static_cast<size_t>(node->input(0)->type().rank());
-    Permutation perm = node->attributes().intsOr("perm", {});
-    if (!node->attributes().has("perm")) {
-        for (size_t i = rank; i-- > 0;) {
-            perm.push_back(static_cast<int64_t>(i));
-        }
-    }
-    return perm.size() == rank ? std::optional<Permutation>(perm) : std::nullopt;
-}
-
-bool isIdentity(const Permutation& perm) { return std::is_sorted(perm.begin(), perm.end()); }
-
-// transpose(transpose(x, first), second) = transpose(x, result)
-Permutation compose(const Permutation& first, const Permutation& second) {
-    Permutation result;
-    for (const int64_t from : second) {
-        result.push_back(first[static_cast<size_t>(from)]);
-    }
-    return result;
-}
-
-Permutation inverse(const Permutation& perm) {
-    Permutation result(perm.size());
-    for (size_t i = 0; i < perm.size(); ++i) {
-        result[static_cast<size_t>(perm[i])] = static_cast<int64_t>(i);
-    }
-    return result;
-}
-
 bool isReduction(const Node& node) { return node.op().compare(0, 7, "reduce.") == 0; }
 
 bool hasAxis(const Node& node) {
@@ -78,12 +43,12 @@ public:
                 return;
             }
             if (node.op() == "transpose") {
-                merge(node) || asReshape(node) || pullUp(node) || sinkRows(node);
+                merge(node) || asReshape(node) || transposeOfProduct(mRewriter, node) || pullUp(node) || sinkRows(node);
             } else if (node.op() == "matmul") {
                 intoMatmul(node, 0, "trans_a");
                 intoMatmul(node, 1, "trans_b");
             } else if (node.op() == "attention") {
-                intoAttention(node);
+                headsOfAttention(mRewriter, node);
             } else if (isReduction(node)) {
                 skipByReduction(node) || sink(node);
             } else if (isTransparent(node)) {
@@ -536,35 +501,6 @@ private:
         }
         mRewriter.editor().addSource(&node, source);
         mRewriter.setInput(node, index, plain);
-    }
-
-    void intoAttention(Node& node) {
-        const auto rank = static_cast<size_t>(std::max(node.output(0)->type().rank(), 0));
-        if (rank < 3 || node.output(0)->quantization() || node.attributes().intOr("heads_axis", -3) != -3 ||
-            node.attributes().intOr("k_transposed", 0) != 0) {
-            return;
-        }
-        Permutation swap(rank);
-        std::iota(swap.begin(), swap.end(), 0);
-        std::swap(swap[rank - 3], swap[rank - 2]);
-        std::vector<Value*> inputs = node.inputs();
-        size_t removed = 0;
-        for (size_t i = 0; i < 3; ++i) {
-            const auto perm = permutationOf(inputs[i]->producer());
-            if (!perm || *perm != swap) {
-                return;
-            }
-            removed += isPrivate(*inputs[i]) ? 1 : 0;
-            inputs[i] = inputs[i]->producer()->input(0);
-        }
-        if (removed < 2) { // one is made
-            return;
-        }
-        ir::AttributeMap attributes = node.attributes();
-        attributes.set("heads_axis", int64_t{-2});
-        Value* const made = mRewriter.makeInstead(node, "attention", std::move(inputs), std::move(attributes));
-        keepSources(made, node);
-        mRewriter.replace(node, transposed(node, made, swap));
     }
 
     PassContext& mContext;
