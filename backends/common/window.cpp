@@ -90,4 +90,21 @@ Window deconvWindowOf(const Call& call, const Dims& kernel) {
     return window;
 }
 
+std::vector<std::vector<float>> tapCounts(const Window& window, bool includePads) {
+    std::vector<std::vector<float>> counts(window.rank());
+    for (size_t d = 0; d < window.rank(); ++d) {
+        const int64_t first = includePads ? -window.padBegin[d] : 0;
+        const int64_t end = window.input[d] + (includePads ? window.padEnd[d] : 0);
+        for (int64_t o = 0; o < window.output[d]; ++o) {
+            int64_t count = 0;
+            for (int64_t t = 0; t < window.kernel[d]; ++t) {
+                const int64_t at = o * window.strides[d] - window.padBegin[d] + t * window.dilations[d];
+                count += at >= first && at < end ? 1 : 0;
+            }
+            counts[d].push_back(static_cast<float>(count));
+        }
+    }
+    return counts;
+}
+
 } // namespace tenon::kernels

@@ -27,5 +27,8 @@ struct Window {
 Window windowOf(const Call& call, const Dims& kernel);
 // Of a deconvolution: input and output have changed places, pads crop the output.
 Window deconvWindowOf(const Call& call, const Dims& kernel);
+// How many taps of a window count in its average, per dimension and output index: those in the input, or also those in the pads, but not those that
+// ceil_mode lets hang over.
+std::vector<std::vector<float>> tapCounts(const Window& window, bool includePads);
 
 } // namespace tenon::kernels

@@ -3,6 +3,7 @@
 #include "backends/cpu/brain_convolution.h"
 #include "backends/cpu/brain_product.h"
 #include "backends/cpu/brain_spread.h"
+#include "backends/cpu/byte_average.h"
 #include "backends/cpu/byte_depthwise.h"
 #include "backends/cpu/byte_image.h"
 #include "backends/cpu/byte_lookup.h"
@@ -16,6 +17,7 @@
 #include "backends/cpu/embedding.h"
 #include "backends/cpu/expand_depthwise.h"
 #include "backends/cpu/image_maximum.h"
+#include "backends/cpu/image_nearest.h"
 #include "backends/cpu/inverted_residual.h"
 #include "backends/cpu/offered_layouts.h"
 #include "backends/cpu/ops.h"
@@ -68,6 +70,8 @@ enum : uint64_t {
     kImageMaximum = 42,
     kInvertedResidual = 43,
     kPlaneConvolution = 44,
+    kImageNearest = 45,
+    kByteAverage = 46,
 };
 
 using Tactics = std::vector<module::Tactic>;
@@ -251,6 +255,16 @@ Tactics offerConcat(const module::TaskView& task) {
     return tactics;
 }
 
+Tactics offerNearest(const module::TaskView& task) {
+    Tactics tactics;
+    for (const TnFormat& format : offeredLayouts(task, [](int32_t port) { return port == 0; })) {
+        module::Tactic tactic = linear(task, kImageNearest, "nearest pixels");
+        tactic.inputs[0].format = tactic.outputs[0].format = format;
+        tactics.push_back(std::move(tactic));
+    }
+    return tactics;
+}
+
 Tactics offerSpatialMean(const module::TaskView& task) {
     Tactics tactics;
     for (const TnFormat& format : offeredLayouts(task, [](int32_t) { return true; })) {
@@ -351,6 +365,11 @@ constexpr Method kMethods[] = {
          return Tactics{laidOut(task, kByteDepthwise, "depthwise of bytes", byteDepthwiseLayouts(task.body()))};
      },
      checkByteDepthwise, planByteDepthwise},
+    {kByteAverage, Method::Ports::kBody, isByteAverage,
+     [](const module::TaskView& task) {
+         return Tactics{laidOut(task, kByteAverage, "average of bytes", byteAverageLayouts(task.body()))};
+     },
+     checkByteAverage, planByteAverage},
     {kByteMean, Method::Ports::kBody, isByteMean, offerByteMean, checkByteMean, planByteMean},
     {kByteProduct, Method::Ports::kBody, isByteProduct,
      [](const module::TaskView& task) {
@@ -434,6 +453,8 @@ constexpr Method kMethods[] = {
              laidOut(task, kImageMaximum, "maximum", std::vector<TnFormat>(2, module::channelsLastFormat(4)))};
      },
      checkImageMaximum, planImageMaximum, Method::Brain::kAlways},
+    {kImageNearest, Method::Ports::kBody, isImageNearest, offerNearest, checkImageNearest, planImageNearest,
+     Method::Brain::kAlways},
     {kSpatialMean, Method::Ports::kBody, isSpatialMean, offerSpatialMean, checkSpatialMean, planSpatialMean},
     {kNode, Method::Ports::kChecked, takesNode, offerNode, checkNode, planTableNode, Method::Brain::kByOp},
 };

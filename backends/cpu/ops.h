@@ -26,6 +26,8 @@ void addQuantize(KernelTable& table);
 void addConvert(KernelTable& table);
 // Throws a refusal for formats that the conversion does not know.
 void checkConvertPorts(const TnPortFormat& from, const TnPortFormat& to);
+// Throws a refusal unless the dimensions of a resize in front of `first` are known to stay as they are.
+void checkResizedBehind(const module::NodeView& node, int32_t first);
 // Both formats put every element of such a value at the same place: 16 channels in blocks of 16, channels last where there is one pixel.
 bool isSameOrder(const module::ValueView& value, const TnFormat& from, const TnFormat& to);
 

@@ -1,7 +1,7 @@
 // move_quantization: dequantize moves down and quantize up through what only moves elements, until they meet and cancel.
 //
 //   quantize(dequantize(x)), equal scale and zero point         x
-//   move(dequantize(x))                                         dequantize(move(x)): reshape, transpose, slice, largest of a window, ...
+//   move(dequantize(x))                                         dequantize(move(x)): reshape, transpose, slice, nearest pixels, largest of a window, ...
 //   concat(dequantize(x), dequantize(y)), equal parameters      dequantize(concat(x, y))
 //   quantize(move(x))                                           move(quantize(x)), where nobody else reads what is moved
 //   quantize(relu(x)), quantize(clip(x))                        quantize(x), where the range of the integers cuts as much
@@ -23,6 +23,12 @@ namespace {
 using ir::Node;
 using ir::Value;
 
+// Each element is one of operand 0; not so where a crop reaches outside.
+bool takesNearest(const Node& node) {
+    return node.op() == "resize" && node.attributes().stringOr("mode", "nearest") == "nearest" &&
+           node.attributes().stringOr("coordinate", "half_pixel") != "tf_crop_and_resize";
+}
+
 // Moves, repeats or leaves out elements of operand 0, whatever they are; or picks the largest, which is that of the integers too.
 bool isMovement(const Node& node) {
     static constexpr std::string_view kOps[] = {"reshape",  "flatten", "squeeze", "unsqueeze", "transpose",
@@ -30,12 +36,12 @@ bool isMovement(const Node& node) {
     // What a slice fills in is the number zero, which is not the byte zero.
     const bool fills = node.op() == "slice" && node.attributes().stringOr("mode", "strict") == "fill";
     return node.outputs().size() == 1 && !fills &&
-           std::find(std::begin(kOps), std::end(kOps), node.op()) != std::end(kOps);
+           (takesNearest(node) || std::find(std::begin(kOps), std::end(kOps), node.op()) != std::end(kOps));
 }
 
 bool keepsOrder(const Node& node) {
     return node.op() == "reshape" || node.op() == "flatten" || node.op() == "squeeze" || node.op() == "unsqueeze" ||
-           node.op() == "identity" || node.op() == "pool.max";
+           node.op() == "identity" || node.op() == "pool.max" || takesNearest(node);
 }
 
 bool isPlain(const Node& node) {

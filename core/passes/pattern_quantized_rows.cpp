@@ -1,10 +1,11 @@
-// pattern_quantized_rows: softmax, norms and means of what was dequantized for nobody else, or of what only a quantize reads, or both.
+// pattern_quantized_rows: softmax, norms and means of what was dequantized for nobody else, or of what only a quantize reads, or both; averages of
+// windows between the two.
 //
 //   dequantize(x)   with one scale and zero point
-//   softmax, layer_norm, rms_norm, reduce.mean
+//   softmax, layer_norm, rms_norm, reduce.mean, pool.avg
 //   quantize
 //
-// The body is those nodes: kernels make real numbers of a row at a time.
+// The body is those nodes: kernels make real numbers of a row or line at a time.
 #include "core/passes/pattern_registry.h"
 #include "core/passes/quantization.h"
 #include "core/passes/rewriter.h"
@@ -14,7 +15,8 @@ namespace tenon::passes {
 void findQuantizedRows(const ir::Graph& graph, const ops::OpRegistry&, std::vector<Region>& regions) {
     for (ir::Node* node : graph.nodes()) {
         const std::string& op = node->op();
-        if ((op != "softmax" && op != "layer_norm" && op != "rms_norm" && op != "reduce.mean") ||
+        const bool isWindow = op == "pool.avg"; // integers on both sides or on none
+        if ((!isWindow && op != "softmax" && op != "layer_norm" && op != "rms_norm" && op != "reduce.mean") ||
             node->outputs().size() != 1) {
             continue;
         }
@@ -27,10 +29,10 @@ void findQuantizedRows(const ir::Graph& graph, const ops::OpRegistry&, std::vect
                                    ? result.uses()[0].node
                                    : nullptr;
         const bool ends = isByteQuantize(last) && result.uses()[0].index == 0 && oneScaleOf(*last);
-        if (opens) {
+        if (opens && !isWindow) {
             regions.push_back({"dequantize+" + op, {first, node}});
         }
-        if (ends) {
+        if (ends && !isWindow) {
             regions.push_back({op + "+quantize", {node, last}});
         }
         if (opens && ends) {

@@ -56,21 +56,7 @@ Plan planPool(const Call& call) {
     if (p.planes * p.outputSize == 0) {
         return {[](const Buffers&) { return Code::kOk; }, 0};
     }
-    const bool includePads = call.intOr("count_include_pad", 0) != 0;
-    for (size_t d = 0; d < w.rank(); ++d) {
-        p.counts.emplace_back();
-        for (int64_t o = 0; o < w.output[d]; ++o) {
-            // What counts: taps in the input, or also those in the pads (but not those that ceil_mode lets hang over).
-            const int64_t first = includePads ? -w.padBegin[d] : 0;
-            const int64_t end = w.input[d] + (includePads ? w.padEnd[d] : 0);
-            int64_t count = 0;
-            for (int64_t t = 0; t < w.kernel[d]; ++t) {
-                const int64_t at = o * w.strides[d] - w.padBegin[d] + t * w.dilations[d];
-                count += at >= first && at < end ? 1 : 0;
-            }
-            p.counts.back().push_back(static_cast<float>(count));
-        }
-    }
+    p.counts = tapCounts(w, call.intOr("count_include_pad", 0) != 0);
     const size_t last = w.rank() - 1;
     const int64_t stride = w.strides[last];
     const int64_t phase = (w.input[last] + stride - 1) / stride;

@@ -126,11 +126,17 @@ void checkHere(const module::NodeView& node) {
     if (node.stringOr("coordinate", "half_pixel") == "tf_crop_and_resize") {
         refuse("resize of a crop; only whole tensors are interpolated");
     }
+    checkResizedBehind(node, node.input(0).rank() - 2);
+}
+
+} // namespace
+
+void checkResizedBehind(const module::NodeView& node, int32_t first) {
     const module::ValueView in = node.input(0);
     const module::ValueView out = node.output(0);
     const std::span<const double> scales = node.floats("scales");
     const std::span<const int64_t> axes = node.ints("axes");
-    for (int32_t d = 0; d + 2 < in.rank(); ++d) {
+    for (int32_t d = 0; d < first; ++d) {
         bool scaled = !scales.empty();
         if (scaled && axes.empty()) {
             scaled = scales[static_cast<size_t>(d)] != 1;
@@ -141,12 +147,10 @@ void checkHere(const module::NodeView& node) {
         const bool same = (in.dim(d).expr >= 0 && in.dim(d).expr == out.dim(d).expr) ||
                           (in.isStatic(d) && out.isStatic(d) && in.dim(d).opt == out.dim(d).opt);
         if (scaled || !same) {
-            refuse("resize along dimension ", d, " of rank ", in.rank(), "; only the last two are interpolated");
+            refuse("resize along dimension ", d, " of rank ", in.rank(), ", which this kernel leaves as it is");
         }
     }
 }
-
-} // namespace
 
 void addResize(KernelTable& table) {
     table.add({.op = "resize", .maxInputs = 3, .types = kWholeBytes, .plan = planResize, .check = checkHere});

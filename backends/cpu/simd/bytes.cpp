@@ -235,6 +235,28 @@ void addInto(const uint8_t* x, bool isSigned, int64_t count, int32_t* sums) {
     isSigned ? addBytes<int8_t>(x, count, sums) : addBytes<uint8_t>(x, count, sums);
 }
 
+void average(const int32_t* sums, int64_t rows, int64_t apart, int64_t count, float zeros, float factor, float* to) {
+    const hn::ScalableTag<int32_t> d;
+    const hn::ScalableTag<float> numbers;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    int64_t i = 0;
+    for (; i + lanes <= count; i += lanes) {
+        auto total = hn::Zero(d);
+        for (int64_t row = 0; row < rows; ++row) {
+            total = hn::Add(total, hn::LoadU(d, sums + row * apart + i));
+        }
+        const auto real = hn::Sub(hn::ConvertTo(numbers, total), hn::Set(numbers, zeros));
+        hn::StoreU(hn::Mul(real, hn::Set(numbers, factor)), numbers, to + i);
+    }
+    for (; i < count; ++i) {
+        int32_t total = 0;
+        for (int64_t row = 0; row < rows; ++row) {
+            total += sums[row * apart + i];
+        }
+        to[i] = (static_cast<float>(total) - zeros) * factor;
+    }
+}
+
 void interleave(const uint8_t* a, const uint8_t* b, const uint8_t* c, int64_t count, uint8_t* to) {
     // Vectors of 16 bytes: what wider ones would exchange between their halves costs more than it gains.
     const hn::CappedTag<uint8_t, 16> d;
@@ -273,8 +295,8 @@ void lookup(const uint8_t* table, const uint8_t* x, int64_t count, uint8_t* to) 
 }
 
 const ByteRows* rows() {
-    static const ByteRows kRows{range,   quantize, dequantize, sum,        sumWithRow,
-                                largest, moments,  addInto,    interleave, lookup};
+    static const ByteRows kRows{range,   quantize, dequantize, sum,        sumWithRow, largest,
+                                moments, addInto,  average,    interleave, lookup};
     return &kRows;
 }
 

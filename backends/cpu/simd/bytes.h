@@ -44,6 +44,9 @@ struct ByteRows {
     void (*moments)(const uint8_t* x, bool isSigned, int64_t count, int64_t* sum, int64_t* squares);
     // sums += x.
     void (*addInto)(const uint8_t* x, bool isSigned, int64_t count, int32_t* sums);
+    // (the sum of so many rows of whole numbers, one `apart` elements behind the other, - zeros) * factor.
+    void (*average)(const int32_t* sums, int64_t rows, int64_t apart, int64_t count, float zeros, float factor,
+                    float* to);
     // One byte of each of three rows after the other.
     void (*interleave)(const uint8_t* a, const uint8_t* b, const uint8_t* c, int64_t count, uint8_t* to);
     // table[x]; `to` may be x.
