@@ -103,7 +103,8 @@ Model importModel(const std::string& onnxFile, const BuildSettings& settings, Co
                                : 0U));
     model.parser.reset(nvonnxparser::createParser(*model.network, logger));
     if (!model.parser) {
-        throw ToolError(ExitCode::kEnvironment, "the ONNX parser module is missing; `tenon modules` says why");
+        throw ToolError(ExitCode::kEnvironment,
+                        logger.takeError("the ONNX parser module is missing; `tenon modules` says why"));
     }
     logger.ignoreErrors(true); // the list below has them all
     const bool parsed =
