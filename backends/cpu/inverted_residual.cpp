@@ -292,9 +292,8 @@ private:
         }
         // What the other product multiplies this strip with is fetched meanwhile, a panel after the other.
         const int64_t panels = padded(mHow.columns) / mTiles.wide.columns;
-        const int64_t share = isFirst ? (pixels / panels + tile.rows - 1) / tile.rows * tile.rows : pixels;
-        const int64_t most =
-            std::max<int64_t>(1, mWideCut || mHow.wide.followers.empty() ? share : std::min(share, kPixels));
+        const int64_t share = isFirst ? (pixels / panels / tile.rows + 1) * tile.rows : pixels;
+        const int64_t most = mWideCut || mHow.wide.followers.empty() ? share : std::min(share, kPixels);
         for (int64_t pixel = 0, panel = 0; pixel < pixels; pixel += most, ++panel) {
             const int64_t count = std::min(most, pixels - pixel);
             if (isFirst && panel < panels) {
