@@ -263,7 +263,7 @@ def main():
         # Ctrl-C keeps the best plan so far, says so, and replaces nothing.
         early = work / "early.plan"
         slow = save("long.onnx", long_build())
-        expect("interrupted build", interrupted(tenon, 2, "build", slow, "-o", early, "--level", 5), STOPPED, "stopped early", "stopped: '", "not compared with the reference")
+        expect("interrupted build", interrupted(tenon, 2, "build", slow, "-o", early, "--level", 5), STOPPED, "warning: stopped: ", "stopped: '", "not compared with the reference")
         np.save(work / "x96.npy", np.zeros((1, 3, 96, 96), np.float32))
         expect("plan of an interrupted build", run(tenon, "run", early, "--input", f"x={work / 'x96.npy'}"), OK, "warning: plan '", "the build was stopped")
         expect("times of a plan of an interrupted build", run(tenon, "bench", early, "--iterations", 1, "--duration", 0), OK, "warning: plan '", "the build was stopped")
