@@ -100,9 +100,11 @@ if(NOT EXISTS "${TENON_ONNX_PROTO_FILE}")
     set(TENON_ONNX_PROTO_FILE "")
 endif()
 
-# CUDA is only detected: its modules decide for themselves what they do with it.
+# CUDA is only detected: its modules decide for themselves what they do with it. TENON_WITHOUT_CUDA is why there is none.
 set(TENON_HAVE_CUDA FALSE)
+set(TENON_WITHOUT_CUDA "TENON_CUDA=OFF")
 if(NOT TENON_CUDA STREQUAL "OFF")
+    set(TENON_WITHOUT_CUDA "no CUDA toolkit was found (set CUDAToolkit_ROOT, or TENON_CUDA=OFF to say so)")
     find_package(CUDAToolkit QUIET)
     if(CUDAToolkit_FOUND)
         set(TENON_HAVE_CUDA TRUE)

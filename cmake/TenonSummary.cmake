@@ -11,5 +11,5 @@ message(STATUS "Tenon ${PROJECT_VERSION} (${CMAKE_BUILD_TYPE}, ${CMAKE_CXX_COMPI
 tenon_summary_line("ONNX parser  " TENON_HAVE_ONNX_PROTO "yes, protobuf-lite ${TENON_PROTOBUF_KIND}" "no (needs protoc, libprotobuf-dev and the onnx wheel: ./dev build)")
 tenon_summary_line("oneDNN       " dnnl_FOUND "${dnnl_VERSION}" "no (apt install libdnnl-dev)")
 tenon_summary_line("Highway      " hwy_FOUND "yes" "no (apt install libhwy-dev)")
-tenon_summary_line("CUDA toolkit " TENON_HAVE_CUDA "${CUDAToolkit_VERSION}" "no")
+tenon_summary_line("CUDA toolkit " TENON_HAVE_CUDA "${CUDAToolkit_VERSION}" "no, so no module for GPUs: ${TENON_WITHOUT_CUDA}")
 tenon_summary_line("sanitizers   " TENON_SANITIZE "${TENON_SANITIZE}" "none")
