@@ -5,6 +5,7 @@ import re
 import subprocess
 
 MODULES = ("cpu", "onednn")
+KINDS = ("", "f32", "bf16", "i8")  # of products
 
 
 def measure(build_dir, threads, milliseconds):
@@ -16,37 +17,65 @@ def measure(build_dir, threads, milliseconds):
     return json.loads(lines[0]), [json.loads(line) for line in lines[1:]]
 
 
+def times_us(result, machine):
+    """The least that the op can take, by what it takes: its products at the peak for their type (nothing where the processor has no units for it), its
+    vector instructions at half that of f32, which counts a multiplication and an addition each, and moving its operands and result once, as a copy of as
+    many bytes moves them."""
+    peak = machine["peak_gflops"].get(result["products"], 0)
+    return {
+        "products": result["flops"] / peak / 1e3 if peak else 0.0,
+        "vector units": result["lane_steps"] / (machine["peak_gflops"]["f32"] / 2) / 1e3,
+        "memory": result["bytes"] / result["copy_gbs"] / 1e3,
+    }
+
+
+def bound_of(result, machine):
+    times = times_us(result, machine)
+    return max(times, key=times.get)
+
+
 def limit_us(result, machine):
-    """The least that the op can take: its operations at the peak of the vector units, or moving its operands and result once, as a copy of as many
-    bytes moves them."""
-    return max(result["flops"] / machine["peak_gflops"], result["bytes"] / result["copy_gbs"]) / 1e3
+    return max(times_us(result, machine).values())
 
 
-def name_of(case):
-    shapes = [shape.replace(",", "x") for shape in re.findall(r"f32\[([\d,]*)\]", case.split("->")[0])]
-    words = re.findall(r"(strides|group)=(\[?\d+)", case)
-    extra = "".join(f", {name[:-1] if name == 'strides' else name} {value.strip('[')}" for name, value in words)
-    operands = shapes[:2] if case.startswith(("conv", "deconv", "matmul", "binary", "concat")) else shapes[:1]
-    return f"{case.split('(')[0]} {', '.join(operands)}{extra}"
+def rate_of(result, bound):
+    amount, unit = {"products": (result["flops"], "GFLOP/s"), "vector units": (result["lane_steps"], "G steps/s"), "memory": (result["bytes"], "GB/s")}[bound]
+    return f"{amount / result['us'] / 1e3:.0f} {unit}"
+
+
+def name_of(case, products):
+    body = re.match(r"fused\[(.*?)\]\(", case)
+    ops = [op for op in re.findall(r"= ([\w.]+)\(", body.group(1)) if op != "dequantize" or "matmul" not in case and "conv" not in case] if body else [case.split("(")[0]]
+    operands = case[body.end():] if body else case.split("(", 1)[1]
+    shapes = [shape.replace(",", "x") for shape in re.findall(r"[a-z]+\d+\[([\d,]+)\]", operands.split("->")[0])]
+    if body:
+        shapes = [shape for shape in shapes if "x" in shape]
+    words = re.findall(r"(strides|group|mode)=(\[?\d+|\"\w+)", case)
+    extra = "".join(f", {'stride' if name == 'strides' else '' if name == 'mode' else name} {value.strip('[').strip(chr(34))}".replace("  ", " ") for name, value in words)
+    several = body or case.startswith(("conv", "deconv", "matmul", "binary", "concat", "gather"))
+    kind = f" of {products}" if products not in ("", "f32") else ""
+    return f"{' + '.join(ops)}{kind} {', '.join(shapes[:2] if several else shapes[:1])}{extra}"
 
 
 def markdown(machine, results):
+    peaks = ", ".join(f"{kind} {peak:.0f}" for kind, peak in machine["peak_gflops"].items() if peak)
     lines = [
-        f"Peak of the vector units {machine['peak_gflops']:.0f} GFLOP/s, copies from and to memory {machine['memory_gbs']:.0f} GB/s.",
+        f"Peaks of products, GFLOP/s: {peaks}; copies from and to memory {machine['memory_gbs']:.0f} GB/s.",
         "",
         "| op and operands | bound by | " + " | ".join(f"{module}: tactic | us | rate | of the limit" for module in MODULES) + " |",
         "|---" * (2 + 4 * len(MODULES)) + "|",
     ]
-    for case in dict.fromkeys(result["case"] for result in results):
-        mine = [result for result in results if result["case"] == case]
-        computes = mine[0]["flops"] / machine["peak_gflops"] > mine[0]["bytes"] / mine[0]["copy_gbs"]
-        cells = [name_of(case), "arithmetic" if computes else "memory"]
+    cases = list(dict.fromkeys(result["case"] for result in results))
+    rows = {(cases.index(result["case"]), KINDS.index(result["products"])) for result in results}
+    for case, products in ((cases[row], KINDS[kind]) for row, kind in sorted(rows)):
+        mine = [result for result in results if (result["case"], result["products"]) == (case, products)]
+        bound = bound_of(min(mine, key=lambda result: result["us"]), machine)
+        cells = [name_of(case, products), bound]
         for module in MODULES:
             best = min((result for result in mine if result["module"] == module), key=lambda result: result["us"], default=None)
             if best is None:
                 cells += ["", "", "", ""]
                 continue
-            rate = f"{best['flops'] / best['us'] / 1e3:.0f} GFLOP/s" if computes else f"{best['bytes'] / best['us'] / 1e3:.0f} GB/s"
-            cells += [best["tactic"], f"{best['us']:.3g}", rate, f"{100 * limit_us(best, machine) / best['us']:.0f} %"]
+            cells += [best["tactic"], f"{best['us']:.3g}", rate_of(best, bound), f"{100 * limit_us(best, machine) / best['us']:.0f} %"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

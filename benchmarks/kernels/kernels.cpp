@@ -1,15 +1,18 @@
-// Times every tactic that host modules offer on the cases of a file, one JSON line each, beside what the machine gives at most: the peak of its
-// vector units, and copies of as many bytes. benchmarks/run.py --kernels makes the table.
+// Times every tactic that host modules offer on the cases of a file, one JSON line each, beside what the machine gives at most: the peaks of its
+// units, and copies of as many bytes. Products of f32 are timed again in bf16. benchmarks/run.py --kernels makes the table.
 //
 //   kernel_bench CASES THREADS MILLISECONDS COLD MODULE...
 //
 // COLD 1: constants come from memory at every launch, 0: from wherever the launch before left them.
 #include "benchmarks/kernels/peak.h"
+#include "benchmarks/kernels/work.h"
 #include "core/support/cache_flush.h"
 #include "tests/conformance/task_runner.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,41 +21,46 @@ namespace {
 using namespace tenon;
 using namespace tenon::conformance;
 
-int64_t elementsOf(const TensorText& tensor) {
-    int64_t elements = 1;
-    for (int64_t dim : tensor.dims) {
-        elements *= dim;
+using bench::elementsOf;
+
+// Of what a tactic reads and writes, in the types that it has them in.
+int64_t bytesOf(const Case& one, const BuiltTask& task, const KeptTactic& tactic) {
+    const bool isPicked = one.statements[0].op == "gather"; // as much of the table as the result has
+    int64_t bytes = 0;
+    for (size_t i = 0; i < tactic.inputs.size(); ++i) {
+        const TensorText& read =
+            i == 0 && isPicked ? one.outputs[0].type : one.inputs[static_cast<size_t>(task.inputPorts[i])].type;
+        bytes += elementsOf(read) * module::bitsOf(tactic.inputs[i].dtype) / 8;
     }
-    return elements;
+    for (size_t o = 0; o < tactic.outputs.size(); ++o) {
+        bytes += elementsOf(one.outputs[static_cast<size_t>(task.outputPorts[o])].type) *
+                 module::bitsOf(tactic.outputs[o].dtype) / 8;
+    }
+    return bytes;
 }
 
-// Multiplications and additions as the op defines them; 0 where moving the data is the work.
-int64_t flopsOf(const Case& one) {
-    const std::string& op = one.statements[0].op;
-    const std::vector<InputText>& in = one.inputs;
-    const int64_t results = elementsOf(one.outputs[0].type);
-    if (op == "conv") {
-        return 2 * results * (elementsOf(in[1].type) / in[1].type.dims[0]);
+// Both are ours: nothing but quotes and backslashes needs care.
+std::string quoted(const std::string& text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        out += c == '"' || c == '\\' ? "\\" : "";
+        out += c;
     }
-    if (op == "deconv") {
-        return 2 * elementsOf(in[0].type) * (elementsOf(in[1].type) / in[1].type.dims[0]);
-    }
-    if (op == "matmul") {
-        return 2 * results * in[0].type.dims.back();
-    }
-    if (op == "attention") {
-        const std::vector<int64_t>& keys = in[1].type.dims;
-        const int64_t positions = elementsOf(in[0].type) / in[0].type.dims.back();
-        return 2 * positions * keys[keys.size() - 2] * (keys.back() + in[2].type.dims.back());
-    }
-    return 0;
+    return out + '"';
+}
+
+bool isBrain(const KeptTactic& tactic) {
+    const auto brain = [](const TnPortFormat& port) { return port.dtype == TN_BF16; };
+    return std::any_of(tactic.inputs.begin(), tactic.inputs.end(), brain) ||
+           std::any_of(tactic.outputs.begin(), tactic.outputs.end(), brain);
 }
 
 std::string describePorts(const KeptTactic& tactic) {
     return module::describe(tactic.inputs[0].format) + " -> " + module::describe(tactic.outputs[0].format);
 }
 
-bool timeCase(const Case& one, const LoadedModule& library, const RunOptions& options) {
+// Appends why the module offers nothing to `refusals`.
+bool timeCase(const Case& one, const LoadedModule& library, const RunOptions& options, std::string& refusals) {
     std::vector<std::vector<std::byte>> data;
     for (size_t i = 0; i < one.inputs.size(); ++i) {
         data.push_back(fillInput(one, i));
@@ -64,23 +72,31 @@ bool timeCase(const Case& one, const LoadedModule& library, const RunOptions& op
     for (int32_t input : task.inputPorts) {
         inputs.push_back(data[static_cast<size_t>(input)]);
     }
-    int64_t bytes = elementsOf(one.outputs[0].type) * 4;
-    for (const InputText& input : one.inputs) {
-        bytes += input.present ? elementsOf(input.type) * 4 : 0;
+    const bench::Work work = bench::workOf(one);
+    if (work.flops > 0 && !work.isOfBytes) {
+        task.task.compute_types |= uint64_t{1} << TN_BF16;
     }
-    const double bandwidth = bench::copyBandwidth(options.threads, bytes);
+    std::map<int64_t, double> bandwidths;
     for (const KeptTactic& tactic : tacticsOf(library.tables(), task.task, options.threads, refusal)) {
         const RunResult result = runTactic(library.tables(), one, task, tactic, inputs, options);
         if (!result.error.empty()) {
             std::fprintf(stderr, "%s: %s: %s\n", one.line.c_str(), tactic.name.c_str(), result.error.c_str());
             return false;
         }
-        std::printf("{\"case\": \"%s\", \"module\": \"%s\", \"tactic\": \"%s\", \"layout\": \"%s\", \"us\": %.2f, "
-                    "\"flops\": %lld, \"bytes\": %lld, \"copy_gbs\": %.1f}\n",
-                    one.line.c_str(), library.tables().name.c_str(), tactic.name.c_str(), describePorts(tactic).c_str(),
-                    result.microseconds, static_cast<long long>(flopsOf(one)), static_cast<long long>(bytes),
-                    bandwidth);
+        const int64_t bytes = bytesOf(one, task, tactic);
+        double& bandwidth = bandwidths[bytes];
+        bandwidth = bandwidth > 0 ? bandwidth : bench::copyBandwidth(options.threads, bytes);
+        const char* const products = work.flops == 0 ? "" : work.isOfBytes ? "i8" : isBrain(tactic) ? "bf16" : "f32";
+        std::printf("{\"case\": %s, \"module\": \"%s\", \"tactic\": %s, \"layout\": \"%s\", \"us\": %.2f, "
+                    "\"products\": \"%s\", \"flops\": %lld, \"lane_steps\": %lld, \"bytes\": %lld, "
+                    "\"copy_gbs\": %.1f}\n",
+                    quoted(one.line).c_str(), library.tables().name.c_str(), quoted(tactic.name).c_str(),
+                    describePorts(tactic).c_str(), result.microseconds, products, static_cast<long long>(work.flops),
+                    static_cast<long long>(work.laneSteps), static_cast<long long>(bytes), bandwidth);
         std::fflush(stdout);
+    }
+    if (bandwidths.empty()) {
+        refusals += module::text("  ", library.tables().name, ": ", refusal.reason, "\n");
     }
     return true;
 }
@@ -113,13 +129,19 @@ int main(int argc, char** argv) {
             return 4;
         }
     }
-    std::printf("{\"peak_gflops\": %.1f, \"memory_gbs\": %.1f}\n", bench::peakFlops(options.threads),
-                bench::copyBandwidth(options.threads, int64_t{1} << 28));
+    std::printf("{\"peak_gflops\": {\"f32\": %.1f, \"bf16\": %.1f, \"i8\": %.1f}, \"memory_gbs\": %.1f}\n",
+                bench::peakFlops(options.threads), bench::peakOfBrain(options.threads),
+                bench::peakOfBytes(options.threads), bench::copyBandwidth(options.threads, int64_t{1} << 28));
     for (const Case& one : cases.cases) {
+        std::string refusals;
         for (const auto& library : modules) {
-            if (!timeCase(one, *library, options)) {
+            if (!timeCase(one, *library, options, refusals)) {
                 return 1;
             }
+        }
+        if (static_cast<size_t>(std::count(refusals.begin(), refusals.end(), '\n')) == modules.size()) {
+            std::fprintf(stderr, "%s: no module computes it\n%s", one.line.c_str(), refusals.c_str());
+            return 1;
         }
     }
     return 0;
