@@ -14,7 +14,14 @@ def measure(build_dir, threads, milliseconds):
     cases = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kernels", "kernels.cases")
     command = [build_dir / "benchmarks" / "kernel_bench", cases, threads, milliseconds, 0, *(path for path in libraries if path.exists())]
     lines = subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    return json.loads(lines[0]), [json.loads(line) for line in lines[1:]]
+    documents = [json.loads(line) for line in lines]
+    return limits_of([each for each in documents if "case" not in each]), [each for each in documents if "case" in each]
+
+
+def limits_of(measured):
+    """The most of what was measured before the kernels and after them."""
+    peaks = {kind: max(each["peak_gflops"][kind] for each in measured) for kind in measured[0]["peak_gflops"]}
+    return {"peak_gflops": peaks, "memory_gbs": max(each["memory_gbs"] for each in measured)}
 
 
 def times_us(result, machine):
@@ -57,9 +64,20 @@ def name_of(case, products):
     return f"{' + '.join(ops)}{kind} {', '.join(shapes[:2] if several else shapes[:1])}{extra}"
 
 
-def markdown(machine, results):
+ABOUT = """# Kernels on standard shapes
+
+Made by `./dev bench --kernels --output FILE.md`: {threads} threads, data where the launch before left them, f32 where nothing else is said. Each module's fastest
+tactic in its best layout. The limit is the largest of three times: products, as the op defines them, at the measured peak for their type (of bf16 and bytes in
+matrix registers where there are some, all operands zero); functions of elements by the vector instructions that ours take at the least (exp 12, GELU 22, softmax 23, layer norm 8;
+`benchmarks/kernels/work.cpp`), a multiplication and addition counting as one; operands and result moved once, as fast as a copy of as many bytes. The largest
+is what the kernel is bound by. Winograd does with fewer products than the op defines, hence more than 100 %; so do reductions, which write nothing, against copies.
+"""
+
+
+def markdown(machine, results, threads):
     peaks = ", ".join(f"{kind} {peak:.0f}" for kind, peak in machine["peak_gflops"].items() if peak)
     lines = [
+        ABOUT.format(threads=threads),
         f"Peaks of products, GFLOP/s: {peaks}; copies from and to memory {machine['memory_gbs']:.0f} GB/s.",
         "",
         "| op and operands | bound by | " + " | ".join(f"{module}: tactic | us | rate | of the limit" for module in MODULES) + " |",

@@ -227,7 +227,7 @@ def main():
     parser.add_argument("--kernels", action="store_true", help="single kernels beside the machine's limits")
     arguments = parser.parse_args()
     if arguments.kernels:
-        text = kernel_table.markdown(*kernel_table.measure((ROOT / arguments.build_dir).resolve(), arguments.threads, 50))
+        text = kernel_table.markdown(*kernel_table.measure((ROOT / arguments.build_dir).resolve(), arguments.threads, 50), arguments.threads)
         print(text, end="")
         if arguments.output:
             arguments.output.write_text(text)

@@ -80,7 +80,8 @@ struct Running {
     TnSession* session = nullptr;
     TnKernel* kernel = nullptr;
     TnState* state = nullptr;
-    std::unique_ptr<PlainTeam> team;
+    std::unique_ptr<PlainTeam> ownTeam;
+    const TnThreadTeam* team = nullptr; // null: one of its own is made
     ~Running() {
         if (state != nullptr) {
             runtime->state_destroy(state);
@@ -118,8 +119,11 @@ std::string start(const ModuleTables& tables, const TnTask& task, const KeptTact
         return {};
     }
     const TnPlacement placement = targetOf(tables, threads).placement;
-    running.team = std::make_unique<PlainTeam>(threads);
-    const TnSessionInfo info{sizeof(TnSessionInfo), placement, threads, 0, nullptr, nullptr, running.team->table()};
+    if (running.team == nullptr) {
+        running.ownTeam = std::make_unique<PlainTeam>(threads);
+        running.team = running.ownTeam->table();
+    }
+    const TnSessionInfo info{sizeof(TnSessionInfo), placement, threads, 0, nullptr, nullptr, running.team};
     if (runtime.session_create(runtime.self, &info, &running.session, &reason.sink) != TN_OK ||
         runtime.state_create(running.kernel, running.session, &running.state, &reason.sink) != TN_OK) {
         return "no session or state: " + reason.text;
@@ -251,6 +255,7 @@ RunResult runTactic(const ModuleTables& tables, const Case& from, const BuiltTas
                     const std::vector<std::vector<std::byte>>& inputs, const RunOptions& options) {
     RunResult result;
     Running running;
+    running.team = options.team;
     result.error = start(tables, task.task, tactic, options.threads, running, true, options.kept);
     if (!result.error.empty()) {
         return result;

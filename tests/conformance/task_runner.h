@@ -27,7 +27,8 @@ std::string compileAndRead(const ModuleTables& tables, const TnTask& task, const
 
 struct RunOptions {
     int threads = 1;
-    bool inPlace = false; // outputs take over the inputs that the tactic names
+    const TnThreadTeam* team = nullptr; // of so many threads; null: one that starts threads for each loop
+    bool inPlace = false;               // outputs take over the inputs that the tactic names
     bool time = false;
     double timeMs = 20; // for how long it is timed
     std::function<void(void* data, size_t bytes)>
