@@ -5,8 +5,11 @@
 //   tile, concat and gather that repeat elements side by side are an expand (canonicalize_repeat.h)
 //   constants are the right operand of commutative ops and comparisons
 //   auto_pad is explicit padding where the extents that decide it are known (canonicalize_window.h)
-//   x - c is x + (-c), x / c is x * (1 / c) where that is exact, 1 / x is the reciprocal; x^2 is x * x
+//   x - c is x + (-c), x / c is x * (1 / c) where that is exact, 1 / x is the reciprocal; x^2 is x * x,
+//   x^0.5 and x^-0.5 are roots
+//   an average over the whole image is a mean, and reductions of one kind one after the other are one
 //   identity and what amounts to it disappears: x * 1, x / 1, x - 0, x^1, concat of one, a clip without bounds
+#include "core/passes/canonicalize_reduce.h"
 #include "core/passes/canonicalize_repeat.h"
 #include "core/passes/canonicalize_window.h"
 #include "core/passes/rewriter.h"
@@ -37,7 +40,7 @@ public:
             spellOut(node);
             explicitPadding(mRewriter, node);
             if (orderOperands(node) || viewAsReshape(node) || repeatAsExpand(mRewriter, node) || removeTrivial(node) ||
-                simplerArithmetic(node)) {
+                simplerArithmetic(node) || wholeAverage(mRewriter, node) || joinReductions(mRewriter, node)) {
                 return;
             }
             if (mContext.graph.nodeOf(id) != nullptr) {
@@ -284,6 +287,12 @@ private:
         if (node.op() == "binary.pow" && splatOf(c) == 2.0 &&
             sameShape(mRewriter.pool(), x->type(), node.output(0)->type())) {
             mRewriter.replace(node, mRewriter.makeInstead(node, "binary.mul", {x, x}));
+            return true;
+        }
+        const char* const root = splatOf(c) == 0.5 ? "unary.sqrt" : splatOf(c) == -0.5 ? "unary.rsqrt" : nullptr;
+        if (node.op() == "binary.pow" && root != nullptr && ir::isFloat(x->type().dtype) &&
+            sameShape(mRewriter.pool(), x->type(), node.output(0)->type())) {
+            mRewriter.replace(node, mRewriter.makeInstead(node, root, {x}));
             return true;
         }
         // Without an evaluator the new constant would be computed at every run.

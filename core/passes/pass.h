@@ -62,6 +62,7 @@ support::Result<bool> shapeSimplify(PassContext& context);
 support::Result<bool> commonSubexpressions(PassContext& context);
 support::Result<bool> deadCode(PassContext& context);
 support::Result<bool> recogniseActivations(PassContext& context);
+support::Result<bool> recogniseLayerNorm(PassContext& context);
 support::Result<bool> recogniseNorms(PassContext& context);
 support::Result<bool> recogniseSoftmax(PassContext& context);
 support::Result<bool> foldPadding(PassContext& context);

@@ -1,9 +1,11 @@
 // recognise_activations: activations that exporters write out in arithmetic become the one op that they are.
 //
 //   x/2 * (1 + erf(x / sqrt(2)))                        gelu_erf
-//   x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))   gelu_tanh
+//   x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))   gelu_tanh, also as x * sigmoid(2 sqrt(2/pi) * (...))
+//   1 / (1 + exp(-x)), y / (1 + exp(-x))                sigmoid, y * sigmoid
 //   x * sigmoid(a x)                                    silu
-//   x * tanh(softplus(x)), softplus written out too     mish
+//   log(1 + exp(x)), where(x > 20, x, softplus(x))      softplus
+//   x * tanh(softplus(x))                               mish
 //   min(max(x, a), b)                                   clip
 //   clip(a x + b, 0, c) / c                             hard_sigmoid
 //   x * clip(x + 3, 0, 6) / 6, x * hard_sigmoid(x)      hard_swish
@@ -80,11 +82,13 @@ public:
                 return;
             }
             if (node.op() == "binary.mul" || node.op() == "binary.div") {
-                if (!recogniseProduct(node)) {
-                    recogniseHardSigmoid(node);
-                }
+                recogniseProduct(node) || recogniseHardSigmoid(node) || recogniseSigmoid(node, node.input(1));
+            } else if (node.op() == "unary.recip") {
+                recogniseSigmoid(node, node.input(0));
             } else if (node.op() == "unary.log") {
                 recogniseSoftplus(node);
+            } else if (node.op() == "where") {
+                recogniseThreshold(node);
             } else if (node.op() == "binary.max" || node.op() == "binary.min") {
                 recogniseClip(node);
             }
@@ -144,7 +148,7 @@ private:
         if (node == nullptr) {
             return std::nullopt;
         }
-        if (node->op() == "binary.add") {
+        if (node->op() == "binary.add" || node->op() == "binary.sub") {
             return geluGate(value);
         }
         if (node->op() == "activation.sigmoid") {
@@ -165,7 +169,7 @@ private:
         return hardSwishGate(value);
     }
 
-    // a * (1 + f(inner)), f one of erf and tanh
+    // a * (1 + f(inner)) or a * (1 - f(inner)), f one of erf and tanh
     std::optional<Gate> geluGate(Value& value) const {
         for (Value* each : operandsBehind(value)) {
             const bool isErf = producerOf(each, "unary.erf") != nullptr;
@@ -173,14 +177,16 @@ private:
                 continue;
             }
             const auto outer = cubicIn(*each, value);
+            // Both functions are odd: with the sign changed they are of the inner value with its sign changed.
+            const double sign = outer && (*outer)[1] * (*outer)[0] < 0 ? -1 : 1;
             if (!outer || (*outer)[0] == 0 || (*outer)[2] != 0 || (*outer)[3] != 0 ||
-                !about(value, (*outer)[1], (*outer)[0])) {
+                !about(value, sign * (*outer)[1], (*outer)[0])) {
                 continue;
             }
             Value* const inner = each->producer()->input(0);
             for (Value* x : operandsBehind(*inner)) {
                 const auto cubic = cubicIn(*x, *inner);
-                if (cubic && isGeluInner(*x, *cubic, isErf)) {
+                if (cubic && isGeluInner(*x, *cubic, sign, isErf)) {
                     return Gate{&value, x, 0.5 / (*outer)[0], isErf ? "activation.gelu_erf" : "activation.gelu_tanh"};
                 }
             }
@@ -188,18 +194,26 @@ private:
         return std::nullopt;
     }
 
-    bool isGeluInner(const Value& x, const Cubic& inner, bool isErf) const {
+    // `inner` is `times` what gelu takes the error function or the hyperbolic tangent of.
+    bool isGeluInner(const Value& x, const Cubic& inner, double times, bool isErf) const {
         if (inner[0] != 0 || inner[2] != 0) {
             return false;
         }
         if (isErf) {
-            return about(x, inner[1], 1 / std::numbers::sqrt2) && inner[3] == 0;
+            return about(x, inner[1], times / std::numbers::sqrt2) && inner[3] == 0;
         }
-        const double factor = std::sqrt(2 / std::numbers::pi);
+        const double factor = times * std::sqrt(2 / std::numbers::pi);
         return about(x, inner[1], factor) && about(x, inner[3], 0.044715 * factor);
     }
 
     std::optional<Gate> siluGate(Value& value, Value& inner) const {
+        for (Value* x : operandsBehind(inner)) {
+            // (1 + tanh(u)) / 2 is sigmoid(2 u)
+            const auto cubic = x != &inner ? cubicIn(*x, inner) : std::nullopt;
+            if (cubic && isGeluInner(*x, *cubic, 2, false)) {
+                return Gate{&value, x, 1, "activation.gelu_tanh"};
+            }
+        }
         if (const Node* const scaled = inner.producer();
             scaled != nullptr && (scaled->op() == "binary.mul" || scaled->op() == "binary.div")) {
             const auto parts = withNumber(*scaled);
@@ -272,14 +286,52 @@ private:
         replace(node, clamp->value, "activation.clip", std::move(attributes));
     }
 
-    // log(1 + exp(x))
-    void recogniseSoftplus(Node& node) {
-        const Node* const sum = producerOf(node.input(0), "binary.add");
+    // y of 1 + exp(y); null where the value is something else.
+    static Value* exponentOf(const Value* value) {
+        const Node* const sum = producerOf(value, "binary.add");
         const auto parts = sum != nullptr ? withNumber(*sum) : std::nullopt;
         const Node* const exponential = parts ? producerOf(parts->value, "unary.exp") : nullptr;
-        if (exponential != nullptr && parts->number == 1) {
-            replace(node, exponential->input(0), "activation.softplus", {});
+        return exponential != nullptr && parts->number == 1 ? exponential->input(0) : nullptr;
+    }
+
+    // log(1 + exp(x))
+    void recogniseSoftplus(Node& node) {
+        if (Value* const x = exponentOf(node.input(0))) {
+            replace(node, x, "activation.softplus", {});
         }
+    }
+
+    // where(x > c, x, softplus(x)) for a c beyond which the two are the same number
+    void recogniseThreshold(Node& node) {
+        constexpr double kSame = 16.7; // exp(-c) is less than half of what f32 tells apart
+        const Node* const test = producerOf(node.input(0), "binary.greater");
+        const auto parts = test != nullptr ? withNumber(*test) : std::nullopt;
+        Value* const x = node.input(1);
+        const Node* const softplus = producerOf(node.input(2), "activation.softplus");
+        if (parts && parts->value == x && test->input(0) == x && parts->number >= kSame && softplus != nullptr &&
+            softplus->input(0) == x && x->type().dtype != ir::DataType::kF64) {
+            replace(node, x, "activation.softplus", {});
+        }
+    }
+
+    // 1 or y by 1 + exp(-x), the divisor
+    bool recogniseSigmoid(Node& node, const Value* divisor) {
+        Value* const exponent = exponentOf(divisor);
+        const Node* const negative = producerOf(exponent, "unary.neg");
+        if (negative == nullptr || node.op() == "binary.mul" || exponent->quantization() || divisor->quantization()) {
+            return false;
+        }
+        Value* const x = negative->input(0);
+        if (node.op() == "unary.recip") {
+            return replace(node, x, "activation.sigmoid", {});
+        }
+        if (!isOfOnePrecision(node, *x)) {
+            return false;
+        }
+        Value* const sigmoid = mRewriter.makeInstead(node, "activation.sigmoid", {x});
+        mRewriter.replace(node, sigmoid != nullptr ? mRewriter.makeInstead(node, "binary.mul", {node.input(0), sigmoid})
+                                                   : nullptr);
+        return true;
     }
 
     PassContext& mContext;

@@ -1,6 +1,7 @@
-// recognise_norms: group normalisation that exporters write as instance normalisation of a reshaped tensor becomes the op that it is.
+// recognise_norms: group normalisation that exporters write as another normalisation of a reshaped tensor becomes the op that it is.
 //
-//   reshape [N, C, ..] -> [N, G, ..], instance_norm with scale 1 and bias 0, reshape back, then * scale, + bias per channel, each if it is there
+//   reshape [N, C, ..] -> [N, G, ..], instance_norm with scale 1 and bias 0, or layer_norm of what is behind the groups, reshape back,
+//   then * scale, + bias per channel, each if it is there
 #include "core/passes/rewriter.h"
 
 #include <algorithm>
@@ -18,7 +19,7 @@ public:
 
     support::Result<bool> run() {
         mRewriter.forEachNode([this](Node& node) {
-            if (node.op() == "instance_norm" && isInner(*node.output(0))) {
+            if (isPlainNorm(node) && isInner(*node.output(0))) {
                 recognise(node);
             }
         });
@@ -31,10 +32,17 @@ private:
     }
     static bool isInner(const Value& value) { return isPrivate(value) && !value.quantization(); }
 
+    // Of each [N, G] for itself, without scale and bias.
+    static bool isPlainNorm(const Node& node) {
+        return node.op() == "instance_norm"
+                   ? splatOf(node.input(1)) == 1.0 && splatOf(node.input(2)) == 0.0
+                   : node.op() == "layer_norm" && node.inputs().size() == 1 && node.attributes().intOr("axis", -1) == 2;
+    }
+
     void recognise(Node& norm) {
         Node* const first = norm.input(0)->producer();
         Node* const last = norm.output(0)->uses()[0].node;
-        if (!isReshape(first) || !isReshape(last) || splatOf(norm.input(1)) != 1.0 || splatOf(norm.input(2)) != 0.0) {
+        if (!isReshape(first) || !isReshape(last)) {
             return;
         }
         Value* const x = first->input(0);
@@ -43,7 +51,7 @@ private:
         ir::ExprPool& pool = mRewriter.pool();
         if (type.rank() < 3 || grouped.rank() < 3 || !sameShape(pool, type, last->output(0)->type()) ||
             !pool.provablyEqual(type.dims[0], grouped.dims[0]) || !pool.isConstant(type.dims[1]) ||
-            !pool.isConstant(grouped.dims[1]) || type.dtype != ir::DataType::kF32) {
+            !pool.isConstant(grouped.dims[1]) || !ir::isFloat(type.dtype)) {
             return;
         }
         const int64_t channels = pool.constantValue(type.dims[1]);
@@ -56,9 +64,12 @@ private:
         Value* const bias = parameter(end, "binary.add", channels);
         const auto flat = [&](Value* value, float otherwise) {
             if (value == nullptr) {
-                return mRewriter.makeConstant(
+                Value* const all = mRewriter.makeConstant(
                     norm,
                     ir::makeConstantF32({channels}, std::vector<float>(static_cast<size_t>(channels), otherwise)));
+                ir::AttributeMap to;
+                to.set("to", type.dtype);
+                return type.dtype == ir::DataType::kF32 ? all : mRewriter.make(norm, "cast", {all}, std::move(to));
             }
             ir::AttributeMap shape;
             shape.set("shape", dimListOf(pool, {channels}));

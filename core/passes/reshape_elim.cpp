@@ -3,6 +3,7 @@
 //   reshape(reshape(x)) is one reshape; a reshape to the shape that the input has disappears
 //   reshape(f(reshape(x))), f a chain of pointwise ops with no other tensor operand, back to the shape of x is f(x)
 //   so do reshapes around a product with constant weights, with what is added to it, that regroup its rows only: one is left in front of it
+//   rows of a table, reshaped to more or fewer dimensions of rows: the indices are
 //   a squeeze-like reshape between a reduction that keeps dimensions and its readers is a reduction that drops them
 #include "core/passes/products.h"
 #include "core/passes/quantization.h"
@@ -28,7 +29,8 @@ public:
     support::Result<bool> run() {
         mRewriter.forEachNode([this](Node& node) {
             if (isReshape(&node)) {
-                remove(node) || merge(node) || intoReduction(node) || aroundChain(node) || aroundRows(node);
+                remove(node) || merge(node) || intoReduction(node) || intoGather(node) || aroundChain(node) ||
+                    aroundRows(node);
             }
         });
         return mRewriter.finish();
@@ -85,6 +87,28 @@ private:
         ir::AttributeMap attributes = inner->attributes();
         attributes.set("keep_dims", int64_t{0});
         mRewriter.replace(node, mRewriter.makeInstead(*inner, inner->op(), {inner->input(0)}, std::move(attributes)));
+        return true;
+    }
+
+    // gather(table, i) of whole rows, whose rows are grouped anew
+    bool intoGather(Node& node) {
+        Node* const gather = node.input(0)->producer();
+        const ir::TensorType& type = node.output(0)->type();
+        if (gather == nullptr || gather->op() != "gather" || !isPrivate(*node.input(0)) ||
+            gather->settings().debugOutput || node.input(0)->quantization() || gather->input(0)->type().rank() != 2 ||
+            gather->input(1)->constant() != nullptr || gather->input(1)->type().rank() < 1 ||
+            gather->attributes().intOr("axis", 0) != 0 || type.rank() < 2 || !isExplicitShape(mRewriter.pool(), type) ||
+            !mRewriter.pool().provablyEqual(type.dims.back(), gather->input(0)->type().dims[1])) {
+            return false;
+        }
+        ir::AttributeMap attributes;
+        attributes.set("shape", ir::DimList{{type.dims.begin(), type.dims.end() - 1}});
+        attributes.set("allow_zero", int64_t{1});
+        Value* const indices = mRewriter.make(node, "reshape", {gather->input(1)}, std::move(attributes));
+        mRewriter.replace(
+            node, indices != nullptr
+                      ? mRewriter.makeInstead(*gather, "gather", {gather->input(0), indices}, gather->attributes())
+                      : nullptr);
         return true;
     }
 

@@ -4,7 +4,7 @@
 //   a transpose behind a cluster of pointwise ops, concats, softmaxes and keeping reductions moves in front of it, onto each of the cluster's
 //   inputs, if fewer transposes are left than before: inputs that are transposed themselves cancel, constants are transposed now
 //   equal transposes of all operands of such an op become one behind it, if there are at least two
-//   a reduction that drops dimensions reads the tensor as it was, if the rest keeps its order
+//   a reduction that drops dimensions reads the tensor as it was, if the rest keeps its order; so does one that keeps them, with a reshape behind
 //   swapping the last two dimensions of an operand of matmul is its trans_a or trans_b, through pointwise ops with single numbers too
 //   a matrix product with its last two dimensions swapped is the product the other way round, unless its right operand is constant
 //   attention of operands that all have heads and positions swapped reads and writes them as they were, by its heads_axis
@@ -47,10 +47,11 @@ public:
             } else if (node.op() == "matmul") {
                 intoMatmul(node, 0, "trans_a");
                 intoMatmul(node, 1, "trans_b");
+                flagIntoTranspose(mRewriter, node);
             } else if (node.op() == "attention") {
                 headsOfAttention(mRewriter, node);
             } else if (isReduction(node)) {
-                skipByReduction(node) || sink(node);
+                skipByReduction(node) || skipByMean(node) || sink(node);
             } else if (isTransparent(node)) {
                 sink(node);
             }
@@ -435,6 +436,32 @@ private:
         std::sort(from.begin(), from.end());
         mRewriter.setAttribute(node, "axes", std::move(from));
         mRewriter.setInput(node, 0, x->producer()->input(0));
+        return true;
+    }
+
+    // A reduction that keeps its dimensions reads the tensor as it was, if a reshape gives what it reduces to its order.
+    bool skipByMean(Node& node) {
+        const Value* const x = node.input(0);
+        const auto perm = permutationOf(x->producer());
+        const std::vector<int64_t> axes = node.attributes().intsOr("axes", {});
+        if (!perm || !isTransparent(node) || axes.front() < 0) {
+            return false;
+        }
+        Permutation rest;
+        std::vector<int64_t> from;
+        for (size_t i = 0; i < perm->size(); ++i) {
+            const bool isReduced = std::find(axes.begin(), axes.end(), static_cast<int64_t>(i)) != axes.end();
+            (isReduced ? from : rest).push_back((*perm)[i]);
+        }
+        if (!isIdentity(rest)) {
+            return false;
+        }
+        std::sort(from.begin(), from.end());
+        ir::AttributeMap attributes = node.attributes();
+        attributes.set("axes", std::move(from));
+        Value* const made = mRewriter.makeInstead(node, node.op(), {x->producer()->input(0)}, std::move(attributes));
+        keepSources(made, node);
+        mRewriter.replace(node, transposed(node, made, *perm));
         return true;
     }
 

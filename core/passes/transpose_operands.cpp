@@ -67,6 +67,23 @@ bool transposeOfProduct(Rewriter& rewriter, Node& node) {
     return true;
 }
 
+void flagIntoTranspose(Rewriter& rewriter, Node& node) {
+    const auto perm =
+        node.attributes().intOr("trans_a", 0) != 0 ? permutationOf(node.input(0)->producer()) : std::nullopt;
+    if (!perm || perm->size() < 2 || !isPrivate(*node.input(0))) {
+        return;
+    }
+    Node& transpose = *node.input(0)->producer();
+    ir::AttributeMap attributes;
+    Permutation swapped = *perm;
+    std::swap(swapped[swapped.size() - 2], swapped[swapped.size() - 1]);
+    attributes.set("perm", swapped);
+    if (Value* const made = rewriter.makeInstead(transpose, "transpose", {transpose.input(0)}, std::move(attributes))) {
+        rewriter.eraseAttribute(node, "trans_a");
+        rewriter.setInput(node, 0, made);
+    }
+}
+
 void headsOfAttention(Rewriter& rewriter, Node& node) {
     const auto rank = static_cast<size_t>(std::max(node.output(0)->type().rank(), 0));
     if (rank < 3 || node.output(0)->quantization() || node.attributes().intOr("heads_axis", -3) != -3 ||

@@ -19,6 +19,8 @@ Permutation inverse(const Permutation& perm);
 
 // A transpose that swaps the last two dimensions of a matrix product: the product the other way round. True if the node was replaced.
 bool transposeOfProduct(Rewriter& rewriter, ir::Node& transpose);
+// A left operand that is a transpose and swapped by trans_a besides: all in the transpose.
+void flagIntoTranspose(Rewriter& rewriter, ir::Node& matmul);
 // Attention of operands that all have heads and positions swapped: the op that reads them as they were.
 void headsOfAttention(Rewriter& rewriter, ir::Node& attention);
 

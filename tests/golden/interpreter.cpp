@@ -116,7 +116,9 @@ Result<Tensor> reduce(const Node& node, const std::vector<const Tensor*>& inputs
         kept[static_cast<size_t>(axis)] = 1;
     }
     const bool isMax = node.op() == "reduce.max";
-    if (!isMax && node.op() != "reduce.sum" && node.op() != "reduce.mean") {
+    const bool isRoot = node.op() == "reduce.l2";
+    const bool squares = isRoot || node.op() == "reduce.sum_square";
+    if (!isMax && !squares && node.op() != "reduce.sum" && node.op() != "reduce.mean") {
         return support::unsupported(node.op());
     }
     std::vector<double> results(static_cast<size_t>(countOf(kept)), isMax ? -INFINITY : 0.0);
@@ -126,7 +128,8 @@ Result<Tensor> reduce(const Node& node, const std::vector<const Tensor*>& inputs
             at[static_cast<size_t>(axis)] = 0;
         }
         double& result = results[static_cast<size_t>(indexOf(at, kept))];
-        const double value = x.values[static_cast<size_t>(i)];
+        const double number = x.values[static_cast<size_t>(i)];
+        const double value = squares ? number * number : number;
         result = isMax ? std::max(result, value) : result + value;
     }
     if (node.op() == "reduce.mean") {
@@ -134,6 +137,9 @@ Result<Tensor> reduce(const Node& node, const std::vector<const Tensor*>& inputs
         for (double& result : results) {
             result /= count;
         }
+    }
+    for (double& result : results) {
+        result = isRoot ? std::sqrt(result) : result;
     }
     return Tensor{dims, std::move(results)};
 }
@@ -468,6 +474,12 @@ Result<std::vector<Tensor>> computeNode(const Node& node, const std::vector<cons
     if (op == "slice" && inputs.size() == 1) {
         TN_ASSIGN_OR_RETURN(Tensor part, slice(node, *inputs[0], dims, symbols));
         return std::vector<Tensor>{std::move(part)};
+    }
+    if (op == "one_hot") {
+        return std::vector<Tensor>{oneHot(node, *inputs[0], *inputs[2], dims)};
+    }
+    if (op == "pool.avg") {
+        return std::vector<Tensor>{averagePool(node, *inputs[0], dims)};
     }
     if (op == "gather") {
         return std::vector<Tensor>{gather(node, *inputs[0], *inputs[1], dims)};

@@ -62,6 +62,33 @@ Result<Tensor> slice(const Node& node, const Tensor& x, const Dims& dims, const 
     return cutOut(x, from, by, dims);
 }
 
+Tensor oneHot(const Node& node, const Tensor& indices, const Tensor& values, const Dims& dims) {
+    int64_t axis = node.attributes().intOr("axis", -1);
+    axis += axis < 0 ? static_cast<int64_t>(dims.size()) : 0;
+    return generate(dims, [&](const Dims& at) {
+        Dims from = at;
+        from.erase(from.begin() + axis);
+        const double depth = static_cast<double>(dims[static_cast<size_t>(axis)]);
+        const double index = indices.values[static_cast<size_t>(indexOf(from, indices.dims))];
+        const bool isOn = (index < 0 ? index + depth : index) == static_cast<double>(at[static_cast<size_t>(axis)]);
+        return values.values[isOn ? 1 : 0];
+    });
+}
+
+Tensor averagePool(const Node& node, const Tensor& x, const Dims& dims) {
+    Dims window = node.attributes().intsOr("kernel", {});
+    window.insert(window.begin(), {1, 1});
+    return generate(dims, [&](const Dims& at) {
+        double sum = 0;
+        for (int64_t i = 0; i < countOf(window); ++i) {
+            Dims from = coordinateOf(i, window);
+            std::transform(from.begin(), from.end(), at.begin(), from.begin(), std::plus<>());
+            sum += x.values[static_cast<size_t>(indexOf(from, x.dims))];
+        }
+        return sum / static_cast<double>(countOf(window));
+    });
+}
+
 Tensor gather(const Node& node, const Tensor& x, const Tensor& indices, const Dims& dims) {
     int64_t axis = node.attributes().intOr("axis", 0);
     axis += axis < 0 ? static_cast<int64_t>(x.dims.size()) : 0;

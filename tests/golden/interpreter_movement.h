@@ -45,6 +45,9 @@ std::vector<Tensor> split(const ir::Node& node, const Tensor& x, const std::vect
 // Error: the starts are an operand.
 support::Result<Tensor> slice(const ir::Node& node, const Tensor& x, const Dims& dims,
                               const std::vector<int64_t>& symbols);
+Tensor oneHot(const ir::Node& node, const Tensor& indices, const Tensor& values, const Dims& dims);
+// Without strides and padding.
+Tensor averagePool(const ir::Node& node, const Tensor& x, const Dims& dims);
 Tensor gather(const ir::Node& node, const Tensor& x, const Tensor& indices, const Dims& dims);
 
 } // namespace tenon::golden
