@@ -46,7 +46,8 @@ int64_t repetitionsOf(const ir::Constant& indices, int64_t extent) {
     }
     const int64_t times = count / extent;
     for (int64_t i = 0; i < count; ++i) {
-        if (indices.numberAt(i) != static_cast<double>(i / times)) {
+        const int64_t wanted = i / times;
+        if (indices.numberAt(i) != static_cast<double>(wanted)) {
             return 1;
         }
     }
