@@ -6,7 +6,8 @@
 //   mean(x * x) - mean(x) * mean(x)                                      the mean of d * d, as Keras writes it
 //   sum(x * x) / n, the L2 norm / sqrt(n)                                the mean of x * x, and the square root of it
 //
-// Instance normalisation is that over all dimensions behind the channels. Over other than the last dimensions it is that between two transposes.
+// Instance normalisation is that over all dimensions behind the channels. Over dimensions with others between them it is that between two
+// transposes, and so it is over any that a transpose in front brought there; over neighbours elsewhere the parts are faster.
 // Scale and bias are constants or inputs of the graph. What others read of the inside keeps it as it is.
 #include "core/passes/formula.h"
 #include "core/passes/pattern_registry.h"
@@ -196,11 +197,18 @@ private:
         }
         const ir::TensorType& type = norm.x->type();
         if (!ir::isFloat(type.dtype) || type.rank() < 1 || norm.axes.front() < 0 || norm.x->constant() != nullptr ||
-            !follow(root, norm) || !isClosed(norm) || !isOfOnePrecision(norm) ||
+            !isWorthIt(norm) || !follow(root, norm) || !isClosed(norm) || !isOfOnePrecision(norm) ||
             !sameShape(mRewriter.pool(), norm.result->type(), type)) {
             return std::nullopt;
         }
         return norm;
+    }
+
+    static bool isWorthIt(const Norm& norm) {
+        const Permutation perm = orderOf(norm);
+        const auto before = permutationOf(norm.x->producer());
+        const bool areNeighbours = norm.axes.back() - norm.axes.front() + 1 == static_cast<int64_t>(norm.axes.size());
+        return isIdentity(perm) || !areNeighbours || (before && isIdentity(compose(*before, perm)));
     }
 
     // x less its mean, or x where it is not centred.

@@ -171,9 +171,13 @@ for end in ("div", "reciprocal", "power"):
 norm("layer norm, axes as an input", "layer_norm", layer_norm, opset=18)
 norm("layer norm, TensorFlow", "layer_norm", lambda g, x: moments_norm(g, x, False))
 norm("layer norm, Keras 3, E[x^2] - E[x]^2", "layer_norm", lambda g, x: moments_norm(g, x, True))
-norm("layer norm over channels in front", "layer_norm", lambda g, x: layer_norm(g, x, (1,), (32, 1, 1)), image)
+norm("layer norm over channels in front", "layer_norm", lambda g, x: layer_norm(g, x, (1,), (32, 1, 1)), image,
+     why_not="the parts are faster than the op between transposes")
 norm("instance norm in primitives", "layer_norm", lambda g, x: layer_norm(g, x, (2, 3), (1, 32, 1, 1)), image)
-norm("instance norm in primitives, channels last", "layer_norm", lambda g, x: layer_norm(g, x, (1, 2), (32,)), image_channels_last)
+norm("instance norm in primitives, channels last", "layer_norm", lambda g, x: layer_norm(g, x, (1, 2), (32,)), image_channels_last,
+     why_not="the parts are faster than the op between transposes")
+norm("instance norm in primitives, channels last between transposes", "layer_norm",
+     lambda g, x: g.Transpose(layer_norm(g, g.Transpose(x, perm=[0, 2, 3, 1]), (1, 2), (32,)), perm=[0, 3, 1, 2]), image)
 norm("rms norm, Llama", "rms_norm", lambda g, x: rms_norm(g, x, lambda g, x: g.reduced("ReduceMean", g.Pow(x, 2.0), (-1,))))
 norm("rms norm, a sum of squares", "rms_norm", lambda g, x: rms_norm(g, x, lambda g, x: g.Div(g.reduced("ReduceSumSquare", x, (-1,)), 64.0)))
 norm("rms norm, the L2 norm", "rms_norm", lambda g, x: g.Mul(g.Div(x, g.Mul(g.reduced("ReduceL2", x, (-1,)), 64**-0.5)), g.weights(64)))
