@@ -153,8 +153,8 @@ def check_model(tenon, folder, build_flags, run_flags, seconds, environment=None
     return result
 
 
-# Activations of these models leave f16's range, which ends at 65504, on their own test data; ONNX Runtime's values in f32 say so.
-BEYOND_F16 = {"sinet_portrait_op12": "activations reach 3e10"}
+# These models leave f16's range, which ends at 65504, on their own test data; ONNX Runtime's values in f32 say so.
+BEYOND_F16 = {"sinet_portrait_op12": "activations reach 3e10", "magika_v33_op15": "a sum of squares reaches 120,879"}
 # TF32 keeps ten bits of each factor, as f16 does: the same tolerance.
 REDUCED = ["--rtol", "2e-2", "--atol", "2e-2"]
 FORMS = (("f32", ["--no-tf32"], []), ("tf32", [], REDUCED), ("f16", ["--fp16"], REDUCED))
