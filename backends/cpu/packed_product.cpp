@@ -207,6 +207,8 @@ private:
                                                                           : at + blockDepth * mTile.columns);
             const int64_t bytes = blockDepth * mTile.columns * static_cast<int64_t>(sizeof(float));
             const int64_t share = (bytes / parts + 63) / 64 * 64;
+            // Spread over the depth: more at a time would stand in the way of what is being multiplied.
+            const int64_t lines = std::clamp<int64_t>((share * 4 / 64 + blockDepth - 1) / blockDepth, 1, 4);
             const bool isNew = nextPanel != panel || !isLast;
             const bool isFollowed = !mFinishesBlocks && !mCut && !mChain.followers.empty();
             const bool isOne = depthBlocks == 1 && !isAside && !isFollowed; // nothing to do between tiles
@@ -226,7 +228,8 @@ private:
                                       .continues = d > 0,
                                       .start = starts != nullptr ? starts + column : nullptr,
                                       .next = next + part * share,
-                                      .nextEnd = isNew ? next + (part + 1) * share : nullptr};
+                                      .nextEnd = isNew ? next + (part + 1) * share : nullptr,
+                                      .lines = lines};
                 if (!isWhole) {
                     product.depth = depth;
                     product.columns = isAside ? 0 : width;

@@ -255,7 +255,7 @@ private:
         const int64_t bytes = mHead.inputs * mWeights.columns * static_cast<int64_t>(sizeof(float));
         const int64_t groups = (part.tiles + mProduct.rows - 1) / mProduct.rows;
         const int64_t share = (bytes / groups + 63) / 64 * 64;
-        const int64_t lines = std::clamp<int64_t>((share / 64 + mHead.inputs - 1) / mHead.inputs, 1, 2);
+        const int64_t lines = std::clamp<int64_t>((share * 4 / 64 + mHead.inputs - 1) / mHead.inputs, 1, 8);
         const int64_t elements = mWeights.elements();
         const auto weightsOf = [&](int64_t ofPanel, int64_t element) {
             return b.in<float>(kWeights) + (ofPanel * elements + element) * mHead.inputs * mWeights.columns;

@@ -104,15 +104,22 @@ HWY_NOINLINE void RunPackedOf(const float* from, float* to, const char* next, co
     const int64_t aRow = p.aRow;
     const char* const nextEnd = p.nextEnd;
     const int64_t fetched = p.lines * kFetched;
-    // One step after the other: unrolled four times it would be slower by 6 to 10 %.
     const auto add = [&](const float* a, int64_t count) HWY_ATTR {
-        for (int64_t k = 0; k < count; ++k) {
+        int64_t k = 0;
+        for (; k + 4 <= count; k += 4) {
             if (next < nextEnd) {
                 for (int64_t line = 0; line < fetched; line += kFetched) {
                     __builtin_prefetch(next + line, 0, 2); // into the second-level cache: the first has no room
                 }
                 next += fetched;
             }
+            HWY_UNROLL(4)
+            for (int i = 0; i < 4; ++i) {
+                AddOuterProduct<kRows, kVectors>(d, a + k + i, aRow, b + i * columns, sums);
+            }
+            b += 4 * columns;
+        }
+        for (; k < count; ++k) {
             AddOuterProduct<kRows, kVectors>(d, a + k, aRow, b, sums);
             b += columns;
         }
@@ -184,7 +191,7 @@ void RunTiles(int64_t rows, const PackedProduct& p) {
         RunPackedOf<kRows, kVectors, kPlain>(a, c, next, p);
         a += kRows * p.aRow;
         c += kRows * p.cRow;
-        next = next < p.nextEnd ? next + p.depth * p.lines * kFetched : next;
+        next = next < p.nextEnd ? next + p.depth / 4 * p.lines * kFetched : next;
     }
     if (rows > 0) {
         RunRows<kRows - 1, kVectors, kPlain>(rows, a, c, next, p);

@@ -19,10 +19,10 @@ struct PackedProduct {
     int64_t cRow;
     bool continues = false;       // start with what is in c
     const float* start = nullptr; // else with these, one for each column; null: zero
-    // What to fetch meanwhile, `lines` lines of 64 bytes in each step of the depth until all are there.
+    // What to fetch meanwhile, `lines` lines of 64 bytes in each four steps of the depth until all are there.
     const char* next = nullptr;
     const char* nextEnd = nullptr;
-    int64_t lines = 1;
+    int64_t lines = 4;
     int64_t aDepth = 0; // 0: all of the depth
     int64_t aBlock = 0;
     int64_t cVector = 0; // 0: one behind the other
