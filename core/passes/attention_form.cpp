@@ -65,9 +65,21 @@ public:
 private:
     // --- Questions -------------------------------------------------------------------------------------------------------
 
-    static Extents headsOf(const Value& value) {
+    // Heads, and behind them the two dimensions of a matrix; of fewer dimensions there are no heads.
+    struct Split {
+        Extents heads;
+        Extents matrix;
+    };
+    static Split split(const Value& value) {
         const Extents& dims = value.type().dims;
-        return {dims.begin(), dims.end() - 2};
+        const auto middle = dims.end() - std::min<std::ptrdiff_t>(2, std::ssize(dims));
+        return {{dims.begin(), middle}, {middle, dims.end()}};
+    }
+    static Extents headsOf(const Value& value) { return split(value).heads; }
+    // A product of matrices with heads: vectors have no heads to regroup.
+    static bool isProduct(const Node* node) {
+        return node != nullptr && node->op() == "matmul" && node->input(0)->type().rank() >= 2 &&
+               node->input(1)->type().rank() >= 2 && node->output(0)->type().rank() >= 3;
     }
     static Extents joined(Extents a, const Extents& b) {
         a.insert(a.end(), b.begin(), b.end());
@@ -97,7 +109,7 @@ private:
         const ir::TensorType& to = node->output(0)->type();
         return from.rank() >= 3 && to.rank() >= 3 && isExplicitShape(mRewriter.pool(), to) &&
                isExplicitShape(mRewriter.pool(), from) &&
-               same(Extents{from.dims.end() - 2, from.dims.end()}, Extents{to.dims.end() - 2, to.dims.end()});
+               same(split(*node->input(0)).matrix, split(*node->output(0)).matrix);
     }
 
     // --- The chain -------------------------------------------------------------------------------------------------------
@@ -110,7 +122,7 @@ private:
         }
         if (node->op() == "matmul") {
             chain.product = node;
-            return value.type().rank() >= 3;
+            return isProduct(node);
         }
         const bool regroups = isRegrouping(node);
         const bool isChoice = node->op() == "where";
@@ -147,10 +159,12 @@ private:
         before = isRegrouping(before) ? before : nullptr;
         Value* const probabilities = before != nullptr ? before->output(0) : softmax.output(0);
         Node* product = readerOf(*probabilities);
-        product = product != nullptr && product->op() == "matmul" && product->input(0) == probabilities &&
-                          product->attributes().intOr("trans_a", 0) == 0 && product->output(0)->type().rank() >= 3
+        product = isProduct(product) && product->input(0) == probabilities &&
+                          product->attributes().intOr("trans_a", 0) == 0 &&
+                          same(headsOf(*product->output(0)), headsOf(*probabilities))
                       ? product
                       : nullptr;
+        before = product != nullptr ? before : nullptr; // without a product nothing moves
         Node* behind = product != nullptr ? readerOf(*product->output(0)) : nullptr;
         behind = isRegrouping(behind) ? behind : nullptr;
         Extents heads = headsOf(*softmax.output(0));
@@ -231,12 +245,11 @@ private:
 
     // An operand of a product whose heads are `from`, with the heads `to`.
     Value* regrouped(Node& at, Value* value, const Extents& from, const Extents& to) {
-        const Extents& dims = value->type().dims;
-        if (same(headsOf(*value), to)) {
+        const auto [heads, matrix] = split(*value);
+        if (same(heads, to)) {
             return value;
         }
-        const Extents matrix{dims.end() - 2, dims.end()};
-        if (!same(headsOf(*value), from)) {
+        if (!same(heads, from)) {
             ir::AttributeMap attributes;
             attributes.set("shape", ir::DimList{joined(from, matrix)});
             value = mRewriter.make(at, "expand", {value}, std::move(attributes));
@@ -248,7 +261,7 @@ private:
     std::optional<Extents> maskHeads(const Value& mask, const Extents& from, const Extents& to) const {
         const Extents& dims = mask.type().dims;
         if (dims.size() <= 2 || same(from, to)) {
-            return Extents{dims.begin(), dims.end() - std::min<std::ptrdiff_t>(2, std::ssize(dims))};
+            return headsOf(mask);
         }
         Extents own(from.size() + 2 - dims.size(), mRewriter.pool().constant(1));
         own.insert(own.end(), dims.begin(), dims.end() - 2);
@@ -275,10 +288,7 @@ private:
         return isExplicitShape(mRewriter.pool(), mask.type()) && maskHeads(mask, from, to).has_value();
     }
     Value* regroupedMask(Node& at, Value* mask, const Extents& from, const Extents& to) {
-        const Extents& own = mask->type().dims;
-        return reshaped(
-            at, mask,
-            joined(*maskHeads(*mask, from, to), {own.end() - std::min<std::ptrdiff_t>(2, std::ssize(own)), own.end()}));
+        return reshaped(at, mask, joined(*maskHeads(*mask, from, to), split(*mask).matrix));
     }
 
     // --- The scores anew -------------------------------------------------------------------------------------------------

@@ -487,8 +487,22 @@ Result<std::vector<Tensor>> computeNode(const Node& node, const std::vector<cons
     if (op == "softmax") {
         return std::vector<Tensor>{softmax(node, *inputs[0])};
     }
-    if (op == "matmul" && inputs[0]->dims.size() >= 2 && inputs[1]->dims.size() >= 2) {
-        return std::vector<Tensor>{matmul(node, *inputs[0], *inputs[1], dims)};
+    if (op == "matmul") {
+        // A vector is a row on the left and a column on the right, which the result has not.
+        Tensor a = *inputs[0];
+        Tensor b = *inputs[1];
+        std::vector<int64_t> whole = dims;
+        if (a.dims.size() == 1) {
+            a.dims.insert(a.dims.begin(), 1);
+            whole.insert(b.dims.size() == 1 ? whole.end() : whole.end() - 1, 1);
+        }
+        if (b.dims.size() == 1) {
+            b.dims.push_back(1);
+            whole.push_back(1);
+        }
+        Tensor result = matmul(node, a, b, whole);
+        result.dims = dims;
+        return std::vector<Tensor>{std::move(result)};
     }
     if (op == "einsum") {
         return std::vector<Tensor>{einsum(node, inputs, dims)};
