@@ -179,8 +179,10 @@ private:
             const auto parts = withNumber(root);
             Node* const length = parts ? reductionOf(parts->value, "reduce.l2") : nullptr;
             const auto count = length != nullptr ? countOf(*length) : std::nullopt;
-            if (!count || !isAbout(parts->number * parts->number * static_cast<double>(*count), 1,
-                                   root.output(0)->type().dtype)) {
+            // Squared it says nothing of its sign, and a length has none.
+            if (!count || !(parts->number > 0) ||
+                !isAbout(parts->number * parts->number * static_cast<double>(*count), 1,
+                         root.output(0)->type().dtype)) {
                 return std::nullopt;
             }
             norm.nodes.push_back(length);
