@@ -39,6 +39,9 @@ bool joinReductions(Rewriter& rewriter, Node& node) {
         inner->settings().debugOutput) {
         return false;
     }
+    if (node.op() == "reduce.mean" && !ir::isFloat(node.output(0)->type().dtype)) {
+        return false; // each mean of integers is cut to an integer
+    }
     std::vector<int64_t> axes;
     for (const Node* each : {inner, static_cast<const Node*>(&node)}) {
         const std::vector<int64_t> own = each->attributes().intsOr("axes", {});
