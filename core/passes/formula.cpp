@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace tenon::passes {
 
@@ -163,8 +164,30 @@ std::optional<WithNumber> withNumber(const Node& node) {
     return std::nullopt;
 }
 
+bool isOfOnePrecision(const Node& node, const Value& x) {
+    std::set<const Node*> seen{&node};
+    std::vector<const Node*> open{&node};
+    while (!open.empty()) {
+        const Node* const next = open.back();
+        open.pop_back();
+        if (next->settings().precision != node.settings().precision) {
+            return false;
+        }
+        for (const Value* input : next->inputs()) {
+            const Node* const producer = input != nullptr && input != &x ? input->producer() : nullptr;
+            if (producer != nullptr && producer->op() != "const" && seen.insert(producer).second) {
+                open.push_back(producer);
+            }
+        }
+    }
+    return true;
+}
+
 bool isAbout(double value, double wanted, ir::DataType type) {
-    const double tolerance = ir::bitsOf(type) >= 32 ? 1e-4 : type == ir::DataType::kF16 ? 1e-3 : 8e-3;
+    const double tolerance = type == ir::DataType::kF64   ? 1e-6
+                             : ir::bitsOf(type) >= 32     ? 1e-4
+                             : type == ir::DataType::kF16 ? 1e-3
+                                                          : 8e-3;
     return std::fabs(value - wanted) <= tolerance * std::fabs(wanted);
 }
 

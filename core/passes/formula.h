@@ -38,6 +38,9 @@ struct WithNumber {
 };
 std::optional<WithNumber> withNumber(const ir::Node& node);
 
+// Between x and the node nobody asked for another precision than the node's: one op in their place has one.
+bool isOfOnePrecision(const ir::Node& node, const ir::Value& x);
+
 // Equal up to the precision that a constant of this element type may be written with.
 bool isAbout(double value, double wanted, ir::DataType type);
 

@@ -108,26 +108,6 @@ private:
         return true;
     }
 
-    // Between x and the node nobody asked for another precision: one op has one.
-    static bool isOfOnePrecision(const Node& node, const Value& x) {
-        std::set<const Node*> seen{&node};
-        std::vector<const Node*> open{&node};
-        while (!open.empty()) {
-            const Node* const next = open.back();
-            open.pop_back();
-            if (next->settings().precision != node.settings().precision) {
-                return false;
-            }
-            for (const Value* input : next->inputs()) {
-                const Node* const producer = input != nullptr && input != &x ? input->producer() : nullptr;
-                if (producer != nullptr && producer->op() != "const" && seen.insert(producer).second) {
-                    open.push_back(producer);
-                }
-            }
-        }
-        return true;
-    }
-
     bool recogniseProduct(Node& node) {
         for (Value* factor : operandsBehind(*node.output(0))) {
             const auto gate = factor != node.output(0) ? gateOf(*factor) : std::nullopt;
@@ -325,7 +305,9 @@ private:
         if (node.op() == "unary.recip") {
             return replace(node, x, "activation.sigmoid", {});
         }
-        if (!isOfOnePrecision(node, *x)) {
+        // The sigmoid takes the place of the divisor, whose one may have broadcast it.
+        if (x->type().dtype != divisor->type().dtype || !sameShape(mRewriter.pool(), x->type(), divisor->type()) ||
+            !isOfOnePrecision(node, *x)) {
             return false;
         }
         Value* const sigmoid = mRewriter.makeInstead(node, "activation.sigmoid", {x});

@@ -69,7 +69,8 @@ private:
             axisOf(difference->input(1), "reduce.max", *difference->input(0)) == axis) {
             x = difference->input(0);
         }
-        if (x->constant() != nullptr || !sameShape(mRewriter.pool(), x->type(), node.output(0)->type())) {
+        if (x->constant() != nullptr || !sameShape(mRewriter.pool(), x->type(), node.output(0)->type()) ||
+            !isOfOnePrecision(node, *x)) {
             return false;
         }
         ir::AttributeMap attributes;
