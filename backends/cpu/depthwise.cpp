@@ -113,28 +113,13 @@ struct Depthwise {
     // `image` has line n at n % ring; results are elements `at` and on.
     void runRow(const Buffers& b, const float* numbersOfLine, const float* image, int64_t ringLines, int64_t outputRow,
                 int64_t at, float* y) const {
-        const int64_t top = outputRow * window.strides[0] - window.padBegin[0];
-        const auto [first, last] = linesInside(window, top);
-        DepthwiseRow row{};
+        DepthwiseRow row = depthwiseRowOf(window, outputRow, ringLines, b.in<float>(kWeights), channels);
         row.x = image;
         row.xPixel = channels;
         row.xLine = inputLine();
-        row.first = (top + first * window.dilations[0]) % ringLines;
-        row.apart = window.dilations[0];
-        row.ring = ringLines;
-        row.width = window.input[1];
-        row.w = b.in<float>(kWeights) + first * window.kernel[1] * channels;
-        row.wPixel = channels;
-        row.wLine = window.kernel[1] * channels;
-        row.lines = last - first;
-        row.columns = window.kernel[1];
-        row.stride = window.strides[1];
-        row.dilation = window.dilations[1];
-        row.pad = window.padBegin[1];
-        row.start = chain.bias >= 0 ? b.in<float>(static_cast<size_t>(chain.bias)) : nullptr;
+        row.start = biasOf(chain, b);
         row.y = y;
         row.yPixel = channels;
-        row.outputs = window.output[1];
         row.channels = channels;
         if (cut) {
             row.low = cut->low;
@@ -159,6 +144,27 @@ WindowLines linesInside(const Window& window, int64_t top) {
         --last;
     }
     return {first, last};
+}
+
+DepthwiseRow depthwiseRowOf(const Window& window, int64_t outputRow, int64_t ring, const float* weights,
+                            int64_t channels) {
+    const int64_t top = outputRow * window.strides[0] - window.padBegin[0];
+    const auto [first, last] = linesInside(window, top);
+    DepthwiseRow row{};
+    row.first = (top + first * window.dilations[0]) % ring;
+    row.apart = window.dilations[0];
+    row.ring = ring;
+    row.width = window.input[1];
+    row.wPixel = channels;
+    row.wLine = window.kernel[1] * channels;
+    row.w = weights + first * row.wLine;
+    row.lines = last - first;
+    row.columns = window.kernel[1];
+    row.stride = window.strides[1];
+    row.dilation = window.dilations[1];
+    row.pad = window.padBegin[1];
+    row.outputs = window.output[1];
+    return row;
 }
 
 bool isDepthwise(const module::NodeView& node) {

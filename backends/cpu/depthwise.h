@@ -6,6 +6,7 @@
 
 #include "backends/common/task_kernel.h"
 #include "backends/common/window.h"
+#include "backends/cpu/simd/depthwise_row.h"
 
 #include <vector>
 
@@ -23,6 +24,10 @@ struct WindowLines {
     int64_t last;
 };
 WindowLines linesInside(const Window& window, int64_t top);
+// A row of results, of weights that are laid out for `channels` channels: all that the window tells of it. Line n of the image is at n % ring. The
+// caller says where image, start and result are, which channels and what they are cut to.
+DepthwiseRow depthwiseRowOf(const Window& window, int64_t outputRow, int64_t ring, const float* weights,
+                            int64_t channels);
 // The layout of the weights: the window first, channels last.
 TnFormat depthwiseWeights();
 // The layouts of the inputs and then of the output. Throws a refusal.

@@ -56,9 +56,9 @@ Projection projectionOf(const module::GraphView& body) {
     found.depth = project.input(1).dim(1).opt;
     found.columns = project.input(1).dim(0).opt;
     const PackedTiles& tiles = packedTiles();
-    const int64_t padded = (found.columns + tiles.wide.columns - 1) / tiles.wide.columns * tiles.wide.columns;
     if (depthwise.input(1).dim(0).opt != found.depth || found.depth < depthwiseLanes() ||
-        found.depth * padded > kMostWeights || (!tiles.writesParts && found.columns % tiles.thin.columns != 0)) {
+        found.depth * wholePanels(tiles, found.columns) > kMostWeights ||
+        (!tiles.writesParts && found.columns % tiles.thin.columns != 0)) {
         refuse("a depthwise convolution of ", found.depth, " channels with a product of ", found.columns, " behind it");
     }
     std::vector<int32_t> ports;
@@ -106,11 +106,7 @@ public:
 
     void run(const Buffers& b) const {
         auto* const starts = static_cast<float*>(b.workspace);
-        if (mHow.chain.bias >= 0) {
-            const float* const bias = b.in<float>(static_cast<size_t>(mHow.chain.bias));
-            std::copy(bias, bias + mHow.columns, starts);
-            std::fill(starts + mHow.columns, starts + padded(), 0.0F);
-        }
+        fillPanels(mTiles, biasOf(mHow.chain, b), mHow.columns, starts);
         parallelTeam(mTeam, mBatches * mWindow.output[0], [&](int64_t member, int64_t begin, int64_t end) {
             float* const wide = starts + padded() + member * ownFloats();
             while (begin < end) {
@@ -127,36 +123,19 @@ public:
     }
 
 private:
-    int64_t padded() const {
-        return (mHow.columns + mTiles.wide.columns - 1) / mTiles.wide.columns * mTiles.wide.columns;
-    }
+    int64_t padded() const { return wholePanels(mTiles, mHow.columns); }
     // Bounded by what does not fall when an extent rises.
     int64_t ownFloats() const { return std::max(kWideFloats, (kFewestPixels + mWindow.output[1]) * mHow.depth); }
 
     void gather(const Buffers& b, int64_t image, int64_t outputRow, float* to) const {
         const int64_t line = mWindow.input[1] * mHow.depth;
-        const int64_t top = outputRow * mWindow.strides[0] - mWindow.padBegin[0];
-        const auto [first, last] = linesInside(mWindow, top);
-        DepthwiseRow row{};
+        DepthwiseRow row = depthwiseRowOf(mWindow, outputRow, mWindow.input[0], b.in<float>(kWeights), mHow.depth);
         row.x = b.in<float>(kX) + image * mWindow.input[0] * line;
         row.xLine = line;
-        row.first = top + first * mWindow.dilations[0];
-        row.apart = mWindow.dilations[0];
-        row.ring = mWindow.input[0];
         row.xPixel = mHow.depth;
-        row.width = mWindow.input[1];
-        row.w = b.in<float>(kWeights) + first * mWindow.kernel[1] * mHow.depth;
-        row.wPixel = mHow.depth;
-        row.wLine = mWindow.kernel[1] * mHow.depth;
-        row.lines = last - first;
-        row.columns = mWindow.kernel[1];
-        row.stride = mWindow.strides[1];
-        row.dilation = mWindow.dilations[1];
-        row.pad = mWindow.padBegin[1];
-        row.start = mHow.wide.bias >= 0 ? b.in<float>(static_cast<size_t>(mHow.wide.bias)) : nullptr;
+        row.start = biasOf(mHow.wide, b);
         row.y = to;
         row.yPixel = mHow.depth;
-        row.outputs = mWindow.output[1];
         row.channels = mHow.depth;
         if (mWideCut) {
             row.low = mWideCut->low;

@@ -105,11 +105,7 @@ public:
 
     void run(const Buffers& b) const {
         auto* const starts = static_cast<float*>(b.workspace);
-        if (mHow.wide.bias >= 0) {
-            const float* const bias = b.in<float>(static_cast<size_t>(mHow.wide.bias));
-            std::copy(bias, bias + mHow.channels, starts);
-            std::fill(starts + mHow.channels, starts + mStrips * mTiles.wide.columns, 0.0F);
-        }
+        fillPanels(mTiles, biasOf(mHow.wide, b), mHow.channels, starts);
         parallelTeam(mTeam, mBatches * mParts * mStrips, [&](int64_t member, int64_t begin, int64_t end) {
             float* const own = starts + mStrips * mTiles.wide.columns + member * ownFloats();
             for (int64_t piece = begin; piece < end; ++piece) {
@@ -190,31 +186,16 @@ private:
     // One line of results of a strip, from the band.
     void gather(const Buffers& b, const float* band, float* line, int64_t pixel, int64_t capacity, int64_t batch,
                 int64_t outputRow, int64_t channel, int64_t width) const {
-        const int64_t begin = inputRow(outputRow);
-        const auto [first, last] = linesInside(mWindow, begin);
-        DepthwiseRow row{};
+        DepthwiseRow row = depthwiseRowOf(mWindow, outputRow, capacity, b.in<float>(kWeights) + channel, mHow.channels);
         row.x = band;
         row.xPixel = pixel;
         row.xLine = mWindow.input[1] * pixel;
-        row.first = (begin + first * mWindow.dilations[0]) % capacity;
-        row.apart = mWindow.dilations[0];
-        row.ring = capacity;
-        row.width = mWindow.input[1];
-        row.w = b.in<float>(kWeights) + first * mWindow.kernel[1] * mHow.channels + channel;
-        row.wPixel = mHow.channels;
-        row.wLine = mWindow.kernel[1] * mHow.channels;
-        row.lines = last - first;
-        row.columns = mWindow.kernel[1];
-        row.stride = mWindow.strides[1];
-        row.dilation = mWindow.dilations[1];
-        row.pad = mWindow.padBegin[1];
         row.start = mHow.chain.bias >= 0 ? b.in<float>(static_cast<size_t>(mHow.chain.bias)) + channel : nullptr;
         float* const y =
             b.out<float>() + (batch * mWindow.output[0] + outputRow) * mWindow.output[1] * mHow.channels + channel;
         const bool isAside = !mCut && !mHow.chain.followers.empty();
         row.y = isAside ? line : y;
         row.yPixel = isAside ? width : mHow.channels;
-        row.outputs = mWindow.output[1];
         row.channels = width;
         if (mCut) {
             row.low = mCut->low;

@@ -41,6 +41,11 @@ struct Chain {
     std::vector<bool> isTensor; // operands of the result's shape, which are laid out as it is
 };
 
+// The chain's bias; null where there is none.
+inline const float* biasOf(const Chain& chain, const Buffers& b) {
+    return chain.bias >= 0 ? b.in<float>(static_cast<size_t>(chain.bias)) : nullptr;
+}
+
 // Of a body in which what follows the node `head` are the followers, with the ports that are read up to the head. Throws a refusal for anything else
 // than a chain.
 Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, int32_t bias, int32_t channelAxis,

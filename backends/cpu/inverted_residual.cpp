@@ -143,15 +143,8 @@ public:
 
     void run(const Buffers& b) const {
         auto* const starts = static_cast<float*>(b.workspace);
-        const auto fill = [&](int32_t operand, int64_t count, float* to) {
-            if (operand >= 0) {
-                const float* const bias = b.in<float>(static_cast<size_t>(operand));
-                std::copy(bias, bias + count, to);
-                std::fill(to + count, to + padded(count), 0.0F);
-            }
-        };
-        fill(mHow.wide.bias, mHow.channels, starts);
-        fill(mHow.chain.bias, mHow.columns, starts + padded(mHow.channels));
+        fillPanels(mTiles, biasOf(mHow.wide, b), mHow.channels, starts);
+        fillPanels(mTiles, biasOf(mHow.chain, b), mHow.columns, starts + padded(mHow.channels));
         parallelTeam(mTeam, mBatches * mParts * mGroups, [&](int64_t member, int64_t begin, int64_t end) {
             for (int64_t piece = begin; piece < end; ++piece) {
                 runPiece(b, member, piece / mGroups / mParts, piece / mGroups % mParts, piece % mGroups);
@@ -187,9 +180,7 @@ private:
         bool hasBias;
     };
 
-    int64_t padded(int64_t columns) const {
-        return (columns + mTiles.wide.columns - 1) / mTiles.wide.columns * mTiles.wide.columns;
-    }
+    int64_t padded(int64_t columns) const { return wholePanels(mTiles, columns); }
     int64_t startFloats() const { return padded(mHow.channels) + padded(mHow.columns); }
     int64_t resultFloats() const { return mBatches * mWindow.output[0] * mWindow.output[1] * mHow.columns; }
     // Bounded by what does not fall when an extent rises.
@@ -314,29 +305,15 @@ private:
     // One line of the depthwise convolution, from the band.
     void gather(const Buffers& b, const Strip& strip, const float* band, int64_t pixel, int64_t capacity,
                 int64_t outputRow, float* to) const {
-        const int64_t begin = inputRow(outputRow);
-        const auto [first, last] = linesInside(mWindow, begin);
-        DepthwiseRow row{};
+        DepthwiseRow row =
+            depthwiseRowOf(mWindow, outputRow, capacity, b.in<float>(kWeights) + strip.channel, mHow.channels);
         row.x = band;
         row.xPixel = pixel;
         row.xLine = mWindow.input[1] * pixel;
-        row.first = (begin + first * mWindow.dilations[0]) % capacity;
-        row.apart = mWindow.dilations[0];
-        row.ring = capacity;
-        row.width = mWindow.input[1];
-        row.w = b.in<float>(kWeights) + first * mWindow.kernel[1] * mHow.channels + strip.channel;
-        row.wPixel = mHow.channels;
-        row.wLine = mWindow.kernel[1] * mHow.channels;
-        row.lines = last - first;
-        row.columns = mWindow.kernel[1];
-        row.stride = mWindow.strides[1];
-        row.dilation = mWindow.dilations[1];
-        row.pad = mWindow.padBegin[1];
         row.start =
             mHow.middle.bias >= 0 ? b.in<float>(static_cast<size_t>(mHow.middle.bias)) + strip.channel : nullptr;
         row.y = to;
         row.yPixel = strip.width;
-        row.outputs = mWindow.output[1];
         row.channels = strip.width;
         if (mMiddleCut) {
             row.low = mMiddleCut->low;

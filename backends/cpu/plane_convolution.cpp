@@ -65,7 +65,7 @@ struct PlaneConvolution {
     int64_t reach() const { return std::max<int64_t>(0, window.output[1] - 1) * window.strides[1] + window.kernel[1]; }
     int64_t team() const { return teamFor(threads, rows(), window.output[1] * columns * depth() / 16 + 1); }
 
-    int64_t padded() const { return (columns + tiles.wide.columns - 1) / tiles.wide.columns * tiles.wide.columns; }
+    int64_t padded() const { return wholePanels(tiles, columns); }
     int64_t ownFloats() const { return planes * window.kernel[0] * reach(); }
     // The bias filled up to whole panels, then for each thread what a line of windows meets.
     int64_t workspace() const { return (padded() + threads * ownFloats()) * static_cast<int64_t>(sizeof(float)); }

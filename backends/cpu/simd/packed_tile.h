@@ -3,6 +3,7 @@
 // Who uses it: products with constant weights of the cpu backend. The function exists once per instruction set. What it must not know: tensors.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace tenon::cpu {
@@ -51,6 +52,18 @@ struct PackedTiles {
 };
 
 const PackedTiles& packedTiles();
+
+// Columns in whole panels.
+inline int64_t wholePanels(const PackedTiles& tiles, int64_t columns) {
+    return (columns + tiles.wide.columns - 1) / tiles.wide.columns * tiles.wide.columns;
+}
+// `bias` filled up to these with zeros, as products start with; nothing where there is none.
+inline void fillPanels(const PackedTiles& tiles, const float* bias, int64_t columns, float* to) {
+    if (bias != nullptr) {
+        std::copy(bias, bias + columns, to);
+        std::fill(to + columns, to + wholePanels(tiles, columns), 0.0F);
+    }
+}
 
 // For the next columns of a row of which `left` are not done: what is left of a panel goes in two pieces where that wastes less.
 inline const PackedTile& tileFor(const PackedTiles& tiles, int64_t left) {
