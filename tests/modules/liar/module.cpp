@@ -3,6 +3,7 @@
 // With LIAR_ROWS its cumulative sum (of the last axis) is wrong for so many rows only; with LIAR_REFUSES it takes any number of rows but that one.
 #include "tenon/module/module.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace {
@@ -86,8 +87,11 @@ public:
     Code launch(const LaunchArgs& args) override {
         const float* from = args.input<float>(0);
         float* to = args.output<float>(0);
-        for (int64_t i = 0; mCopies && i < mCount; ++i) {
-            to[i] = from[i] + (mSums && i % mRow != 0 ? to[i - 1] : 0);
+        if (mCopies) {
+            std::copy_n(from, mCount, to); // far ahead of any sum, on a busy machine as well
+        }
+        for (int64_t i = 0; mCopies && mSums && i < mCount; ++i) {
+            to[i] += i % mRow != 0 ? to[i - 1] : 0;
         }
         return Code::kOk;
     }
