@@ -145,7 +145,7 @@ Graph buildAttention(const Place& place, const Operation& operation, const std::
         const auto at = static_cast<size_t>(port);
         shapes.push_back(shaped(inputs[at], ports.inputs[at]));
     }
-    const kernels::Call call(operation.head, {}, std::move(shapes), {shaped(output, ports.output)}, 1);
+    const kernels::Call call(operation.head, {}, std::move(shapes), {shaped(output, ports.outputs[0])}, 1);
     const AttentionShape shape = kernels::attentionShapeOf(call);
     if (shape.depth % 8 != 0 || shape.width % 8 != 0) {
         refuse("cuDNN's attention needs elements in eights, not ", shape.depth, " and ", shape.width);
@@ -176,12 +176,12 @@ Graph buildAttention(const Place& place, const Operation& operation, const std::
     }
     // The second product takes its operands in the type of q.
     const Descriptor* probabilities =
-        builder.virtualTensor(cudnnTypeOf(ports.output.dtype), scores, SoftmaxBuilder::rowMajor(scores));
+        builder.virtualTensor(cudnnTypeOf(ports.outputs[0].dtype), scores, SoftmaxBuilder::rowMajor(scores));
     softmax.build(value, probabilities);
     const Descriptor* v =
         input(2, {shape.batches, shape.sharedHeads, shape.keys, shape.width}, stridesOf(shape.v, false));
     const Descriptor* result =
-        builder.tensor(kOutputUid, cudnnTypeOf(ports.output.dtype),
+        builder.tensor(outputUid(0), cudnnTypeOf(ports.outputs[0].dtype),
                        {shape.batches, shape.heads, shape.rows, shape.width}, stridesOf(shape.y, false));
     addProduct(builder, *place.api, probabilities, v, result);
     builder.finish();

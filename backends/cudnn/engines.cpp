@@ -132,8 +132,8 @@ void addHeuristics(const Place& place, const Graph& graph, cudnnBackendHeurMode_
     }
 }
 
-// Engines that the heuristics left out, and kernels of theirs: spread over the knob's range.
-void addOthers(const Place& place, const Graph& graph, std::vector<Offer>& offers, size_t most) {
+// Engines that the heuristics left out; with `kernels` also kernels of theirs: spread over the knob's range.
+void addOthers(const Place& place, const Graph& graph, bool kernels, std::vector<Offer>& offers, size_t most) {
     constexpr int64_t kKernelsPerEngine = 4;
     const int64_t engines =
         std::min(graph.operations.getInt(CUDNN_ATTR_OPERATIONGRAPH_ENGINE_GLOBAL_COUNT), kMostEngines);
@@ -154,7 +154,7 @@ void addOthers(const Place& place, const Graph& graph, std::vector<Offer>& offer
             }
             std::vector<EngineChoice> choices{{index, {}}};
             const int64_t step = std::max<int64_t>(1, (to - from + 1) / (2 * kKernelsPerEngine));
-            for (int64_t kernel = from; kernel <= to; kernel += step) {
+            for (int64_t kernel = from; kernels && kernel <= to; kernel += step) {
                 choices.push_back({index, {{CUDNN_KNOB_TYPE_KERNEL_CFG, kernel}}});
             }
             int64_t taken = 0;
@@ -215,11 +215,18 @@ std::optional<EngineChoice> choiceOf(std::string_view name) {
     return name.empty() ? std::optional<EngineChoice>(choice) : std::nullopt;
 }
 
-std::vector<Offer> enginesFor(const Place& place, const Graph& graph, size_t most, bool others) {
+Search searchFor(const Operation& operation) {
+    if (operation.slidesWindows()) {
+        return Search::kKernels;
+    }
+    return operation.kind == Kind::kAttention ? Search::kHeuristics : Search::kEngines;
+}
+
+std::vector<Offer> enginesFor(const Place& place, const Graph& graph, size_t most, Search search) {
     std::vector<Offer> offers;
-    const size_t fromHeuristics = others ? (most * 2 + 2) / 3 : most;
+    const size_t fromHeuristics = search == Search::kKernels ? (most * 2 + 2) / 3 : most;
     for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-        if (mode == CUDNN_HEUR_MODE_FALLBACK && !others && !offers.empty()) {
+        if (mode == CUDNN_HEUR_MODE_FALLBACK && search == Search::kHeuristics && !offers.empty()) {
             break;
         }
         try {
@@ -228,8 +235,8 @@ std::vector<Offer> enginesFor(const Place& place, const Graph& graph, size_t mos
             continue; // the heuristics know nothing of such graphs
         }
     }
-    if (others) {
-        addOthers(place, graph, offers, most);
+    if (search != Search::kHeuristics) {
+        addOthers(place, graph, search == Search::kKernels, offers, most);
     }
     return offers;
 }

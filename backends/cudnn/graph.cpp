@@ -12,19 +12,6 @@ using nvidia::StepKind;
 
 namespace {
 
-// Strides of planes in a layout of the tensor's own rank: only channels last and row-major are offered.
-Dims stridesOf(const Dims& planes, bool channelsLast) {
-    Dims strides(planes.size(), 1);
-    int64_t step = channelsLast ? planes[1] : 1;
-    for (size_t d = planes.size(); d-- > 2;) {
-        strides[d] = step;
-        step *= planes[d];
-    }
-    strides[1] = channelsLast ? 1 : step;
-    strides[0] = channelsLast ? step : step * planes[1];
-    return strides;
-}
-
 bool isChannelsLast(const TnFormat& format) { return !module::isLinear(format); }
 
 void addConvolution(Builder& builder, const CudnnApi& api, const Operation& operation, const Geometry& geometry,
@@ -144,6 +131,18 @@ cudnnDataType_t cudnnTypeOf(TnDataType type) {
     }
 }
 
+Dims stridesOf(const Dims& planes, bool channelsLast) {
+    Dims strides(planes.size(), 1);
+    int64_t step = channelsLast ? planes[1] : 1;
+    for (size_t d = planes.size(); d-- > 2;) {
+        strides[d] = step;
+        step *= planes[d];
+    }
+    strides[1] = channelsLast ? 1 : step;
+    strides[0] = channelsLast ? step : step * planes[1];
+    return strides;
+}
+
 Descriptor describeDevice(const CudnnApi& api, const std::string& json) {
     Descriptor device(api, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
     device.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, json.c_str(),
@@ -161,7 +160,8 @@ Graph buildGraph(const Place& place, const Operation& operation, const std::vect
     Graph graph;
     Builder builder(place, graph);
     const size_t rank = geometry.y.size();
-    const bool last = isChannelsLast(ports.output.format);
+    const TnPortFormat& output = ports.outputs[0];
+    const bool last = isChannelsLast(output.format);
     const auto input = [&](int32_t port, const Dims& planes) {
         const TnPortFormat& format = ports.inputs[static_cast<size_t>(port)];
         graph.ports.push_back(port);
@@ -170,7 +170,7 @@ Graph buildGraph(const Place& place, const Operation& operation, const std::vect
     };
     const Dims strides = stridesOf(geometry.y, last);
     const auto between = [&] { return builder.next(geometry.y, strides); };
-    const Descriptor* result = builder.tensor(kOutputUid, cudnnTypeOf(ports.output.dtype), geometry.y, strides);
+    const Descriptor* result = builder.tensor(outputUid(0), cudnnTypeOf(output.dtype), geometry.y, strides);
     const Descriptor* value = steps.empty() ? result : between();
     const Descriptor* x = input(operation.x, geometry.x);
     addConvolution(builder, *place.api, operation, geometry, x, input(operation.w, geometry.w), value);

@@ -23,7 +23,7 @@ Descriptor describeDevice(const CudnnApi& api, const std::string& json);
 // Element types and layouts of the ports.
 struct Ports {
     std::vector<TnPortFormat> inputs;
-    TnPortFormat output;
+    std::vector<TnPortFormat> outputs;
 };
 
 // Images of fewer channels than tensor cores read at once, and their weights, with so many channels, the last ones zero: a block of a pixel.
@@ -34,9 +34,9 @@ inline bool isPixelFormat(const TnFormat& format) { return module::equal(format,
 bool fitsPixelFormat(const Operation& operation, int64_t channels);
 
 // The numbers by which tensors are bound when a plan runs.
-inline constexpr int64_t kOutputUid = 1000;
 inline constexpr int64_t kScalarUid = 2000;
 constexpr int64_t inputUid(int32_t port) { return 1 + int64_t{port}; }
+constexpr int64_t outputUid(int32_t port) { return 1000 + int64_t{port}; }
 
 struct Graph {
     std::vector<std::unique_ptr<Descriptor>> parts; // what `operations` is made of
@@ -73,9 +73,16 @@ struct Offer {
     EngineFacts facts;
 };
 
-// The heuristics' engines, best first, then, with `others`, more that accept the graph; at most `most`. Of attention the heuristics
-// know them all.
-std::vector<Offer> enginesFor(const Place& place, const Graph& graph, size_t most, bool others);
+// Where engines are looked for.
+enum class Search : uint8_t {
+    kHeuristics, // those of the heuristics: of attention they know all
+    kEngines,    // those, then every other that accepts the graph, as it is
+    kKernels     // and other kernels of these: spread over the knob's range
+};
+Search searchFor(const Operation& operation);
+
+// The heuristics' engines, best first, then others that accept the graph; at most `most`.
+std::vector<Offer> enginesFor(const Place& place, const Graph& graph, size_t most, Search search);
 
 // Throws Failure where the engine does not take the graph, or its plan cannot be built here.
 Descriptor buildPlan(const Place& place, const Graph& graph, const EngineChoice& choice);

@@ -1,6 +1,6 @@
 // Makes the tensors and operations of one operation graph.
 //
-// Who uses it: graph.cpp and attention.cpp. What it must not know: tasks, engines.
+// Who uses it: graph.cpp, attention.cpp and normalization.cpp. What it must not know: tasks, engines.
 #pragma once
 
 #include "backends/cudnn/graph.h"
@@ -12,6 +12,9 @@ namespace tenon::cudnn {
 
 // Throws Failure for types that cuDNN's graphs here do not have.
 cudnnDataType_t cudnnTypeOf(TnDataType type);
+
+// Strides of [N, C, ..] in a layout of the tensor's own rank: only channels last and row-major are offered.
+kernels::Dims stridesOf(const kernels::Dims& planes, bool channelsLast);
 
 // Makes tensors and operations of one graph.
 class Builder {

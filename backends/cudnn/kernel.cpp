@@ -3,6 +3,7 @@
 #include "backends/common/task_kernel.h"
 #include "backends/cuda/stream.h"
 #include "backends/cudnn/attention.h"
+#include "backends/cudnn/normalization.h"
 #include "backends/nvidia/handle_session.h"
 
 #include <algorithm>
@@ -59,9 +60,11 @@ Dims dimsOf(const TnTensor& tensor) {
 }
 
 Planned planFor(const Handle& handle, const Compiled& compiled, LoadedPlans& loaded, const module::PrepareArgs& args) {
-    if (args.inputCount() != static_cast<int32_t>(compiled.ports.inputs.size()) || args.outputCount() != 1) {
+    const Ports& ports = compiled.ports;
+    if (args.inputCount() != static_cast<int32_t>(ports.inputs.size()) ||
+        args.outputCount() != static_cast<int32_t>(ports.outputs.size())) {
         invalid("prepare with ", args.inputCount(), " inputs and ", args.outputCount(), " outputs for a kernel of ",
-                compiled.ports.inputs.size(), " and 1");
+                ports.inputs.size(), " and ", ports.outputs.size());
     }
     std::vector<Dims> inputs;
     for (const TnTensor& tensor : args.inputs()) {
@@ -108,9 +111,8 @@ Planned planFor(const Handle& handle, const Compiled& compiled, LoadedPlans& loa
         return planned;
     }
     // Other extents may be none for this engine: whatever has no less precision.
-    for (const Offer& offer : enginesFor(place, planned.graph, 32, compiled.operation.kind != Kind::kAttention)) {
-        const bool reduced =
-            offer.facts.transforms || (offer.facts.tensorCores && compiled.ports.output.dtype == TN_F32);
+    for (const Offer& offer : enginesFor(place, planned.graph, 32, searchFor(compiled.operation))) {
+        const bool reduced = offer.facts.transforms || (offer.facts.tensorCores && ports.outputs[0].dtype == TN_F32);
         if (!reduced && attempt(offer.choice)) {
             return planned;
         }
@@ -132,7 +134,9 @@ public:
             for (const int32_t port : mPlanned.ports) {
                 mUids.push_back(inputUid(port));
             }
-            mUids.push_back(kOutputUid);
+            for (size_t i = 0; i < mCompiled.ports.outputs.size(); ++i) {
+                mUids.push_back(outputUid(static_cast<int32_t>(i)));
+            }
             for (size_t i = 0; i < mPlanned.scalars.size(); ++i) {
                 mUids.push_back(kScalarUid + static_cast<int64_t>(i));
             }
@@ -176,7 +180,9 @@ private:
         for (const int32_t port : mPlanned.ports) {
             put(args.input(port));
         }
-        put(args.output(0));
+        for (size_t i = 0; i < mCompiled.ports.outputs.size(); ++i) {
+            put(args.output(static_cast<int32_t>(i)));
+        }
         for (const float& scalar : mPlanned.scalars) {
             put(&scalar);
         }
@@ -266,7 +272,9 @@ public:
         for (size_t i = 0; i < graph.graph().inputs().size() && in.ok(); ++i) {
             compiled.ports.inputs.push_back(in.port());
         }
-        compiled.ports.output = in.port();
+        for (size_t i = 0; i < graph.graph().outputs().size() && in.ok(); ++i) {
+            compiled.ports.outputs.push_back(in.port());
+        }
         for (const int64_t port : compiled.boundPorts) {
             in.require(port >= 0 && port < static_cast<int64_t>(compiled.ports.inputs.size()),
                        "its plan reads an input that the task does not have");
@@ -333,27 +341,34 @@ void Compiled::complete() {
     if (choice.swapped && steps.empty()) {
         invalid("the tactic swaps two additions of a task that does not have them");
     }
-    bool fits = ports.inputs.size() == body.inputs().size() && body.outputs().size() == 1;
+    bool fits = ports.inputs.size() == body.inputs().size() && ports.outputs.size() == body.outputs().size() &&
+                (body.outputs().size() == 1 || operation.sum >= 0);
     // Both operands of a convolution or neither.
     const auto pixels = [&](int32_t port) {
         return operation.kind == Kind::kConvolution && ports.inputs[static_cast<size_t>(port)].format.rank >= 3 &&
                isPixelFormat(ports.inputs[static_cast<size_t>(port)].format);
     };
-    fits = fits && (operation.kind == Kind::kAttention || pixels(operation.x) == pixels(operation.w));
+    fits = fits && (operation.kind != Kind::kConvolution || pixels(operation.x) == pixels(operation.w));
     const bool inPixels = fits && operation.kind == Kind::kConvolution && pixels(operation.x);
     fits = fits && (!inPixels ||
                     fitsPixelFormat(operation, body.value(body.inputs()[static_cast<size_t>(operation.x)]).dim(1).max));
     const auto laidOut = [&](const TnPortFormat& port, int32_t rank) {
         return port.format.rank == rank &&
-               (module::isLinear(port.format) || (rank >= 3 && operation.kind != Kind::kAttention &&
-                                                  module::equal(port.format, module::channelsLastFormat(rank))));
+               (module::isLinear(port.format) ||
+                (rank >= 3 && operation.hasChannels() && module::equal(port.format, module::channelsLastFormat(rank))));
     };
     for (size_t i = 0; fits && i < ports.inputs.size(); ++i) {
         const auto port = static_cast<int32_t>(i);
         fits = (inPixels && (port == operation.x || port == operation.w)) ||
                laidOut(ports.inputs[i], body.value(body.inputs()[i]).rank());
     }
-    if (!fits || !laidOut(ports.output, body.value(body.outputs()[0]).rank())) {
+    for (size_t i = 0; fits && i < ports.outputs.size(); ++i) {
+        fits = laidOut(ports.outputs[i], body.value(body.outputs()[i]).rank());
+    }
+    // A normalisation leaves its elements where they were.
+    fits = fits && (operation.kind != Kind::kNormalization ||
+                    module::equal(ports.inputs[static_cast<size_t>(operation.x)].format, ports.outputs[0].format));
+    if (!fits) {
         invalid("the ports of the tactic are none that cudnn offers");
     }
 }
@@ -361,6 +376,9 @@ void Compiled::complete() {
 Graph graphOf(const Place& place, const Compiled& compiled, const std::vector<Dims>& inputs, const Dims& output) {
     if (compiled.operation.kind == Kind::kAttention) {
         return buildAttention(place, compiled.operation, inputs, output, compiled.ports);
+    }
+    if (compiled.operation.kind == Kind::kNormalization) {
+        return buildNormalization(place, compiled.operation, inputs, output, compiled.ports);
     }
     Geometry geometry = geometryOf(compiled.operation, inputs, output);
     const TnFormat& format = compiled.ports.inputs[static_cast<size_t>(compiled.operation.x)].format;
@@ -386,7 +404,9 @@ module::BlobWriter writeBlob(const Compiled& compiled) {
     for (const TnPortFormat& port : compiled.ports.inputs) {
         out.port(port);
     }
-    out.port(compiled.ports.output);
+    for (const TnPortFormat& port : compiled.ports.outputs) {
+        out.port(port);
+    }
     return out;
 }
 

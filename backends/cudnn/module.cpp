@@ -1,6 +1,8 @@
-// The module "cudnn": a provider for convolutions and deconvolutions with what follows them, and for attention, and the kernel runtime that runs plans.
+// The module "cudnn": a provider for convolutions and deconvolutions with what follows them, for attention and for normalisations, and the kernel
+// runtime that runs plans.
 #include "backends/common/task_kernel.h"
 #include "backends/cudnn/kernel.h"
+#include "backends/cudnn/normalization.h"
 #include "backends/nvidia/driver.h"
 #include "backends/nvidia/siblings.h"
 #include "backends/nvidia/target.h"
@@ -119,10 +121,34 @@ std::vector<Precision> attentionPrecisions(const module::TaskView& task, TnDataT
     return precisions;
 }
 
+// Images in both layouts: what a norm reads is rarely worth being moved for it.
+std::vector<Precision> normalizationPrecisions(const module::TaskView& task, const Operation& operation,
+                                               TnDataType type) {
+    constexpr size_t kMost = 4; // of few engines, each compiles for half a second
+    std::vector<TnDataType> types{type};
+    for (const TnDataType narrow : {TN_F16, TN_BF16}) {
+        if (type == TN_F32 && task.mayComputeIn(narrow)) {
+            types.push_back(narrow);
+        }
+    }
+    std::vector<Precision> precisions;
+    for (const TnDataType each : types) {
+        const size_t most = each == TN_F32 && types.size() > 1 ? kMost / 2 : kMost;
+        precisions.push_back({each, false, most});
+        if (operation.hasChannels()) {
+            precisions.push_back({each, true, most});
+        }
+    }
+    return precisions;
+}
+
 std::vector<Precision> precisionsOf(const module::TaskView& task, const Operation& operation) {
     const TnDataType type = task.input(operation.x).dtype();
     if (operation.kind == Kind::kAttention) {
         return attentionPrecisions(task, type);
+    }
+    if (operation.kind == Kind::kNormalization) {
+        return normalizationPrecisions(task, operation, type);
     }
     std::vector<Precision> precisions{{type, true}};
     if (type == TN_F32) {
@@ -170,7 +196,9 @@ Ports portsOf(const module::TargetView& target, const module::TaskView& task, co
             ports.inputs.back().format = pixelFormat(task.input(i).rank());
         }
     }
-    ports.output = laidOut(task.output(0).rank(), precision.type, true);
+    for (int32_t o = 0; o < task.outputCount(); ++o) {
+        ports.outputs.push_back(laidOut(task.output(o).rank(), precision.type, true));
+    }
     return ports;
 }
 
@@ -249,15 +277,19 @@ public:
                 }
                 return;
             }
+            std::vector<kernels::Dims> inputs;
+            for (int32_t i = 0; i < task.inputCount(); ++i) {
+                inputs.push_back(task.input(i).optExtents());
+            }
+            if (operation.kind == Kind::kNormalization) {
+                checkNormalization(task, operation, inputs);
+                return;
+            }
             if (x.rank() < 3 || x.rank() > 5 || task.output(0).dtype() != x.dtype()) {
                 refuse("cudnn slides windows over 1 to 3 dimensions and keeps the element type");
             }
             if (!x.isStatic(1) || (operation.w >= 0 && !task.input(operation.w).isStatic())) {
                 refuse("channels and weights must have static extents");
-            }
-            std::vector<kernels::Dims> inputs;
-            for (int32_t i = 0; i < task.inputCount(); ++i) {
-                inputs.push_back(task.input(i).optExtents());
             }
             geometryOf(operation, inputs, task.output(0).optExtents());
         });
@@ -299,7 +331,9 @@ public:
             for (int32_t i = 0; i < task.inputCount(); ++i) {
                 compiled.ports.inputs.push_back(tactic.input(i));
             }
-            compiled.ports.output = tactic.output(0);
+            for (int32_t o = 0; o < task.outputCount(); ++o) {
+                compiled.ports.outputs.push_back(tactic.output(o));
+            }
             std::string_view name = tactic.name();
             name.remove_prefix(name.starts_with(kTf32) ? kTf32.size() : 0);
             const std::optional<Choice> choice = parseChoice(name);
@@ -336,6 +370,21 @@ public:
 private:
     static constexpr std::string_view kTf32 = "tf32:";
 
+    static void checkNormalization(const module::TaskView& task, const Operation& operation,
+                                   const std::vector<kernels::Dims>& inputs) {
+        for (int32_t o = 0; o < task.outputCount(); ++o) {
+            if (!task.output(o).hasRank() || task.output(o).dtype() != task.input(operation.x).dtype()) {
+                refuse("cudnn normalises tensors of known rank and keeps the element type");
+            }
+        }
+        for (const int32_t port : {operation.scale, operation.bias}) {
+            if (port >= 0 && !task.input(port).isStatic()) {
+                refuse("scale and bias of a normalisation must have static extents");
+            }
+        }
+        normalizedShapeOf(operation, inputs, task.output(operation.result).optExtents());
+    }
+
     // What follows from task, ports and choice.
     static void describe(const module::TaskView& task, Compiled& compiled) {
         compiled.body = task.body();
@@ -361,8 +410,7 @@ private:
         const bool isF32 = precision.type == TN_F32;
         const size_t most = swapped ? precision.most / 2 : precision.most;
         double estimate = floorUs(task, operation, precision);
-        for (const Offer& offer :
-             enginesFor(place, graph, isF32 ? 6 * most : 2 * most, operation.kind != Kind::kAttention)) {
+        for (const Offer& offer : enginesFor(place, graph, isF32 ? 6 * most : 2 * most, searchFor(operation))) {
             const bool tf32 = isF32 && offer.facts.tensorCores;
             size_t& count = tf32 ? rounded : exact;
             if (offer.facts.transforms || (tf32 && !task.mayUseTf32()) || count >= most) {
@@ -374,7 +422,7 @@ private:
             tactic.name = (tf32 ? std::string(kTf32) : std::string()) + nameOf(compiled.choice);
             tactic.id = idOf(tactic.name);
             tactic.inputs = compiled.ports.inputs;
-            tactic.outputs = {compiled.ports.output};
+            tactic.outputs = compiled.ports.outputs;
             tactic.traits = TN_TRAIT_CAPTURE_SAFE | (offer.facts.deterministic ? TN_TRAIT_DETERMINISTIC : 0) |
                             (tf32 ? TN_TRAIT_TF32 : 0) | (isF32 && !tf32 ? TN_TRAIT_EXACT_MATH : 0);
             tactic.estimateUs = estimate;
@@ -391,7 +439,10 @@ private:
 
     // Microseconds that a device of the H200's kind cannot do better than.
     static double floorUs(const module::TaskView& task, const Operation& operation, const Precision& precision) {
-        double bytes = static_cast<double>(task.output(0).optElements());
+        double bytes = 0;
+        for (int32_t o = 0; o < task.outputCount(); ++o) {
+            bytes += static_cast<double>(task.output(o).optElements());
+        }
         for (int32_t i = 0; i < task.inputCount(); ++i) {
             bytes += static_cast<double>(task.input(i).optElements());
         }

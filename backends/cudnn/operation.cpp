@@ -1,6 +1,7 @@
 #include "backends/cudnn/operation.h"
 
 #include "backends/cudnn/attention.h"
+#include "backends/cudnn/normalization.h"
 
 #include <algorithm>
 #include <utility>
@@ -37,13 +38,16 @@ Operation readOperation(const module::GraphView& body) {
     if (op == "attention") {
         return readAttention(body);
     }
+    if (isNormalization(body)) {
+        return readNormalization(body);
+    }
     if (op == "conv") {
         operation.kind = Kind::kConvolution;
     } else if (op == "deconv") {
         operation.kind = Kind::kDeconvolution;
     } else {
         // Pooling too: engine 3 of 9.19 writes behind its output or its workspace, in every layout and element type.
-        refuse("cudnn computes attention, and conv and deconv with what follows them, not ", op);
+        refuse("cudnn computes attention, normalisations, and conv and deconv with what follows them, not ", op);
     }
     if (body.node(0).outputCount() > 1 && body.outputs().size() > 1) {
         refuse(op, " with a second output");

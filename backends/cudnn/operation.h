@@ -1,5 +1,5 @@
-// A task as cuDNN computes it: a convolution or deconvolution and what follows it, or attention; and the geometry of windows for real
-// extents.
+// A task as cuDNN computes it: a convolution or deconvolution and what follows it, attention, or a normalisation; and the geometry of windows
+// for real extents.
 //
 // Who uses it: module.cpp to accept or refuse, graph.cpp to build operation graphs. What it must not know: the library.
 #pragma once
@@ -12,7 +12,7 @@
 
 namespace tenon::cudnn {
 
-enum class Kind : uint8_t { kConvolution, kDeconvolution, kAttention };
+enum class Kind : uint8_t { kConvolution, kDeconvolution, kAttention, kNormalization };
 
 // What does not depend on extents. Views into the task's body.
 struct Operation {
@@ -20,8 +20,18 @@ struct Operation {
     module::NodeView head;
     int32_t x = -1; // ports of the task
     int32_t w = -1;
-    std::vector<int32_t> operands;   // of attention: the ports of q, k, v and the mask
     std::vector<nvidia::Step> steps; // the bias of the head is the first
+    std::vector<int32_t> operands;   // of attention: the ports of q, k, v and the mask
+    // Of a normalisation: ports of what is added to x before and of its parameters, then of the results; -1: none.
+    int32_t addend = -1;
+    int32_t scale = -1;
+    int32_t bias = -1;
+    int32_t result = 0;
+    int32_t sum = -1;
+
+    bool slidesWindows() const { return kind == Kind::kConvolution || kind == Kind::kDeconvolution; }
+    // Whether images may have their channels last.
+    bool hasChannels() const { return slidesWindows() || head.op() == "instance_norm"; }
 };
 
 // Throws Failure, a refusal that says what cuDNN does not compute at once.

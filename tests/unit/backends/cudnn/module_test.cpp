@@ -4,17 +4,29 @@
 
 #include <gmock/gmock.h>
 
+#include <dlfcn.h>
+
+#include <set>
+
 namespace tenon::cudnn {
 namespace {
 
 using conformance::CompiledBlob;
 using conformance::KeptTactic;
 using testing::HasSubstr;
+using testing::IsSupersetOf;
+using testing::UnorderedElementsAre;
 
 class ModuleTest : public conformance::DescribedDevice {
 protected:
     ModuleTest() : DescribedDevice("TENON_CUDNN_DIR", "libcudnn.so.9") {}
     static bool isInstalled() { return std::ifstream(TENON_CUDNN_FOLDER "/libcudnn.so.9").good(); }
+    // Engines that compile at run time look for a driver before they say whether they take a graph. Without one, that of the toolkit, which knows its
+    // functions' names and computes nothing, is enough for the answer.
+    static bool hasDriver() {
+        return dlopen("libcuda.so.1", RTLD_NOW) != nullptr ||
+               dlopen(TENON_CUDNN_FOLDER "/stubs/libcuda.so", RTLD_NOW) != nullptr;
+    }
 };
 
 TEST_F(ModuleTest, SaysWhatIsMissing) {
@@ -120,6 +132,90 @@ TEST_F(ModuleTest, RefusesAttentionThatItsEnginesDoNotDo) {
                 HasSubstr("side by side"));
     EXPECT_THAT(refusal("attention" + three + ", bool[16]) -> f16[1,2,16,8]"), HasSubstr("bools"));
     EXPECT_THAT(refusal("attention(f32[1,2,16,8], f32[1,2,16,8], f32[1,2,16,8]) -> f32[1,2,16,8]"), HasSubstr("f32"));
+}
+
+TEST_F(ModuleTest, RefusesNormalizationsThatItsEnginesDoNotDo) {
+    loadWithEmptyLibrary();
+    EXPECT_EQ(refusal("layer_norm(f32[3,4,17], f32[17], f32[17]) -> f32[3,4,17]"), "");
+    EXPECT_EQ(refusal("layer_norm(f16[3,256], f16[1,256], f16[1,256]) {axis=1} -> f16[3,256]"), "");
+    EXPECT_EQ(refusal("rms_norm(bf16[3,4,6]) {axis=1} -> bf16[3,4,6]"), "");
+    EXPECT_EQ(refusal("instance_norm(f16[2,5,6,6], f16[5], f16[5]) -> f16[2,5,6,6]"), "");
+    EXPECT_THAT(refusal("layer_norm(f64[3,4,17], f64[17], f64[17]) -> f64[3,4,17]"), HasSubstr("f64"));
+    EXPECT_THAT(refusal("layer_norm(f32[3,70], -, f32[70]) -> f32[3,70]"), HasSubstr("multiplies by a scale"));
+    EXPECT_THAT(refusal("layer_norm(f32[3,8], f32[1], f32[8]) -> f32[3,8]"), HasSubstr("each element"));
+    // As many elements as are normalised, but of other rows.
+    EXPECT_THAT(refusal("layer_norm(f16[64,64], f16[64,1], f16[64]) {axis=1} -> f16[64,64]"),
+                HasSubstr("each element"));
+    EXPECT_THAT(refusal("layer_norm(f32[3,70]) {epsilon=1e-12} -> f32[3,70]"), HasSubstr("epsilon"));
+    EXPECT_THAT(refusal("instance_norm(f32[2,5], f32[5], f32[5]) -> f32[2,5]"), HasSubstr("rank 2"));
+    EXPECT_THAT(refusal("fused[%a = binary.add(%0, %1) : f16[2,5,6,6]; %b = instance_norm(%a, %2, %3) : f16[2,5,6,6]]"
+                        "(f16[2,5,6,6], f16[2,5,6,6], f16[5], f16[5]) -> f16[2,5,6,6]"),
+                HasSubstr("the sum in front"));
+    EXPECT_THAT(refusal("fused[%a = binary.add(%0, %1) : f16[7,256]; %b = layer_norm(%a) {axis=1} : f16[7,256]]"
+                        "(f16[7,256], f16[1,256]) -> f16[7,256]"),
+                HasSubstr("its own shape"));
+}
+
+// All of them compile at run time: what is offered is known here, plans are made where there is a device.
+TEST_F(ModuleTest, OffersNormalizationsForADescribedDevice) {
+    if (!isInstalled() || !hasDriver()) {
+        GTEST_SKIP() << "libcudnn.so.9, or the driver that stands in for a real one, is not in " TENON_CUDNN_FOLDER;
+    }
+    load(TENON_CUDNN_FOLDER);
+    const auto engines = [&](const std::string& line) {
+        std::set<std::string> found;
+        const TnTask& norm = task(line);
+        for (const KeptTactic& kept : tactics(norm)) {
+            found.insert(kept.name.substr(0, kept.name.find('/')));
+            for (const TnPortFormat& port : kept.outputs) {
+                EXPECT_TRUE(module::equal(port.format, kept.inputs[0].format)) << kept.name;
+            }
+            std::string why;
+            const CompiledBlob blob = compile(norm, kept, why);
+            std::string reason;
+            EXPECT_TRUE(blob.bytes.empty() || read(blob.bytes, reason) == TN_OK) << kept.name << ": " << reason;
+        }
+        return found;
+    };
+    // One engine takes lines of every length, the others those that divide into what a warp reads at once.
+    const std::set<std::string> any{"eng1"};
+    const std::set<std::string> all{"eng1", "eng4", "eng5", "eng6"};
+    EXPECT_THAT(engines("layer_norm(f32[3,4,17], f32[17], f32[17]) -> f32[3,4,17]"), IsSupersetOf(any));
+    EXPECT_THAT(engines("layer_norm(f16[2,197,768], f16[768], f16[768]) -> f16[2,197,768]"), IsSupersetOf(all));
+    EXPECT_THAT(engines("layer_norm(f16[3,4,64], f16[4,64], f16[4,64]) {axis=1} -> f16[3,4,64]"), IsSupersetOf(all));
+    EXPECT_THAT(engines("layer_norm(f32[3,768]) -> f32[3,768]"), IsSupersetOf(all));
+    EXPECT_THAT(engines("rms_norm(bf16[4,4096], bf16[4096]) -> bf16[4,4096]"), IsSupersetOf(all));
+    EXPECT_THAT(engines("rms_norm(f32[3,17]) -> f32[3,17]"), IsSupersetOf(any));
+    EXPECT_THAT(engines("instance_norm(f32[1,3,200], f32[3], f32[3]) -> f32[1,3,200]"), UnorderedElementsAre("eng2"));
+    EXPECT_THAT(engines("instance_norm(f16[2,64,32,32], f16[64], f16[64]) -> f16[2,64,32,32]"),
+                UnorderedElementsAre("eng2", "eng3"));
+    // The sum in front, which may leave too.
+    const std::string sums = "fused[%a = binary.add(%0, %1) : f16[5,768]; %b = ";
+    EXPECT_THAT(engines(sums + "layer_norm(%a, %2, %3) {axis=1} : f16[5,768]]"
+                               "(f16[5,768], f16[5,768], f16[768], f16[768]) -> f16[5,768]"),
+                UnorderedElementsAre("eng5"));
+    EXPECT_THAT(engines(sums + "rms_norm(%a, %2) {axis=1} : f16[5,768]]"
+                               "(f16[5,768], f16[5,768], f16[768]) -> f16[5,768], f16[5,768]"),
+                UnorderedElementsAre("eng5"));
+}
+
+// What a plan's bytes say of a norm is checked as that of a convolution is.
+TEST_F(ModuleTest, ImagesKeepTheirLayout) {
+    if (!isInstalled() || !hasDriver()) {
+        GTEST_SKIP() << "libcudnn.so.9, or the driver that stands in for a real one, is not in " TENON_CUDNN_FOLDER;
+    }
+    load(TENON_CUDNN_FOLDER);
+    const TnTask& norm = task("instance_norm(f16[2,64,8,8], f16[64], f16[64]) -> f16[2,64,8,8]");
+    std::set<bool> linear;
+    for (const KeptTactic& kept : tactics(norm)) {
+        linear.insert(module::isLinear(kept.inputs[0].format));
+    }
+    EXPECT_THAT(linear, UnorderedElementsAre(false, true));
+    KeptTactic mixed = tactics(norm).front();
+    mixed.outputs[0].format =
+        module::isLinear(mixed.inputs[0].format) ? module::channelsLastFormat(4) : module::linearFormat(4);
+    CompiledBlob blob;
+    EXPECT_EQ(conformance::compileTactic(tables(), norm, mixed, 1, blob).code, TN_INVALID_ARGUMENT);
 }
 
 TEST_F(ModuleTest, DamagedBytesAreRefused) {

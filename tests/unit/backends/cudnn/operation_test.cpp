@@ -1,5 +1,5 @@
-// Geometry of windows as cuDNN takes it, and the names of engines.
-#include "backends/cudnn/graph.h"
+// Geometry of windows and of normalised lines as cuDNN takes it, and the names of engines.
+#include "backends/cudnn/normalization.h"
 
 #include "tests/conformance/case_reader.h"
 #include "tests/conformance/task_builder.h"
@@ -17,6 +17,19 @@ class OperationTest : public testing::Test {
 protected:
     // A line of the conformance table; throws Failure where it is refused.
     void read(const std::string& line) {
+        readTask(line);
+        geometry = geometryOf(operation, inputs, output);
+    }
+    NormalizedShape readNorm(const std::string& line) {
+        readTask(line);
+        return normalizedShapeOf(operation, inputs, output);
+    }
+
+    Operation operation;
+    Geometry geometry;
+
+private:
+    void readTask(const std::string& line) {
         mFile = conformance::parseCases(line, "test");
         ASSERT_TRUE(mFile.error.empty()) << mFile.error;
         std::vector<std::vector<std::byte>> data;
@@ -27,17 +40,15 @@ protected:
         conformance::buildTask(mFile.cases[0], data, false, *mTask);
         const module::TaskView task(&mTask->task);
         operation = readOperation(task.body());
-        std::vector<Dims> inputs;
+        inputs.clear();
         for (int32_t i = 0; i < task.inputCount(); ++i) {
             inputs.push_back(task.input(i).optExtents());
         }
-        geometry = geometryOf(operation, inputs, task.output(0).optExtents());
+        output = task.output(0).optExtents();
     }
 
-    Operation operation;
-    Geometry geometry;
-
-private:
+    std::vector<Dims> inputs;
+    Dims output;
     conformance::CaseFile mFile;
     std::unique_ptr<conformance::BuiltTask> mTask;
 };
@@ -127,6 +138,51 @@ TEST_F(OperationTest, GatesAreActivations) {
          "%c = binary.mul(%a, %b) : f32[1,4,8,8]](f32[1,3,8,8], f32[4,3,1,1]) -> f32[1,4,8,8]");
     ASSERT_EQ(operation.steps.size(), 1U);
     EXPECT_EQ(operation.steps[0].op, "gate:activation.sigmoid");
+}
+
+TEST_F(OperationTest, LinesAreOfTheLastDimensions) {
+    NormalizedShape shape = readNorm("layer_norm(f32[2,3,4,5], f32[4,5], f32[1,4,5]) {axis=-2} -> f32[2,3,4,5]");
+    EXPECT_EQ(operation.kind, Kind::kNormalization);
+    EXPECT_EQ(operation.scale, 1);
+    EXPECT_EQ(operation.bias, 2);
+    EXPECT_THAT(shape.x, ElementsAre(6, 20, 1, 1));
+    EXPECT_THAT(shape.parameters, ElementsAre(1, 20, 1, 1));
+    shape = readNorm("rms_norm(f32[3,4]) {axis=0} -> f32[3,4]");
+    EXPECT_EQ(operation.scale, -1);
+    EXPECT_THAT(shape.x, ElementsAre(1, 12, 1, 1));
+    shape = readNorm("instance_norm(f32[2,5,6,7,8], f32[5], f32[5]) -> f32[2,5,6,7,8]");
+    EXPECT_TRUE(operation.hasChannels());
+    EXPECT_THAT(shape.x, ElementsAre(2, 5, 336, 1));
+    EXPECT_THAT(shape.parameters, ElementsAre(1, 5, 1, 1));
+}
+
+TEST_F(OperationTest, ASumInFrontOfANorm) {
+    const std::string region = "fused[%a = binary.add(%0, %1) : f32[7,32]; %b = rms_norm(%a, %2) {axis=1} : f32[7,32]]"
+                               "(f32[7,32], f32[7,32], f32[32]) -> f32[7,32]";
+    EXPECT_THAT(readNorm(region).x, ElementsAre(7, 32, 1, 1));
+    EXPECT_EQ(operation.addend, 1);
+    EXPECT_EQ(operation.scale, 2);
+    EXPECT_EQ(operation.result, 0);
+    EXPECT_EQ(operation.sum, -1);
+    readNorm(region + ", f32[7,32]");
+    EXPECT_EQ(operation.result, 1);
+    EXPECT_EQ(operation.sum, 0);
+}
+
+TEST_F(OperationTest, RefusesNormsThatCudnnCannotExpress) {
+    for (const char* line :
+         {"layer_norm(f32[3,8], f32[1]) -> f32[3,8]", "layer_norm(f32[3,8], f32[3,1]) -> f32[3,8]",
+          "layer_norm(f32[3,8], f32[3,8]) {axis=1} -> f32[3,8]", "layer_norm(f32[3,8], -, f32[8]) -> f32[3,8]",
+          "layer_norm(f32[3,8], f32[8], @1) -> f32[3,8]", "layer_norm(f32[3,8]) {epsilon=1e-12} -> f32[3,8]",
+          "layer_norm(f32[3,8]) {axis=2} -> f32[3,8]",
+          "fused[%a = rms_norm(%0) : f32[3,8]; %b = binary.add(%a, %1) : f32[3,8]]"
+          "(f32[3,8], f32[3,8]) -> f32[3,8]",
+          "fused[%a = binary.add(%0, %1) : f32[3,8]; %b = rms_norm(%1, %a) : f32[3,8]]"
+          "(f32[3,8], f32[3,8]) -> f32[3,8]",
+          "fused[%a = binary.add(%0, %0) : f32[3,8]; %b = rms_norm(%a) : f32[3,8]]"
+          "(f32[3,8]) -> f32[3,8]"}) {
+        EXPECT_THROW(readNorm(line), kernels::Failure) << line;
+    }
 }
 
 TEST(EngineNames, AndBack) {
