@@ -4,6 +4,7 @@
 #include "backends/cuda/stream.h"
 #include "backends/cudnn/attention.h"
 #include "backends/cudnn/normalization.h"
+#include "backends/nvidia/driver.h"
 #include "backends/nvidia/handle_session.h"
 
 #include <algorithm>
@@ -75,6 +76,8 @@ Planned planFor(const Handle& handle, const Compiled& compiled, LoadedPlans& loa
     if (kernels::product(output) == 0) {
         return planned;
     }
+    nvidia::
+        haveContext(); // an application may prepare on a thread of its own; where there is none, the library says so
     const bool atOptimum = inputs == compiled.optInputs() && output == compiled.optOutput();
     if (atOptimum && !compiled.plan.empty() && compiled.libraryVersion == handle.api().cudnnGetVersion()) {
         try {

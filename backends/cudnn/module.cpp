@@ -77,7 +77,8 @@ public:
         }
         place.api = api.get();
         const int64_t sm = nvidia::smOf(target);
-        if (sm > 0 && nvidia::presentSm() == sm) {
+        // Some engines compile in a context of the calling thread, which any thread of a build's team may be.
+        if (sm > 0 && nvidia::presentSm() == sm && nvidia::haveContext()) {
             mHandle = mPool.take(error);
         }
         if (mHandle != nullptr) {

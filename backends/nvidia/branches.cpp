@@ -13,9 +13,6 @@ struct Functions {
     decltype(&cuEventDestroy) eventDestroy = nullptr;
     decltype(&cuEventRecord) eventRecord = nullptr;
     decltype(&cuStreamWaitEvent) wait = nullptr;
-    decltype(&cuCtxGetCurrent) currentContext = nullptr;
-    decltype(&cuCtxSetCurrent) setContext = nullptr;
-    decltype(&cuDevicePrimaryCtxRetain) retainContext = nullptr;
     bool complete = false;
 };
 
@@ -30,26 +27,10 @@ const Functions& functions() {
         Functions made;
         made.complete = find("cuStreamCreate", made.streamCreate) && find("cuStreamDestroy_v2", made.streamDestroy) &&
                         find("cuEventCreate", made.eventCreate) && find("cuEventDestroy_v2", made.eventDestroy) &&
-                        find("cuEventRecord", made.eventRecord) && find("cuStreamWaitEvent", made.wait) &&
-                        find("cuCtxGetCurrent", made.currentContext) && find("cuCtxSetCurrent", made.setContext) &&
-                        find("cuDevicePrimaryCtxRetain", made.retainContext);
+                        find("cuEventRecord", made.eventRecord) && find("cuStreamWaitEvent", made.wait);
         return made;
     }();
     return found;
-}
-
-// A thread that has called nothing of the CUDA runtime yet has no context. It gets the one that the runtime would give it, which the libraries
-// hold for as long as the process lives.
-bool haveContext() {
-    CUcontext context = nullptr;
-    if (functions().currentContext(&context) == CUDA_SUCCESS && context != nullptr) {
-        return true;
-    }
-    static const CUcontext primary = [] {
-        CUcontext retained = nullptr;
-        return functions().retainContext(&retained, 0) == CUDA_SUCCESS ? retained : nullptr;
-    }();
-    return primary != nullptr && functions().setContext(primary) == CUDA_SUCCESS;
 }
 
 } // namespace

@@ -44,4 +44,23 @@ int64_t presentSm() {
     return sm;
 }
 
+bool haveContext() {
+    static const auto current = reinterpret_cast<decltype(&cuCtxGetCurrent)>(driverSymbol("cuCtxGetCurrent"));
+    static const auto set = reinterpret_cast<decltype(&cuCtxSetCurrent)>(driverSymbol("cuCtxSetCurrent"));
+    if (current == nullptr || set == nullptr) {
+        return false;
+    }
+    CUcontext context = nullptr;
+    if (current(&context) == CUDA_SUCCESS && context != nullptr) {
+        return true;
+    }
+    static const CUcontext primary = [] {
+        const auto retain =
+            reinterpret_cast<decltype(&cuDevicePrimaryCtxRetain)>(driverSymbol("cuDevicePrimaryCtxRetain"));
+        CUcontext retained = nullptr;
+        return retain != nullptr && retain(&retained, 0) == CUDA_SUCCESS ? retained : nullptr;
+    }();
+    return primary != nullptr && set(primary) == CUDA_SUCCESS;
+}
+
 } // namespace tenon::nvidia
