@@ -46,11 +46,10 @@ bool fail(LoadFailure& why, Code code, std::string reason, std::string remedy) {
 
 // What to do about a library that the linker could not open.
 std::string remedyFor(std::string_view linkerMessage) {
-    constexpr std::string_view kMissing = ": cannot open shared object file";
-    const size_t end = linkerMessage.find(kMissing);
-    if (end != std::string_view::npos && linkerMessage.find("undefined symbol") == std::string_view::npos) {
-        const std::string_view library = linkerMessage.substr(0, end);
-        return cat("install ", library, " (`apt-file search ", library, "` names its package)");
+    constexpr std::string_view kMissing = " is missing";
+    if (linkerMessage.ends_with(kMissing)) {
+        linkerMessage.remove_suffix(kMissing.size());
+        return cat("`apt-file search ", linkerMessage, "` names its package");
     }
     if (linkerMessage.find("undefined symbol") != std::string_view::npos) {
         return "rebuild the module against the libraries of this machine";
@@ -99,10 +98,9 @@ bool OpenedModule::open(const std::string& libraryPath, const ModuleManifest* ma
     }
     const auto query = (*library)->function<TnModuleQuery>(TN_MODULE_QUERY_SYMBOL);
     if (query == nullptr) {
-        return fail(
-            why, Code::kInvalidFile, cat("it does not export '", TN_MODULE_QUERY_SYMBOL, "', so it is no Tenon module"),
-            "build it with tenon_add_module() and TENON_MODULE(name, version), or load a plugin library through "
-            "IPluginRegistry::loadLibrary");
+        return fail(why, Code::kInvalidFile,
+                    cat("it does not export '", TN_MODULE_QUERY_SYMBOL, "', so it is no Tenon module"),
+                    "build it with tenon_add_module(), or load it with --plugins (IPluginRegistry::loadLibrary)");
     }
     const TnHostInfo info = hostInfo();
     const TnModule* table = nullptr;

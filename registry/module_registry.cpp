@@ -53,15 +53,16 @@ struct ModuleRegistry::State {
     std::vector<ModuleReport> reports;
 };
 
-// One line per module: what, why, and what to do.
+// One line per module: what, why, and what to do. The report has the rest.
 void ModuleRegistry::State::skip(SkippedModule skipped) {
     const std::string subject = skipped.name.empty() ? std::string("module") : cat("module '", skipped.name, "'");
     const std::string place = skipped.path.empty() ? std::string() : cat(" (", skipped.path, ")");
+    const std::string reason = skipped.reason.substr(0, skipped.reason.find('\n'));
     const support::Logger logger = log->logger();
     if (skipped.expected) {
-        logger.info(subject, place, " is left out: ", skipped.reason, "; to change that, ", skipped.remedy);
+        logger.info(subject, place, " is left out: ", reason, "; to change that, ", skipped.remedy);
     } else {
-        logger.warning(subject, place, " is skipped: ", skipped.reason, "; ", skipped.remedy);
+        logger.warning(subject, skipped.name.empty() ? place : "", " is skipped: ", reason, "; ", skipped.remedy);
     }
     ModuleReport report;
     report.state = skipped.expected ? ModuleReport::State::kLeftOut : ModuleReport::State::kSkipped;

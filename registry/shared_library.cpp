@@ -22,16 +22,21 @@ struct SharedLibrary::Handle {
 
 namespace {
 
-// What the linker said, without the frame that Boost puts around it.
-std::string linkerMessage(std::string_view what) {
+// What the linker said of the file at `path`, without the frame that Boost puts around it and without the path, which whoever opens it has.
+std::string linkerMessage(std::string_view what, const std::string& path) {
     constexpr std::string_view kBefore = "dlerror system message: ";
     const size_t begin = what.find(kBefore);
     if (begin == std::string_view::npos) {
         return std::string(what);
     }
     what.remove_prefix(begin + kBefore.size());
-    const size_t end = what.rfind("): ");
-    return std::string(end == std::string_view::npos ? what : what.substr(0, end));
+    what = what.substr(0, what.rfind("): "));
+    if (what.starts_with(path + ": ")) {
+        what.remove_prefix(path.size() + 2);
+    }
+    constexpr std::string_view kMissing = ": cannot open shared object file: No such file or directory";
+    return what.ends_with(kMissing) ? support::cat(what.substr(0, what.size() - kMissing.size()), " is missing")
+                                    : std::string(what);
 }
 
 } // namespace
@@ -41,7 +46,7 @@ Result<std::shared_ptr<const SharedLibrary>> SharedLibrary::open(const std::stri
     const std::filesystem::path absolute = std::filesystem::canonical(path, error);
     if (error) {
         return Status(error == std::errc::no_such_file_or_directory ? Code::kNotFound : Code::kEnvironment,
-                      support::cat(path, ": ", error.message()));
+                      error.message());
     }
     {
         TN_ASSIGN_OR_RETURN(const support::FileMap file, support::FileMap::open(absolute.string()));
@@ -62,7 +67,7 @@ Result<std::shared_ptr<const SharedLibrary>> SharedLibrary::open(const std::stri
         opened->mHandle = handle.release();
         forgetLinkTables(opened->mHandle->library.native());
     } catch (const std::exception& failure) {
-        std::string why = linkerMessage(failure.what());
+        std::string why = linkerMessage(failure.what(), opened->mPath);
         // The macro needs a library where the rest of a plugin needs headers only, so this is met by whoever ports plugins.
         if (why.find("undefined symbol: getPluginRegistry") != std::string::npos) {
             why += "; a library that uses REGISTER_TENSORRT_PLUGIN must be linked with Tenon::nvinfer";

@@ -16,7 +16,7 @@ class SharedLibrary {
 public:
     /// Opens the file; a path without a folder means the current one, never a search. Opening the same file again
     /// gives the same handle of the system. kNotFound, kInvalidFile (no library, truncated, another processor), or
-    /// kEnvironment with the linker's message, which names a missing dependency.
+    /// kEnvironment with the linker's message, which names a missing dependency. Messages leave the path to the caller.
     static support::Result<std::shared_ptr<const SharedLibrary>> open(const std::string& path);
 
     /// Absolute, links resolved.

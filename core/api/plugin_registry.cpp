@@ -245,7 +245,7 @@ nvinfer1::IPluginRegistry::PluginLibraryHandle PluginRegistry::loadLibrary(char 
         if (!file) {
             mOpening = nullptr;
             report(errorCodeOf(file.code()),
-                   file.status().withContext(cat("while loading plugin library '", pluginPath, "'")).toString());
+                   cat("plugin library '", pluginPath, "' cannot be loaded: ", file.status().message()));
             return nullptr;
         }
         library->file = std::move(file).value();

@@ -53,13 +53,15 @@ void loadExtensions(const std::vector<std::string>& modules, const std::vector<s
     for (const std::string& path : modules) {
         support::Status loaded = registry::ModuleRegistry::process().load(path);
         if (!loaded.ok()) {
-            throw ToolError(ExitCode::kEnvironment, loaded.toString());
+            throw ToolError(ExitCode::kEnvironment, loaded.message());
         }
     }
+    // The registry reports to the logger of what was made last.
+    const std::unique_ptr<nvinfer1::IRuntime> reports(plugins.empty() ? nullptr : nvinfer1::createInferRuntime(logger));
     for (const std::string& path : plugins) {
         if (!tenon::pluginRegistry()->loadLibrary(path.c_str())) {
             throw ToolError(ExitCode::kEnvironment,
-                            cat("plugin library '", path, "' cannot be loaded: ", logger.takeError("see the log")));
+                            logger.takeError(cat("plugin library '", path, "' cannot be loaded")));
         }
     }
 }

@@ -56,9 +56,8 @@ TEST(SharedLibrary, WhatOnlyTheLinkerReadsTakesNoMemory) {
     EXPECT_GT(residentTables((*library)->path()), 4) << "they come back when somebody looks up a symbol";
 }
 
-TEST(SharedLibrary, ErrorsNameThePath) {
-    EXPECT_EQ(SharedLibrary::open("/nowhere/x.so").status().toString(),
-              "NotFound: /nowhere/x.so: No such file or directory");
+TEST(SharedLibrary, ErrorsLeaveThePathToWhoOpensIt) {
+    EXPECT_EQ(SharedLibrary::open("/nowhere/x.so").status().toString(), "NotFound: No such file or directory");
     EXPECT_EQ(SharedLibrary::open("libm.so.6.nowhere").code(), support::Code::kNotFound) << "no search by name";
     EXPECT_FALSE(SharedLibrary::open("/").ok());
 }
