@@ -53,6 +53,7 @@ public:
     MonitorProgress& operator=(const MonitorProgress&) = delete;
 
     void phaseStart(const std::string& phase, const std::string& parent, int32_t steps) override {
+        ++mOpen;
         mMonitor.phaseStart(phase.c_str(), parent.empty() ? kRoot : parent.c_str(), steps);
     }
     bool step(const std::string& phase, int32_t done) override {
@@ -64,7 +65,7 @@ public:
     }
     void phaseFinish(const std::string& phase) override {
         mMonitor.phaseFinish(phase.c_str());
-        if (!mStopped && mRootStep < kRootSteps && !mMonitor.stepComplete(kRoot, mRootStep++)) {
+        if (--mOpen == 0 && !mStopped && mRootStep < kRootSteps && !mMonitor.stepComplete(kRoot, mRootStep++)) {
             mStopped = true;
         }
     }
@@ -74,6 +75,7 @@ private:
     static constexpr int32_t kRootSteps = 4;
 
     nvinfer1::IProgressMonitor& mMonitor;
+    int32_t mOpen = 0; // phases, which lie in one another
     int32_t mRootStep = 0;
     bool mStopped = false;
 };

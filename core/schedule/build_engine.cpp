@@ -26,6 +26,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr int kMaxVerificationRounds = 32;
+constexpr const char* kSelect = "select and verify"; // a phase that others lie in
 
 double secondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
@@ -39,26 +40,6 @@ public:
 
 private:
     Oracle& mOracle;
-};
-
-class Progress {
-public:
-    Progress(const BuildOptions& options, std::string phase, int32_t steps)
-        : mSink(options.progress), mPhase(std::move(phase)) {
-        if (mSink) {
-            mSink->phaseStart(mPhase, "build", steps);
-        }
-    }
-    ~Progress() {
-        if (mSink) {
-            mSink->phaseFinish(mPhase);
-        }
-    }
-    bool step(int32_t done) { return !mSink || mSink->step(mPhase, done); }
-
-private:
-    BuildProgress* mSink;
-    std::string mPhase;
 };
 
 // One profile's regions, candidates and choice.
@@ -124,7 +105,7 @@ private:
     }
 
     support::Status optimise() {
-        Progress progress(mOptions, "optimise graph", 1);
+        BuildPhase progress(mOptions.progress, "optimise graph", 1);
         const PhaseTimer phase(mContext.phases.get(), "optimise graph");
         Oracle oracle(mContext);
         oracle.stayOnHost();
@@ -284,7 +265,7 @@ private:
                 count += static_cast<int32_t>(region.task->candidates.size());
             }
         }
-        Progress progress(mOptions, "time tactics", count);
+        BuildPhase progress(mOptions.progress, "time tactics", count);
         const PhaseTimer phase(mContext.phases.get(), "time tactics");
         int32_t done = 0;
         mTimer->compileAhead(tasks);
@@ -316,9 +297,12 @@ private:
 
     // Tactics that nobody may choose are compared as well: for authors of modules.
     void verifyAll(std::vector<RegionEntry>& regions) {
+        BuildPhase progress(mOptions.progress, "compare all tactics", static_cast<int32_t>(regions.size()));
         const PhaseTimer phase(mContext.phases.get(), "verify all");
         std::set<const Task*> seen;
+        int32_t done = 0;
         for (RegionEntry& region : regions) {
+            mStopped = !progress.step(++done) || mStopped;
             if (!seen.insert(region.task.get()).second) {
                 continue;
             }
@@ -349,12 +333,12 @@ private:
     }
 
     support::Status selectVerified(ProfileBuild& profile) {
-        Progress progress(mOptions, "select and verify", 1);
+        BuildPhase progress(mOptions.progress, kSelect, 1);
         for (int round = 0; round < kMaxVerificationRounds; ++round) {
             auto selecting = std::make_optional<PhaseTimer>(mContext.phases.get(), "select");
             profile.builder = std::make_unique<SelectionBuilder>(mContext, *mInput.graph, profile.regions,
                                                                  *profile.conversions, mBindings);
-            TN_ASSIGN_OR_RETURN(SelectionProblem problem, profile.builder->build());
+            TN_ASSIGN_OR_RETURN(SelectionProblem problem, profile.builder->build(kSelect));
             SelectionOptions selectionOptions;
             if (mContext.cancelled()) { // whoever stops a build does not wait for a proof
                 selectionOptions.rowBudgets.resize(1);
@@ -386,7 +370,12 @@ private:
     // Compares everything that the selection relies on. False: something of it is wrong and is out.
     support::Result<bool> trustSelection(ProfileBuild& profile, Reach reach) {
         bool allTrusted = true;
+        BuildPhase progress(mOptions.progress,
+                            reach == Reach::kUsual ? "compare with the reference" : "compare at the largest shapes",
+                            static_cast<int32_t>(profile.selection.chosen.size()), kSelect);
+        int32_t done = 0;
         for (const ChosenCandidate& chosen : profile.selection.chosen) {
+            mStopped = !progress.step(++done) || mStopped;
             const int32_t index = profile.builder->taskCandidate(chosen.candidate);
             if (index == SelectionBuilder::kHostShape) {
                 continue;
@@ -462,7 +451,7 @@ private:
     }
 
     support::Status assemble() {
-        Progress progress(mOptions, "write plan", 1);
+        BuildPhase progress(mOptions.progress, "write plan", 1);
         const PhaseTimer phase(mContext.phases.get(), "write plan");
         plan::Plan& plan = mResult.plan;
         const ir::Graph& graph = *mInput.graph;

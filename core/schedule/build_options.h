@@ -38,6 +38,30 @@ public:
     virtual void phaseFinish(const std::string& phase) = 0;
 };
 
+// A phase of a build, told to whoever wants to know for as long as one lives. `parent`: the phase that it is a part of.
+class BuildPhase {
+public:
+    BuildPhase(BuildProgress* sink, std::string name, int32_t steps, const std::string& parent = "build")
+        : mSink(sink), mName(std::move(name)) {
+        if (mSink) {
+            mSink->phaseStart(mName, parent, steps);
+        }
+    }
+    ~BuildPhase() {
+        if (mSink) {
+            mSink->phaseFinish(mName);
+        }
+    }
+    BuildPhase(const BuildPhase&) = delete;
+    BuildPhase& operator=(const BuildPhase&) = delete;
+    // False: the build is to stop.
+    bool step(int32_t done) { return !mSink || mSink->step(mName, done); }
+
+private:
+    BuildProgress* mSink;
+    std::string mName;
+};
+
 // Precision that the network's constraints allow for a node whose user set none.
 struct PrecisionOptions {
     uint64_t computeTypes = uint64_t{1} << TN_F32; // as TnTask::compute_types: candidate dtypes for f32 tasks, TF32

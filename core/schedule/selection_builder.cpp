@@ -102,7 +102,7 @@ bool SelectionBuilder::constantsReachable(const RegionEntry& region, const Candi
     return true;
 }
 
-support::Result<SelectionProblem> SelectionBuilder::build() {
+support::Result<SelectionProblem> SelectionBuilder::build(const std::string& phase) {
     SelectionProblem problem;
     mValues.clear();
     mValueIds.clear();
@@ -158,7 +158,11 @@ support::Result<SelectionProblem> SelectionBuilder::build() {
         }
     }
 
+    BuildPhase progress(mContext.options->progress, "measure conversions",
+                        static_cast<int32_t>(mRegions.size() + mValues.size()), phase);
+    int32_t done = 0;
     for (const RegionEntry& region : mRegions) {
+        progress.step(++done); // whoever asks to stop is heard by the next comparison, or by the timer
         SelectionRegion entry;
         entry.id = region.id;
         for (const ir::Node* node : region.nodes) {
@@ -225,6 +229,7 @@ support::Result<SelectionProblem> SelectionBuilder::build() {
         }
     }
     for (size_t v = 0; v < mValues.size(); ++v) {
+        progress.step(++done);
         const ValueFormats& formats = mValues[v];
         size_t count = formats.formats.size();
         problem.values[v].formatCount = static_cast<int32_t>(count);

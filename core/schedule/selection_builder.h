@@ -28,8 +28,9 @@ public:
                      Conversions& conversions, std::vector<TnPlacement> bindings);
 
     // The values that selection decides about: produced or read by nodes, constants excluded.
-    // Costs come from the candidates' times, or from the model where nothing was timed.
-    support::Result<SelectionProblem> build();
+    // Costs come from the candidates' times, or from the model where nothing was timed. Conversions that nobody asked for so far are measured, which may
+    // take long and is a phase of `phase`.
+    support::Result<SelectionProblem> build(const std::string& phase);
 
     // What a selection's ids mean.
     const RegionEntry& region(int32_t regionId) const { return mRegions[static_cast<size_t>(regionId)]; }

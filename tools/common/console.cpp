@@ -110,33 +110,34 @@ ConsoleProgress::~ConsoleProgress() noexcept {
 
 void ConsoleProgress::phaseStart(char const* name, char const*, int32_t steps) noexcept {
     const std::lock_guard lock(mMutex);
-    mPhase = name;
-    mSteps = steps;
-    mDone = 0;
-    mPhaseBegin = Clock::now();
+    mPhases.push_back({name, steps});
     draw(true);
 }
 
 bool ConsoleProgress::stepComplete(char const* name, int32_t step) noexcept {
     const std::lock_guard lock(mMutex);
-    if (mPhase == name) {
-        mDone = step;
+    if (!mPhases.empty() && mPhases.back().name == name) {
+        mPhases.back().done = step;
         draw(false);
     }
     return !gStop;
 }
 
-void ConsoleProgress::phaseFinish(char const*) noexcept {
+void ConsoleProgress::phaseFinish(char const* name) noexcept {
     const std::lock_guard lock(mMutex);
-    mDone = mSteps;
-    draw(true);
+    if (!mPhases.empty() && mPhases.back().name == name) {
+        mPhases.back().done = mPhases.back().steps;
+        draw(true);
+        mPhases.pop_back();
+    }
 }
 
 // ", about 12 s left" of the phase; empty where that cannot be said yet.
 std::string ConsoleProgress::timeLeft() const {
-    const double spent = std::chrono::duration<double>(Clock::now() - mPhaseBegin).count();
-    return mDone > 0 && mDone < mSteps && spent > 0.5
-               ? ", about " + durationText(spent / mDone * (mSteps - mDone)) + " left"
+    const Phase& phase = mPhases.back();
+    const double spent = std::chrono::duration<double>(Clock::now() - phase.begin).count();
+    return phase.done > 0 && phase.done < phase.steps && spent > 0.5
+               ? ", about " + durationText(spent / phase.done * (phase.steps - phase.done)) + " left"
                : "";
 }
 
@@ -147,21 +148,27 @@ void ConsoleProgress::draw(bool force) noexcept {
     }
     mDrawn = now;
     constexpr int kWidth = 24;
-    int filled = mSteps > 0 ? static_cast<int>(static_cast<int64_t>(kWidth) * mDone / mSteps) : 0;
-    std::fprintf(stderr, "\r\033[K[%-*.*s] %s %d/%d%s", kWidth, filled, "########################", mPhase.c_str(),
-                 mDone, mSteps, timeLeft().c_str());
+    const Phase& phase = mPhases.back();
+    int filled = phase.steps > 0 ? static_cast<int>(static_cast<int64_t>(kWidth) * phase.done / phase.steps) : 0;
+    std::fprintf(stderr, "\r\033[K[%-*.*s] %s %d/%d%s", kWidth, filled, "########################", phase.name.c_str(),
+                 phase.done, phase.steps, timeLeft().c_str());
     std::fflush(stderr);
 }
 
 void ConsoleProgress::printLines(LogMarks marks) {
     std::unique_lock lock(mMutex);
     while (!mEnds.wait_for(lock, std::chrono::seconds(5), [this] { return mEnded; })) {
+        if (mPhases.empty()) {
+            continue;
+        }
+        const Phase& phase = mPhases.back();
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - mBegin).count();
-        const std::string steps = mSteps > 1 && mDone < mSteps
-                                      ? ", " + std::to_string(mDone) + " of " + std::to_string(mSteps) + timeLeft()
-                                      : "";
+        const std::string steps =
+            phase.steps > 1 && phase.done < phase.steps
+                ? ", " + std::to_string(phase.done) + " of " + std::to_string(phase.steps) + timeLeft()
+                : "";
         printLog(nvinfer1::ILogger::Severity::kINFO,
-                 "building for " + std::to_string(seconds) + " s: " + mPhase + steps, marks);
+                 "building for " + std::to_string(seconds) + " s: " + phase.name + steps, marks);
     }
 }
 

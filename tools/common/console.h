@@ -89,11 +89,14 @@ private:
     std::mutex mMutex;
     std::condition_variable mEnds;
     bool mEnded = false;
-    std::string mPhase;
-    int32_t mSteps = 0;
-    int32_t mDone = 0;
+    struct Phase {
+        std::string name;
+        int32_t steps = 0;
+        int32_t done = 0;
+        Clock::time_point begin = Clock::now();
+    };
+    std::vector<Phase> mPhases; // each lies in the one before; the last one is what is shown
     const Clock::time_point mBegin = Clock::now();
-    Clock::time_point mPhaseBegin;
     Clock::time_point mDrawn;
     std::thread mLines;
 };

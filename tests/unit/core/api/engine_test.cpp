@@ -428,19 +428,28 @@ TEST_F(EngineTest, AMonitorIsToldOfPhases) {
     class Monitor final : public IProgressMonitor {
     public:
         void phaseStart(char const* phase, char const* parent, int32_t) noexcept override {
-            ++open;
             phases.emplace_back(parent == nullptr ? "" : parent, phase);
+            liesInItsParent = liesInItsParent && (open.empty() ? "" : open.back()) == phases.back().first;
+            open.emplace_back(phase);
         }
         bool stepComplete(char const*, int32_t) noexcept override { return true; }
-        void phaseFinish(char const*) noexcept override { --open; }
-        int open = 0;
+        void phaseFinish(char const* phase) noexcept override {
+            liesInItsParent = liesInItsParent && !open.empty() && open.back() == phase;
+            open.pop_back();
+        }
+        std::vector<std::string> open;
         std::vector<std::pair<std::string, std::string>> phases;
+        bool liesInItsParent = true;
     } monitor;
     s.config->setProgressMonitor(&monitor);
     std::unique_ptr<IHostMemory> plan(s.builder->buildSerializedNetwork(*s.network, *s.config));
     ASSERT_NE(plan, nullptr) << s.logger.text;
-    EXPECT_EQ(monitor.open, 0);
+    EXPECT_TRUE(monitor.open.empty());
+    EXPECT_TRUE(monitor.liesInItsParent);
     ASSERT_GE(monitor.phases.size(), 3U);
+    EXPECT_THAT(monitor.phases,
+                testing::Contains(std::pair<std::string, std::string>("select and verify", "measure conversions")))
+        << "the longest of what is measured for selection";
     EXPECT_EQ(monitor.phases[0].first, "");
     EXPECT_EQ(monitor.phases[1].first, monitor.phases[0].second);
 }
