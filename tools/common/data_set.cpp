@@ -1,6 +1,5 @@
 #include "tools/common/data_set.h"
 
-#include "core/ir/half.h"
 #include "core/support/file_map.h"
 #include "core/support/text.h"
 #include "tools/common/exit_code.h"
@@ -8,9 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <map>
+#include <optional>
 
 namespace tenon::tools {
 
@@ -22,57 +21,6 @@ using support::cat;
 
 [[noreturn]] void damaged(const fs::path& path, const std::string& why) {
     throw ToolError(ExitCode::kBadInput, cat("'", path.string(), "': ", why));
-}
-
-constexpr std::pair<const char*, ir::DataType> kNumpyNames[] = {
-    {"float32", ir::DataType::kF32}, {"float64", ir::DataType::kF64}, {"float16", ir::DataType::kF16},
-    {"int8", ir::DataType::kI8},     {"uint8", ir::DataType::kU8},    {"int16", ir::DataType::kI16},
-    {"uint16", ir::DataType::kU16},  {"int32", ir::DataType::kI32},   {"uint32", ir::DataType::kU32},
-    {"int64", ir::DataType::kI64},   {"uint64", ir::DataType::kU64},  {"bool", ir::DataType::kBool},
-};
-
-void store(HostTensor& tensor, int64_t index, double value) {
-    auto put = [&](auto typed) {
-        std::memcpy(tensor.bytes.data() + static_cast<size_t>(index) * sizeof(typed), &typed, sizeof(typed));
-    };
-    switch (tensor.dtype) {
-    case ir::DataType::kF32:
-        put(static_cast<float>(value));
-        break;
-    case ir::DataType::kF64:
-        put(value);
-        break;
-    case ir::DataType::kF16:
-        put(ir::floatToHalf(static_cast<float>(value)));
-        break;
-    case ir::DataType::kI8:
-        put(static_cast<int8_t>(value));
-        break;
-    case ir::DataType::kU8:
-    case ir::DataType::kBool:
-        put(static_cast<uint8_t>(value));
-        break;
-    case ir::DataType::kI16:
-        put(static_cast<int16_t>(value));
-        break;
-    case ir::DataType::kU16:
-        put(static_cast<uint16_t>(value));
-        break;
-    case ir::DataType::kI32:
-        put(static_cast<int32_t>(value));
-        break;
-    case ir::DataType::kU32:
-        put(static_cast<uint32_t>(value));
-        break;
-    case ir::DataType::kI64:
-        put(static_cast<int64_t>(value));
-        break;
-    case ir::DataType::kU64:
-        put(static_cast<uint64_t>(value));
-        break;
-    default:
-        break;
-    }
 }
 
 uint64_t splitmix64(uint64_t seed, uint64_t index) {
@@ -87,12 +35,11 @@ HostTensor generate(const Json& entry, const fs::path& path) {
     HostTensor tensor;
     tensor.name = entry.at("name").get<std::string>();
     std::string dtype = entry.at("dtype").get<std::string>();
-    auto known = std::find_if(std::begin(kNumpyNames), std::end(kNumpyNames),
-                              [&](const auto& pair) { return dtype == pair.first; });
-    if (known == std::end(kNumpyNames)) {
+    const std::optional<ir::DataType> known = typeOfNumpy(dtype);
+    if (!known) {
         damaged(path, cat("unknown dtype '", dtype, "'"));
     }
-    tensor.dtype = known->second;
+    tensor.dtype = *known;
     tensor.dims = entry.at("shape").get<std::vector<int64_t>>();
     tensor.resize();
     std::string kind = entry.at("gen").get<std::string>();
@@ -100,7 +47,7 @@ HostTensor generate(const Json& entry, const fs::path& path) {
     if (kind == "constant") {
         double value = entry.at("value").is_boolean() ? entry.at("value").get<bool>() : entry.at("value").get<double>();
         for (int64_t i = 0; i < count; ++i) {
-            store(tensor, i, value);
+            tensor.setNumberAt(i, value);
         }
         return tensor;
     }
@@ -112,7 +59,7 @@ HostTensor generate(const Json& entry, const fs::path& path) {
             float unit = static_cast<float>(splitmix64(seed, static_cast<uint64_t>(i)) >> 40) * 0x1p-24f;
             // Rounded after each step: the reference was made without fused multiply-add.
             volatile float scaled = (high - low) * unit;
-            store(tensor, i, static_cast<double>(low + scaled));
+            tensor.setNumberAt(i, static_cast<double>(low + scaled));
         }
         return tensor;
     }
@@ -121,8 +68,8 @@ HostTensor generate(const Json& entry, const fs::path& path) {
         auto high = entry.at("hi").get<int64_t>();
         uint64_t range = static_cast<uint64_t>(high - low) + 1;
         for (int64_t i = 0; i < count; ++i) {
-            store(tensor, i,
-                  static_cast<double>(low + static_cast<int64_t>(splitmix64(seed, static_cast<uint64_t>(i)) % range)));
+            tensor.setNumberAt(
+                i, static_cast<double>(low + static_cast<int64_t>(splitmix64(seed, static_cast<uint64_t>(i)) % range)));
         }
         return tensor;
     }

@@ -131,12 +131,8 @@ void EngineSession::bind(const std::vector<HostTensor>& inputs) {
             throw ToolError(ExitCode::kBadInput,
                             cat("input '", names[i], "' is missing; give it with --input ", names[i], "=FILE"));
         }
-        ir::DataType wanted = *api::toIr(mLoaded->engine->getTensorDataType(names[i].c_str()));
-        if (bound[i]->dtype != wanted) {
-            throw ToolError(ExitCode::kBadInput,
-                            cat("input '", names[i], "' has elements of ", ir::nameOf(bound[i]->dtype),
-                                ", the engine takes ", ir::nameOf(wanted)));
-        }
+        requireType(names[i], bound[i]->dtype, *api::toIr(mLoaded->engine->getTensorDataType(names[i].c_str())), "",
+                    "plan");
     }
     selectProfile(names, bound);
     for (size_t i = 0; i < names.size(); ++i) {
@@ -271,12 +267,15 @@ std::vector<HostTensor> EngineSession::randomInputs(const std::map<std::string, 
             requireTaken(shape, input.dims);
         }
         input.resize();
-        if (input.dtype == ir::DataType::kF32) {
-            std::uniform_real_distribution<float> uniform(-1, 1);
-            for (int64_t i = 0; i < input.elements(); ++i) {
-                float value = uniform(random);
-                std::memcpy(input.bytes.data() + static_cast<size_t>(i) * sizeof(float), &value, sizeof(float));
-            }
+        const int64_t* const values =
+            mLoaded->engine->getProfileTensorValuesV2(name.c_str(), 0, nvinfer1::OptProfileSelector::kOPT);
+        // Scales that are powers of two have no sign.
+        std::uniform_real_distribution<float> uniform(input.dtype == ir::DataType::kF8E8M0 ? 0 : -1, 1);
+        std::bernoulli_distribution bit; // valid as masks, segments and token ids of any vocabulary
+        for (int64_t i = 0; i < input.elements(); ++i) {
+            input.setNumberAt(i, values != nullptr          ? static_cast<double>(values[i])
+                                 : ir::isFloat(input.dtype) ? static_cast<double>(uniform(random))
+                                                            : bit(random));
         }
         inputs.push_back(std::move(input));
     }

@@ -1,15 +1,17 @@
 #include "tools/common/host_tensor.h"
 
+#include "core/ir/half.h"
 #include "core/ir/weights.h"
 #include "core/support/file_map.h"
 #include "core/support/text.h"
 #include "parsers/onnx/onnx_ml.pb.h"
 #include "tools/common/exit_code.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
-#include <optional>
+#include <iterator>
 
 namespace tenon::tools {
 
@@ -41,12 +43,16 @@ constexpr std::string_view kNpyMagic = "\x93NUMPY";
 
 struct NpyType {
     const char* text;
+    const char* name;
     ir::DataType dtype;
 };
 constexpr NpyType kNpyTypes[] = {
-    {"<f4", ir::DataType::kF32}, {"<f8", ir::DataType::kF64}, {"<f2", ir::DataType::kF16}, {"|b1", ir::DataType::kBool},
-    {"|i1", ir::DataType::kI8},  {"|u1", ir::DataType::kU8},  {"<i2", ir::DataType::kI16}, {"<u2", ir::DataType::kU16},
-    {"<i4", ir::DataType::kI32}, {"<u4", ir::DataType::kU32}, {"<i8", ir::DataType::kI64}, {"<u8", ir::DataType::kU64},
+    {"<f4", "float32", ir::DataType::kF32}, {"<f8", "float64", ir::DataType::kF64},
+    {"<f2", "float16", ir::DataType::kF16}, {"|b1", "bool", ir::DataType::kBool},
+    {"|i1", "int8", ir::DataType::kI8},     {"|u1", "uint8", ir::DataType::kU8},
+    {"<i2", "int16", ir::DataType::kI16},   {"<u2", "uint16", ir::DataType::kU16},
+    {"<i4", "int32", ir::DataType::kI32},   {"<u4", "uint32", ir::DataType::kU32},
+    {"<i8", "int64", ir::DataType::kI64},   {"<u8", "uint64", ir::DataType::kU64},
 };
 
 std::string_view valueOf(std::string_view header, std::string_view key) {
@@ -230,6 +236,80 @@ double HostTensor::numberAt(int64_t index) const {
     view.data = bytes.data();
     view.bytes = static_cast<int64_t>(bytes.size());
     return view.numberAt(index);
+}
+
+void HostTensor::setNumberAt(int64_t index, double value) {
+    const auto put = [&](auto typed) {
+        std::memcpy(bytes.data() + static_cast<size_t>(index) * sizeof(typed), &typed, sizeof(typed));
+    };
+    const auto single = static_cast<float>(value);
+    switch (dtype) {
+    case ir::DataType::kF32:
+        return put(single);
+    case ir::DataType::kF64:
+        return put(value);
+    case ir::DataType::kF16:
+        return put(ir::floatToHalf(single));
+    case ir::DataType::kBF16:
+        return put(ir::floatToBfloat16(single));
+    case ir::DataType::kF8E4M3:
+        return put(ir::floatToF8e4m3(single));
+    case ir::DataType::kF8E5M2:
+        return put(ir::floatToF8e5m2(single));
+    case ir::DataType::kF8E8M0:
+        return put(ir::floatToF8e8m0(single));
+    case ir::DataType::kI8:
+        return put(static_cast<int8_t>(value));
+    case ir::DataType::kU8:
+    case ir::DataType::kBool:
+        return put(static_cast<uint8_t>(value));
+    case ir::DataType::kI16:
+        return put(static_cast<int16_t>(value));
+    case ir::DataType::kU16:
+        return put(static_cast<uint16_t>(value));
+    case ir::DataType::kI32:
+        return put(static_cast<int32_t>(value));
+    case ir::DataType::kU32:
+        return put(static_cast<uint32_t>(value));
+    case ir::DataType::kI64:
+        return put(static_cast<int64_t>(value));
+    case ir::DataType::kU64:
+        return put(static_cast<uint64_t>(value));
+    case ir::DataType::kI4:
+    case ir::DataType::kU4:
+    case ir::DataType::kF4E2M1: {
+        std::byte& pair = bytes[static_cast<size_t>(index / 2)];
+        const auto nibble =
+            std::byte(dtype == ir::DataType::kF4E2M1 ? ir::floatToF4e2m1(single) : static_cast<int8_t>(value) & 15);
+        pair = index % 2 == 0 ? (pair & std::byte{0xf0}) | nibble : (pair & std::byte{0x0f}) | nibble << 4;
+        return;
+    }
+    case ir::DataType::kString:
+        return;
+    }
+}
+
+std::optional<ir::DataType> typeOfNumpy(std::string_view name) {
+    for (const NpyType& type : kNpyTypes) {
+        if (name == type.name) {
+            return type.dtype;
+        }
+    }
+    return std::nullopt;
+}
+
+void requireType(const std::string& name, ir::DataType given, ir::DataType wanted, const std::string& place,
+                 const char* taker) {
+    if (given == wanted) {
+        return;
+    }
+    const auto numpy = std::find_if(std::begin(kNpyTypes), std::end(kNpyTypes),
+                                    [&](const NpyType& type) { return type.dtype == wanted; });
+    throw ToolError(ExitCode::kBadInput,
+                    cat("input '", name, "' has elements of ", ir::nameOf(given), place, ", the ", taker, " takes ",
+                        ir::nameOf(wanted), "; ",
+                        numpy == std::end(kNpyTypes) ? cat("give a .pb file of ", ir::nameOf(wanted))
+                                                     : cat("convert the file (numpy: x.astype('", numpy->name, "'))")));
 }
 
 std::string shapeText(const std::vector<int64_t>& dims) { return dims.empty() ? "scalar" : support::join(dims, "x"); }

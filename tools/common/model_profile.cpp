@@ -330,12 +330,8 @@ void requireRunnable(const nvinfer1::INetworkDefinition& network, const BuildSet
         const auto byName = std::find(names.begin(), names.end(), set.inputs[i].name);
         const size_t position = byName != names.end() ? static_cast<size_t>(byName - names.begin()) : i;
         const nvinfer1::ITensor& input = *network.getInput(static_cast<int32_t>(position));
-        if (const ir::DataType wanted = *api::toIr(input.getType()); set.inputs[i].dtype != wanted) {
-            throw ToolError(ExitCode::kBadInput,
-                            cat("input '", input.getName(), "' has elements of ", ir::nameOf(set.inputs[i].dtype),
-                                set.name.empty() ? std::string() : cat(" in '", set.name, "'"), ", the model takes ",
-                                ir::nameOf(wanted)));
-        }
+        requireType(input.getName(), set.inputs[i].dtype, *api::toIr(input.getType()),
+                    set.name.empty() ? std::string() : cat(" in '", set.name, "'"), "model");
         bool guessed = false;
         requireTaken(shapeOf(input, rangeOf(input, position, settings, named, guessed)), set.inputs[i].dims);
     }

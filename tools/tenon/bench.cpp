@@ -88,12 +88,18 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
     CLI::Option* const profiles =
         verb->add_flag("--profile", options->profile, "Afterwards the time of each step, run one after the other");
     verb->add_flag("--sorted", options->sorted, "Of --profile the slowest step first")->needs(profiles);
-    verb->add_option("--data", options->data,
-                     "Model folder with test_data_set_*, or one data set: runs on the inputs of the first; a model is "
-                     "built for the extents of all. Left out: random values of the best shapes")
+    verb->add_option(
+            "--data", options->data,
+            "Model folder with test_data_set_*, or one data set: runs on the inputs of the first; a model is "
+            "built for the extents of all. Left out: the best shapes, floats random from -1 to 1, integers 0 or 1, and "
+            "where values are shapes the plan's best ones")
         ->type_name("DIR");
     options->build.addTo(*verb, "Where the model is no plan yet and is built first");
     options->common.addTo(*verb);
+    verb->footer(
+        cat("Of the latencies min is the fastest run; p50, p90 and p99 are the times that 50, 90 and 99 of 100 "
+            "runs stay below: what a run usually takes, and what the slow ones take.\n",
+            kExitCodesHelp));
     verb->callback([options, &action] {
         action = [options] {
             ConsoleLogger logger(options->common.threshold());

@@ -273,7 +273,8 @@ void addRunVerb(CLI::App& tool, VerbAction& action) {
         tool.add_subcommand("run", "Run a plan or model on given inputs, or check it against reference data");
     verb->add_option("model", options->model, "ONNX model or plan")->required();
     verb->add_option("--input", options->inputs,
-                     "Input tensor, from a .npy or .pb file or pipe; once for each [default: random values]")
+                     "Input tensor, from a .npy or .pb file or pipe; once for each [default: random, floats from -1 to "
+                     "1, integers 0 or 1, and the plan's best values where they are shapes]")
         ->type_name("NAME=FILE")
         ->expected(1)
         ->take_all()

@@ -70,15 +70,20 @@ void TrtexecOptions::addTo(CLI::App& tool) {
     tool.add_option("--loadEngine", loadEngine, "Measure this plan instead of building one")->type_name("PLAN");
     tool.add_option("--minShapes", minShapes,
                     "Smallest shapes: input:1x3x224x224,other:1x4; batch:1 is an extent that the model calls batch, "
-                    "at every input that has it; left out: open extents are 1")
+                    "at every input that has it; left out: those to optimise for")
         ->type_name("SHAPES");
-    tool.add_option("--optShapes", optShapes, "Shapes to optimise for; left out: the largest")->type_name("SHAPES");
+    tool.add_option("--optShapes", optShapes,
+                    "Shapes to optimise for; left out: those of --maxShapes, else of --minShapes, else of --shapes; "
+                    "without any, open extents are 1")
+        ->type_name("SHAPES");
     tool.add_option("--maxShapes", maxShapes, "Largest shapes; left out: those to optimise for")->type_name("SHAPES");
-    tool.add_option("--shapes", shapes, "Shapes to run with, written the same way; left out: those to optimise for")
+    tool.add_option("--shapes", shapes,
+                    "Shapes to run with, written the same way; left out: what the plan is optimised for")
         ->type_name("SHAPES");
-    tool.add_option("--loadInputs", loadInputs,
-                    "Input values: input:file,other:file; raw bytes of the shape that runs, or .npy or .pb; left "
-                    "out: random values")
+    tool.add_option(
+            "--loadInputs", loadInputs,
+            "Input values: input:file,other:file; raw bytes of the shape that runs, or .npy or .pb; left "
+            "out: floats random from -1 to 1, integers 0 or 1, and where values are shapes the plan's best ones")
         ->type_name("INPUTS");
     tool.add_option("--timingCacheFile", timingCacheFile,
                     "File of measured times, read and extended; left out: none are kept")
