@@ -16,6 +16,11 @@ using Json = nlohmann::json;
 
 } // namespace
 
+std::string damageText(std::string_view text, size_t byte) {
+    return byte > text.size() ? support::cat("is cut off: its ", text.size(), " bytes end in the middle")
+                              : support::cat("is damaged at byte ", byte, " of ", text.size());
+}
+
 const char* nameOf(MissReason reason) {
     switch (reason) {
     case MissReason::kNone:
@@ -185,6 +190,8 @@ support::Result<TimingCache> TimingCache::deserialize(std::string_view text) {
                 }
             }
         }
+    } catch (const Json::parse_error& error) {
+        return support::invalidFile("timing cache ", damageText(text, error.byte));
     } catch (const Json::exception& error) {
         return support::invalidFile("timing cache is damaged: ", error.what());
     }

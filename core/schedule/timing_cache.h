@@ -48,6 +48,9 @@ struct TimingRecord {
 enum class MissReason : uint8_t { kNone, kTarget, kTask, kVersion, kTactic };
 const char* nameOf(MissReason reason);
 
+// Of JSON text that its parser refuses at `byte`: "is cut off: its 2000 bytes end in the middle", or where it is damaged.
+std::string damageText(std::string_view text, size_t byte);
+
 class TimingCache {
 public:
     // Null with the reason where nothing is known.

@@ -23,7 +23,15 @@ std::string TuningDatabase::serialize() const {
 }
 
 support::Result<TuningDatabase> TuningDatabase::deserialize(std::string_view text) {
-    const Json document = Json::parse(text, nullptr, false);
+    Json document;
+    // The exception is nlohmann's way to report damage; it does not leave this function.
+    try {
+        document = Json::parse(text);
+    } catch (const Json::parse_error& error) {
+        if (text.find("\"tenon_tuning_database\"") != std::string_view::npos) {
+            return support::invalidFile("the tuning database ", damageText(text, error.byte));
+        }
+    }
     if (!document.is_object() || document.value("tenon_tuning_database", 0) != kFormat || !document.contains("times")) {
         return support::invalidFile("this is no tuning database of format ", kFormat);
     }

@@ -33,10 +33,25 @@ def test(t):
                     t.says(f"{name or 'a directory'} for {verb}", done, f"'{path}' is {kind}", f" and {wanted} is wanted here")
             done = t.run(*(str(word).replace("FILE", str(t.work / "none")) for word in words), code=BAD_INPUT)
             t.says(f"no file for {verb}", done, f"cannot open '{t.work / 'none'}': No such file or directory")
-    before = plan.read_bytes()
-    wrong = t.run(t.tenon, "build", onnx_file, "-o", t.work / "p", "--shapes", "batch=1..2..4", "--timing-cache", plan, code=USAGE)
-    t.check("a wrong file as timing cache is said in a line", wrong.stderr == f"error: --timing-cache: '{plan}' is some other file, and stays as it is; name a new one\n", wrong.stderr)
-    t.check("and it stays", plan.read_bytes() == before)
+    for path in (plan, database, t.work / "hello.txt"):
+        before = path.read_bytes()
+        wrong = t.run(t.tenon, "build", onnx_file, "-o", t.work / "p", "--shapes", "batch=1..2..4", "--timing-cache", path, code=USAGE)
+        t.check(f"{path.name} as timing cache is refused in a line", wrong.stderr == f"error: --timing-cache: '{path}' is some other file, and stays as it is; name a new one\n", wrong.stderr)
+        t.check(f"and {path.name} stays", path.read_bytes() == before)
+
+    # Times that were cut off or changed: whoever reads them can still make new ones, which nobody may do with a database.
+    build = (t.tenon, "build", onnx_file, "-o", t.work / "p", "--shapes", "batch=1..2..4")
+    t.run(*build, "--timing-cache", cache)
+    for name, damage in (("cut off", lambda times: times[:1000]), ("damaged", lambda times: times[:900] + b"\0" + times[901:])):
+        (t.work / "bad.json").write_bytes(damage(cache.read_bytes()))
+        said = t.run(*build, "--timing-cache", t.work / "bad.json").stderr
+        t.check(f"a timing cache that is {name}", f"warning: --timing-cache: '{t.work / 'bad.json'}' cannot be used and is made anew: timing cache is {name}" in said, said)
+        t.check(f"a timing cache that was {name} is whole again", "timing cache" not in t.run(*build, "--timing-cache", t.work / "bad.json").stderr)
+        (t.work / "bad.tuning").write_bytes(damage(database.read_bytes()))
+        said = t.run(*build, "--tuning-db", t.work / "bad.tuning", code=BAD_INPUT).stderr
+        t.check(f"a tuning database that is {name}", f"--tuning-db: '{t.work / 'bad.tuning'}' stays as it is: " in said and f"the tuning database is {name}" in said and "a whole copy" in said, said)
+        t.check(f"a tuning database that is {name} stays", (t.work / "bad.tuning").read_bytes() == damage(database.read_bytes()))
+
     t.says("who takes plans", t.run(t.tenon, "build", plan, code=BAD_INPUT), "tenon run, bench, inspect and explain take plans")
     t.says("who takes models", t.run(t.tenon, "explain", onnx_file, "conv1", code=BAD_INPUT), "tenon build makes a plan of it")
     t.says("the model in a directory", t.run(t.tenon, "run", t.work, code=BAD_INPUT), f"there is '{t.work / 'model.onnx'}' in it")

@@ -2,6 +2,7 @@
 
 #include "core/api/lower_network.h"
 #include "core/api/type_convert.h"
+#include "core/schedule/timing_cache.h"
 #include "core/support/file_map.h"
 #include "core/support/text.h"
 #include "registry/module_registry.h"
@@ -11,6 +12,7 @@
 #include "tools/common/output_file.h"
 #include "tools/common/replay.h"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <limits>
@@ -37,6 +39,12 @@ void readTimingCache(const std::string& path, std::string& bytes) {
     } else if (file.code() != support::Code::kNotFound) {
         throw ToolError(exitCodeOf(file.status()), file.status().message());
     }
+}
+
+// Of a file that cannot be read as one: whether it was one, and may be replaced. What says so stands at its end, which may be cut off, and a tuning
+// database has a timing cache in it; but no other file begins like one.
+bool wasTimingCache(std::string_view text) {
+    return text.starts_with('{') && text.substr(std::min(text.find('"'), text.size())).starts_with("\"targets\"");
 }
 
 void saveTimes(const std::string& path, const std::unique_ptr<nvinfer1::IHostMemory>& bytes) {
@@ -187,14 +195,15 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     if (!settings.timingCacheFile.empty()) {
         std::string bytes;
         readTimingCache(settings.timingCacheFile, bytes);
-        if (!bytes.empty() && bytes.find("tenon_timing_cache") == std::string::npos) {
-            throw ToolError(ExitCode::kUsage, cat("--timing-cache: '", settings.timingCacheFile,
-                                                  "' is some other file, and stays as it is; name a new one"));
-        }
         cache.reset(model.config->createTimingCache(bytes.data(), bytes.size()));
         if (!cache) {
-            logger.warn(cat("timing cache '", settings.timingCacheFile,
-                            "' cannot be used and is made anew: ", logger.takeError("it is damaged")));
+            static_cast<void>(logger.takeError(""));
+            if (!wasTimingCache(bytes)) {
+                throw ToolError(ExitCode::kUsage, cat("--timing-cache: '", settings.timingCacheFile,
+                                                      "' is some other file, and stays as it is; name a new one"));
+            }
+            logger.warn(cat("--timing-cache: '", settings.timingCacheFile, "' cannot be used and is made anew: ",
+                            schedule::TimingCache::deserialize(bytes).status().message()));
             cache.reset(model.config->createTimingCache(nullptr, 0));
         }
         if (settings.retime) {
@@ -211,8 +220,9 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         std::string text;
         readTimingCache(settings.tuningFile, text);
         if (!model.config->setTuningDatabase(text.data(), text.size())) {
-            throw ToolError(ExitCode::kBadInput,
-                            cat("'", settings.tuningFile, "': ", logger.takeError("no tuning database")));
+            throw ToolError(ExitCode::kBadInput, cat("--tuning-db: '", settings.tuningFile,
+                                                     "' stays as it is: ", logger.takeError("it is no tuning database"),
+                                                     "; name a new file, or a whole copy of it"));
         }
     }
     BuiltPlan built;
