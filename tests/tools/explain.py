@@ -33,6 +33,16 @@ def test(t):
     steps = t.run(t.tenon, "explain", plan).stdout
     t.check("all steps where no name is given", re.search(r"^ *time +types +what +tactic", steps) and "conv1" in steps and "NAME says more" in steps, steps)
 
+    # What a tactic was chosen over, where its region has no other: the reference computes node by node.
+    def reasons(*words):
+        t.run(t.tenon, "build", onnx_file, "-o", t.work / "alone.plan", *shapes, *words)
+        return t.run(t.tenon, "explain", t.work / "alone.plan").stdout
+
+    alone = reasons("--backend", "reference")
+    t.check("the only tactics of all", re.search(r" conv1 +only candidate$", alone, re.MULTILINE) and "against" not in alone, alone)
+    alone = reasons("--backend", "cpu")
+    t.check("other regions are no tactics of this one", not re.search(r"(conv1|relu1) +only candidate$", alone, re.MULTILINE), alone)
+
     # Layouts: with times as if convolutions were a little faster on blocked tensors, and everything else much slower, all of the plan is linear.
     cache, told = t.work / "times.json", t.work / "told.plan"
     t.run(t.tenon, "build", onnx_file, "-o", told, *shapes, "--timing-cache", cache)

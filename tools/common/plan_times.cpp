@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <map>
 #include <optional>
+#include <set>
 
 namespace tenon::tools {
 
@@ -92,9 +93,39 @@ std::string typesText(const Json& candidate) {
     return inputs == outputs ? inputs : cat(inputs, " to ", outputs);
 }
 
+// What regions that were not chosen, and that something could have run, are called: by their nodes.
+using Rivals = std::map<std::string, std::set<std::string>>;
+
+Rivals rivalsOf(const Json& regions, const std::map<std::string, const Json*>& tasks) {
+    Rivals rivals;
+    for (const Json& region : regions) {
+        const auto task = tasks.find(region.value("task", ""));
+        if (region.value("chosen", false) || task == tasks.end() || (*task->second)["candidates"].empty()) {
+            continue;
+        }
+        for (const std::string& node : region.value("nodes", std::vector<std::string>{})) {
+            rivals[node].insert(region.value("label", ""));
+        }
+    }
+    return rivals;
+}
+
+// Of a region with one tactic: what it was chosen over.
+std::string aloneText(const Json& region, const Rivals& rivals) {
+    std::set<std::string> labels;
+    for (const std::string& node : region.value("nodes", std::vector<std::string>{})) {
+        if (const auto found = rivals.find(node); found != rivals.end()) {
+            labels.insert(found->second.begin(), found->second.end());
+        }
+    }
+    return labels.empty() ? "only candidate"
+                          : cat("its only tactic, against ", shortened(support::join(labels, ", "), 60));
+}
+
 // What was against the chosen tactic: how many, and the one that would be next, with the conversions that its layouts would cost.
-std::string againstText(const Json& region, const Json& task, const Time& time) {
+std::string againstText(const Json& region, const Json& task, const Time& time, const Rivals& rivals) {
     int count = 0;
+    int others = 0;             // without a time that can be compared
     const Json* next = nullptr; // by the time that the plan would take with it
     double least = 0;
     std::optional<double> conversions; // of it
@@ -102,8 +133,11 @@ std::string againstText(const Json& region, const Json& task, const Time& time) 
     for (const Json& candidate : task["candidates"]) {
         const Time against(candidate);
         const std::string state = candidate.value("state", "");
-        if (isSame(candidate, region["tactic"]) || !against.known || against.estimated != time.estimated ||
-            state == "failed" || state == "wrong") {
+        if (isSame(candidate, region["tactic"]) || state == "failed" || state == "wrong") {
+            continue;
+        }
+        if (!against.known || against.estimated != time.estimated) {
+            ++others;
             continue;
         }
         ++count;
@@ -121,15 +155,18 @@ std::string againstText(const Json& region, const Json& task, const Time& time) 
             alone = against.us < time.us;
         }
     }
+    if (count == 0 && others == 0) {
+        return aloneText(region, rivals);
+    }
     if (count == 0 || !time.known) {
-        return count == 0 ? "only candidate" : cat(count, " against it");
+        return cat(count + others, " against it", time.known ? ", without a time" : "");
     }
-    const std::string others = cat(count, time.estimated ? " estimated" : " timed", " against it, the next takes ",
-                                   microsecondsText(Time(*next).us), " us");
+    const std::string text = cat(count, time.estimated ? " estimated" : " timed", " against it, the next takes ",
+                                 microsecondsText(Time(*next).us), " us");
     if (conversions) {
-        return cat(others, " and ", microsecondsText(*conversions), " us of conversions");
+        return cat(text, " and ", microsecondsText(*conversions), " us of conversions");
     }
-    return alone ? cat(others, " but nothing brings its layouts") : others;
+    return alone ? cat(text, " but nothing brings its layouts") : text;
 }
 
 } // namespace
@@ -204,6 +241,7 @@ std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
     for (const Json& task : ledger["tasks"]) {
         tasks[task.value("key", "")] = &task;
     }
+    const Rivals rivals = rivalsOf(ledger["profiles"][0]["regions"], tasks);
     using Cells = std::vector<std::string>;
     std::vector<std::pair<double, Cells>> chosen;
     for (const Json& region : ledger["profiles"][0]["regions"]) {
@@ -217,10 +255,11 @@ std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
                                       [&](const Json& each) { return isSame(each, region["tactic"]); });
         const std::string tactic = region["tactic"].value("provider", "") + "/" + region["tactic"].value("name", "");
         const std::vector<std::string> nodes = region.value("nodes", std::vector<std::string>{});
-        chosen.emplace_back(
-            time.us, Cells{time.known ? "" : "not timed", time.mark(), own == candidates.end() ? "" : typesText(*own),
-                           shortened(region.value("label", ""), 32), shortened(tactic, 32),
-                           nodes.empty() ? "" : ending(nodes.front(), 40), againstText(region, *task->second, time)});
+        chosen.emplace_back(time.us, Cells{time.known ? "" : "not timed", time.mark(),
+                                           own == candidates.end() ? "" : typesText(*own),
+                                           shortened(region.value("label", ""), 32), shortened(tactic, 32),
+                                           nodes.empty() ? "" : ending(nodes.front(), 40),
+                                           againstText(region, *task->second, time, rivals)});
     }
     std::stable_sort(chosen.begin(), chosen.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
     using Align = TextTable::Align;
