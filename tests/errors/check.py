@@ -212,7 +212,7 @@ def main():
         expect("a processor that is not there", run(tenon, "bench", plan, "--affinity", 1023), USAGE, "--affinity", "1023")
         expect("streams that would share processors", run(tenon, "bench", plan, "--streams", 2, "--threads", 2, "--affinity", sorted(os.sched_getaffinity(0))[0]), USAGE, "--threads 1")
         expect("several streams", run(tenon, "bench", plan, "--streams", 3, "--iterations", 5, "--duration", 0), OK, "15 runs")
-        expect("extents left open", run(tenon, "build", onnx_file, "-o", work / "p", "--level", 0), OK, "takes 1 for them, 1x3x16x16")
+        expect("extents left open", run(tenon, "build", onnx_file, "-o", work / "p", "--level", 0), OK, "takes 1 for them, x=1x3x16x16")
         expect("trtexec's flags without effect", run(arguments.trtexec, f"--onnx={onnx_file}", "--optShapes=x:1x3x16x16", "--useSpinWait", "--memPoolSize=workspace:512", "--buildOnly"), OK, "--useSpinWait has no effect", "PASSED")
         expect("trtexec's flags with an effect", run(arguments.trtexec, f"--onnx={onnx_file}", "--calib=x"), USAGE, "--calib")
         pair = model([helper.make_node("Add", ["p", "q"], ["y"])], [tensor("p", ["N", 3]), tensor("q", ["N", 3])], [tensor("y", None)])

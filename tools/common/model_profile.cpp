@@ -202,8 +202,9 @@ std::string twinText(const nvinfer1::INetworkDefinition& network, const nvinfer1
             const nvinfer1::ITensor& other = *network.getInput(i);
             const std::string twin = d < other.getDimensions().nbDims ? dimensionName(other, d) : "";
             if (const auto known = named.find(twin); known != named.end() && known->second.max > 1) {
-                return cat(". Where its ", name, " is to be equal to ", twin, " of '", other.getName(),
-                           "', which has a range, give the same: --shapes ", name, "=", known->second.text());
+                return cat(". Where the ", name, " of '", input.getName(), "' is to be equal to ", twin, " of '",
+                           other.getName(), "', which has a range, give the same: --shapes ", name, "=",
+                           known->second.text());
             }
         }
     }
@@ -260,6 +261,8 @@ std::map<std::string, ShapeRange> addProfile(nvinfer1::IBuilder& builder, const 
     using Selector = nvinfer1::OptProfileSelector;
     const NamedRanges named = namedRanges(network, settings);
     std::map<std::string, ShapeRange> ranges;
+    std::vector<std::string> guesses;
+    std::string twins;
     nvinfer1::IOptimizationProfile* profile = nullptr;
     for (int32_t i = 0; i < network.getNbInputs(); ++i) {
         const nvinfer1::ITensor& input = *network.getInput(i);
@@ -284,11 +287,9 @@ std::map<std::string, ShapeRange> addProfile(nvinfer1::IBuilder& builder, const 
         }
         bool guessed = false;
         const ShapeRange range = rangeOf(input, static_cast<size_t>(i), settings, named, guessed);
-        if (guessed && settings.warnOfGuesses) {
-            logger.warn(cat("input '", input.getName(),
-                            "' has extents that the model leaves open and no --shapes gives: the plan takes 1 for "
-                            "them, ",
-                            shapeText(range.opt), twinText(network, input, named)));
+        if (guessed) {
+            guesses.push_back(cat(input.getName(), "=", shapeText(range.opt)));
+            twins += twinText(network, input, named);
         }
         ranges[input.getName()] = range;
         const bool set = profile->setDimensions(input.getName(), Selector::kMIN, api::toDims(range.min)) &&
@@ -298,6 +299,10 @@ std::map<std::string, ShapeRange> addProfile(nvinfer1::IBuilder& builder, const 
             throw ToolError(ExitCode::kUsage, cat("shapes of input '", input.getName(),
                                                   "': ", logger.takeError("they contradict each other")));
         }
+    }
+    if (!guesses.empty() && settings.warnOfGuesses) {
+        logger.warn(cat("the model leaves extents open that no --shapes gives: the plan takes 1 for them, ",
+                        support::join(guesses, ", "), twins));
     }
     if (profile != nullptr && config.addOptimizationProfile(profile) < 0) {
         throw ToolError(ExitCode::kUsage, logger.takeError("the shapes do not fit the model"));
