@@ -16,7 +16,11 @@ int64_t parseNumber(std::string_view text, const std::string& whole) {
     int64_t value = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || value < 0) {
-        throw ToolError(ExitCode::kUsage, cat("'", whole, "': '", text, "' is no extent"));
+        const std::string what = text.empty()    ? "an extent is missing"
+                                 : text == whole ? "that is no whole number"
+                                                 : cat("'", text, "' is no whole number");
+        throw ToolError(ExitCode::kUsage,
+                        cat("shape '", whole, "': ", what, "; extents have an x between them, 1x3x224x224"));
     }
     return value;
 }
@@ -39,13 +43,14 @@ ShapeRange parseShapeRange(const std::string& text) {
             part.remove_prefix(dots + 2);
         }
         if (points.size() != 1 && points.size() != 3) {
-            throw ToolError(ExitCode::kUsage, cat("'", text, "': give an extent as N or as MIN..OPT..MAX"));
+            throw ToolError(ExitCode::kUsage, cat("shape '", text, "': give an extent as N or as MIN..OPT..MAX"));
         }
         int64_t low = parseNumber(points[0], text);
         int64_t opt = points.size() == 3 ? parseNumber(points[1], text) : low;
         int64_t high = points.size() == 3 ? parseNumber(points[2], text) : low;
         if (low > opt || opt > high) {
-            throw ToolError(ExitCode::kUsage, cat("'", text, "': ", low, "..", opt, "..", high, " does not rise"));
+            throw ToolError(ExitCode::kUsage, cat("shape '", text, "': MIN..OPT..MAX must rise, and ", low, "..", opt,
+                                                  "..", high, " does not"));
         }
         range.min.push_back(low);
         range.opt.push_back(opt);
