@@ -74,6 +74,14 @@ support::Status everyNodeCovered(const BuildContext& context, const std::vector<
     if (missing.empty()) {
         return {};
     }
+    const std::vector<registry::ProviderEntry>& providers = context.snapshot->providers();
+    if (std::all_of(providers.begin(), providers.end(),
+                    [](const registry::ProviderEntry& provider) { return provider.name == "plugin"; })) {
+        return support::makeError(
+            support::Code::kEnvironment,
+            "no backend is loaded, so that nothing can be computed: install the modules 'reference' and 'cpu' where "
+            "Tenon finds them, or let TENON_MODULES have them; `tenon modules` says what was found and left out");
+    }
     std::string text;
     for (const RegionEntry* region : missing) {
         text += headOf(*region);

@@ -157,6 +157,11 @@ def test(t):
     t.check("modules of the host need no device", "no_device" not in loaded["reference"] and "no_device" not in loaded["cpu"], loaded)
     without = t.run(t.tenon, "build", small, "-o", plan, code=ENVIRONMENT, environment={"TENON_MODULES": "reference,cpu"})
     t.check("a parser that is left out", re.search(r"no module brings an ONNX parser; \S+: TENON_MODULES leaves it out; change TENON_MODULES$", without.stderr, re.MULTILINE) and without.stderr.count("error:") == 1, without.stderr)
+    without = t.run(t.tenon, "build", small, "-o", plan, code=ENVIRONMENT, environment={"TENON_MODULES": "onnx"})
+    t.check("backends that are left out", without.stderr.count("\n") < 4 and "error: the build failed: Environment: no backend is loaded" in without.stderr and "`tenon modules` says" in without.stderr, without.stderr)
+    for option, path, wanted in (("--module", t.work / "none.so", "cannot load the module {}: No such file or directory; check the path"), ("--plugins", t.work / "none.so", "plugin library '{}' cannot be loaded: No such file or directory"),
+                                 ("--plugins", small, "plugin library '{}' cannot be loaded: the file is no shared library (it has no ELF header)")):
+        t.check(f"a {path.suffix} file for {option} is refused in a line that has its name once", t.run(t.tenon, "build", small, "-o", plan, option, path, code=ENVIRONMENT).stderr == f"error: {wanted.format(path)}\n")
     t.says("names without commas between them", t.run(t.tenon, "modules", environment={"TENON_MODULES": "-cpu -onednn"}), "commas stand between them")
 
 

@@ -91,6 +91,7 @@ void checkProviders(const std::vector<std::string>& wanted) {
 }
 
 struct Model {
+    std::unique_ptr<LastError> lastError = std::make_unique<LastError>(); // of the builder
     std::unique_ptr<nvinfer1::IBuilder> builder;
     std::unique_ptr<nvinfer1::INetworkDefinition> network;
     std::unique_ptr<nvonnxparser::IParser> parser; // holds the weights that the network refers to
@@ -105,6 +106,7 @@ Model importModel(const std::string& onnxFile, const BuildSettings& settings, Co
     if (!model.builder) {
         throw ToolError(ExitCode::kEnvironment, logger.takeError("no builder could be made"));
     }
+    model.builder->setErrorRecorder(model.lastError.get());
     if (settings.threads.count > 0) {
         model.builder->setMaxThreads(settings.threads.count);
     }
@@ -239,8 +241,9 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         built.cancelled = interrupts.flag();
     }
     if (!built.plan) {
-        throw ToolError(ExitCode::kWrong, cat("the build failed: ", logger.takeError("see the log"),
-                                              replay ? replay->differences(ranges) : std::string()));
+        throw ToolError(model.lastError->isEnvironment() ? ExitCode::kEnvironment : ExitCode::kWrong,
+                        cat("the build failed: ", logger.takeError("see the log"),
+                            replay ? replay->differences(ranges) : std::string()));
     }
     if (cache && earlier) {
         cache->combine(*earlier, true); // of other models, machines and options; what was measured now stays
