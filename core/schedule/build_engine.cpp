@@ -524,7 +524,7 @@ private:
             mNotes.emplace_back(kStoppedNote);
         }
         plan.ledgerJson =
-            ledgerJson(mContext, decisions, conversionTasks, mCopyCosts->used(), mVerifier->results(), mNotes);
+            ledgerJson(mContext, mAsked, decisions, conversionTasks, mCopyCosts->used(), mVerifier->results(), mNotes);
         progress.step(1);
         return {};
     }

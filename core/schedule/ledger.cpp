@@ -214,7 +214,8 @@ private:
 
 } // namespace
 
-std::string ledgerJson(const BuildContext& context, const std::vector<ProfileDecisions>& profiles,
+std::string ledgerJson(const BuildContext& context, const PrecisionOptions& asked,
+                       const std::vector<ProfileDecisions>& profiles,
                        const std::vector<std::shared_ptr<Task>>& conversionTasks,
                        const std::map<std::string, TimingRecord>& copies, const VerificationMap& verified,
                        const std::vector<std::string>& notes) {
@@ -222,6 +223,14 @@ std::string ledgerJson(const BuildContext& context, const std::vector<ProfileDec
     Json document;
     document["tenon_ledger"] = kLedgerFormat;
     document["level"] = context.options->level;
+    Json types = Json::array(); // beside f32
+    for (const auto& [bit, name] : {std::pair(uint64_t{1} << TN_BF16, "bf16"), std::pair(uint64_t{1} << TN_F16, "f16"),
+                                    std::pair(TN_COMPUTE_TF32, "tf32")}) {
+        if ((asked.computeTypes & bit) != 0) {
+            types.push_back(name);
+        }
+    }
+    document["types"] = std::move(types);
     document["target"] = context.host().fingerprint;
     document["threads"] = context.host().threads;
     Json devices = Json::array();

@@ -33,8 +33,9 @@ struct ProfileDecisions {
     std::set<const ir::Node*> views; // without a step, since their outputs lie where their inputs do
 };
 
-// JSON text; the same decisions and times give the same bytes.
-std::string ledgerJson(const BuildContext& context, const std::vector<ProfileDecisions>& profiles,
+// JSON text; the same decisions and times give the same bytes. `asked`: the precision that the user allowed, which passes may widen.
+std::string ledgerJson(const BuildContext& context, const PrecisionOptions& asked,
+                       const std::vector<ProfileDecisions>& profiles,
                        const std::vector<std::shared_ptr<Task>>& conversionTasks,
                        const std::map<std::string, TimingRecord>& copies, const VerificationMap& verified,
                        const std::vector<std::string>& notes);

@@ -7,7 +7,7 @@ import re
 import shutil
 import threading
 
-from harness import BAD_INPUT, ENVIRONMENT, USAGE, TensorProto, helper, main, model, np, numpy_helper, small_network, quantized_network, tensor
+from harness import BAD_INPUT, ENVIRONMENT, USAGE, WRONG, TensorProto, helper, main, model, np, numpy_helper, small_network, quantized_network, tensor
 
 GPU = pathlib.Path(__file__).resolve().parent.parent / "gpu"
 
@@ -80,6 +80,18 @@ def test(t):
     t.says("a replay with other threads", t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", one, "--threads", 2, code=USAGE), "1 thread", "--threads says 2")
     t.says("a replay of other shapes", t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..3..4", "--replay", one, code=1), "no recorded time", "same model, shapes",
            f"Shapes differ: '{one}' has x=1..2..4x3x16x16, this build x=1..3..4x3x16x16")
+    thorough = t.work / "thorough.plan"
+    t.run(t.tenon, "build", small, "-o", thorough, "--shapes", "batch=1..2..4", "--level", 4)
+    t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", thorough)
+    t.check("a replay has the level of its plan", replayed.read_bytes() == thorough.read_bytes())
+    for words, code, wanted in ((("--fp16",), USAGE, f"--replay: '{one}' was built without --fp16; leave it out here"), (("--bf16",), USAGE, "was built without --bf16"),
+                                (("--no-tf32",), USAGE, "was built without --no-tf32"), (("--level", 1), USAGE, "was built at level 3, and --level says 1"),
+                                (("--timing-cache", t.work / "t", "--retime"), USAGE, "--retime excludes --replay"), (("--backend", "reference"), WRONG, ". --backend reference leaves tactics out that the plan may have times of")):
+        t.says(f"a replay with {words[-1] if words[0] == '--timing-cache' else words[0]}", t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", one, *words, code=code), wanted)
+    t.run(t.tenon, "build", small, "-o", thorough, "--shapes", "batch=1..2..4", "--fp16", "--no-tf32")
+    t.says("a replay without the options of its plan", t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", thorough, "--no-tf32", code=USAGE), "was built with --fp16; give it here as well")
+    t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", thorough, "--no-tf32", "--fp16")
+    t.check("a replay with the options of its plan", replayed.read_bytes() == thorough.read_bytes())
     other = t.save("other.onnx", model([helper.make_node("Relu", ["image"], ["y"])], [tensor("image", ["batch", 3])], [tensor("y", None)]))
     t.says("a replay for another network", t.run(t.tenon, "build", other, "-o", replayed, "--replay", one, code=USAGE), f"--replay: '{one}' is the plan of another network: it has input 'x' f32 of rank 4, "
            "and the model has input 'image' f32 of rank 2")

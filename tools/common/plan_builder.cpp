@@ -243,7 +243,7 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     if (!built.plan) {
         throw ToolError(model.lastError->isEnvironment() ? ExitCode::kEnvironment : ExitCode::kWrong,
                         cat("the build failed: ", logger.takeError("see the log"),
-                            replay ? replay->differences(ranges) : std::string()));
+                            replay ? replay->differences(ranges, settings) : std::string()));
     }
     if (cache && earlier) {
         cache->combine(*earlier, true); // of other models, machines and options; what was measured now stays

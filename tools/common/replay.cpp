@@ -7,6 +7,8 @@
 #include "tools/common/file_kind.h"
 #include "tools/common/host_tensor.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <vector>
 
@@ -86,6 +88,7 @@ void Replay::apply(nvinfer1::IBuilder& builder, nvinfer1::IBuilderConfig& config
         throw ToolError(ExitCode::kBadInput,
                         cat("'", mFile, "' cannot be replayed: ", logger.takeError("it has no decision ledger")));
     }
+    requirePrecision(settings);
     const int32_t threads = mPlan.hostThreads;
     if (settings.threads.count > 0 && threads > 0 && settings.threads.count != threads) {
         throw ToolError(ExitCode::kUsage,
@@ -96,14 +99,38 @@ void Replay::apply(nvinfer1::IBuilder& builder, nvinfer1::IBuilderConfig& config
     if (threads > 0) {
         builder.setMaxThreads(threads);
     }
+    if (settings.level != BuildSettings().level && settings.level != mPlan.level) {
+        throw ToolError(ExitCode::kUsage,
+                        cat("--replay: '", mFile, "' was built at level ", mPlan.level, ", and --level says ",
+                            settings.level, "; leave --level out to take that of the plan"));
+    }
+    config.setBuilderOptimizationLevel(mPlan.level);
     if (mPlan.level == 0 && settings.level > 0) {
         logger.warn(
             cat("'", mFile, "' was built at level 0, without times: so is its replay, from the same estimates"));
-        config.setBuilderOptimizationLevel(0);
     }
 }
 
-std::string Replay::differences(const std::map<std::string, ShapeRange>& ranges) const {
+// Plans of older versions do not say what they were built with.
+void Replay::requirePrecision(const BuildSettings& settings) const {
+    const nlohmann::json ledger = nlohmann::json::parse(mPlan.ledgerJson.view(), nullptr, false);
+    if (!ledger.contains("types")) {
+        return;
+    }
+    const nlohmann::json& types = ledger["types"];
+    const auto require = [&](const char* flag, bool then, bool now) {
+        if (then != now) {
+            throw ToolError(ExitCode::kUsage, cat("--replay: '", mFile, "' was built with", then ? " " : "out ", flag,
+                                                  then ? "; give it here as well" : "; leave it out here"));
+        }
+    };
+    const auto has = [&](const char* type) { return std::find(types.begin(), types.end(), type) != types.end(); };
+    require("--bf16", has("bf16"), settings.bf16);
+    require("--fp16", has("f16"), settings.fp16);
+    require("--no-tf32", !has("tf32"), !settings.tf32);
+}
+
+std::string Replay::differences(const std::map<std::string, ShapeRange>& ranges, const BuildSettings& settings) const {
     std::string text;
     for (const plan::PlanBinding& binding : mPlan.bindings) {
         const auto asked = ranges.find(binding.name);
@@ -118,7 +145,10 @@ std::string Replay::differences(const std::map<std::string, ShapeRange>& ranges)
                         binding.name, "=", ours);
         }
     }
-    return text.empty() ? "" : cat(". Shapes differ: ", text);
+    return cat(text.empty() ? "" : cat(". Shapes differ: ", text),
+               settings.providers.empty() ? ""
+                                          : cat(". --backend ", support::join(settings.providers, ","),
+                                                " leaves tactics out that the plan may have times of"));
 }
 
 } // namespace tenon::tools

@@ -82,10 +82,11 @@ void BuildFlags::addTo(CLI::App& app, const std::string& group) {
                        "here the plan is for it")
             ->type_name("FILE")
             ->group(group);
-    app.add_flag("--retime", retime, "Measure everything anew, in place of what the timing cache has of this model")
-        ->needs(cache)
-        ->excludes(database)
-        ->group(group);
+    CLI::Option* const anew =
+        app.add_flag("--retime", retime, "Measure everything anew, in place of what the timing cache has of this model")
+            ->needs(cache)
+            ->excludes(database)
+            ->group(group);
     app.add_option("--backend", backends,
                    "Use only these tactic providers: a list with commas, reference,cpu,onednn; left out: all")
         ->type_name("NAME[,NAME]")
@@ -99,8 +100,12 @@ void BuildFlags::addTo(CLI::App& app, const std::string& group) {
         ->group(group);
     app.add_flag("--verify-all", verifyAll, "Compare every tactic with the reference, not only those that are chosen")
         ->group(group);
-    app.add_option("--replay", replay, "Take every decision from the ledger of this plan instead of timing")
+    app.add_option(
+           "--replay", replay,
+           "Take every decision from the ledger of this plan instead of timing, at its level, with its threads; other "
+           "options must be those that it was built with")
         ->type_name("PLAN")
+        ->excludes(anew)
         ->group(group);
 }
 
