@@ -63,15 +63,23 @@ private:
     const TnThreadTeam* mTeam;
 };
 
+// Of a kernel of this session.
+const TnThreadTeam* teamOf(const Task& task, const TeamSession& session) {
+    return (task.tactic & kOnOneThread) != 0 ? nullptr : session.team();
+}
+int threadsOf(const Task& task, const TeamSession& session) {
+    return (task.tactic & kOnOneThread) != 0 ? 1 : session.threads();
+}
+
 class TaskState final : public module::State {
 public:
     TaskState(const Planner& planner, const Task& task, const TeamSession& session)
         : mPlanner(planner), mTask(task), mSession(session) {}
 
     module::Code prepare(const module::PrepareArgs& args, module::Reason& reason) override {
-        const TeamScope scope(mSession.team());
+        const TeamScope scope(teamOf(mTask, mSession));
         return explained(reason, [&] {
-            mPlan = mPlanner.plan(mTask, shapesOf(mTask, args, mSession.threads()));
+            mPlan = mPlanner.plan(mTask, shapesOf(mTask, args, threadsOf(mTask, mSession)));
             mInputs.assign(mPlan.inputPorts.size(), nullptr);
             mOutputs.assign(mPlan.outputPorts.size(), nullptr);
         });
@@ -88,7 +96,7 @@ public:
         for (size_t i = 0; i < mOutputs.size(); ++i) {
             mOutputs[i] = mPlan.outputPorts[i] < 0 ? nullptr : args.outputs()[mPlan.outputPorts[i]];
         }
-        const TeamScope scope(mSession.team());
+        const TeamScope scope(teamOf(mTask, mSession));
         return mPlan.plan.run({mInputs.data(), mOutputs.data(), args.workspace(), &reason});
     }
 
@@ -113,7 +121,7 @@ public:
                       module::Reason& reason) const override {
         int64_t bytes = -1;
         explained(reason, [&] {
-            const int threads = static_cast<TeamSession&>(session).threads();
+            const int threads = threadsOf(mTask, static_cast<TeamSession&>(session));
             bytes = mPlanner->plan(mTask, shapesOf(mTask, args, threads)).plan.workspace;
         });
         return bytes;

@@ -14,6 +14,9 @@
 
 namespace tenon::kernels {
 
+// Part of a tactic's number: its kernel runs on the thread that launches it, whatever the team.
+inline constexpr uint64_t kOnOneThread = uint64_t{1} << 32;
+
 // A task with a chosen tactic, as compile sees it and as a kernel keeps it. Immutable.
 struct Task {
     module::GraphView body;

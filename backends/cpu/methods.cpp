@@ -80,20 +80,8 @@ using Tactics = std::vector<module::Tactic>;
 
 constexpr TnTraits kTraits = TN_TRAIT_DETERMINISTIC | TN_TRAIT_ANY_EXTENT | TN_TRAIT_EXACT_MATH;
 
-// Too little work for a second thread in any case.
-TnTraits sizeTrait(const module::TaskView& task) {
-    int64_t elements = 0;
-    for (int32_t i = 0; i < task.inputCount(); ++i) {
-        elements = std::max(elements, task.input(i).optElements());
-    }
-    for (int32_t o = 0; o < task.outputCount(); ++o) {
-        elements = std::max(elements, task.output(o).optElements());
-    }
-    return elements <= 1024 ? TN_TRAIT_HOST_INLINE : 0;
-}
-
 module::Tactic linear(const module::TaskView& task, uint64_t id, std::string name) {
-    return module::linearTactic(task, id, std::move(name), kTraits | sizeTrait(task));
+    return module::linearTactic(task, id, std::move(name), kTraits);
 }
 
 // With the layouts of the inputs and, where there are more, of the first outputs.
@@ -489,7 +477,7 @@ std::span<const Method> methods() { return kMethods; }
 
 const Method& methodOf(uint64_t tactic) {
     const auto found = std::find_if(std::begin(kMethods), std::end(kMethods),
-                                    [&](const Method& method) { return method.id == tactic; });
+                                    [&](const Method& method) { return method.id == (tactic & ~kOnOneThread); });
     if (found == std::end(kMethods)) {
         invalid("there is no tactic ", tactic);
     }

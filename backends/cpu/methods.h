@@ -51,7 +51,7 @@ struct Method {
 };
 
 std::span<const Method> methods();
-// Throws Failure for a number that is no method's.
+// Throws Failure for a number that is no method's. kOnOneThread is no part of a method's.
 const Method& methodOf(uint64_t tactic);
 // Throws Failure for what the method cannot compute.
 void checkTask(const Method& method, const Task& task);

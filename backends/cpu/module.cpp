@@ -88,10 +88,25 @@ public:
     }
 
 private:
+    // So little work that a second thread may not be worth starting, and so much that it may be: kernels guess (teamFor), time decides.
+    static bool isSmall(const module::TaskView& task) {
+        constexpr int64_t kLeast = 1024; // elements
+        constexpr int64_t kMost = 32768;
+        int64_t elements = 0;
+        for (int32_t i = 0; i < task.inputCount(); ++i) {
+            elements = std::max(elements, task.input(i).optElements());
+        }
+        for (int32_t o = 0; o < task.outputCount(); ++o) {
+            elements = std::max(elements, task.output(o).optElements());
+        }
+        return elements > kLeast && elements <= kMost;
+    }
+
     // Calls `found` with each tactic that passes its method's check, `dropped` with the reason and name of each other.
     template <class Found, class Dropped>
     static void forEachTactic(const module::TargetView& target, const module::TaskView& task, Found&& found,
                               Dropped&& dropped) {
+        const bool mayBeForOne = target.threads() > 1 && isSmall(task);
         for (const Method& method : methods()) {
             if (!method.canRun() || !method.takes(task.body())) {
                 continue;
@@ -107,10 +122,16 @@ private:
                     offered.push_back(std::move(*narrow));
                 }
             }
-            for (const module::Tactic& tactic : offered) {
+            for (module::Tactic& tactic : offered) {
                 try {
                     checkTask(method, {task.body(), tactic.id, tactic.inputs, tactic.outputs});
                     found(tactic);
+                    if (mayBeForOne) {
+                        tactic.id |= kOnOneThread;
+                        tactic.name += ", one thread";
+                        tactic.traits |= TN_TRAIT_HOST_INLINE;
+                        found(tactic);
+                    }
                 } catch (const Failure& failure) {
                     dropped(failure, tactic.name);
                 }

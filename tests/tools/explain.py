@@ -16,6 +16,7 @@ def test(t):
     whole, part = t.run(t.tenon, "explain", plan, "conv1").stdout, t.run(t.tenon, "explain", plan, "onv").stdout
     t.check("a part of one name", part == "conv1\n" + whole, part)
     t.check("a part of one name, as a document", json.loads(t.run(t.tenon, "explain", plan, "onv", "--json").stdout) == json.loads(t.run(t.tenon, "explain", plan, "conv1", "--json").stdout))
+    t.check("a part of one name in another case", t.run(t.tenon, "explain", plan, "ONV1").stdout == "conv1\n" + whole)
     several = t.run(t.tenon, "explain", plan, "1", code=USAGE)
     t.says("a part of several names", several, "'1' is a part of 2 names: conv1, relu1", "give more")
     t.says("a part of no name", t.run(t.tenon, "explain", plan, "nothing", code=USAGE), "nothing in the plan comes from 'nothing'", "conv1", "mean")
@@ -42,6 +43,12 @@ def test(t):
     t.check("the only tactics of all", re.search(r" conv1 +only candidate$", alone, re.MULTILINE) and "against" not in alone, alone)
     alone = reasons("--backend", "cpu")
     t.check("other regions are no tactics of this one", not re.search(r"(conv1|relu1) +only candidate$", alone, re.MULTILINE), alone)
+
+    # Steps of little work may be for one thread: time decides.
+    for rows, offered in ((2, False), (32, True), (512, False)):
+        t.run(t.tenon, "build", t.save("softmax.onnx", model([helper.make_node("Softmax", ["x"], ["y"], name="softmax")], [tensor("x", [rows, 256])], [tensor("y", [rows, 256])])), "-o", t.work / "softmax.plan", "--threads", 2)
+        said = t.run(t.tenon, "explain", t.work / "softmax.plan", "softmax", "--all").stdout
+        t.check(f"one thread for {rows} rows of 256: {offered}", ("cpu        softmax, one thread" in said) == offered and "cpu        softmax" in said, said)
 
     # Layouts: with times as if convolutions were a little faster on blocked tensors, and everything else much slower, all of the plan is linear.
     cache, told = t.work / "times.json", t.work / "told.plan"

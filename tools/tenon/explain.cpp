@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 #include <iterator>
 #include <limits>
@@ -33,7 +34,13 @@ bool mentions(const Json& region, const std::string& node) {
     return false;
 }
 
-// What is called `asked`, or the one name that it is a part of. Throws ToolError(kUsage) with the names that it may have meant.
+bool containsInAnyCase(const std::string& text, const std::string& part) {
+    return std::search(text.begin(), text.end(), part.begin(), part.end(), [](unsigned char a, unsigned char b) {
+               return std::tolower(a) == std::tolower(b);
+           }) != text.end();
+}
+
+// What is called `asked`, or the one name that it is a part of, in whatever case if it is a part of none in its own. Throws ToolError(kUsage) with the names that it may have meant.
 std::string nodeNamed(const Json& regions, const std::string& asked) {
     constexpr size_t kMost = 10;
     std::set<std::string> all;
@@ -50,6 +57,10 @@ std::string nodeNamed(const Json& regions, const std::string& asked) {
     }
     std::copy_if(all.begin(), all.end(), std::back_inserter(alike),
                  [&](const std::string& name) { return name.find(asked) != std::string::npos; });
+    if (alike.empty()) {
+        std::copy_if(all.begin(), all.end(), std::back_inserter(alike),
+                     [&](const std::string& name) { return containsInAnyCase(name, asked); });
+    }
     if (alike.size() == 1) {
         return alike.front();
     }
