@@ -19,15 +19,16 @@ using Tag = hn::ScalableTag<float>;
 using Vec = hn::Vec<Tag>;
 
 // Six rows by as many vectors of columns as leave registers for the operands: 32 registers with AVX-512 and on ARM, 16 elsewhere. Half of the
-// columns leave room for twice the rows.
+// columns leave room for more rows.
 constexpr int64_t kFetched = 64; // bytes of a line
 constexpr int kWideRows = 6;
-constexpr int kNarrowRows = 12;
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL || HWY_ARCH_ARM_A64
-constexpr int kPanelVectors = 4;
+constexpr bool kHasManyRegisters = true;
 #else
-constexpr int kPanelVectors = 2;
+constexpr bool kHasManyRegisters = false;
 #endif
+constexpr int kNarrowRows = kHasManyRegisters ? 12 : 10;
+constexpr int kPanelVectors = kHasManyRegisters ? 4 : 2;
 
 constexpr int kThinVectors = kPanelVectors > 2 ? kPanelVectors / 4 : 1;
 
@@ -94,8 +95,9 @@ HWY_NOINLINE void RunPackedOf(const float* from, float* to, const char* next, co
     }
     if (!p.continues && !p.isNear) {
         // What is written is fetched while sums are made, instead of stopping the next tile.
+        constexpr int kAtOnce = kPlain && !kHasManyRegisters ? kVectors : 1; // neighbours share a line
         for (int r = 0; r < kRows; ++r) {
-            for (int v = 0; v < kVectors; ++v) {
+            for (int v = 0; v < kVectors; v += kAtOnce) {
                 __builtin_prefetch(to + r * cRow + v * cVector, 1, 3);
             }
         }
@@ -105,6 +107,19 @@ HWY_NOINLINE void RunPackedOf(const float* from, float* to, const char* next, co
     const char* const nextEnd = p.nextEnd;
     const int64_t fetched = p.lines * kFetched;
     const auto add = [&](const float* a, int64_t count) HWY_ATTR {
+        if constexpr (!kHasManyRegisters) {
+            // The compiler mixes more steps than two, and has no registers for that.
+            HWY_UNROLL(2)
+            for (int64_t k = 0; k < count; ++k) {
+                if (next < nextEnd) {
+                    __builtin_prefetch(next, 0, 2);
+                    next += fetched / 4;
+                }
+                AddOuterProduct<kRows, kVectors>(d, a + k, aRow, b, sums);
+                b += columns;
+            }
+            return;
+        }
         int64_t k = 0;
         for (; k + 4 <= count; k += 4) {
             if (next < nextEnd) {
@@ -187,11 +202,24 @@ void RunTiles(int64_t rows, const PackedProduct& p) {
     const float* a = p.a;
     float* c = p.c;
     const char* next = p.next;
-    for (; rows >= kRows; rows -= kRows) {
-        RunPackedOf<kRows, kVectors, kPlain>(a, c, next, p);
-        a += kRows * p.aRow;
-        c += kRows * p.cRow;
+    const auto skip = [&](int64_t some) {
+        a += some * p.aRow;
+        c += some * p.cRow;
+        rows -= some;
         next = next < p.nextEnd ? next + p.depth / 4 * p.lines * kFetched : next;
+    };
+    if constexpr (!kHasManyRegisters) {
+        // Tiles of nearly one size: sums of one or two rows are too few to hide how long each takes.
+        for (int64_t tiles = (rows + kRows - 1) / kRows; tiles > 0; --tiles) {
+            const int64_t some = (rows + tiles - 1) / tiles;
+            RunRows<kRows, kVectors, kPlain>(some, a, c, next, p);
+            skip(some);
+        }
+        return;
+    }
+    while (rows >= kRows) {
+        RunPackedOf<kRows, kVectors, kPlain>(a, c, next, p);
+        skip(kRows);
     }
     if (rows > 0) {
         RunRows<kRows - 1, kVectors, kPlain>(rows, a, c, next, p);
