@@ -36,6 +36,9 @@ constexpr int64_t kPixels = 48;
 // From so many weights on threads share out channels, not rows: each of them reads a part of the weights then.
 constexpr int64_t kManyWeights = 128 * 1024;
 constexpr int64_t kGroups = 2;
+constexpr int64_t kGroupChannels = 128; // of a group, at least
+// Channels that are made at a time, in whole panels and at least one: fewer leave too little to add up before sums go back to memory.
+constexpr int64_t kStripChannels = 96;
 
 // Where the depthwise and the narrowing convolution are among the body's nodes; zero: the body is no such chain.
 struct Places {
@@ -119,13 +122,14 @@ public:
         mWideCut = cutOf(mHow.wide);
         mMiddleCut = cutOf(mHow.middle);
         mCut = cutOf(mHow.chain);
+        mStripColumns = std::max<int64_t>(1, kStripChannels / mTiles.wide.columns) * mTiles.wide.columns;
         mReach = (mWindow.kernel[0] - 1) * mWindow.dilations[0] + 1;
         const int64_t width = std::max<int64_t>(1, mWindow.output[1]);
-        mLines = std::clamp<int64_t>(kResultFloats / (width * mTiles.wide.columns), 1,
-                                     std::max<int64_t>(1, mWindow.output[0]));
+        mLines =
+            std::clamp<int64_t>(kResultFloats / (width * mStripColumns), 1, std::max<int64_t>(1, mWindow.output[0]));
         const bool hasManyWeights = mHow.channels * (mHow.depth + mHow.columns) >= kManyWeights;
         // Whatever the number of threads: it decides the order of sums.
-        mGroups = hasManyWeights && mHow.channels >= 2 * kGroups * mTiles.wide.columns ? kGroups : 1;
+        mGroups = hasManyWeights && mHow.channels >= kGroups * kGroupChannels ? kGroups : 1;
         const int64_t cost =
             mHow.channels * (mWindow.input[1] * mHow.depth + width * (mWindow.taps() + mHow.columns)) / 16 + 1;
         mTeam = std::max<int64_t>(1, teamFor(mThreads, mBatches * mWindow.output[0], cost));
@@ -173,9 +177,10 @@ private:
         int64_t end;
         int64_t channel;
         int64_t width;
-        int64_t next; // channel of the strip that follows; -1: none
-        float* sums;  // of the whole batch
-        bool isFirst; // of those that add to the same sums
+        int64_t columns; // of the wide image, whole tiles
+        int64_t next;    // channel of the strip that follows; -1: none
+        float* sums;     // of the whole batch
+        bool isFirst;    // of those that add to the same sums
         bool isLast;
         bool hasBias;
     };
@@ -185,7 +190,7 @@ private:
     int64_t resultFloats() const { return mBatches * mWindow.output[0] * mWindow.output[1] * mHow.columns; }
     // Bounded by what does not fall when an extent rises.
     int64_t ownFloats() const {
-        return kBandFloats + kResultFloats + (mReach * mWindow.input[1] + mWindow.output[1]) * mTiles.wide.columns;
+        return kBandFloats + kResultFloats + (mReach * mWindow.input[1] + mWindow.output[1]) * mStripColumns;
     }
     // Of a group: group 0 adds up in the result itself.
     float* sums(const Buffers& b, int64_t group) const {
@@ -201,7 +206,6 @@ private:
     void runPiece(const Buffers& b, int64_t member, int64_t image, int64_t part, int64_t group) const {
         float* const own =
             static_cast<float*>(b.workspace) + startFloats() + (mGroups - 1) * resultFloats() + member * ownFloats();
-        const int64_t panel = mTiles.wide.columns;
         const int64_t begin = groupBegin(group);
         const int64_t end = groupBegin(group + 1);
         Strip strip{};
@@ -210,7 +214,9 @@ private:
         strip.end = mWindow.output[0] * (part + 1) / mParts;
         strip.sums = sums(b, group);
         for (strip.channel = begin; strip.channel < end; strip.channel += strip.width) {
-            strip.width = std::min(end, (strip.channel / panel + 1) * panel) - strip.channel;
+            strip.width = std::min(end, (strip.channel / mStripColumns + 1) * mStripColumns) - strip.channel;
+            const Piece last = pieceOf(strip, strip.width - 1);
+            strip.columns = last.at + last.tile->columns;
             strip.isFirst = strip.channel == begin;
             strip.isLast = strip.channel + strip.width == end;
             strip.hasBias = strip.isFirst && group == 0;
@@ -220,8 +226,7 @@ private:
     }
 
     void runStrip(const Buffers& b, float* own, const Strip& strip) const {
-        const PackedTile& tile = strip.width <= mTiles.narrow.columns ? mTiles.narrow : mTiles.wide;
-        const int64_t line = mWindow.input[1] * tile.columns;
+        const int64_t line = mWindow.input[1] * strip.columns;
         const int64_t capacity = std::max(mReach, kBandFloats / std::max<int64_t>(1, line));
         float* const results = own + capacity * line;
         const auto inside = [&](int64_t at) { return std::clamp<int64_t>(at, 0, mWindow.input[0]); };
@@ -238,13 +243,12 @@ private:
                     for (next = std::max(next, first); next < most;) {
                         const int64_t at = next % capacity;
                         const int64_t rows = std::min(most - next, capacity - at);
-                        expand(b, strip, tile, next, rows, isFirst, own + at * line);
+                        expand(b, strip, next, rows, isFirst, own + at * line);
                         isFirst = false;
                         next += rows;
                     }
                 }
-                gather(b, strip, own, tile.columns, capacity, row,
-                       results + (row - from) * mWindow.output[1] * strip.width);
+                gather(b, strip, own, capacity, row, results + (row - from) * mWindow.output[1] * strip.width);
             }
             project(b, strip, results, from, until - from);
             from = until;
@@ -260,21 +264,34 @@ private:
         product.nextEnd = reinterpret_cast<const char*>(weights + count);
     }
 
+    // Channels of a strip that one tile makes.
+    struct Piece {
+        int64_t at; // in the strip
+        int64_t width;
+        const PackedTile* tile;
+    };
+
+    // That with the strip's channel `channel`.
+    Piece pieceOf(const Strip& strip, int64_t channel) const {
+        const int64_t panel = mTiles.wide.columns;
+        const int64_t begin = std::max(strip.channel, (strip.channel + channel) / panel * panel) - strip.channel;
+        const int64_t end = std::min(strip.channel + strip.width, ((strip.channel + begin) / panel + 1) * panel);
+        const int64_t width = end - strip.channel - begin;
+        return {begin, width, width <= mTiles.narrow.columns ? &mTiles.narrow : &mTiles.wide};
+    }
+
     // `rows` rows of the wide image from `from` on; isFirst: of the strip.
-    void expand(const Buffers& b, const Strip& strip, const PackedTile& tile, int64_t from, int64_t rows, bool isFirst,
-                float* to) const {
+    void expand(const Buffers& b, const Strip& strip, int64_t from, int64_t rows, bool isFirst, float* to) const {
         const int64_t pixels = rows * mWindow.input[1];
         const float* const x =
             b.in<float>(kX) + (strip.image * mWindow.input[0] + from) * mWindow.input[1] * mHow.depth;
-        const int64_t within = strip.channel % mTiles.wide.columns;
         PackedProduct product{.a = x,
                               .aRow = mHow.depth,
-                              .b = b.in<float>(kExpandWeights) + (strip.channel - within) * mHow.depth + within,
+                              .b = nullptr,
                               .bRow = mTiles.wide.columns,
                               .depth = mHow.depth,
                               .c = to,
-                              .cRow = tile.columns};
-        product.start = mHow.wide.bias >= 0 ? static_cast<const float*>(b.workspace) + strip.channel : nullptr;
+                              .cRow = strip.columns};
         product.isNear = true;
         if (mWideCut) {
             product.isCut = true;
@@ -283,33 +300,42 @@ private:
         }
         // What the other product multiplies this strip with is fetched meanwhile, a panel after the other.
         const int64_t panels = padded(mHow.columns) / mTiles.wide.columns;
-        const int64_t share = isFirst ? (pixels / panels / tile.rows + 1) * tile.rows : pixels;
+        const int64_t tileRows = pieceOf(strip, 0).tile->rows;
+        const int64_t share = isFirst ? (pixels / panels / tileRows + 1) * tileRows : pixels;
         const int64_t most = mWideCut || mHow.wide.followers.empty() ? share : std::min(share, kPixels);
         for (int64_t pixel = 0, panel = 0; pixel < pixels; pixel += most, ++panel) {
             const int64_t count = std::min(most, pixels - pixel);
-            if (isFirst && panel < panels) {
-                fetch(b.in<float>(kProjectWeights) + (panel * mHow.channels + strip.channel) * mTiles.wide.columns,
-                      strip.width * mTiles.wide.columns, product);
-            } else {
-                product.next = product.nextEnd = nullptr;
-            }
             product.a = x + pixel * mHow.depth;
-            product.c = to + pixel * tile.columns;
-            tile.runAll(count, product);
+            for (int64_t at = 0; at < strip.width;) {
+                const Piece piece = pieceOf(strip, at);
+                const int64_t channel = strip.channel + at;
+                const int64_t within = channel % mTiles.wide.columns;
+                product.b = b.in<float>(kExpandWeights) + (channel - within) * mHow.depth + within;
+                product.start = mHow.wide.bias >= 0 ? static_cast<const float*>(b.workspace) + channel : nullptr;
+                product.c = to + pixel * strip.columns + at;
+                if (isFirst && panel < panels) {
+                    fetch(b.in<float>(kProjectWeights) + (panel * mHow.channels + channel) * mTiles.wide.columns,
+                          piece.width * mTiles.wide.columns, product);
+                } else {
+                    product.next = product.nextEnd = nullptr;
+                }
+                piece.tile->runAll(count, product);
+                at += piece.width;
+            }
             if (!mWideCut) {
-                applyFollowers(mHow.wide, b, nullptr, 0, product.c, count * tile.columns, 0, 0);
+                applyFollowers(mHow.wide, b, nullptr, 0, to + pixel * strip.columns, count * strip.columns, 0, 0);
             }
         }
     }
 
     // One line of the depthwise convolution, from the band.
-    void gather(const Buffers& b, const Strip& strip, const float* band, int64_t pixel, int64_t capacity,
-                int64_t outputRow, float* to) const {
+    void gather(const Buffers& b, const Strip& strip, const float* band, int64_t capacity, int64_t outputRow,
+                float* to) const {
         DepthwiseRow row =
             depthwiseRowOf(mWindow, outputRow, capacity, b.in<float>(kWeights) + strip.channel, mHow.channels);
         row.x = band;
-        row.xPixel = pixel;
-        row.xLine = mWindow.input[1] * pixel;
+        row.xPixel = strip.columns;
+        row.xLine = mWindow.input[1] * strip.columns;
         row.start =
             mHow.middle.bias >= 0 ? b.in<float>(static_cast<size_t>(mHow.middle.bias)) + strip.channel : nullptr;
         row.y = to;
@@ -334,6 +360,8 @@ private:
         float* const y = strip.sums + pixel * mHow.columns;
         const bool fetches = strip.next >= 0 && row == strip.row;
         const float* const next = b.in<float>(kExpandWeights) + strip.next / panel * panel * mHow.depth;
+        const int64_t nextFloats =
+            std::min(mStripColumns, padded(mHow.channels) - strip.next / panel * panel) * mHow.depth;
         for (int64_t column = 0; column < mHow.columns;) {
             const int64_t left = mHow.columns - column;
             const PackedTile& tile = tileFor(mTiles, left);
@@ -358,8 +386,8 @@ private:
                 product.high = mCut->high;
             }
             if (fetches) {
-                const int64_t begin = panel * mHow.depth * column / mHow.columns;
-                fetch(next + begin, panel * mHow.depth * (column + width) / mHow.columns - begin, product);
+                const int64_t begin = nextFloats * column / mHow.columns;
+                fetch(next + begin, nextFloats * (column + width) / mHow.columns - begin, product);
             }
             tile.runAll(count, product);
             column += width;
@@ -377,10 +405,11 @@ private:
     const PackedTiles& mTiles;
     int64_t mBatches;
     int mThreads;
-    int64_t mReach = 1;  // input rows that a window spans
-    int64_t mLines = 1;  // of the depthwise convolution that are made before the product takes them
-    int64_t mGroups = 1; // of channels, each with sums of its own
-    int64_t mParts = 1;  // of each image's rows
+    int64_t mStripColumns = 0; // of the wide image that are made at a time, at most
+    int64_t mReach = 1;        // input rows that a window spans
+    int64_t mLines = 1;        // of the depthwise convolution that are made before the product takes them
+    int64_t mGroups = 1;       // of channels, each with sums of its own
+    int64_t mParts = 1;        // of each image's rows
     int64_t mTeam = 1;
 };
 
