@@ -151,7 +151,7 @@ DepthwiseRow depthwiseRowOf(const Window& window, int64_t outputRow, int64_t rin
     const int64_t top = outputRow * window.strides[0] - window.padBegin[0];
     const auto [first, last] = linesInside(window, top);
     DepthwiseRow row{};
-    row.first = (top + first * window.dilations[0]) % ring;
+    row.first = first < last ? (top + first * window.dilations[0]) % ring : 0; // an image without lines has no ring
     row.apart = window.dilations[0];
     row.ring = ring;
     row.width = window.input[1];
