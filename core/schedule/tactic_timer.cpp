@@ -91,12 +91,31 @@ void TacticTimer::compileAhead(const std::vector<Task*>& tasks) {
     mKernels.compileAhead(wanted);
 }
 
+namespace {
+
+// Tables of one entry (a vocabulary of token types, say) have no index but 0.
+bool indexesOneEntry(const Task& task, const std::vector<int64_t>& symbolValues) {
+    const ir::Graph& body = task.body();
+    return std::any_of(body.nodes().begin(), body.nodes().end(), [&](const ir::Node* node) {
+        if (!node->op().starts_with("gather") && !node->op().starts_with("scatter")) {
+            return false;
+        }
+        const std::vector<int64_t> table = evaluateDims(body.pool(), node->input(0)->type(), symbolValues);
+        return std::find(table.begin(), table.end(), 1) != table.end();
+    });
+}
+
+} // namespace
+
 ir::ConstantPtr TacticTimer::testInput(const Task& task, size_t index, const std::vector<int64_t>& symbolValues) {
     if (task.constants()[index]) {
         return task.constants()[index];
     }
     const ir::TensorType& type = task.body().inputs()[index]->type();
-    return makeTestData(type.dtype, evaluateDims(task.body().pool(), type, symbolValues), index + 1);
+    const std::vector<int64_t> dims = evaluateDims(task.body().pool(), type, symbolValues);
+    const bool mayIndex = type.dtype == ir::DataType::kI32 || type.dtype == ir::DataType::kI64;
+    return mayIndex && indexesOneEntry(task, symbolValues) ? makeZeros(type.dtype, dims)
+                                                           : makeTestData(type.dtype, dims, index + 1);
 }
 
 std::vector<ir::ConstantPtr> TacticTimer::testInputs(const Task& task, const std::vector<int64_t>& symbolValues) {

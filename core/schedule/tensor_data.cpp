@@ -27,6 +27,14 @@ uint64_t mix(uint64_t z) {
     return z ^ (z >> 31);
 }
 
+int64_t elementsOf(const std::vector<int64_t>& dims) {
+    int64_t count = 1;
+    for (int64_t dim : dims) {
+        count *= dim;
+    }
+    return count;
+}
+
 template <class T>
 void store(std::byte* to, int64_t index, T value) {
     std::memcpy(to + index * static_cast<int64_t>(sizeof(T)), &value, sizeof(T));
@@ -62,11 +70,13 @@ bool GuardedBuffer::canariesIntact() const {
     return !mMemory || (intact(mMemory.get()) && intact(mData + mBytes));
 }
 
+ir::ConstantPtr makeZeros(ir::DataType dtype, const std::vector<int64_t>& dims) {
+    const std::shared_ptr<std::byte> bytes = pagesFor((elementsOf(dims) * ir::bitsOf(dtype) + 7) / 8);
+    return ir::adoptConstant(dtype, dims, bytes, bytes.get());
+}
+
 ir::ConstantPtr makeTestData(ir::DataType dtype, const std::vector<int64_t>& dims, uint64_t seed) {
-    int64_t count = 1;
-    for (int64_t dim : dims) {
-        count *= dim;
-    }
+    const int64_t count = elementsOf(dims);
     const int64_t total = (count * ir::bitsOf(dtype) + 7) / 8;
     const std::shared_ptr<std::byte> bytes = pagesFor(total);
     std::byte* to = bytes.get();

@@ -35,6 +35,7 @@ private:
 // Uniform in [-1, 1) for floats, all values for integers of 8 bits, {0, 1} for other integers and bools, from a hash of (seed, index): equal on
 // every machine. More than a million elements repeat the first million or so.
 ir::ConstantPtr makeTestData(ir::DataType dtype, const std::vector<int64_t>& dims, uint64_t seed);
+ir::ConstantPtr makeZeros(ir::DataType dtype, const std::vector<int64_t>& dims);
 
 struct Difference {
     double maxAbs = 0;

@@ -188,19 +188,20 @@ norm("group norm, Keras, channels last", "layer_norm", lambda g, x: group_norm(g
 norm("residual and layer norm in primitives", "add+layer_norm", lambda g, x: layer_norm(g, g.Add(g.MatMul(x, g.weights(64, 64)), x)))
 
 
-def embedding(g, of_positions, norm):
+def embedding(g, of_positions, norm, kind_count=2):
     ids = g.input(["N", 16], [2, 16], 100)
-    kinds = g.input(["N", 16], [2, 16], 2)
+    kinds = g.input(["N", 16], [2, 16], kind_count)
     a = g.Reshape(g.Gather(g.weights(100, 64), g.Reshape(ids, [-1])), [-1, 16, 64]) if of_positions else g.Gather(g.weights(100, 64), ids)
     if of_positions:
         picks = g.OneHot(g.Reshape(kinds, [-1]), [2], np.array([0, 1], np.float32), axis=-1)
         b = g.Reshape(g.MatMul(picks, g.weights(2, 64)), [-1, 16, 64])
     else:
-        b = g.Gather(g.weights(2, 64), kinds)
+        b = g.Gather(g.weights(kind_count, 64), kinds)
     return norm(g, g.Add(g.Add(a, b), g.weights(1, 16, 64)))
 
 
 spelling("embedding: PyTorch, norm in primitives", "embedding+layer_norm", lambda g: embedding(g, False, layer_norm))
+spelling("embedding: PyTorch, one kind of token", "embedding+layer_norm", lambda g: embedding(g, False, layer_norm, 1))
 spelling("embedding: TensorFlow, one-hot", "embedding+layer_norm", lambda g: embedding(g, True, lambda g, x: moments_norm(g, x, False)))
 
 
