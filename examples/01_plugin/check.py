@@ -39,6 +39,10 @@ tool.run(f"--loadEngine={plan}", f"--plugins={library}", "--iterations=5", "--du
 tool.run("build", onnx_file, "-o", plan, "--module", module)
 tool.run("run", plan, "--check", folder, "--module", module)
 
+# An attribute that the creator would misread.
+wrong = tool.data("wrong", model([onnx.helper.make_node("GainPlugin", ["x"], ["y"], name="gain", gain="loud")], [("x", [16, 512])], [("y", [16, 512])]), [x], [x])
+tool.run("build", wrong / "model.onnx", "-o", tool.build / "wrong.plan", "--plugins", library, code=3)
+
 # Without either, the plan says what it lacks.
 tool.run("run", plan, "--check", folder, code=4)
 print("PASSED")

@@ -17,8 +17,9 @@ class Fields {
 public:
     explicit Fields(const nvinfer1::PluginFieldCollection* declared) : mDeclared(declared) {}
 
-    void add(const OperatorAttribute& attribute) {
-        PluginFieldType wanted = declaredType(attribute.name);
+    // Why a creator would misread the attribute; empty: it has the type that the creator declares, or none is declared.
+    std::string add(const OperatorAttribute& attribute) {
+        const PluginFieldType wanted = declaredType(attribute.name);
         switch (attribute.kind) {
         case AttributeKind::kINT:
             addInts(attribute.name, &attribute.integer, 1, wanted);
@@ -46,8 +47,13 @@ public:
         }
         case AttributeKind::kSTRINGS:
         case AttributeKind::kTYPE:
-            break;
+            return {};
         }
+        const PluginFieldType made = mFields.back().type;
+        return wanted == PluginFieldType::kUNKNOWN || wanted == made
+                   ? std::string()
+                   : cat("its attribute '", attribute.name, "' has ", nameOf(made), ", and the creator's field is of ",
+                         nameOf(wanted));
     }
 
     nvinfer1::PluginFieldCollection collection() { return {static_cast<int32_t>(mFields.size()), mFields.data()}; }
@@ -61,6 +67,29 @@ private:
             }
         }
         return PluginFieldType::kUNKNOWN;
+    }
+
+    static const char* nameOf(PluginFieldType type) {
+        switch (type) {
+        case PluginFieldType::kCHAR:
+            return "text";
+        case PluginFieldType::kFLOAT16:
+        case PluginFieldType::kBF16:
+            return "16-bit floats";
+        case PluginFieldType::kFLOAT32:
+            return "floats";
+        case PluginFieldType::kFLOAT64:
+            return "doubles";
+        case PluginFieldType::kINT8:
+        case PluginFieldType::kINT16:
+        case PluginFieldType::kINT32:
+        case PluginFieldType::kINT64:
+            return "integers";
+        case PluginFieldType::kDIMS:
+            return "dimensions";
+        default:
+            return "another type";
+        }
     }
 
     static PluginFieldType typeOf(nvinfer1::DataType type) {
@@ -99,12 +128,19 @@ private:
     }
 
     void addInts(const char* name, const int64_t* values, int64_t count, PluginFieldType wanted) {
-        if (wanted == PluginFieldType::kINT64) {
-            convert<int64_t>(name, values, count, PluginFieldType::kINT64);
-        } else if (wanted == PluginFieldType::kFLOAT32) {
-            convert<float>(name, values, count, PluginFieldType::kFLOAT32);
-        } else {
-            convert<int32_t>(name, values, count, PluginFieldType::kINT32);
+        switch (wanted) {
+        case PluginFieldType::kINT64:
+            return convert<int64_t>(name, values, count, wanted);
+        case PluginFieldType::kINT16:
+            return convert<int16_t>(name, values, count, wanted);
+        case PluginFieldType::kINT8:
+            return convert<int8_t>(name, values, count, wanted);
+        case PluginFieldType::kFLOAT32:
+            return convert<float>(name, values, count, wanted);
+        case PluginFieldType::kFLOAT64:
+            return convert<double>(name, values, count, wanted);
+        default:
+            return convert<int32_t>(name, values, count, PluginFieldType::kINT32);
         }
     }
 
@@ -162,7 +198,10 @@ bool importPlugin(NodeImport& node, nvinfer1::IPluginCreatorInterface& creator) 
         OperatorAttribute attribute{};
         if (node.getAttribute(i, attribute) && std::strcmp(attribute.name, "plugin_version") != 0 &&
             std::strcmp(attribute.name, "plugin_namespace") != 0) {
-            fields.add(attribute);
+            if (const std::string problem = fields.add(attribute); !problem.empty()) {
+                return node.fail(ErrorCode::kUNSUPPORTED_NODE,
+                                 cat("plugin ", node.op(), " version ", version, ": ", problem));
+            }
         }
     }
     nvinfer1::PluginFieldCollection collection = fields.collection();
