@@ -88,18 +88,24 @@ public:
     }
 
 private:
-    // So little work that a second thread may not be worth starting, and so much that it may be: kernels guess (teamFor), time decides.
+    // So little work, whatever the extents, that a second thread may not be worth starting, and so much that it may be: kernels guess (teamFor),
+    // time decides.
     static bool isSmall(const module::TaskView& task) {
         constexpr int64_t kLeast = 1024; // elements
         constexpr int64_t kMost = 32768;
-        int64_t elements = 0;
+        int64_t optimal = 0;
+        int64_t largest = 0;
+        const auto count = [&](const module::ValueView& value) {
+            optimal = std::max(optimal, value.optElements());
+            largest = std::max(largest, value.maxElements());
+        };
         for (int32_t i = 0; i < task.inputCount(); ++i) {
-            elements = std::max(elements, task.input(i).optElements());
+            count(task.input(i));
         }
         for (int32_t o = 0; o < task.outputCount(); ++o) {
-            elements = std::max(elements, task.output(o).optElements());
+            count(task.output(o));
         }
-        return elements > kLeast && elements <= kMost;
+        return optimal > kLeast && largest <= kMost;
     }
 
     // Calls `found` with each tactic that passes its method's check, `dropped` with the reason and name of each other.

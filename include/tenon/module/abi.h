@@ -262,7 +262,7 @@ typedef uint64_t TnTraits;
 #define TN_TRAIT_FREE_ALIAS                                                                                            \
     ((TnTraits)1 << 7) /* output 0 has the bytes of input 0 (reshape): the step is dropped where memory can be shared;
                                                       launch still copies, for where it cannot */
-#define TN_TRAIT_HOST_INLINE ((TnTraits)1 << 8) /* tiny: do not open a parallel region for it */
+#define TN_TRAIT_HOST_INLINE ((TnTraits)1 << 8) /* runs on the thread that launches it, whatever the team */
 #define TN_TRAIT_BAKES_CONSTANTS                                                                                       \
     ((TnTraits)1 << 9) /* compile needs the bytes of every constant (a DLA loadable): they are shown to it and are
                                                       part of the kernel's key; a refit compiles again */
