@@ -76,8 +76,8 @@ Planned planFor(const Handle& handle, const Compiled& compiled, LoadedPlans& loa
     if (kernels::product(output) == 0) {
         return planned;
     }
-    nvidia::
-        haveContext(); // an application may prepare on a thread of its own; where there is none, the library says so
+    // An application may prepare on a thread of its own. Where there is no context to have, the library says so.
+    static_cast<void>(nvidia::haveContext());
     const bool atOptimum = inputs == compiled.optInputs() && output == compiled.optOutput();
     if (atOptimum && !compiled.plan.empty() && compiled.libraryVersion == handle.api().cudnnGetVersion()) {
         try {

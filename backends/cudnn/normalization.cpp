@@ -103,7 +103,10 @@ Operation readNormalization(const module::GraphView& body) {
 NormalizedShape normalizedShapeOf(const Operation& operation, const std::vector<Dims>& inputs, const Dims& output) {
     const module::NodeView& norm = operation.head;
     const Dims& x = inputs[static_cast<size_t>(operation.x)];
-    if (output != x || (operation.addend >= 0 && inputs[static_cast<size_t>(operation.addend)] != x)) {
+    if (output != x) {
+        refuse(norm.op(), " whose result has another shape");
+    }
+    if (operation.addend >= 0 && inputs[static_cast<size_t>(operation.addend)] != x) {
         refuse("the sum in front of ", norm.op(), " is of two tensors of its own shape");
     }
     const bool perChannel = isPerChannel(norm);
