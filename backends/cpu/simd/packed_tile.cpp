@@ -205,7 +205,6 @@ void RunTiles(int64_t rows, const PackedProduct& p) {
     const auto skip = [&](int64_t some) {
         a += some * p.aRow;
         c += some * p.cRow;
-        rows -= some;
         next = next < p.nextEnd ? next + p.depth / 4 * p.lines * kFetched : next;
     };
     if constexpr (!kHasManyRegisters) {
@@ -214,10 +213,11 @@ void RunTiles(int64_t rows, const PackedProduct& p) {
             const int64_t some = (rows + tiles - 1) / tiles;
             RunRows<kRows, kVectors, kPlain>(some, a, c, next, p);
             skip(some);
+            rows -= some;
         }
         return;
     }
-    while (rows >= kRows) {
+    for (; rows >= kRows; rows -= kRows) {
         RunPackedOf<kRows, kVectors, kPlain>(a, c, next, p);
         skip(kRows);
     }

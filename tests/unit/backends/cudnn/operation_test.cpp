@@ -18,11 +18,11 @@ protected:
     // A line of the conformance table; throws Failure where it is refused.
     void read(const std::string& line) {
         readTask(line);
-        geometry = geometryOf(operation, inputs, output);
+        geometry = geometryOf(operation, mInputs, mOutput);
     }
     NormalizedShape readNorm(const std::string& line) {
         readTask(line);
-        return normalizedShapeOf(operation, inputs, output);
+        return normalizedShapeOf(operation, mInputs, mOutput);
     }
 
     Operation operation;
@@ -40,15 +40,15 @@ private:
         conformance::buildTask(mFile.cases[0], data, false, *mTask);
         const module::TaskView task(&mTask->task);
         operation = readOperation(task.body());
-        inputs.clear();
+        mInputs.clear();
         for (int32_t i = 0; i < task.inputCount(); ++i) {
-            inputs.push_back(task.input(i).optExtents());
+            mInputs.push_back(task.input(i).optExtents());
         }
-        output = task.output(0).optExtents();
+        mOutput = task.output(0).optExtents();
     }
 
-    std::vector<Dims> inputs;
-    Dims output;
+    std::vector<Dims> mInputs;
+    Dims mOutput;
     conformance::CaseFile mFile;
     std::unique_ptr<conformance::BuiltTask> mTask;
 };
