@@ -1,5 +1,6 @@
 #include "core/schedule/timing_cache.h"
 
+#include "core/schedule/times_json.h"
 #include "core/schedule/verdict_json.h"
 #include "core/support/file_map.h"
 
@@ -12,14 +13,12 @@ namespace tenon::schedule {
 namespace {
 
 constexpr int kCacheFormat = 1;
+constexpr const char* kFormatKey = "tenon_timing_cache";
+constexpr std::string_view kBeginning =
+    "{\n \"targets\": {"; // of what serialize() writes; the format stands at the end
 using Json = nlohmann::json;
 
 } // namespace
-
-std::string damageText(std::string_view text, size_t byte) {
-    return byte > text.size() ? support::cat("is cut off: its ", text.size(), " bytes end in the middle")
-                              : support::cat("is damaged at byte ", byte, " of ", text.size());
-}
 
 const char* nameOf(MissReason reason) {
     switch (reason) {
@@ -145,7 +144,7 @@ std::string TimingCache::serialize() const {
         }
         targets[target] = std::move(tasksJson);
     }
-    Json document = {{"tenon_timing_cache", kCacheFormat}, {"targets", std::move(targets)}};
+    Json document = {{kFormatKey, kCacheFormat}, {"targets", std::move(targets)}};
     return document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -154,13 +153,13 @@ support::Result<TimingCache> TimingCache::deserialize(std::string_view text) {
     if (text.empty()) {
         return cache;
     }
+    TN_ASSIGN_OR_RETURN(const Json document, parseTimes(text, "timing cache"));
     // The exception is nlohmann's way to report damage; it does not leave this function.
     try {
-        Json document = Json::parse(text);
-        if (!document.is_object() || !document.contains("tenon_timing_cache")) {
-            return support::invalidFile("not a Tenon timing cache: the key \"tenon_timing_cache\" is missing");
+        if (!document.is_object() || !document.contains(kFormatKey)) {
+            return support::invalidFile("not a Tenon timing cache: the key \"", kFormatKey, "\" is missing");
         }
-        int format = document.at("tenon_timing_cache").get<int>();
+        int format = document.at(kFormatKey).get<int>();
         if (format != kCacheFormat) {
             return support::invalidFile("timing cache has format ", format, ", this version reads ", kCacheFormat,
                                         "; delete it to start anew");
@@ -190,12 +189,18 @@ support::Result<TimingCache> TimingCache::deserialize(std::string_view text) {
                 }
             }
         }
-    } catch (const Json::parse_error& error) {
-        return support::invalidFile("timing cache ", damageText(text, error.byte));
     } catch (const Json::exception& error) {
         return support::invalidFile("timing cache is damaged: ", error.what());
     }
     return cache;
+}
+
+TimingCache::Refused TimingCache::whyRefused(std::string_view text) {
+    const support::Result<Json> document = parseTimes(text, "");
+    if (document.ok()) {
+        return document->is_object() && document->contains(kFormatKey) ? Refused::kUnusable : Refused::kOther;
+    }
+    return text.starts_with(kBeginning) && !Json::accept(text) ? Refused::kBroken : Refused::kOther;
 }
 
 support::Result<TimingCache> TimingCache::load(const std::string& path) {

@@ -48,9 +48,6 @@ struct TimingRecord {
 enum class MissReason : uint8_t { kNone, kTarget, kTask, kVersion, kTactic };
 const char* nameOf(MissReason reason);
 
-// Of JSON text that its parser refuses at `byte`: "is cut off: its 2000 bytes end in the middle", or where it is damaged.
-std::string damageText(std::string_view text, size_t byte);
-
 class TimingCache {
 public:
     // Null with the reason where nothing is known.
@@ -65,6 +62,14 @@ public:
 
     std::string serialize() const; // the same entries give the same bytes
     static support::Result<TimingCache> deserialize(std::string_view text);
+
+    // What text is that deserialize() refuses: whoever would write over it must know whether anybody loses something.
+    enum class Refused : uint8_t {
+        kOther,    // no timing cache, as far as can be told
+        kBroken,   // one that was cut off or changed, and that no version can read
+        kUnusable, // one with something else in it than this version reads: of another version, say
+    };
+    static Refused whyRefused(std::string_view text);
 
     // Reads a file that may not exist (then empty). Damage is an error; the caller decides to go on empty.
     static support::Result<TimingCache> load(const std::string& path);

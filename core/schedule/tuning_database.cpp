@@ -1,6 +1,6 @@
 #include "core/schedule/tuning_database.h"
 
-#include <nlohmann/json.hpp>
+#include "core/schedule/times_json.h"
 
 namespace tenon::schedule {
 
@@ -8,12 +8,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 constexpr int kFormat = 1;
+constexpr const char* kFormatKey = "tenon_tuning_database";
 
 } // namespace
 
 std::string TuningDatabase::serialize() const {
     Json document;
-    document["tenon_tuning_database"] = kFormat;
+    document[kFormatKey] = kFormat;
     if (device) {
         document["device"] = {
             {"backend", device->backend}, {"fingerprint", device->fingerprint}, {"description", device->json}};
@@ -23,18 +24,16 @@ std::string TuningDatabase::serialize() const {
 }
 
 support::Result<TuningDatabase> TuningDatabase::deserialize(std::string_view text) {
-    Json document;
-    // The exception is nlohmann's way to report damage; it does not leave this function.
-    try {
-        document = Json::parse(text);
-    } catch (const Json::parse_error& error) {
-        if (text.find("\"tenon_tuning_database\"") != std::string_view::npos) {
-            return support::invalidFile("the tuning database ", damageText(text, error.byte));
-        }
+    const support::Result<nlohmann::json> parsed = parseTimes(text, "the tuning database");
+    if (!parsed.ok() && text.find(support::cat('"', kFormatKey, '"')) != std::string_view::npos) {
+        return parsed.status();
     }
-    if (!document.is_object() || document.value("tenon_tuning_database", 0) != kFormat || !document.contains("times")) {
+    const bool isOne = parsed.ok() && parsed->is_object() && parsed->contains(kFormatKey) && parsed->contains("times");
+    // Compared as JSON: whatever stands there has a type of its own.
+    if (!isOne || parsed->at(kFormatKey) != nlohmann::json(kFormat)) {
         return support::invalidFile("this is no tuning database of format ", kFormat);
     }
+    const nlohmann::json& document = *parsed;
     TuningDatabase database;
     if (const auto device = document.find("device"); device != document.end()) {
         RecordedTarget target;
@@ -43,7 +42,7 @@ support::Result<TuningDatabase> TuningDatabase::deserialize(std::string_view tex
             target.backend = device->at("backend").get<std::string>();
             target.fingerprint = device->at("fingerprint").get<std::string>();
             target.json = device->at("description").get<std::string>();
-        } catch (const Json::exception& error) {
+        } catch (const nlohmann::json::exception& error) {
             return support::invalidFile("the tuning database's device is damaged: ", error.what());
         }
         if (target.backend.empty() || target.backend == "host" || target.fingerprint.empty()) {
@@ -51,7 +50,11 @@ support::Result<TuningDatabase> TuningDatabase::deserialize(std::string_view tex
         }
         database.device = std::move(target);
     }
-    TN_ASSIGN_OR_RETURN(database.times, TimingCache::deserialize(document["times"].dump()));
+    support::Result<TimingCache> times = TimingCache::deserialize(document["times"].dump());
+    if (!times.ok()) {
+        return support::invalidFile("the tuning database's times: ", times.status().message());
+    }
+    database.times = std::move(*times);
     return database;
 }
 

@@ -52,6 +52,23 @@ def test(t):
         t.check(f"a tuning database that is {name}", f"--tuning-db: '{t.work / 'bad.tuning'}' stays as it is: " in said and f"the tuning database is {name}" in said and "a whole copy" in said, said)
         t.check(f"a tuning database that is {name} stays", (t.work / "bad.tuning").read_bytes() == damage(database.read_bytes()))
 
+    # What somebody else wrote, or a newer Tenon, stays.
+    newer = cache.read_bytes().replace(b'"tenon_timing_cache": 1', b'"tenon_timing_cache": 2')
+    for name, text, code, wanted in (("targets.json", b'{"targets": ["host"], "name": "mine"}\n', USAGE, "is some other file, and stays as it is; name a new one"),
+                                     ("broken.json", b'{"targets": ["host"], "name": "mine', USAGE, "is some other file, and stays as it is; name a new one"),
+                                     ("newer.json", newer, BAD_INPUT, "cannot be used and stays as it is; name a new one: timing cache has format 2, this version reads 1")):
+        (t.work / name).write_bytes(text)
+        t.says(f"{name} as timing cache", t.run(*build, "--level", 0, "--timing-cache", t.work / name, code=code), wanted)
+        t.check(f"{name} stays", (t.work / name).read_bytes() == text)
+    for name, text in (("format.tuning", '{"tenon_tuning_database": "x", "times": {}}'), ("null.tuning", '{"tenon_tuning_database": null, "times": {}}'),
+                       ("deep.tuning", f'{{"tenon_tuning_database": 1, "times": {"[" * 200000}{"]" * 200000}}}')):
+        (t.work / name).write_text(text)
+        said = t.run(*build, "--level", 0, "--tuning-db", t.work / name, code=BAD_INPUT).stderr
+        t.check(f"{name} is refused in a line", said.count("\n") == 1 and f"--tuning-db: '{t.work / name}' stays as it is: " in said and "internal" not in said.lower(), said)
+    for name in ("both", "newer.json"):
+        said = t.run(*build, "--timing-cache", t.work / name, "--tuning-db", t.work / "." / name, code=USAGE).stderr
+        t.check(f"one file for both, {name}", said.startswith("error: --timing-cache and --tuning-db are both '") and said.count("\n") == 1, said)
+
     t.says("who takes plans", t.run(t.tenon, "build", plan, code=BAD_INPUT), "tenon run, bench, inspect and explain take plans")
     t.says("who takes models", t.run(t.tenon, "explain", onnx_file, "conv1", code=BAD_INPUT), "tenon build makes a plan of it")
     t.says("the model in a directory", t.run(t.tenon, "run", t.work, code=BAD_INPUT), f"there is '{t.work / 'model.onnx'}' in it")

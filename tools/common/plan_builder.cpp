@@ -12,7 +12,6 @@
 #include "tools/common/output_file.h"
 #include "tools/common/replay.h"
 
-#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <limits>
@@ -41,10 +40,19 @@ void readTimingCache(const std::string& path, std::string& bytes) {
     }
 }
 
-// Of a file that cannot be read as one: whether it was one, and may be replaced. What says so stands at its end, which may be cut off, and a tuning
-// database has a timing cache in it; but no other file begins like one.
-bool wasTimingCache(std::string_view text) {
-    return text.starts_with('{') && text.substr(std::min(text.find('"'), text.size())).starts_with("\"targets\"");
+// An empty one instead of what cannot be read, where nobody loses anything by it.
+void replaceBrokenTimes(const std::string& path, std::string_view text, ConsoleLogger& logger) {
+    const std::string why = schedule::TimingCache::deserialize(text).status().message();
+    switch (schedule::TimingCache::whyRefused(text)) {
+    case schedule::TimingCache::Refused::kOther:
+        throw ToolError(ExitCode::kUsage,
+                        cat("--timing-cache: '", path, "' is some other file, and stays as it is; name a new one"));
+    case schedule::TimingCache::Refused::kUnusable:
+        throw ToolError(ExitCode::kBadInput,
+                        cat("--timing-cache: '", path, "' cannot be used and stays as it is; name a new one: ", why));
+    case schedule::TimingCache::Refused::kBroken:
+        logger.warn(cat("--timing-cache: '", path, "' cannot be used and is made anew: ", why));
+    }
 }
 
 void saveTimes(const std::string& path, const std::unique_ptr<nvinfer1::IHostMemory>& bytes) {
@@ -178,6 +186,12 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
             checkOutput(file, onnxFile);
         }
     }
+    if (!settings.timingCacheFile.empty() && isSameFile(settings.timingCacheFile, settings.tuningFile)) {
+        throw ToolError(
+            ExitCode::kUsage,
+            cat("--timing-cache and --tuning-db are both '", settings.tuningFile,
+                "', and each is written; name two files (a tuning database has a timing cache of its own)"));
+    }
     const Model model = importModel(onnxFile, settings, logger);
     if (settings.dataNamesFit) {
         checkDataNames(*model.network, settings);
@@ -200,12 +214,7 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         cache.reset(model.config->createTimingCache(bytes.data(), bytes.size()));
         if (!cache) {
             static_cast<void>(logger.takeError(""));
-            if (!wasTimingCache(bytes)) {
-                throw ToolError(ExitCode::kUsage, cat("--timing-cache: '", settings.timingCacheFile,
-                                                      "' is some other file, and stays as it is; name a new one"));
-            }
-            logger.warn(cat("--timing-cache: '", settings.timingCacheFile, "' cannot be used and is made anew: ",
-                            schedule::TimingCache::deserialize(bytes).status().message()));
+            replaceBrokenTimes(settings.timingCacheFile, bytes, logger);
             cache.reset(model.config->createTimingCache(nullptr, 0));
         }
         if (settings.retime) {

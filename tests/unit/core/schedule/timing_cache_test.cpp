@@ -115,6 +115,49 @@ TEST(TimingCache, RefusesDamage) {
     EXPECT_TRUE(TimingCache::deserialize("").ok());
 }
 
+std::string nested(const std::string& before, const std::string& after) {
+    constexpr size_t kLevels = 200000;
+    return before + std::string(kLevels, '[') + std::string(kLevels, ']') + after;
+}
+
+TEST(TimingCache, RefusesWhatIsNestedDeeply) {
+    const std::string text = nested(R"({"tenon_timing_cache": 1, "targets": )", "}");
+    EXPECT_EQ(TimingCache::deserialize(text).status().message(),
+              "timing cache is damaged: it is nested more than 64 levels deep");
+    EXPECT_EQ(TimingCache::whyRefused(text), TimingCache::Refused::kOther);
+    // Brackets in names are none.
+    TimingCache cache;
+    TimingKey key = kKey;
+    key.tactic = std::string(1000, '[') + "\"{\\";
+    cache.insert(key, {1, 0, 3, ""});
+    EXPECT_TRUE(TimingCache::deserialize(cache.serialize()).ok());
+}
+
+TEST(TimingCache, SaysWhetherWhatItRefusesMayBeWrittenOver) {
+    using Refused = TimingCache::Refused;
+    TimingCache cache;
+    cache.insert(kKey, {1, 0, 3, ""});
+    const std::string text = cache.serialize();
+    const auto replaced = [&](std::string_view from, std::string_view to) {
+        std::string changed = text;
+        return changed.replace(changed.find(from), from.size(), to);
+    };
+    const auto expect = [](const std::string& refused, Refused why) {
+        EXPECT_FALSE(TimingCache::deserialize(refused).ok()) << refused;
+        EXPECT_EQ(TimingCache::whyRefused(refused), why) << refused;
+    };
+    expect(text.substr(0, text.size() / 2), Refused::kBroken);
+    expect(replaced("samples", std::string_view("sa\0ples", 7)), Refused::kBroken);
+    expect(replaced("\"tenon_timing_cache\": 1", "\"tenon_timing_cache\": 2"), Refused::kUnusable);
+    expect(replaced("\"us\": 1", "\"us\": -1"), Refused::kUnusable);
+    // Whole documents of others are theirs, whatever they begin with, and so is what only looks a little like ours.
+    expect("{\n \"targets\": {\n  \"host\": 1\n },\n \"name\": \"mine\"\n}\n", Refused::kOther);
+    expect(R"({"targets": ["host"], "name": "mine"})", Refused::kOther);
+    expect(R"({"targets": ["host"], "name": "mine)", Refused::kOther);
+    expect("hello", Refused::kOther);
+    expect("[]", Refused::kOther);
+}
+
 TEST(TimingCache, AMissingFileIsEmpty) {
     std::string path = (std::filesystem::temp_directory_path() / "tenon_timing_cache_test.json").string();
     std::remove(path.c_str());
