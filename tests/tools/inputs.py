@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What tools compute on where nobody brings inputs: random values of every type, and the plan's own where values are shapes."""
+"""What tools compute on where nobody brings inputs: values of every type, random where they index nothing, and the plan's own where values are shapes."""
 import json
 
 from harness import BAD_INPUT, TensorProto, helper, main, model, np, numpy_helper, tensor
@@ -18,11 +18,20 @@ def test(t):
         if name in FLOATS:
             t.check(f"random numbers of {name} in [-1, 1]", abs(values).max() <= 1 and values.min() < -0.9 and values.max() > 0.9 and abs(values.mean()) < 0.1, values)
             t.check(f"random numbers of {name} differ", np.unique(values).size > 100, values)
+        elif name in ("i32", "i64"):
+            t.check(f"numbers of {name} are indices of every table", not values.any(), values)
         else:
             t.check(f"random numbers of {name} are zeros and ones", set(values.ravel()) == {0, 1} and 0.3 < values.mean() < 0.7, values)
     t.run(t.trtexec, f"--onnx={copies}", "--builderOptimizationLevel=0", "--iterations=1", "--duration=0", "--warmUp=0", f"--exportOutput={t.work / 'out.json'}")
     dumped = {each["name"]: each["values"] for each in json.loads((t.work / "out.json").read_text())}
     t.check("trtexec computes on the same", all(np.allclose(dumped[f"{name}_out"], np.load(t.work / f"{name}_out.npy").ravel().astype(np.float64), atol=1e-5) for name in types), dumped)
+
+    # A table of one entry, as RoBERTa has for its types of tokens
+    table = model([helper.make_node("Gather", ["table", "ids"], ["y"])], [tensor("ids", [1, 32], TensorProto.INT64)], [tensor("y", None)], [numpy_helper.from_array(np.ones((1, 8), np.float32), "table")])
+    table = t.save("table.onnx", table)
+    t.run(t.tenon, "run", table, "--level", 0)
+    t.run(t.tenon, "bench", table, "--level", 0, "--iterations", 1, "--duration", 0, "--warm-up", 0)
+    t.run(t.trtexec, f"--onnx={table}", "--builderOptimizationLevel=0", "--iterations=1", "--duration=0", "--warmUp=0")
 
     # Values that are shapes: the best ones of the plan's profile.
     wish = model([helper.make_node("Reshape", ["x", "wish"], ["y"], name="reshape")], [tensor("x", [6, 4]), tensor("wish", [2], TensorProto.INT64)], [tensor("y", None)])

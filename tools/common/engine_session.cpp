@@ -271,11 +271,14 @@ std::vector<HostTensor> EngineSession::randomInputs(const std::map<std::string, 
             mLoaded->engine->getProfileTensorValuesV2(name.c_str(), 0, nvinfer1::OptProfileSelector::kOPT);
         // Scales that are powers of two have no sign.
         std::uniform_real_distribution<float> uniform(input.dtype == ir::DataType::kF8E8M0 ? 0 : -1, 1);
-        std::bernoulli_distribution bit; // valid as masks, segments and token ids of any vocabulary
+        std::bernoulli_distribution bit; // valid as masks and bytes of any kind
+        // These may be indices, and a table may have one entry.
+        const bool mayIndex = input.dtype == ir::DataType::kI32 || input.dtype == ir::DataType::kI64;
         for (int64_t i = 0; i < input.elements(); ++i) {
             input.setNumberAt(i, values != nullptr          ? static_cast<double>(values[i])
                                  : ir::isFloat(input.dtype) ? static_cast<double>(uniform(random))
-                                                            : bit(random));
+                                 : mayIndex                 ? 0.0
+                                                            : static_cast<double>(bit(random)));
         }
         inputs.push_back(std::move(input));
     }

@@ -40,8 +40,8 @@ public:
     // take, kBadInput for what else does not fit.
     void bind(const std::vector<HostTensor>& inputs);
     // Inputs of the profile's optimal shapes, or of `shapes`: of inputs, and of extents by the names that the model gives them, which hold
-    // for all inputs that have them. Floats are random in [-1, 1], integers and bools 0 or 1; where values are shapes, the profile's optimal ones.
-    // Throws ToolError(kUsage).
+    // for all inputs that have them. Floats are random in [-1, 1], bytes and bools 0 or 1, i32 and i64 zeros; where values are shapes, the profile's
+    // optimal ones. Throws ToolError(kUsage).
     std::vector<HostTensor> randomInputs(const std::map<std::string, std::vector<int64_t>>& shapes);
     // Runs on what bind left in the device's memory, if the plan has a device. Throws ToolError(kWrong).
     void enqueue();

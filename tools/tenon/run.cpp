@@ -274,7 +274,7 @@ void addRunVerb(CLI::App& tool, VerbAction& action) {
     verb->add_option("model", options->model, "ONNX model or plan")->required();
     verb->add_option("--input", options->inputs,
                      "Input tensor, from a .npy or .pb file or pipe; once for each [default: random, floats from -1 to "
-                     "1, integers 0 or 1, and the plan's best values where they are shapes]")
+                     "1, bytes and bools 0 or 1, i32 and i64 zeros, and the plan's best values where they are shapes]")
         ->type_name("NAME=FILE")
         ->expected(1)
         ->take_all()
