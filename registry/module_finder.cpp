@@ -209,6 +209,7 @@ FoundModules findModules(const std::vector<SearchFolder>& folders, const ModuleF
             const auto [first, isFirst] = seen.try_emplace(manifest->name, path);
             SkippedModule why;
             if (!isFirst) {
+                found.copied.insert(manifest->name);
                 found.skipped.push_back({manifest->name, path,
                                          cat("another module of this name comes first: ", first->second),
                                          "rename one of the two, or change the order of TENON_MODULE_PATH", true});

@@ -4,6 +4,7 @@
 
 #include "registry/module_manifest.h"
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +55,7 @@ struct SkippedModule {
 struct FoundModules {
     std::vector<ModuleManifest> modules; ///< to be loaded, in this order: by name, but after the modules they require
     std::vector<SkippedModule> skipped;
+    std::set<std::string, std::less<>> copied; ///< names that several manifests have: a name alone does not say which
 };
 
 /// Reads every *.tenonmod of the folders, sorted by file name; the first of a name wins. Refuses by manifest alone:

@@ -47,7 +47,8 @@ struct ModuleRegistry::State {
 
     std::mutex loading; // held while modules are searched for and loaded
     bool searched = false;
-    std::vector<ModuleManifest> waiting; // found, not loaded so far
+    std::vector<ModuleManifest> waiting;       // found, not loaded so far
+    std::set<std::string, std::less<>> copied; // names that several manifests have
 
     mutable std::mutex reporting;
     std::vector<ModuleReport> reports;
@@ -62,7 +63,8 @@ void ModuleRegistry::State::skip(SkippedModule skipped) {
     if (skipped.expected) {
         logger.info(subject, place, " is left out: ", reason, "; to change that, ", skipped.remedy);
     } else {
-        logger.warning(subject, skipped.name.empty() ? place : "", " is skipped: ", reason, "; ", skipped.remedy);
+        const bool needsPlace = skipped.name.empty() || copied.contains(skipped.name);
+        logger.warning(subject, needsPlace ? place : "", " is skipped: ", reason, "; ", skipped.remedy);
     }
     ModuleReport report;
     report.state = skipped.expected ? ModuleReport::State::kLeftOut : ModuleReport::State::kSkipped;
@@ -125,6 +127,7 @@ void ModuleRegistry::State::search() {
     }
     searched = true;
     FoundModules found = findModules(options.folders, options.filter);
+    copied = std::move(found.copied);
     for (SkippedModule& skipped : found.skipped) {
         skip(std::move(skipped));
     }
@@ -224,13 +227,14 @@ Status ModuleRegistry::load(const std::string& path) {
         TN_ASSIGN_OR_RETURN(const ModuleManifest manifest, readManifest(path).withContext("while loading a module"));
         SkippedModule refusal;
         if (refuseByManifest(manifest, refusal)) {
+            why.path = path;
             why.reason = std::move(refusal.reason);
             why.remedy = std::move(refusal.remedy);
         } else if (mState->loadFile(manifest.libraryPath(), &manifest, why)) {
             return {};
         }
     }
-    return Status(why.code, cat("cannot load the module ", path, ": ", why.reason, "; ", why.remedy));
+    return Status(why.code, cat("cannot load the module ", why.toString()));
 }
 
 Status ModuleRegistry::addInProcess(const std::vector<TnTacticProvider>& providers,

@@ -200,6 +200,32 @@ TEST_F(BadModules, TruncatedFile) {
     }
 }
 
+TEST_F(BadModules, TruncatedFileThatIsAskedForByItsManifest) {
+    folder.addModule("same_provider");
+    std::filesystem::resize_file(library("same_provider"), 40);
+    ModuleRegistry registry(optionsFor({}, lines));
+    EXPECT_EQ(registry.load(manifest("same_provider")).toString(),
+              cat("InvalidFile: cannot load the module ", library("same_provider"),
+                  ": the file has 40 bytes, which is too short for a shared library; install the module again"));
+    folder.write("lonely.tenonmod", manifestText("lonely"));
+    EXPECT_EQ(registry.load(manifest("lonely")).message(),
+              cat("cannot load the module ", manifest("lonely"), ": its library ", library("lonely"),
+                  " is not there; install the module again, or remove the manifest"));
+}
+
+TEST_F(BadModules, TruncatedFileWithACopyElsewhere) {
+    ModuleFolder second;
+    folder.addModule("same_provider");
+    second.addModule("same_provider");
+    std::filesystem::resize_file(library("same_provider"), 40);
+    ModuleRegistry registry(optionsFor({folder.searched(), second.searched()}, lines));
+    EXPECT_THAT(registry.snapshot()->modules(), IsEmpty());
+    EXPECT_THAT(lines.warnings(),
+                ElementsAre(cat("WARNING module 'same_provider' (", library("same_provider"),
+                                ") is skipped: the file has 40 bytes, which is too short for a shared library; "
+                                "install the module again")));
+}
+
 TEST_F(BadModules, NotALibrary) {
     folder.write("text.tenonmod", manifestText("text", "library = text.tenonmod"));
     EXPECT_THAT(
