@@ -4,7 +4,7 @@ import json
 import pathlib
 import re
 
-from harness import USAGE, WRONG, helper, main, model, small_network, tensor
+from harness import USAGE, WRONG, helper, main, model, np, numpy_helper, small_network, tensor
 
 
 def test(t):
@@ -25,6 +25,15 @@ def test(t):
     t.says("a part of many names", t.run(t.tenon, "explain", t.work / "chain.plan", "layer", code=USAGE), "is a part of 30 names", "and 20 more")
     t.run(t.tenon, "explain", t.work / "chain.plan", "layer7")
     t.says("the nearest name first", t.run(t.tenon, "explain", t.work / "chain.plan", "layar17", code=USAGE), "the nearest first: layer17, ")
+
+    layers = ("net/conv2d_1/Relu", "net/conv2d_2/Relu", "net/depthwise_conv2d_2/Relu", "net/head/Relu", "net/head/Sigmoid")
+    paths = model([helper.make_node(name.split("/")[-1], [f"v{i}"], [f"v{i + 1}"], name=name) for i, name in enumerate(layers)], [tensor("v0", [4])], [tensor("v5", [4])])
+    t.run(t.tenon, "build", t.save("paths.onnx", paths), "-o", t.work / "paths.plan", "--level", 0)
+    for part, name in (("conv2d_2", "net/conv2d_2/Relu"), ("conv2d_2/Relu", "net/conv2d_2/Relu"), ("Sigmoid", "net/head/Sigmoid")):
+        said = t.run(t.tenon, "explain", t.work / "paths.plan", part).stdout
+        t.check(f"the one name that has {part} between slashes", said.startswith(name + "\n"), said)
+    for part, count in (("head", 2), ("onv2d_2", 2), ("net", 5)):
+        t.says(f"a part of several paths, {part}", t.run(t.tenon, "explain", t.work / "paths.plan", part, code=USAGE), f"'{part}' is a part of {count} names")
 
     # In short, and all of it
     everything = t.run(t.tenon, "explain", plan, "conv1", "--all").stdout
@@ -49,6 +58,24 @@ def test(t):
         t.run(t.tenon, "build", t.save("softmax.onnx", model([helper.make_node("Softmax", ["x"], ["y"], name="softmax")], [tensor("x", [rows, 256])], [tensor("y", [rows, 256])])), "-o", t.work / "softmax.plan", "--threads", 2)
         said = t.run(t.tenon, "explain", t.work / "softmax.plan", "softmax", "--all").stdout
         t.check(f"one thread for {rows} rows of 256: {offered}", ("cpu        softmax, one thread" in said) == offered and "cpu        softmax" in said, said)
+
+    # Names of tactics that differ at their ends
+    weights = {"w1": (64, 16, 1, 1), "w2": (64, 1, 3, 3), "w3": (16, 64, 1, 1)}
+    bottleneck = model([helper.make_node("Conv", ["x", "w1"], ["a"], name="widen"), helper.make_node("Relu", ["a"], ["b"], name="relu"), helper.make_node("Conv", ["b", "w2"], ["c"], name="depthwise", group=64, pads=[1, 1, 1, 1]),
+                        helper.make_node("Relu", ["c"], ["d"], name="relu2"), helper.make_node("Conv", ["d", "w3"], ["y"], name="narrow")], [tensor("x", [1, 16, 14, 14])], [tensor("y", None)],
+                       [numpy_helper.from_array(np.ones(shape, np.float32), name) for name, shape in weights.items()])
+    cache, told = t.work / "names.json", t.work / "names.plan"
+    build = (t.tenon, "build", t.save("bottleneck.onnx", bottleneck), "-o", told, "--backend", "cpu", "--threads", 2, "--timing-cache", cache)
+    t.run(*build)
+    document = json.loads(cache.read_text())
+    keys = [(key, record) for tasks in document["targets"].values() for providers in tasks.values() for times in providers.values() for key, record in times["tactics"].items()]
+    for key, record in keys:
+        record.pop("disturbed", None)
+        record["us"] = 1.0 if re.match("inverted residual, one thread", key) else 50.0
+    cache.write_text(json.dumps(document))
+    t.run(*build)
+    said = t.run(t.tenon, "explain", told).stdout
+    t.check("the whole name of a tactic", "cpu/inverted residual, one thread " in said, (said, [key for key, _ in keys]))
 
     # Layouts: with times as if convolutions were a little faster on blocked tensors, and everything else much slower, all of the plan is linear.
     cache, told = t.work / "times.json", t.work / "told.plan"

@@ -253,11 +253,12 @@ std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
         const Json& candidates = (*task->second)["candidates"];
         const auto own = std::find_if(candidates.begin(), candidates.end(),
                                       [&](const Json& each) { return isSame(each, region["tactic"]); });
+        // What tells tactics apart stands at the ends of their names.
         const std::string tactic = region["tactic"].value("provider", "") + "/" + region["tactic"].value("name", "");
         const std::vector<std::string> nodes = region.value("nodes", std::vector<std::string>{});
         chosen.emplace_back(time.us, Cells{time.known ? "" : "not timed", time.mark(),
                                            own == candidates.end() ? "" : typesText(*own),
-                                           shortened(region.value("label", ""), 32), shortened(tactic, 32),
+                                           shortened(region.value("label", ""), 32), shortened(tactic, 60),
                                            nodes.empty() ? "" : ending(nodes.front(), 40),
                                            againstText(region, *task->second, time, rivals)});
     }

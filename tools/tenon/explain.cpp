@@ -40,7 +40,13 @@ bool containsInAnyCase(const std::string& text, const std::string& part) {
            }) != text.end();
 }
 
-// What is called `asked`, or the one name that it is a part of, in whatever case if it is a part of none in its own. Throws ToolError(kUsage) with the names that it may have meant.
+// "b/c" of "a/b/c/d".
+bool hasComponents(const std::string& path, const std::string& part) {
+    return support::cat("/", path, "/").find(support::cat("/", part, "/")) != std::string::npos;
+}
+
+// What is called `asked`, or the one name that has it between slashes, or that it is a part of, in whatever case if it is a part of none in its
+// own. Throws ToolError(kUsage) with the names that it may have meant.
 std::string nodeNamed(const Json& regions, const std::string& asked) {
     constexpr size_t kMost = 10;
     std::set<std::string> all;
@@ -54,6 +60,10 @@ std::string nodeNamed(const Json& regions, const std::string& asked) {
     }
     if (all.count(asked) > 0) {
         return asked;
+    }
+    const auto isWithin = [&](const std::string& name) { return hasComponents(name, asked); };
+    if (std::count_if(all.begin(), all.end(), isWithin) == 1) {
+        return *std::find_if(all.begin(), all.end(), isWithin);
     }
     std::copy_if(all.begin(), all.end(), std::back_inserter(alike),
                  [&](const std::string& name) { return name.find(asked) != std::string::npos; });
