@@ -96,27 +96,40 @@ std::string textOfUncompared(const VerificationMap& results) {
             reason = count++ == 0 ? found.reason : reason;
         }
     }
-    return count == 0
-               ? std::string()
-               : cat(count, " of ", results.size(),
-                     " chosen tactics were not compared with the reference backend; the first because: ", reason);
+    return count == 0 ? std::string()
+                      : cat(count, " of ", results.size(), " chosen tactics ", count == 1 ? "was" : "were",
+                            " not compared with the reference backend; the first because: ", reason);
 }
 
 std::string textOfGaps(const VerificationMap& results) {
+    size_t compared = 0;
     size_t count = 0;
     std::string first;
     for (const auto& [key, found] : results) {
+        if (found.verdict != Verdict::kVerified) {
+            continue;
+        }
+        ++compared;
         const auto gap = std::find_if(found.record.at.begin(), found.record.at.end(),
                                       [](const auto& at) { return !at.second.empty(); });
-        if (found.verdict == Verdict::kVerified && gap != found.record.at.end()) {
+        if (gap != found.record.at.end()) {
             first = count++ == 0 ? cat("the ", gap->first, ", ", gap->second) : first;
         }
     }
-    return count == 0 ? std::string()
-                      : cat(count, " of ", results.size(),
-                            " chosen tactics were compared with the reference backend, but not everywhere in the "
-                            "profile; `tenon explain` says where. The first was not compared at ",
-                            first);
+    if (count == 0) {
+        return {};
+    }
+    const size_t all = results.size();
+    const std::string subject = all == 1 ? "the chosen tactic was"
+                                : compared == all
+                                    ? cat("all ", all, " chosen tactics were")
+                                    : cat(compared, " of ", all, " chosen tactics ", compared == 1 ? "was" : "were");
+    const std::string where = compared == 1       ? "but not everywhere"
+                              : count == compared ? "none of them everywhere"
+                                                  : cat(count, " of them not everywhere");
+    return cat(subject, " compared with the reference backend, ", where,
+               " in the profile; `tenon explain` says where. ", count == 1 ? "It" : "The first",
+               " was not compared at ", first);
 }
 
 std::string noteOfLevel(int32_t level) {

@@ -343,7 +343,7 @@ TEST_F(DeviceBuild, TheEndsOfAProfileAreComparedToo) {
         const bool isSpent = budget < 1;
         EXPECT_EQ(ledger.find("\"maximum\": \"\"") == std::string::npos, isSpent);
         EXPECT_EQ(ledger.find("[16,64]: the verification budget of") != std::string::npos, isSpent);
-        EXPECT_EQ(s.logger.text.find("but not everywhere in the profile") != std::string::npos, isSpent);
+        EXPECT_EQ(s.logger.text.find("everywhere in the profile; `tenon explain`") != std::string::npos, isSpent);
     }
 }
 
