@@ -172,12 +172,12 @@ ICudaEngine* Runtime::loadEngineFile(char const* path) noexcept {
         }
         Result<plan::Plan> plan = plan::readPlanFile(path);
         if (!plan) {
-            mReporter.report(plan.status().withContext(cat("while loading ", path)));
+            mReporter.report(plan.status()); // which names the file
             return nullptr;
         }
         Result<std::unique_ptr<Engine>> engine = makeEngine(std::move(plan).value(), mReporter, mOptions);
         if (!engine) {
-            mReporter.report(engine.status().withContext(cat("while loading ", path)));
+            mReporter.report(engine.status().withContext(cat("while loading '", path, "'")));
             return nullptr;
         }
         return std::move(engine).value().release();

@@ -39,6 +39,11 @@ def test(t):
         t.check(f"{path.name} as timing cache is refused in a line", wrong.stderr == f"error: --timing-cache: '{path}' is some other file, and stays as it is; name a new one\n", wrong.stderr)
         t.check(f"and {path.name} stays", path.read_bytes() == before)
 
+    (t.work / "cut.plan").write_bytes(plan.read_bytes()[:2000])
+    for tool, words in ((t.tenon, ("run", t.work / "cut.plan")), (t.tenon, ("explain", t.work / "cut.plan")), (t.trtexec, (f"--loadEngine={t.work / 'cut.plan'}",))):
+        said = t.run(tool, *words, code=BAD_INPUT).stderr
+        t.check(f"a plan that is cut off is named once by {words[0]}", f"(while loading '{t.work / 'cut.plan'}')" in said and said.count("while loading") == 1, said)
+
     # Times that were cut off or changed: whoever reads them can still make new ones, which nobody may do with a database.
     build = (t.tenon, "build", onnx_file, "-o", t.work / "p", "--shapes", "batch=1..2..4")
     t.run(*build, "--timing-cache", cache)
