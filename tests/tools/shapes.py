@@ -66,6 +66,8 @@ def test(t):
     said = t.run(t.tenon, "build", path, "-o", t.work / "twins.plan", "--shapes", "N=1..2..4", "--level", 0)
     t.says("an extent that nobody gives beside one that somebody gives", said, "the plan takes 1 for them, q=1x3. Where the M of 'q' is to be equal to N of 'p', which has a range, give the same: --shapes M=1..2..4")
     for text, wanted in (("N=", "shape '': an extent is missing; extents have an x between them"), ("p=1x", "shape '1x': an extent is missing"), ("p=ax3", "shape 'ax3': 'a' is no whole number"), ("N=many", "shape 'many': that is no whole number"),
+                         ("N=-1", "shape '-1': that is negative"), ("p=-1x3", "shape '-1x3': '-1' is negative; extents"), ("p=99999999999999999999x3", "shape '99999999999999999999x3': '99999999999999999999' is too large"),
+                         ("p=-99999999999999999999x3", "is negative"), ("p=99999999999999999999ax3", "is no whole number"), ("p=3.5x3", "'3.5' is no whole number"),
                          ("N=1..2", "shape '1..2': give an extent as N or as MIN..OPT..MAX"), ("N=4..2..1", "shape '4..2..1': MIN..OPT..MAX must rise, and 4..2..1 does not")):
         t.says(f"the shape {text}", t.run(t.tenon, "build", path, "-o", t.work / "p", "--shapes", text, code=USAGE), wanted)
     three = model([helper.make_node("Sum", ["p", "q", "r"], ["y"])], [tensor(name, ["N", 3]) for name in "pqr"], [tensor("y", None)])

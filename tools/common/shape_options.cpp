@@ -15,10 +15,12 @@ using support::cat;
 int64_t parseNumber(std::string_view text, const std::string& whole) {
     int64_t value = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value < 0) {
+    const bool isNumber = error != std::errc::invalid_argument && end == text.data() + text.size();
+    if (!isNumber || error != std::errc() || value < 0) {
+        const char* const is = !isNumber ? "is no whole number" : text.front() == '-' ? "is negative" : "is too large";
         const std::string what = text.empty()    ? "an extent is missing"
-                                 : text == whole ? "that is no whole number"
-                                                 : cat("'", text, "' is no whole number");
+                                 : text == whole ? cat("that ", is)
+                                                 : cat("'", text, "' ", is);
         throw ToolError(ExitCode::kUsage,
                         cat("shape '", whole, "': ", what, "; extents have an x between them, 1x3x224x224"));
     }
