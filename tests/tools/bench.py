@@ -62,6 +62,8 @@ def test(t):
         said = t.run(tool, *words)
         t.check("that the processors were busy", re.search(r"the processors were busy: in [\d.]+ s threads waited [\d.]+ m?s for one", said.stderr), said)
     said = t.run(t.tenon, "bench", plan, "--duration", 2, "--json")
+    brief = [t.run(t.tenon, "bench", plan, "--duration", 0, "--iterations", 1).stderr for _ in range(10)]
+    t.check("too short a time says nothing of that", not any("were busy" in each for each in brief), brief)
     for other in others:
         other.kill()
         other.wait()

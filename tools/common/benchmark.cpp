@@ -165,7 +165,8 @@ BenchmarkResult benchmark(const Streams& streams, const BenchmarkSettings& setti
 }
 
 std::string loadText(const BenchmarkResult& result) {
-    if (result.waitedSeconds < 0.05 * result.wallSeconds) {
+    constexpr double kLeastSeconds = 0.05; // of less, a single turn of another process is a large part
+    if (result.wallSeconds < kLeastSeconds || result.waitedSeconds < 0.05 * result.wallSeconds) {
         return "";
     }
     return support::cat(
