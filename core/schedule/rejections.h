@@ -8,6 +8,9 @@
 
 namespace tenon::schedule {
 
+// Of a provider that tactics may not come from: the build was given others (--backend, setTacticProviders).
+inline constexpr const char* kProviderNotAllowed = "not among the backends that this build may use";
+
 // Providers of one reason become one entry, "a, b", where the first of them was. Those that compute on another target than the one that they were
 // asked for (which reasons say with ", not on ..." at their end) are one entry, at the end.
 std::vector<Rejection> gathered(const std::vector<Rejection>& rejections);

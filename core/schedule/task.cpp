@@ -1,5 +1,6 @@
 #include "core/schedule/task.h"
 
+#include "core/schedule/rejections.h"
 #include "core/support/hash.h"
 #include "registry/host_guards.h"
 #include "registry/text_sink.h"
@@ -312,7 +313,7 @@ void enumerateOn(const BuildContext& context, const Target& where, Task& task,
             }
         };
         if (!context.providerAllowed(name)) {
-            reject("not among the backends that this build may use");
+            reject(kProviderNotAllowed);
             continue;
         }
         task.withView(offers, context.options->workspaceLimit, [&](const TnTask& view) {

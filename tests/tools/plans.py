@@ -88,6 +88,9 @@ def test(t):
                                 (("--no-tf32",), USAGE, "was built without --no-tf32"), (("--level", 1), USAGE, "was built at level 3, and --level says 1"),
                                 (("--timing-cache", t.work / "t", "--retime"), USAGE, "--retime excludes --replay"), (("--backend", "reference"), WRONG, ". --backend reference leaves tactics out that the plan may have times of")):
         t.says(f"a replay with {words[-1] if words[0] == '--timing-cache' else words[0]}", t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", one, *words, code=code), wanted)
+    t.run(t.tenon, "build", small, "-o", thorough, "--shapes", "batch=1..2..4", "--backend", "cpu")
+    t.says("a replay without the backends of its plan", t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", thorough, code=WRONG),
+           f". '{thorough}' was built with --backend, which this build is without; its tactics are of cpu")
     t.run(t.tenon, "build", small, "-o", thorough, "--shapes", "batch=1..2..4", "--fp16", "--no-tf32")
     t.says("a replay without the options of its plan", t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", thorough, "--no-tf32", code=USAGE), "was built with --fp16; give it here as well")
     t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", thorough, "--no-tf32", "--fp16")

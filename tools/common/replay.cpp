@@ -2,6 +2,7 @@
 
 #include "core/api/type_convert.h"
 #include "core/plan/reader.h"
+#include "core/schedule/rejections.h"
 #include "core/support/text.h"
 #include "tools/common/exit_code.h"
 #include "tools/common/file_kind.h"
@@ -10,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <set>
 #include <vector>
 
 namespace tenon::tools {
@@ -145,10 +147,29 @@ std::string Replay::differences(const std::map<std::string, ShapeRange>& ranges,
                         binding.name, "=", ours);
         }
     }
-    return cat(text.empty() ? "" : cat(". Shapes differ: ", text),
-               settings.providers.empty() ? ""
-                                          : cat(". --backend ", support::join(settings.providers, ","),
-                                                " leaves tactics out that the plan may have times of"));
+    return cat(text.empty() ? "" : cat(". Shapes differ: ", text), providersText(settings));
+}
+
+std::string Replay::providersText(const BuildSettings& settings) const {
+    if (!settings.providers.empty()) {
+        return cat(". --backend ", support::join(settings.providers, ","),
+                   " leaves tactics out that the plan may have times of");
+    }
+    const nlohmann::json ledger = nlohmann::json::parse(mPlan.ledgerJson.view(), nullptr, false);
+    std::set<std::string> used;
+    bool restricted = false;
+    for (const nlohmann::json& task : ledger.value("tasks", nlohmann::json::array())) {
+        for (const nlohmann::json& candidate : task.value("candidates", nlohmann::json::array())) {
+            used.insert(candidate.value("provider", ""));
+        }
+        for (const nlohmann::json& rejection : task.value("rejections", nlohmann::json::array())) {
+            restricted = restricted || rejection.value("reason", "") == schedule::kProviderNotAllowed;
+        }
+    }
+    return restricted
+               ? cat(". '", mFile, "' was built with --backend, which this build is without; its tactics are of ",
+                     support::join(used, ", "))
+               : std::string();
 }
 
 } // namespace tenon::tools

@@ -25,6 +25,7 @@ public:
 
 private:
     void requirePrecision(const BuildSettings& settings) const;
+    std::string providersText(const BuildSettings& settings) const;
 
     std::string mFile;
     plan::Plan mPlan;
