@@ -84,6 +84,7 @@ def test(t):
     t.run(t.tenon, "build", small, "-o", thorough, "--shapes", "batch=1..2..4", "--level", 4)
     t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", thorough)
     t.check("a replay has the level of its plan", replayed.read_bytes() == thorough.read_bytes())
+    t.says("a replay at the default level, asked for", t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", thorough, "--level", 3, code=USAGE), "was built at level 4, and --level says 3")
     for words, code, wanted in ((("--fp16",), USAGE, f"--replay: '{one}' was built without --fp16; leave it out here"), (("--bf16",), USAGE, "was built without --bf16"),
                                 (("--no-tf32",), USAGE, "was built without --no-tf32"), (("--level", 1), USAGE, "was built at level 3, and --level says 1"),
                                 (("--timing-cache", t.work / "t", "--retime"), USAGE, "--retime excludes --replay"), (("--backend", "reference"), WRONG, ". --backend reference leaves tactics out that the plan may have times of")):

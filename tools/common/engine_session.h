@@ -16,6 +16,11 @@
 
 namespace tenon::tools {
 
+// What inputs hold that nobody brings: of EngineSession::randomInputs, for help texts.
+inline constexpr const char* kRandomInputs =
+    "random, floats from -1 to 1, bytes and bools 0 or 1, i32 and i64 zeros, and the plan's best values where "
+    "they are shapes";
+
 // One context of an engine. One thread at a time; sessions of one engine run at the same time.
 class EngineSession {
 public:
@@ -40,8 +45,7 @@ public:
     // take, kBadInput for what else does not fit.
     void bind(const std::vector<HostTensor>& inputs);
     // Inputs of the profile's optimal shapes, or of `shapes`: of inputs, and of extents by the names that the model gives them, which hold
-    // for all inputs that have them. Floats are random in [-1, 1], bytes and bools 0 or 1, i32 and i64 zeros; where values are shapes, the profile's
-    // optimal ones. Throws ToolError(kUsage).
+    // for all inputs that have them. Values as kRandomInputs says. Throws ToolError(kUsage).
     std::vector<HostTensor> randomInputs(const std::map<std::string, std::vector<int64_t>>& shapes);
     // Runs on what bind left in the device's memory, if the plan has a device. Throws ToolError(kWrong).
     void enqueue();

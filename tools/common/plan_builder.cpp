@@ -143,7 +143,9 @@ Model importModel(const std::string& onnxFile, const BuildSettings& settings, Co
 }
 
 void applyOptions(nvinfer1::IBuilderConfig& config, const BuildSettings& settings, ConsoleLogger& logger) {
-    config.setBuilderOptimizationLevel(settings.level);
+    if (settings.level) {
+        config.setBuilderOptimizationLevel(*settings.level);
+    }
     config.setProfilingVerbosity(nvinfer1::ProfilingVerbosity::kDETAILED);
     if (settings.bf16) {
         config.setFlag(nvinfer1::BuilderFlag::kBF16);

@@ -24,7 +24,7 @@ struct BuildSettings {
     bool dataIsRun = false;    // what cannot run any of the data sets is refused before the build
     // What will be run, by input or by an extent's name: what the ranges do not take is refused before the build.
     std::map<std::string, std::vector<int64_t>> shapesToRun;
-    int32_t level = 3;
+    std::optional<int32_t> level; // left out: the API's default, or that of the plan that is replayed
     std::string timingCacheFile;
     bool retime = false;    // its times are measured anew
     std::string tuningFile; // a tuning database, read and extended

@@ -159,7 +159,7 @@ std::string againstText(const Json& region, const Json& task, const Time& time, 
         return aloneText(region, rivals);
     }
     if (count == 0 || !time.known) {
-        return cat(count + others, " against it", time.known ? ", without a time" : "");
+        return cat(count + others, " against it", time.known ? ", without a time to compare" : "");
     }
     const std::string text = cat(count, time.estimated ? " estimated" : " timed", " against it, the next takes ",
                                  microsecondsText(Time(*next).us), " us");

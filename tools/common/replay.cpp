@@ -72,6 +72,10 @@ plan::Plan readReplayed(const std::string& file) {
     return std::move(*plan);
 }
 
+nlohmann::json ledgerOf(const plan::Plan& plan) {
+    return nlohmann::json::parse(plan.ledgerJson.view(), nullptr, false);
+}
+
 } // namespace
 
 Replay::Replay(const std::string& planFile, const nvinfer1::INetworkDefinition& network)
@@ -101,13 +105,13 @@ void Replay::apply(nvinfer1::IBuilder& builder, nvinfer1::IBuilderConfig& config
     if (threads > 0) {
         builder.setMaxThreads(threads);
     }
-    if (settings.level != BuildSettings().level && settings.level != mPlan.level) {
+    if (settings.level && settings.level != mPlan.level) {
         throw ToolError(ExitCode::kUsage,
                         cat("--replay: '", mFile, "' was built at level ", mPlan.level, ", and --level says ",
-                            settings.level, "; leave --level out to take that of the plan"));
+                            *settings.level, "; leave --level out to take that of the plan"));
     }
     config.setBuilderOptimizationLevel(mPlan.level);
-    if (mPlan.level == 0 && settings.level > 0) {
+    if (mPlan.level == 0 && !settings.level) {
         logger.warn(
             cat("'", mFile, "' was built at level 0, without times: so is its replay, from the same estimates"));
     }
@@ -115,7 +119,7 @@ void Replay::apply(nvinfer1::IBuilder& builder, nvinfer1::IBuilderConfig& config
 
 // Plans of older versions do not say what they were built with.
 void Replay::requirePrecision(const BuildSettings& settings) const {
-    const nlohmann::json ledger = nlohmann::json::parse(mPlan.ledgerJson.view(), nullptr, false);
+    const nlohmann::json ledger = ledgerOf(mPlan);
     if (!ledger.contains("types")) {
         return;
     }
@@ -155,7 +159,7 @@ std::string Replay::providersText(const BuildSettings& settings) const {
         return cat(". --backend ", support::join(settings.providers, ","),
                    " leaves tactics out that the plan may have times of");
     }
-    const nlohmann::json ledger = nlohmann::json::parse(mPlan.ledgerJson.view(), nullptr, false);
+    const nlohmann::json ledger = ledgerOf(mPlan);
     std::set<std::string> used;
     bool restricted = false;
     for (const nlohmann::json& task : ledger.value("tasks", nlohmann::json::array())) {

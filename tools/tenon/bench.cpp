@@ -90,9 +90,9 @@ void addBenchVerb(CLI::App& tool, VerbAction& action) {
     verb->add_flag("--sorted", options->sorted, "Of --profile the slowest step first")->needs(profiles);
     verb->add_option(
             "--data", options->data,
-            "Model folder with test_data_set_*, or one data set: runs on the inputs of the first; a model is "
-            "built for the extents of all. Left out: the best shapes, floats random from -1 to 1, bytes and bools 0 or "
-            "1, i32 and i64 zeros, and where values are shapes the plan's best ones")
+            cat("Model folder with test_data_set_*, or one data set: runs on the inputs of the first; a model is "
+                "built for the extents of all. Left out: the best shapes, values ",
+                kRandomInputs))
         ->type_name("DIR");
     options->build.addTo(*verb, "Where the model is no plan yet and is built first");
     options->common.addTo(*verb);

@@ -146,7 +146,9 @@ BuildSettings BuildFlags::settings(ConsoleLogger& logger) const {
     checkThreadCount("--threads", threads.count, logger);
     BuildSettings settings;
     settings.shapes = ranges();
-    settings.level = level;
+    if (mVerb->count("--level") > 0) {
+        settings.level = level;
+    }
     settings.timingCacheFile = timingCache;
     settings.retime = retime;
     settings.tuningFile = tuning;

@@ -272,9 +272,9 @@ void addRunVerb(CLI::App& tool, VerbAction& action) {
     CLI::App* verb =
         tool.add_subcommand("run", "Run a plan or model on given inputs, or check it against reference data");
     verb->add_option("model", options->model, "ONNX model or plan")->required();
-    verb->add_option("--input", options->inputs,
-                     "Input tensor, from a .npy or .pb file or pipe; once for each [default: random, floats from -1 to "
-                     "1, bytes and bools 0 or 1, i32 and i64 zeros, and the plan's best values where they are shapes]")
+    verb->add_option(
+            "--input", options->inputs,
+            support::cat("Input tensor, from a .npy or .pb file or pipe; once for each [default: ", kRandomInputs, "]"))
         ->type_name("NAME=FILE")
         ->expected(1)
         ->take_all()

@@ -82,9 +82,8 @@ void TrtexecOptions::addTo(CLI::App& tool) {
         ->type_name("SHAPES");
     tool.add_option(
             "--loadInputs", loadInputs,
-            "Input values: input:file,other:file; raw bytes of the shape that runs, or .npy or .pb; left "
-            "out: floats random from -1 to 1, bytes and bools 0 or 1, i32 and i64 zeros, and where values are shapes "
-            "the plan's best ones")
+            cat("Input values: input:file,other:file; raw bytes of the shape that runs, or .npy or .pb; left out: ",
+                kRandomInputs))
         ->type_name("INPUTS");
     tool.add_option("--timingCacheFile", timingCacheFile,
                     "File of measured times, read and extended; left out: none are kept")
