@@ -1,5 +1,6 @@
 #include "backends/cuda/capture.h"
 
+#include "backends/cuda/fills.h"
 #include "backends/cuda/stream.h"
 #include "tenon/module/result.hpp"
 
@@ -40,7 +41,12 @@ TnCode end(void*, TnStream* stream, TnRecording** out, TnSink* sink) {
     TnCode code = TN_OK;
     if (out != nullptr) {
         cudaGraphExec_t executable = nullptr;
-        error = cudaGraphInstantiate(&executable, graph, 0);
+        int replaced = 0;
+        int device = 0;
+        error = cudaStreamGetDevice(stream->stream, &device); // kernels are added for the thread's device
+        error = error == cudaSuccess ? cudaSetDevice(device) : error;
+        error = error == cudaSuccess ? replaceFills(graph, replaced) : error;
+        error = error == cudaSuccess ? cudaGraphInstantiate(&executable, graph, 0) : error;
         *out = error == cudaSuccess ? new (std::nothrow) TnRecording{executable} : nullptr;
         if (error != cudaSuccess) {
             code = failure(sink, "the recorded graph cannot be made ready", error);

@@ -5,6 +5,7 @@ Exports each model to FOLDER and lets torch.compile fill its cache (TORCHINDUCTO
 TENON, which leaves a timing cache and how long it took. `run.py --prepared FOLDER` takes the files from there.
 """
 import argparse
+import os
 import pathlib
 import subprocess
 import sys
@@ -44,6 +45,7 @@ def main():
     parser.add_argument("--build", action="append", default=[], metavar="TENON:NAME:BATCH")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("TENON_CUBIN_CACHE", str(arguments.folder / "cubin"))  # as run.py, whose builds find what these compile
     builds = {entry: tenon for tenon, _, entry in (each.partition(":") for each in arguments.build)}
     if len(arguments.entries) == 1:
         return prepare(arguments.folder, arguments.entries[0], builds.get(arguments.entries[0]))

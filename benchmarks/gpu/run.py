@@ -124,7 +124,7 @@ def main():
 
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
-        os.environ.setdefault("TENON_CUBIN_CACHE", str(work / "cubin"))
+        os.environ.setdefault("TENON_CUBIN_CACHE", str((arguments.prepared or work) / "cubin"))
         for part in PARTS:
             if part not in parts:
                 continue
