@@ -68,7 +68,7 @@ bool describe(const cudaMemsetParams& params, Fill& fill) {
     if (params.height > 1 || bytes == 0 || bytes % 4 != 0 || reinterpret_cast<uintptr_t>(params.dst) % 4 != 0) {
         return false;
     }
-    const uint32_t repeated = params.elementSize == 1 ? 0x01010101U * (params.value & 0xFFU)
+    const uint32_t repeated = params.elementSize == 1   ? 0x01010101U * (params.value & 0xFFU)
                               : params.elementSize == 2 ? 0x00010001U * (params.value & 0xFFFFU)
                                                         : params.value;
     fill = {params.dst, bytes / 4, repeated};

@@ -37,9 +37,9 @@ TEST(Fills, RecordedBecomeKernelsInTheSameOrder) {
         GTEST_SKIP() << "nothing is recorded on the host";
     }
     constexpr size_t kHalf = size_t{3} << 20;
-    const std::vector<Line> lines = {{0, kHalf, 0, true},         {256, 4, 0xA5, true},     {1024, 8192, 0x7F, true},
-                                     {4096, 4096, 0, true},       {4100, 12, 0xFF, true},   {9001, 64, 3, false},
-                                     {12000, 63, 9, false},       {kHalf - 4, 4, 1, true},  {65536, 1 << 20, 17, true},
+    const std::vector<Line> lines = {{0, kHalf, 0, true},         {256, 4, 0xA5, true},    {1024, 8192, 0x7F, true},
+                                     {4096, 4096, 0, true},       {4100, 12, 0xFF, true},  {9001, 64, 3, false},
+                                     {12000, 63, 9, false},       {kHalf - 4, 4, 1, true}, {65536, 1 << 20, 17, true},
                                      {70000, 500000, 0xC3, true}, {1 << 20, 4, 0x80, true}};
     const Stream stream;
     Buffer memory(true, 2 * kHalf);
