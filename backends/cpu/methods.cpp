@@ -4,6 +4,7 @@
 #include "backends/cpu/brain_product.h"
 #include "backends/cpu/brain_spread.h"
 #include "backends/cpu/byte_average.h"
+#include "backends/cpu/byte_convolution.h"
 #include "backends/cpu/byte_depthwise.h"
 #include "backends/cpu/byte_image.h"
 #include "backends/cpu/byte_lookup.h"
@@ -72,6 +73,7 @@ enum : uint64_t {
     kPlaneConvolution = 44,
     kImageNearest = 45,
     kByteAverage = 46,
+    kByteConvolution = 47,
 };
 
 using Tactics = std::vector<module::Tactic>;
@@ -364,6 +366,14 @@ constexpr Method kMethods[] = {
          return Tactics{laidOut(task, kByteProduct, "product of bytes", byteProductLayouts(task.body()))};
      },
      checkByteProduct, planByteProduct, Method::Brain::kNever, kVectorsOfBytes},
+    {kByteConvolution, Method::Ports::kBody, isByteConvolution,
+     [](const module::TaskView& task) {
+         if (byteTile() != nullptr) {
+             refuse("a processor whose vectors multiply bytes");
+         }
+         return Tactics{laidOut(task, kByteConvolution, "convolution of bytes", byteConvolutionLayouts(task.body()))};
+     },
+     checkByteConvolution, planByteConvolution},
     {kByteNorm, Method::Ports::kLinear, isByteNorm,
      [](const module::TaskView& task) { return Tactics{linear(task, kByteNorm, "norm of bytes")}; }, checkByteNorm,
      planByteNorm},

@@ -1,0 +1,211 @@
+#include "backends/cpu/byte_convolution.h"
+
+#include "backends/common/parallel.h"
+#include "backends/common/window.h"
+#include "backends/cpu/byte_chain.h"
+#include "backends/cpu/simd/word_tile.h"
+
+#include <algorithm>
+
+namespace tenon::cpu {
+
+namespace {
+
+constexpr int64_t kColumns = WordProduct::kColumns;
+constexpr int64_t kStep = 4; // of the depth
+constexpr int64_t kWordBytes = 2;
+// What a thread gathers at a time: it shares the second-level cache with panels of weights.
+constexpr int64_t kGatheredBytes = 160 * 1024;
+constexpr int64_t kMostRows = 96;
+constexpr int64_t kFewestRows = 6;
+
+int64_t roundedUp(int64_t count, int64_t to) { return (count + to - 1) / to * to; }
+
+// Words of a window's row: each pixel's channels are filled up to whole steps.
+int64_t depthOf(const module::ValueView& weights) {
+    return weights.dim(2).opt * weights.dim(3).opt * roundedUp(weights.dim(1).opt, kStep);
+}
+
+std::optional<ByteChain> readRegion(const module::GraphView& body) {
+    std::optional<ByteChain> chain = readByteChain(body);
+    if (!chain || body.node(chain->head).intOr("group", 1) != 1) {
+        return std::nullopt;
+    }
+    const module::ValueView weights = body.node(chain->head).input(1);
+    const module::ValueView image = body.node(chain->head).input(0);
+    const bool fits = weights.optElements() > 0 && depthOf(weights) <= WordProduct::kMostDepth && image.isStatic(1) &&
+                      image.dim(1).opt == weights.dim(1).opt;
+    return fits ? chain : std::nullopt;
+}
+
+class Kernel {
+public:
+    Kernel(ByteChain chain, Window window, int64_t batches, int64_t channels, int threads)
+        : mChain(std::move(chain)), mWindow(std::move(window)), mChannels(channels), mTile(wordTile()) {
+        mPixel = roundedUp(channels, kStep);
+        mDepth = mWindow.taps() * mPixel;
+        mPixels = mWindow.output[0] * mWindow.output[1];
+        mRows = batches * mPixels;
+        mPanels = (mChain.channels + kColumns - 1) / kColumns;
+        mChain.factors.resize(static_cast<size_t>(mPanels * kColumns));
+        mTeam = teamFor(threads, std::max<int64_t>(1, mRows * mPanels), mDepth / 4 + 4);
+        const int64_t share = (mRows + mTeam - 1) / mTeam;
+        const int64_t fit = std::clamp(kGatheredBytes / (mDepth * kWordBytes), kFewestRows, kMostRows);
+        mBlock = std::min(fit / kFewestRows * kFewestRows, roundedUp(std::max<int64_t>(share, 1), kFewestRows));
+    }
+
+    int64_t workspace() const { return mTeam * mBlock * mDepth * kWordBytes; }
+
+    void run(const Buffers& b) const {
+        parallelTeam(mTeam, mRows, [&](int64_t member, int64_t begin, int64_t end) {
+            int16_t* const words = static_cast<int16_t*>(b.workspace) + member * mBlock * mDepth;
+            for (int64_t row = begin; row < end; row += mBlock) {
+                const int64_t rows = std::min(mBlock, end - row);
+                gather(b, row, rows, words);
+                for (int64_t panel = 0; panel < mPanels; ++panel) {
+                    multiply(b, words, panel, row, rows);
+                }
+            }
+        });
+    }
+
+private:
+    // Whether rows are what lies in the image, one pixel behind the other.
+    bool isWhole() const {
+        return mWindow.taps() == 1 && mWindow.output == mWindow.input && mWindow.padBegin == Dims{0, 0} &&
+               mWindow.strides == Dims{1, 1};
+    }
+
+    void widen(const Buffers& b, int64_t pixel, int64_t count, int16_t* to) const {
+        mTile.widen(b.in<uint8_t>(static_cast<size_t>(mChain.x)) + pixel * mChannels, count, mChannels, mPixel,
+                    mChain.from.isSigned, static_cast<int16_t>(mChain.from.zero), to);
+    }
+
+    // The windows of results [row, row + rows), each one's taps behind one another. What is outside of the image is zero, which is the zero point less itself.
+    void gather(const Buffers& b, int64_t row, int64_t rows, int16_t* to) const {
+        if (isWhole()) {
+            widen(b, row, rows, to);
+            return;
+        }
+        for (int64_t i = 0; i < rows; ++i) {
+            const int64_t image = (row + i) / mPixels;
+            const int64_t at = (row + i) % mPixels;
+            const int64_t top = at / mWindow.output[1] * mWindow.strides[0] - mWindow.padBegin[0];
+            const int64_t left = at % mWindow.output[1] * mWindow.strides[1] - mWindow.padBegin[1];
+            for (int64_t y = 0; y < mWindow.kernel[0]; ++y) {
+                int16_t* const line = to + i * mDepth + y * mWindow.kernel[1] * mPixel;
+                const int64_t inputLine = top + y * mWindow.dilations[0];
+                if (inputLine < 0 || inputLine >= mWindow.input[0]) {
+                    std::fill(line, line + mWindow.kernel[1] * mPixel, int16_t{0});
+                } else {
+                    gatherLine(b, (image * mWindow.input[0] + inputLine) * mWindow.input[1], left, line);
+                }
+            }
+        }
+    }
+
+    void gatherLine(const Buffers& b, int64_t line, int64_t left, int16_t* to) const {
+        const int64_t apart = mWindow.dilations[1];
+        const int64_t columns = mWindow.kernel[1];
+        const int64_t first = left >= 0 ? 0 : std::min((-left + apart - 1) / apart, columns);
+        const int64_t last = std::clamp((mWindow.input[1] - left + apart - 1) / apart, first, columns);
+        std::fill(to, to + first * mPixel, int16_t{0});
+        std::fill(to + last * mPixel, to + columns * mPixel, int16_t{0});
+        if (apart == 1) {
+            widen(b, line + left + first, last - first, to + first * mPixel);
+            return;
+        }
+        for (int64_t x = first; x < last; ++x) {
+            widen(b, line + left + x * apart, 1, to + x * mPixel);
+        }
+    }
+
+    void multiply(const Buffers& b, const int16_t* words, int64_t panel, int64_t row, int64_t rows) const {
+        const int64_t column = panel * kColumns;
+        WordProduct product;
+        product.columns = std::min(kColumns, mChain.channels - column);
+        float shift[kColumns];
+        const float* const bias = mChain.bias < 0 ? nullptr : b.in<float>(static_cast<size_t>(mChain.bias)) + column;
+        for (int64_t c = 0; c < kColumns; ++c) {
+            shift[c] = mChain.shift(bias != nullptr && c < product.columns ? bias[c] : 0.0F);
+        }
+        product.a = words;
+        product.aRow = mDepth;
+        product.b = b.in<int8_t>(static_cast<size_t>(mChain.weights)) + column * mDepth;
+        product.steps = mDepth / kStep;
+        product.factor = mChain.factors.data() + column;
+        product.shift = &shift[0];
+        product.low = mChain.low;
+        product.high = mChain.high;
+        product.c = b.out<uint8_t>() + row * mChain.channels + column;
+        product.cRow = mChain.channels;
+        product.isSignedResult = mChain.to.isSigned;
+        mTile.run(rows, product);
+    }
+
+    ByteChain mChain;
+    Window mWindow;
+    int64_t mChannels;
+    const WordTile& mTile;
+    int64_t mPixel = 0;  // words of one
+    int64_t mDepth = 0;  // words of a row
+    int64_t mPixels = 0; // of an image's results
+    int64_t mRows = 0;
+    int64_t mPanels = 0;
+    int64_t mTeam = 1;
+    int64_t mBlock = 1; // rows that are gathered at a time
+};
+
+} // namespace
+
+bool isByteConvolution(const module::GraphView& body) { return readRegion(body).has_value(); }
+
+std::vector<TnFormat> byteConvolutionLayouts(const module::GraphView& body) {
+    const ByteChain chain = *readRegion(body);
+    std::vector<TnFormat> layouts;
+    for (const int32_t value : body.inputs()) {
+        layouts.push_back(module::linearFormat(body.value(value).rank()));
+    }
+    const module::ValueView weights = body.node(chain.head).input(1);
+    TnFormat panels = module::permutedFormat({0, 2, 3, 1});
+    panels.block_count = 2;
+    panels.blocks[0] = {0, static_cast<int32_t>(kColumns)};
+    panels.blocks[1] = {1, static_cast<int32_t>(kStep)};
+    panels.tail_zero = weights.dim(0).opt % kColumns == 0 && weights.dim(1).opt % kStep == 0 ? 0 : 1;
+    layouts[static_cast<size_t>(chain.x)] = module::channelsLastFormat(4);
+    layouts[static_cast<size_t>(chain.weights)] = panels;
+    layouts.push_back(module::channelsLastFormat(4));
+    return layouts;
+}
+
+void checkByteConvolution(const Task& task) {
+    if (!isByteConvolution(task.body)) {
+        refuse("no convolution of bytes in one group that is quantized");
+    }
+    const std::vector<TnFormat> layouts = byteConvolutionLayouts(task.body);
+    for (size_t i = 0; i < layouts.size(); ++i) {
+        const TnFormat& format = i < task.inputs.size() ? task.inputs[i].format : task.outputs[0].format;
+        if (!module::equal(format, layouts[i])) {
+            refuse("a convolution of bytes in the layout ", module::describe(format), " instead of ",
+                   module::describe(layouts[i]));
+        }
+    }
+}
+
+TaskPlan planByteConvolution(const Task& task, const PortShapes& shapes) {
+    ByteChain chain = *readRegion(task.body);
+    const Shape& x = shapes.inputs[static_cast<size_t>(chain.x)];
+    const Shape& weights = shapes.inputs[static_cast<size_t>(chain.weights)];
+    const Call call(task.body.node(chain.head), shapes.scalars, {x, weights}, {shapes.outputs[0]}, shapes.threads);
+    Window window = windowOf(call, {weights.dims[2], weights.dims[3]});
+    const Kernel kernel(std::move(chain), std::move(window), x.dims[0], x.dims[1], shapes.threads);
+    TaskPlan result;
+    for (size_t i = 0; i < shapes.inputs.size(); ++i) {
+        result.inputPorts.push_back(static_cast<int32_t>(i));
+    }
+    result.outputPorts = {0};
+    result.plan = planOf(kernel, kernel.workspace(), shapes.outputs[0].elements);
+    return result;
+}
+
+} // namespace tenon::cpu

@@ -1,0 +1,221 @@
+// Products of words with packed bytes, compiled once per instruction set.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/simd/word_tile.cpp"
+#include <hwy/foreach_target.h>
+
+#include <hwy/highway.h>
+
+#include "backends/cpu/simd/word_tile.h"
+
+#include <algorithm>
+#include <cstring>
+
+HWY_BEFORE_NAMESPACE();
+namespace tenon::cpu {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// A step of the depth has four words of each column: one to four vectors.
+constexpr int64_t kStepWords = WordProduct::kColumns * 4;
+using Words = hn::CappedTag<int16_t, kStepWords>;
+using Sums = hn::RepartitionToWide<Words>;
+using SumsVec = hn::Vec<Sums>;
+constexpr int kWordLanes = static_cast<int>(hn::MaxLanes(Words()));
+constexpr int kStepVectors = static_cast<int>(kStepWords) / kWordLanes;
+// As many as leave registers for a step, a row's words and their product.
+constexpr int kTileRows = kStepVectors == 1 ? 12 : kStepVectors == 2 ? 6 : 2;
+
+// sums += a * b, of pairs of neighbours; `others`: part of the sums of targets that add others than neighbours.
+HWY_INLINE void AddProducts(Sums d, hn::Vec<Words> a, hn::Vec<Words> b, SumsVec& sums, SumsVec& others) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2 && !HWY_COMPILER_MSVC
+    // From intrinsics GCC 12 multiplies all rows before it adds, and keeps each sum twice, once in memory.
+    SumsVec product;
+    asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+v"(sums.raw), "=&v"(product.raw) : "v"(a.raw), "v"(b.raw));
+    (void)d;
+    (void)others;
+#else
+    sums = hn::ReorderWidenMulAccumulate(d, a, b, sums, others);
+#endif
+}
+
+using Column = hn::CappedTag<int32_t, WordProduct::kColumns>;
+using Real = hn::Rebind<float, Column>;
+constexpr int64_t kColumnLanes = static_cast<int64_t>(hn::MaxLanes(Column()));
+constexpr int64_t kColumnVectors = WordProduct::kColumns / kColumnLanes;
+
+// What is the same for all rows of a tile.
+struct Finish {
+    explicit HWY_INLINE Finish(const WordProduct& p) : low(hn::Set(Real(), p.low)), high(hn::Set(Real(), p.high)) {
+        for (int64_t v = 0; v < kColumnVectors; ++v) {
+            factor[v] = hn::LoadU(Real(), p.factor + v * kColumnLanes);
+            shift[v] = hn::LoadU(Real(), p.shift + v * kColumnLanes);
+        }
+    }
+
+    // To as many bytes; two neighbours in `sums` are of one column.
+    template <class Byte>
+    HWY_INLINE void Write(const int32_t* sums, Byte* to) const {
+        const Column d;
+        const hn::Rebind<Byte, Column> narrow;
+        for (int64_t v = 0; v < kColumnVectors; ++v) {
+            hn::Vec<Column> first;
+            hn::Vec<Column> second;
+            hn::LoadInterleaved2(d, sums + 2 * v * kColumnLanes, first, second);
+            const auto number = hn::MulAdd(hn::ConvertTo(Real(), hn::Add(first, second)), factor[v], shift[v]);
+            const auto whole = hn::NearestInt(hn::Max(low, hn::Min(high, number)));
+            hn::StoreU(hn::DemoteTo(narrow, whole), narrow, to + v * kColumnLanes);
+        }
+    }
+
+    hn::Vec<Real> low;
+    hn::Vec<Real> high;
+    hn::Vec<Real> factor[kColumnVectors];
+    hn::Vec<Real> shift[kColumnVectors];
+};
+
+template <class Byte>
+HWY_INLINE void WriteRows(const WordProduct& p, int rows, const int32_t* sums) {
+    const Finish finish(p);
+    auto* c = reinterpret_cast<Byte*>(p.c);
+    const int64_t cRow = p.cRow;
+    const int64_t columns = p.columns;
+    for (int r = 0; r < rows; ++r, c += cRow, sums += kStepWords / 2) {
+        if (columns == WordProduct::kColumns) {
+            finish.Write(sums, c);
+        } else {
+            Byte bytes[WordProduct::kColumns];
+            finish.Write(sums, bytes);
+            std::memcpy(c, bytes, static_cast<size_t>(columns));
+        }
+    }
+}
+
+// Not inlined, so that it has the registers for itself: in a loop over tiles sums would be kept in memory.
+template <int kRows>
+HWY_NOINLINE void RunTile(const WordProduct& p) {
+    const Words words;
+    const Sums d;
+    const hn::Repartition<int64_t, Words> fours;
+    const hn::Rebind<int8_t, Words> narrow;
+    SumsVec sums[kRows][kStepVectors];
+    SumsVec others[kRows][kStepVectors]; // empty on x86, where a product of words is added up in pairs
+    HWY_UNROLL(16)
+    for (int r = 0; r < kRows; ++r) {
+        HWY_UNROLL(4)
+        for (int v = 0; v < kStepVectors; ++v) {
+            sums[r][v] = others[r][v] = hn::Zero(d);
+        }
+    }
+    const int16_t* a = p.a;
+    const int8_t* b = p.b;
+    const int64_t aRow = p.aRow;
+    for (int64_t k = p.steps; k > 0; --k, a += 4, b += kStepWords) {
+        hn::Vec<Words> columns[kStepVectors];
+        HWY_UNROLL(4)
+        for (int v = 0; v < kStepVectors; ++v) {
+            columns[v] = hn::PromoteTo(words, hn::LoadU(narrow, b + v * kWordLanes));
+        }
+        HWY_UNROLL(16)
+        for (int r = 0; r < kRows; ++r) {
+            int64_t four;
+            std::memcpy(&four, a + r * aRow, sizeof four);
+            const hn::Vec<Words> x = hn::BitCast(words, hn::Set(fours, four));
+            HWY_UNROLL(4)
+            for (int v = 0; v < kStepVectors; ++v) {
+                AddProducts(d, x, columns[v], sums[r][v], others[r][v]);
+            }
+        }
+    }
+    HWY_ALIGN int32_t all[kRows * kStepWords / 2];
+    HWY_UNROLL(16)
+    for (int r = 0; r < kRows; ++r) {
+        HWY_UNROLL(4)
+        for (int v = 0; v < kStepVectors; ++v) {
+            hn::Store(hn::RearrangeToOddPlusEven(sums[r][v], others[r][v]), d,
+                      all + (r * kStepWords + v * kWordLanes) / 2);
+        }
+    }
+    p.isSignedResult ? WriteRows<int8_t>(p, kRows, all) : WriteRows<uint8_t>(p, kRows, all);
+}
+
+template <int kRows>
+void RunRows(int64_t rows, WordProduct p) {
+    for (; rows >= kRows; rows -= kRows) {
+        RunTile<kRows>(p);
+        p.a += kRows * p.aRow;
+        p.c += kRows * p.cRow;
+    }
+    if constexpr (kRows > 1) {
+        if (rows > 0) {
+            RunRows<kRows / 2>(rows, p);
+        }
+    }
+}
+
+void RunWords(int64_t rows, const WordProduct& p) { RunRows<kTileRows>(rows, p); }
+
+template <class Byte>
+HWY_INLINE void WidenRow(const Byte* from, int64_t count, int16_t zero, int16_t* to) {
+    const hn::ScalableTag<int16_t> d;
+    const hn::Rebind<Byte, decltype(d)> narrow;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    const auto less = hn::Set(d, zero);
+    int64_t i = 0;
+    for (; i + lanes <= count; i += lanes) {
+        hn::StoreU(hn::Sub(hn::PromoteTo(d, hn::LoadU(narrow, from + i)), less), d, to + i);
+    }
+    for (; i < count; ++i) {
+        to[i] = static_cast<int16_t>(from[i] - zero);
+    }
+}
+
+template <class Byte>
+HWY_INLINE void WidenPixels(const Byte* from, int64_t pixels, int64_t channels, int64_t pixel, int16_t zero,
+                            int16_t* to) {
+    if (channels == pixel) {
+        WidenRow(from, pixels * channels, zero, to);
+        return;
+    }
+    for (int64_t i = 0; i < pixels; ++i, from += channels, to += pixel) {
+        if (channels < 4) { // the images that networks begin with
+            for (int64_t c = 0; c < 4; ++c) {
+                to[c] = c < channels ? static_cast<int16_t>(from[c] - zero) : int16_t{0};
+            }
+        } else {
+            WidenRow(from, channels, zero, to);
+            std::fill(to + channels, to + pixel, int16_t{0});
+        }
+    }
+}
+
+void Widen(const uint8_t* from, int64_t pixels, int64_t channels, int64_t pixel, bool isSigned, int16_t zero,
+           int16_t* to) {
+    if (isSigned) {
+        WidenPixels(reinterpret_cast<const int8_t*>(from), pixels, channels, pixel, zero, to);
+    } else {
+        WidenPixels(from, pixels, channels, pixel, zero, to);
+    }
+}
+
+const WordTile* TileOfTarget() {
+    static constexpr WordTile kTile{RunWords, Widen};
+    return &kTile;
+}
+
+} // namespace HWY_NAMESPACE
+} // namespace tenon::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tenon::cpu {
+
+HWY_EXPORT(TileOfTarget);
+
+const WordTile& wordTile() {
+    static const WordTile* const kTile = HWY_DYNAMIC_DISPATCH(TileOfTarget)();
+    return *kTile;
+}
+
+} // namespace tenon::cpu
+#endif
