@@ -9,8 +9,13 @@ namespace tenon::cpu {
 
 namespace {
 
-// Scales of the weights, one for all or one for each output channel; empty where they are none of the two.
-std::vector<float> weightScales(const module::NodeView& node, int64_t channels) {
+// The weights' dimension of the result's channels.
+int32_t channelsAt(const module::NodeView& head) {
+    return head.op() == "conv" || head.intOr("trans_b", 0) != 0 ? 0 : 1;
+}
+
+// Scales of the weights, one for all or one for each output channel, which dimension `at` counts; empty where they are none of the two.
+std::vector<float> weightScales(const module::NodeView& node, int32_t at, int64_t channels) {
     if (node.input(0).dtype() != TN_I8 || node.input(1).dtype() != TN_F32) {
         return {};
     }
@@ -26,8 +31,8 @@ std::vector<float> weightScales(const module::NodeView& node, int64_t channels) 
         return std::vector<float>(static_cast<size_t>(channels), scales[0]);
     }
     int64_t axis = node.intOr("axis", 1);
-    axis += axis < 0 ? 4 : 0;
-    if (axis != 0 || scales.size() != static_cast<size_t>(channels)) {
+    axis += axis < 0 ? node.input(0).rank() : 0;
+    if (axis != at || scales.size() != static_cast<size_t>(channels)) {
         return {};
     }
     return {scales.begin(), scales.end()};
@@ -38,32 +43,36 @@ std::vector<float> weightScales(const module::NodeView& node, int64_t channels) 
 std::optional<ByteChain> readByteChain(const module::GraphView& body) {
     const size_t count = body.nodeCount();
     if (count < 4 || body.outputs().size() != 1 || body.node(0).op() != "dequantize" ||
-        body.node(1).op() != "dequantize" || body.node(2).op() != "conv" || body.node(count - 1).op() != "quantize") {
+        body.node(1).op() != "dequantize" || body.node(count - 1).op() != "quantize") {
         return std::nullopt;
     }
     ByteChain chain;
     chain.head = 2;
-    const module::NodeView conv = body.node(chain.head);
-    const size_t image = body.node(0).outputIndex(0) == conv.inputIndex(0) ? 0 : 1;
+    const module::NodeView head = body.node(chain.head);
+    const bool isConv = head.op() == "conv";
+    if (!isConv && (head.op() != "matmul" || head.intOr("trans_a", 0) != 0 || head.input(0).rank() < 2)) {
+        return std::nullopt;
+    }
+    const size_t image = body.node(0).outputIndex(0) == head.inputIndex(0) ? 0 : 1;
     const module::NodeView x = body.node(image);
     const module::NodeView weights = body.node(1 - image);
     const module::NodeView last = body.node(count - 1);
-    if (x.outputIndex(0) != conv.inputIndex(0) || weights.outputIndex(0) != conv.inputIndex(1) ||
-        !weights.input(0).isConstant() || !weights.input(0).isStatic() || weights.input(0).rank() != 4) {
+    if (x.outputIndex(0) != head.inputIndex(0) || weights.outputIndex(0) != head.inputIndex(1) ||
+        !weights.input(0).isConstant() || !weights.input(0).isStatic() || weights.input(0).rank() != (isConv ? 4 : 2)) {
         return std::nullopt;
     }
     chain.x = portOf(body.inputs(), x.inputIndex(0));
     chain.weights = portOf(body.inputs(), weights.inputIndex(0));
-    if (conv.inputCount() > 2 && conv.hasInput(2)) {
-        chain.bias = portOf(body.inputs(), conv.inputIndex(2));
-        if (chain.bias < 0 || conv.input(2).dtype() != TN_F32) {
+    if (isConv && head.inputCount() > 2 && head.hasInput(2)) {
+        chain.bias = portOf(body.inputs(), head.inputIndex(2));
+        if (chain.bias < 0 || head.input(2).dtype() != TN_F32) {
             return std::nullopt;
         }
     }
     const auto from = byteScaleOf(x, x.input(0).dtype());
     const auto to = byteScaleOf(last, last.output(0).dtype());
-    chain.channels = weights.input(0).dim(0).opt;
-    chain.factors = weightScales(weights, chain.channels);
+    chain.channels = weights.input(0).dim(channelsAt(head)).opt;
+    chain.factors = weightScales(weights, channelsAt(head), chain.channels);
     if (chain.x < 0 || chain.weights < 0 || chain.x == chain.weights || !from || !to || chain.factors.empty()) {
         return std::nullopt;
     }

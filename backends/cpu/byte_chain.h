@@ -1,6 +1,7 @@
-// Convolutions of bytes whose results are quantized: dequantized image and weights, the convolution, perhaps an activation that cuts off, a quantize.
+// Convolutions and products of bytes whose results are quantized: dequantized image or rows and weights, what multiplies them, perhaps an activation that
+// cuts off, a quantize.
 //
-// Who uses it: the cpu backend's convolutions of bytes. What it must not know: how they are computed, layouts.
+// Who uses it: the cpu backend's convolutions and products of bytes. What it must not know: how they are computed, layouts.
 #pragma once
 
 #include "backends/cpu/byte_scale.h"
@@ -11,14 +12,14 @@
 namespace tenon::cpu {
 
 struct ByteChain {
-    size_t head = 0; // the convolution among the nodes
+    size_t head = 0; // the convolution or product among the nodes
     // Places among the region's inputs.
     int32_t x = -1;
     int32_t weights = -1;
     int32_t bias = -1; // -1: none
     ByteScale from;
     ByteScale to;
-    int64_t channels = 0;       // of the result
+    int64_t channels = 0;       // of the result; columns of a product
     std::vector<float> factors; // for each channel: what a sum of products is multiplied with to be a byte
     float low = 0;              // bounds of the byte
     float high = 0;
@@ -27,7 +28,7 @@ struct ByteChain {
     float shift(float real) const { return real / to.scale + to.zero; }
 };
 
-// Of images with two spatial extents and signed weights without zero points. Nothing for any other region, and where scales are not shown.
+// Of images with two spatial extents, or of rows and a matrix; with constant signed weights without zero points. Nothing for any other region, and where scales are not shown.
 std::optional<ByteChain> readByteChain(const module::GraphView& body);
 
 } // namespace tenon::cpu

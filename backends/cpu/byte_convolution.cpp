@@ -14,16 +14,24 @@ namespace {
 constexpr int64_t kColumns = WordProduct::kColumns;
 constexpr int64_t kStep = 4; // of the depth
 constexpr int64_t kWordBytes = 2;
-// What a thread gathers at a time: it shares the second-level cache with panels of weights.
+// What a thread gathers at a time, where that is more than the fewest rows: it shares the second-level cache with panels of weights.
 constexpr int64_t kGatheredBytes = 160 * 1024;
+// Of a block and of a thread: a multiple of all tiles' rows, so that none is left but at the end.
+constexpr int64_t kFewestRows = 12;
 constexpr int64_t kMostRows = 96;
-constexpr int64_t kFewestRows = 6;
 
 int64_t roundedUp(int64_t count, int64_t to) { return (count + to - 1) / to * to; }
 
+bool isProduct(const module::NodeView& head) { return head.op() == "matmul"; }
+
+// The weights' dimension of the image's channels, or of the depth of a product.
+int32_t depthAt(const module::NodeView& head) { return isProduct(head) && head.intOr("trans_b", 0) == 0 ? 0 : 1; }
+
 // Words of a window's row: each pixel's channels are filled up to whole steps.
-int64_t depthOf(const module::ValueView& weights) {
-    return weights.dim(2).opt * weights.dim(3).opt * roundedUp(weights.dim(1).opt, kStep);
+int64_t depthOf(const module::NodeView& head) {
+    const module::ValueView weights = head.input(1);
+    const int64_t taps = isProduct(head) ? 1 : weights.dim(2).opt * weights.dim(3).opt;
+    return taps * roundedUp(weights.dim(depthAt(head)).opt, kStep);
 }
 
 std::optional<ByteChain> readRegion(const module::GraphView& body) {
@@ -31,12 +39,16 @@ std::optional<ByteChain> readRegion(const module::GraphView& body) {
     if (!chain || body.node(chain->head).intOr("group", 1) != 1) {
         return std::nullopt;
     }
-    const module::ValueView weights = body.node(chain->head).input(1);
-    const module::ValueView image = body.node(chain->head).input(0);
-    const bool fits = weights.optElements() > 0 && depthOf(weights) <= WordProduct::kMostDepth && image.isStatic(1) &&
-                      image.dim(1).opt == weights.dim(1).opt;
+    const module::NodeView head = body.node(chain->head);
+    const module::ValueView x = head.input(0);
+    const int32_t channels = isProduct(head) ? x.rank() - 1 : 1;
+    const bool fits = head.input(1).optElements() > 0 && depthOf(head) <= WordProduct::kMostDepth &&
+                      x.isStatic(channels) && x.dim(channels).opt == head.input(1).dim(depthAt(head)).opt;
     return fits ? chain : std::nullopt;
 }
+
+// Rows of a product are the pixels of one image.
+Window windowOfRows(int64_t rows) { return {{1, rows}, {1, rows}, {1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}}; }
 
 class Kernel {
 public:
@@ -49,27 +61,38 @@ public:
         mPanels = (mChain.channels + kColumns - 1) / kColumns;
         mChain.factors.resize(static_cast<size_t>(mPanels * kColumns));
         mTeam = teamFor(threads, std::max<int64_t>(1, mRows * mPanels), mDepth / 4 + 4);
-        const int64_t share = (mRows + mTeam - 1) / mTeam;
-        const int64_t fit = std::clamp(kGatheredBytes / (mDepth * kWordBytes), kFewestRows, kMostRows);
-        mBlock = std::min(fit / kFewestRows * kFewestRows, roundedUp(std::max<int64_t>(share, 1), kFewestRows));
+        // A thread has its own rows, as those who wrote them had; where there are not enough, also its own columns, and gathers rows that others gather too.
+        mRowParts = std::clamp<int64_t>(mRows / kFewestRows, 1, mTeam);
+        mPanelParts = std::min(mTeam / mRowParts, mPanels);
+        mBlock = std::clamp(kGatheredBytes / (mDepth * kWordBytes) / kFewestRows * kFewestRows, kFewestRows, kMostRows);
     }
 
-    int64_t workspace() const { return mTeam * mBlock * mDepth * kWordBytes; }
+    // No less where there are more rows.
+    int64_t workspace() const { return mTeam * wordsOfMember() * kWordBytes; }
 
     void run(const Buffers& b) const {
-        parallelTeam(mTeam, mRows, [&](int64_t member, int64_t begin, int64_t end) {
-            int16_t* const words = static_cast<int16_t*>(b.workspace) + member * mBlock * mDepth;
-            for (int64_t row = begin; row < end; row += mBlock) {
-                const int64_t rows = std::min(mBlock, end - row);
-                gather(b, row, rows, words);
-                for (int64_t panel = 0; panel < mPanels; ++panel) {
-                    multiply(b, words, panel, row, rows);
+        const int64_t parts = mRowParts * mPanelParts;
+        parallelTeam(parts, parts, [&](int64_t member, int64_t begin, int64_t end) {
+            int16_t* const words = static_cast<int16_t*>(b.workspace) + member * wordsOfMember();
+            for (int64_t part = begin; part < end; ++part) {
+                const int64_t rowPart = part / mPanelParts;
+                const int64_t panelPart = part % mPanelParts;
+                const int64_t lastRow = mRows * (rowPart + 1) / mRowParts;
+                for (int64_t row = mRows * rowPart / mRowParts; row < lastRow; row += mBlock) {
+                    const int64_t rows = std::min(mBlock, lastRow - row);
+                    gather(b, row, rows, words);
+                    for (int64_t panel = mPanels * panelPart / mPanelParts;
+                         panel < mPanels * (panelPart + 1) / mPanelParts; ++panel) {
+                        multiply(b, words, panel, row, rows);
+                    }
                 }
             }
         });
     }
 
 private:
+    int64_t wordsOfMember() const { return std::min(mBlock, mRows) * mDepth; }
+
     // Whether rows are what lies in the image, one pixel behind the other.
     bool isWhole() const {
         return mWindow.taps() == 1 && mWindow.output == mWindow.input && mWindow.padBegin == Dims{0, 0} &&
@@ -153,6 +176,8 @@ private:
     int64_t mRows = 0;
     int64_t mPanels = 0;
     int64_t mTeam = 1;
+    int64_t mRowParts = 1;
+    int64_t mPanelParts = 1;
     int64_t mBlock = 1; // rows that are gathered at a time
 };
 
@@ -160,27 +185,35 @@ private:
 
 bool isByteConvolution(const module::GraphView& body) { return readRegion(body).has_value(); }
 
+const char* byteConvolutionName(const module::GraphView& body) {
+    return isProduct(body.node(readRegion(body)->head)) ? "product of bytes" : "convolution of bytes";
+}
+
 std::vector<TnFormat> byteConvolutionLayouts(const module::GraphView& body) {
     const ByteChain chain = *readRegion(body);
     std::vector<TnFormat> layouts;
     for (const int32_t value : body.inputs()) {
         layouts.push_back(module::linearFormat(body.value(value).rank()));
     }
-    const module::ValueView weights = body.node(chain.head).input(1);
-    TnFormat panels = module::permutedFormat({0, 2, 3, 1});
+    const module::NodeView head = body.node(chain.head);
+    const module::ValueView weights = head.input(1);
+    const int32_t depth = depthAt(head);
+    const TnFormat image = isProduct(head) ? module::linearFormat(head.input(0).rank()) : module::channelsLastFormat(4);
+    TnFormat panels =
+        isProduct(head) ? module::permutedFormat({1 - depth, depth}) : module::permutedFormat({0, 2, 3, 1});
     panels.block_count = 2;
-    panels.blocks[0] = {0, static_cast<int32_t>(kColumns)};
-    panels.blocks[1] = {1, static_cast<int32_t>(kStep)};
-    panels.tail_zero = weights.dim(0).opt % kColumns == 0 && weights.dim(1).opt % kStep == 0 ? 0 : 1;
-    layouts[static_cast<size_t>(chain.x)] = module::channelsLastFormat(4);
+    panels.blocks[0] = {1 - depth, static_cast<int32_t>(kColumns)};
+    panels.blocks[1] = {depth, static_cast<int32_t>(kStep)};
+    panels.tail_zero = weights.dim(1 - depth).opt % kColumns == 0 && weights.dim(depth).opt % kStep == 0 ? 0 : 1;
+    layouts[static_cast<size_t>(chain.x)] = image;
     layouts[static_cast<size_t>(chain.weights)] = panels;
-    layouts.push_back(module::channelsLastFormat(4));
+    layouts.push_back(image);
     return layouts;
 }
 
 void checkByteConvolution(const Task& task) {
     if (!isByteConvolution(task.body)) {
-        refuse("no convolution of bytes in one group that is quantized");
+        refuse("no convolution of bytes in one group, and no product of bytes, that is quantized");
     }
     const std::vector<TnFormat> layouts = byteConvolutionLayouts(task.body);
     for (size_t i = 0; i < layouts.size(); ++i) {
@@ -196,9 +229,28 @@ TaskPlan planByteConvolution(const Task& task, const PortShapes& shapes) {
     ByteChain chain = *readRegion(task.body);
     const Shape& x = shapes.inputs[static_cast<size_t>(chain.x)];
     const Shape& weights = shapes.inputs[static_cast<size_t>(chain.weights)];
-    const Call call(task.body.node(chain.head), shapes.scalars, {x, weights}, {shapes.outputs[0]}, shapes.threads);
-    Window window = windowOf(call, {weights.dims[2], weights.dims[3]});
-    const Kernel kernel(std::move(chain), std::move(window), x.dims[0], x.dims[1], shapes.threads);
+    const module::NodeView head = task.body.node(chain.head);
+    const module::ValueView numbers = head.input(1);
+    const int64_t channels = numbers.dim(depthAt(head)).opt;
+    bool fits = static_cast<int32_t>(weights.dims.size()) == numbers.rank() &&
+                x.dims.size() == (isProduct(head) ? static_cast<size_t>(head.input(0).rank()) : 4) &&
+                x.dims[isProduct(head) ? x.dims.size() - 1 : 1] == channels;
+    for (int32_t d = 0; fits && d < numbers.rank(); ++d) {
+        fits = weights.dims[static_cast<size_t>(d)] == numbers.dim(d).opt;
+    }
+    if (!fits) {
+        refuse("a convolution of bytes of other extents than the numbers that they stand for");
+    }
+    int64_t batches = 1;
+    Window window;
+    if (isProduct(head)) {
+        window = windowOfRows(x.elements / channels);
+    } else {
+        const Call call(head, shapes.scalars, {x, weights}, {shapes.outputs[0]}, shapes.threads);
+        window = windowOf(call, {weights.dims[2], weights.dims[3]});
+        batches = x.dims[0];
+    }
+    const Kernel kernel(std::move(chain), std::move(window), batches, channels, shapes.threads);
     TaskPlan result;
     for (size_t i = 0; i < shapes.inputs.size(); ++i) {
         result.inputPorts.push_back(static_cast<int32_t>(i));

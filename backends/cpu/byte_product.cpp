@@ -14,8 +14,6 @@ namespace {
 constexpr int64_t kColumns = ByteProduct::kColumns;
 // Rows that a thread should have.
 constexpr int64_t kFewestRows = 12;
-// Products of two bytes that 32 bits hold the sum of.
-constexpr int64_t kMostDepth = 65536;
 
 struct Region {
     ByteChain chain;
@@ -28,7 +26,8 @@ std::optional<Region> readRegion(const module::GraphView& body) {
         return std::nullopt;
     }
     const int64_t depth = body.node(chain->head).input(1).dim(1).opt;
-    return depth % 4 == 0 && depth > 0 && depth <= kMostDepth ? std::optional<Region>({*chain, depth}) : std::nullopt;
+    return depth % 4 == 0 && depth > 0 && depth <= ByteProduct::kMostDepth ? std::optional<Region>({*chain, depth})
+                                                                           : std::nullopt;
 }
 
 class Kernel {

@@ -125,6 +125,7 @@ KernelTable makeTable() {
     addGather(table);
     addMatmul(table);
     addConv(table);
+    addIntegerProducts(table);
     addPool(table);
     addResize(table);
     addQuantize(table);
@@ -368,10 +369,11 @@ constexpr Method kMethods[] = {
      checkByteProduct, planByteProduct, Method::Brain::kNever, kVectorsOfBytes},
     {kByteConvolution, Method::Ports::kBody, isByteConvolution,
      [](const module::TaskView& task) {
-         if (byteTile() != nullptr) {
-             refuse("a processor whose vectors multiply bytes");
+         if (byteTile() != nullptr && isByteProduct(task.body())) {
+             refuse("windows of one on a processor whose vectors multiply bytes");
          }
-         return Tactics{laidOut(task, kByteConvolution, "convolution of bytes", byteConvolutionLayouts(task.body()))};
+         return Tactics{
+             laidOut(task, kByteConvolution, byteConvolutionName(task.body()), byteConvolutionLayouts(task.body()))};
      },
      checkByteConvolution, planByteConvolution},
     {kByteNorm, Method::Ports::kLinear, isByteNorm,

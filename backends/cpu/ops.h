@@ -20,6 +20,7 @@ void addMovement(KernelTable& table);
 void addGather(KernelTable& table);
 void addMatmul(KernelTable& table);
 void addConv(KernelTable& table);
+void addIntegerProducts(KernelTable& table);
 void addPool(KernelTable& table);
 void addResize(KernelTable& table);
 void addQuantize(KernelTable& table);

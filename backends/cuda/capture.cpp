@@ -28,6 +28,18 @@ TnCode begin(void*, TnStream* stream, TnSink* sink) {
     return error == cudaSuccess ? TN_OK : failure(sink, "recording cannot start", error);
 }
 
+cudaError_t withoutFills(cudaGraph_t graph, cudaStream_t stream) {
+    int replaced = 0;
+    int device = 0;
+    cudaError_t error = cudaStreamGetDevice(stream, &device);
+    error = error == cudaSuccess ? cudaSetDevice(device) : error; // kernels are added for the thread's device
+    try {
+        return error == cudaSuccess ? replaceFills(graph, replaced) : error;
+    } catch (const std::bad_alloc&) {
+        return cudaErrorMemoryAllocation;
+    }
+}
+
 TnCode end(void*, TnStream* stream, TnRecording** out, TnSink* sink) {
     cudaGraph_t graph = nullptr;
     cudaError_t error = cudaStreamEndCapture(stream->stream, &graph);
@@ -41,11 +53,7 @@ TnCode end(void*, TnStream* stream, TnRecording** out, TnSink* sink) {
     TnCode code = TN_OK;
     if (out != nullptr) {
         cudaGraphExec_t executable = nullptr;
-        int replaced = 0;
-        int device = 0;
-        error = cudaStreamGetDevice(stream->stream, &device); // kernels are added for the thread's device
-        error = error == cudaSuccess ? cudaSetDevice(device) : error;
-        error = error == cudaSuccess ? replaceFills(graph, replaced) : error;
+        error = withoutFills(graph, stream->stream);
         error = error == cudaSuccess ? cudaGraphInstantiate(&executable, graph, 0) : error;
         *out = error == cudaSuccess ? new (std::nothrow) TnRecording{executable} : nullptr;
         if (error != cudaSuccess) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace tenon::cuda {
@@ -91,7 +92,8 @@ cudaError_t neighbours(cudaGraphNode_t node, Side side, std::vector<cudaGraphNod
     return error;
 }
 
-cudaError_t replace(cudaGraph_t graph, cudaGraphNode_t node, Fill fill, cudaKernel_t kernel) {
+// False, and the fill stays: there is no kernel for this device, which a driver that loads libraries when they are used says only now.
+cudaError_t replace(cudaGraph_t graph, cudaGraphNode_t node, Fill fill, cudaKernel_t kernel, bool& done) {
     constexpr uint64_t kThreads = 256;
     constexpr uint64_t kMostBlocks = 1024;
     std::vector<cudaGraphNode_t> before;
@@ -111,8 +113,12 @@ cudaError_t replace(cudaGraph_t graph, cudaGraphNode_t node, Fill fill, cudaKern
     params.kernel.blockDim = dim3(kThreads);
     params.kernel.kernelParams = arguments;
     cudaGraphNode_t made = nullptr;
-    error = cudaGraphAddNode(&made, graph, before.data(), beforeEdges.data(), before.size(), &params);
-    if (error == cudaSuccess && !after.empty()) {
+    done = cudaGraphAddNode(&made, graph, before.data(), beforeEdges.data(), before.size(), &params) == cudaSuccess;
+    if (!done) {
+        cudaGetLastError();
+        return cudaSuccess;
+    }
+    if (!after.empty()) {
         const std::vector<cudaGraphNode_t> from(after.size(), made);
         error = cudaGraphAddDependencies(graph, from.data(), after.data(), afterEdges.data(), after.size());
     }
@@ -129,24 +135,27 @@ cudaError_t replaceFills(cudaGraph_t graph, int& replaced) {
     if (error == cudaSuccess && count > 0) {
         error = cudaGraphGetNodes(graph, nodes.data(), &count);
     }
+    std::vector<std::pair<cudaGraphNode_t, Fill>> fills;
     for (size_t i = 0; i < count && error == cudaSuccess; ++i) {
         cudaGraphNodeType type{};
         error = cudaGraphNodeGetType(nodes[i], &type);
-        if (error != cudaSuccess || type != cudaGraphNodeTypeMemset) {
-            continue;
+        if (type == cudaGraphNodeTypeMemAlloc || type == cudaGraphNodeTypeMemFree) {
+            return error;
         }
         cudaMemsetParams params{};
         Fill fill{};
-        error = cudaGraphMemsetNodeGetParams(nodes[i], &params);
-        if (error != cudaSuccess || !describe(params, fill)) {
-            continue;
+        if (error == cudaSuccess && type == cudaGraphNodeTypeMemset) {
+            error = cudaGraphMemsetNodeGetParams(nodes[i], &params);
+            if (error == cudaSuccess && describe(params, fill)) {
+                fills.emplace_back(nodes[i], fill);
+            }
         }
-        const cudaKernel_t kernel = fillKernel();
-        if (kernel == nullptr) {
-            break;
-        }
-        error = replace(graph, nodes[i], fill, kernel);
-        replaced += error == cudaSuccess ? 1 : 0;
+    }
+    const cudaKernel_t kernel = error == cudaSuccess && !fills.empty() ? fillKernel() : nullptr;
+    bool done = kernel != nullptr;
+    for (size_t i = 0; i < fills.size() && done && error == cudaSuccess; ++i) {
+        error = replace(graph, fills[i].first, fills[i].second, kernel, done);
+        replaced += error == cudaSuccess && done ? 1 : 0;
     }
     return error;
 }

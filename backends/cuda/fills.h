@@ -8,8 +8,9 @@
 
 namespace tenon::cuda {
 
-// Puts a kernel with the same effect and the same place in the order in the place of each fill whose address and length are multiples of 4 bytes; the
-// others stay. Yields how many were replaced: 0 where the driver cannot load the kernel either. An error leaves a graph that must not be used.
+// Puts a kernel with the same effect and the same place in the order in the place of each fill of the graph itself (not of graphs in it) whose address and
+// length are multiples of 4 bytes; the others stay, and all do where the driver has no such kernel for the current device or the graph allocates memory, since nodes of such
+// graphs cannot be deleted. Yields how many were replaced. An error leaves a graph that must not be used.
 cudaError_t replaceFills(cudaGraph_t graph, int& replaced);
 
 } // namespace tenon::cuda

@@ -12,6 +12,7 @@ namespace tenon::cpu {
 // rounded. The panel has [steps][kColumns][4] signed bytes.
 struct ByteProduct {
     static constexpr int64_t kColumns = 64;
+    static constexpr int64_t kMostDepth = 65536; // 255 * 128 * 65536 < 2^31
 
     const uint8_t* a = nullptr;
     int64_t aRow = 0;

@@ -16,8 +16,36 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A step of the depth has four words of each column: one to four vectors.
 constexpr int64_t kStepWords = WordProduct::kColumns * 4;
+
+#if HWY_TARGET == HWY_SCALAR
+
+constexpr int kTileRows = 1;
+
+template <int kRows, class Weight>
+void Accumulate(const int16_t* a, int64_t aRow, const Weight* b, int64_t steps, int32_t* to) {
+    for (int64_t i = 0; i < kRows * WordProduct::kColumns; ++i) {
+        uint32_t sum = 0;
+        for (int64_t k = 0; k < steps * 4; ++k) {
+            const int64_t at = (k / 4 * WordProduct::kColumns + i % WordProduct::kColumns) * 4 + k % 4;
+            sum += static_cast<uint32_t>(a[i / WordProduct::kColumns * aRow + k] * b[at]);
+        }
+        to[2 * i] = static_cast<int32_t>(sum);
+        to[2 * i + 1] = 0;
+    }
+}
+
+template <class Byte>
+void PackSteps(const Byte* from, int64_t row, int64_t steps, const int16_t* zeros, int16_t* to) {
+    for (int64_t i = 0; i < steps * kStepWords; ++i) {
+        const int64_t column = i % kStepWords / 4;
+        to[i] = static_cast<int16_t>(from[(i / kStepWords * 4 + i % 4) * row + column] - zeros[column]);
+    }
+}
+
+#else
+
+// A step of the depth has four words of each column: one to four vectors.
 using Words = hn::CappedTag<int16_t, kStepWords>;
 using Sums = hn::RepartitionToWide<Words>;
 using SumsVec = hn::Vec<Sums>;
@@ -38,6 +66,77 @@ HWY_INLINE void AddProducts(Sums d, hn::Vec<Words> a, hn::Vec<Words> b, SumsVec&
     sums = hn::ReorderWidenMulAccumulate(d, a, b, sums, others);
 #endif
 }
+
+HWY_INLINE hn::Vec<Words> LoadColumns(const int8_t* b) {
+    return hn::PromoteTo(Words(), hn::LoadU(hn::Rebind<int8_t, Words>(), b));
+}
+HWY_INLINE hn::Vec<Words> LoadColumns(const int16_t* b) { return hn::LoadU(Words(), b); }
+
+// To two neighbouring sums for each column. Not inlined, so that it has the registers for itself: in a loop over tiles sums would be kept in memory.
+template <int kRows, class Weight>
+HWY_NOINLINE void Accumulate(const int16_t* a, int64_t aRow, const Weight* b, int64_t steps, int32_t* to) {
+    const Words words;
+    const Sums d;
+    const hn::Repartition<int64_t, Words> fours;
+    SumsVec sums[kRows][kStepVectors];
+    SumsVec others[kRows][kStepVectors];
+    HWY_UNROLL(16)
+    for (int r = 0; r < kRows; ++r) {
+        HWY_UNROLL(4)
+        for (int v = 0; v < kStepVectors; ++v) {
+            sums[r][v] = others[r][v] = hn::Zero(d);
+        }
+    }
+    for (int64_t k = steps; k > 0; --k, a += 4, b += kStepWords) {
+        hn::Vec<Words> columns[kStepVectors];
+        HWY_UNROLL(4)
+        for (int v = 0; v < kStepVectors; ++v) {
+            columns[v] = LoadColumns(b + v * kWordLanes);
+        }
+        HWY_UNROLL(16)
+        for (int r = 0; r < kRows; ++r) {
+            int64_t four;
+            std::memcpy(&four, a + r * aRow, sizeof four);
+            const hn::Vec<Words> x = hn::BitCast(words, hn::Set(fours, four));
+            HWY_UNROLL(4)
+            for (int v = 0; v < kStepVectors; ++v) {
+                AddProducts(d, x, columns[v], sums[r][v], others[r][v]);
+            }
+        }
+    }
+    HWY_UNROLL(16)
+    for (int r = 0; r < kRows; ++r) {
+        HWY_UNROLL(4)
+        for (int v = 0; v < kStepVectors; ++v) {
+            hn::Store(hn::RearrangeToOddPlusEven(sums[r][v], others[r][v]), d,
+                      to + (r * kStepWords + v * kWordLanes) / 2);
+        }
+    }
+}
+
+template <class Byte>
+HWY_INLINE void PackSteps(const Byte* from, int64_t row, int64_t steps, const int16_t* zeros, int16_t* to) {
+    const hn::FixedTag<int16_t, WordProduct::kColumns> d;
+    const hn::Repartition<int32_t, decltype(d)> pairs;
+    const hn::Rebind<Byte, decltype(d)> narrow;
+    const auto less = hn::LoadU(d, zeros);
+    for (int64_t step = 0; step < steps; ++step, from += 4 * row, to += kStepWords) {
+        const auto a = hn::Sub(hn::PromoteTo(d, hn::LoadU(narrow, from)), less);
+        const auto b = hn::Sub(hn::PromoteTo(d, hn::LoadU(narrow, from + row)), less);
+        const auto c = hn::Sub(hn::PromoteTo(d, hn::LoadU(narrow, from + 2 * row)), less);
+        const auto e = hn::Sub(hn::PromoteTo(d, hn::LoadU(narrow, from + 3 * row)), less);
+        const auto lowAb = hn::BitCast(pairs, hn::InterleaveLower(d, a, b));
+        const auto highAb = hn::BitCast(pairs, hn::InterleaveUpper(d, a, b));
+        const auto lowCe = hn::BitCast(pairs, hn::InterleaveLower(d, c, e));
+        const auto highCe = hn::BitCast(pairs, hn::InterleaveUpper(d, c, e));
+        hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, lowAb, lowCe)), d, to);
+        hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, lowAb, lowCe)), d, to + 8);
+        hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, highAb, highCe)), d, to + 16);
+        hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, highAb, highCe)), d, to + 24);
+    }
+}
+
+#endif
 
 using Column = hn::CappedTag<int32_t, WordProduct::kColumns>;
 using Real = hn::Rebind<float, Column>;
@@ -91,58 +190,12 @@ HWY_INLINE void WriteRows(const WordProduct& p, int rows, const int32_t* sums) {
     }
 }
 
-// Not inlined, so that it has the registers for itself: in a loop over tiles sums would be kept in memory.
-template <int kRows>
-HWY_NOINLINE void RunTile(const WordProduct& p) {
-    const Words words;
-    const Sums d;
-    const hn::Repartition<int64_t, Words> fours;
-    const hn::Rebind<int8_t, Words> narrow;
-    SumsVec sums[kRows][kStepVectors];
-    SumsVec others[kRows][kStepVectors]; // empty on x86, where a product of words is added up in pairs
-    HWY_UNROLL(16)
-    for (int r = 0; r < kRows; ++r) {
-        HWY_UNROLL(4)
-        for (int v = 0; v < kStepVectors; ++v) {
-            sums[r][v] = others[r][v] = hn::Zero(d);
-        }
-    }
-    const int16_t* a = p.a;
-    const int8_t* b = p.b;
-    const int64_t aRow = p.aRow;
-    for (int64_t k = p.steps; k > 0; --k, a += 4, b += kStepWords) {
-        hn::Vec<Words> columns[kStepVectors];
-        HWY_UNROLL(4)
-        for (int v = 0; v < kStepVectors; ++v) {
-            columns[v] = hn::PromoteTo(words, hn::LoadU(narrow, b + v * kWordLanes));
-        }
-        HWY_UNROLL(16)
-        for (int r = 0; r < kRows; ++r) {
-            int64_t four;
-            std::memcpy(&four, a + r * aRow, sizeof four);
-            const hn::Vec<Words> x = hn::BitCast(words, hn::Set(fours, four));
-            HWY_UNROLL(4)
-            for (int v = 0; v < kStepVectors; ++v) {
-                AddProducts(d, x, columns[v], sums[r][v], others[r][v]);
-            }
-        }
-    }
-    HWY_ALIGN int32_t all[kRows * kStepWords / 2];
-    HWY_UNROLL(16)
-    for (int r = 0; r < kRows; ++r) {
-        HWY_UNROLL(4)
-        for (int v = 0; v < kStepVectors; ++v) {
-            hn::Store(hn::RearrangeToOddPlusEven(sums[r][v], others[r][v]), d,
-                      all + (r * kStepWords + v * kWordLanes) / 2);
-        }
-    }
-    p.isSignedResult ? WriteRows<int8_t>(p, kRows, all) : WriteRows<uint8_t>(p, kRows, all);
-}
-
 template <int kRows>
 void RunRows(int64_t rows, WordProduct p) {
     for (; rows >= kRows; rows -= kRows) {
-        RunTile<kRows>(p);
+        HWY_ALIGN int32_t all[kRows * kStepWords / 2];
+        Accumulate<kRows>(p.a, p.aRow, p.b, p.steps, all);
+        p.isSignedResult ? WriteRows<int8_t>(p, kRows, all) : WriteRows<uint8_t>(p, kRows, all);
         p.a += kRows * p.aRow;
         p.c += kRows * p.cRow;
     }
@@ -153,7 +206,30 @@ void RunRows(int64_t rows, WordProduct p) {
     }
 }
 
+template <int kRows>
+void SumRows(int64_t rows, WordSums p) {
+    const Column d;
+    for (; rows >= kRows; rows -= kRows) {
+        HWY_ALIGN int32_t all[kRows * kStepWords / 2];
+        Accumulate<kRows>(p.a, p.aRow, p.b, p.steps, all);
+        for (int64_t i = 0; i < kRows * WordProduct::kColumns; i += kColumnLanes) {
+            hn::Vec<Column> first;
+            hn::Vec<Column> second;
+            hn::LoadInterleaved2(d, all + 2 * i, first, second);
+            hn::StoreU(hn::Add(first, second), d, p.c + i);
+        }
+        p.a += kRows * p.aRow;
+        p.c += kRows * WordProduct::kColumns;
+    }
+    if constexpr (kRows > 1) {
+        if (rows > 0) {
+            SumRows<kRows / 2>(rows, p);
+        }
+    }
+}
+
 void RunWords(int64_t rows, const WordProduct& p) { RunRows<kTileRows>(rows, p); }
+void SumWords(int64_t rows, const WordSums& p) { SumRows<kTileRows>(rows, p); }
 
 template <class Byte>
 HWY_INLINE void WidenRow(const Byte* from, int64_t count, int16_t zero, int16_t* to) {
@@ -198,8 +274,16 @@ void Widen(const uint8_t* from, int64_t pixels, int64_t channels, int64_t pixel,
     }
 }
 
+void Pack(const uint8_t* from, int64_t row, int64_t steps, bool isSigned, const int16_t* zeros, int16_t* to) {
+    if (isSigned) {
+        PackSteps(reinterpret_cast<const int8_t*>(from), row, steps, zeros, to);
+    } else {
+        PackSteps(from, row, steps, zeros, to);
+    }
+}
+
 const WordTile* TileOfTarget() {
-    static constexpr WordTile kTile{RunWords, Widen};
+    static constexpr WordTile kTile{RunWords, SumWords, Pack, Widen};
     return &kTile;
 }
 

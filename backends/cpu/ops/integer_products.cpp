@@ -1,0 +1,295 @@
+// matmul_integer and conv_integer: bytes less their zero points as words of 16 bits, rows of the left operand by panels of columns of the right one.
+#include "backends/common/contraction.h"
+#include "backends/common/parallel.h"
+#include "backends/common/window.h"
+#include "backends/cpu/ops.h"
+#include "backends/cpu/simd/word_tile.h"
+
+#include <algorithm>
+
+namespace tenon::cpu {
+
+namespace {
+
+constexpr int64_t kColumns = WordProduct::kColumns;
+constexpr int64_t kStep = 4; // of the depth
+constexpr int64_t kGatheredBytes = 160 * 1024;
+constexpr int64_t kFewestRows = 12;
+constexpr int64_t kMostRows = 96;
+
+int64_t roundedUp(int64_t count, int64_t to) { return (count + to - 1) / to * to; }
+
+// An operand of bytes and its zero points: none, one for all or one for each of so many.
+class Bytes {
+public:
+    Bytes(const Call& call, size_t operand, size_t zeros, int64_t count)
+        : mOperand(operand), mZeros(zeros), mIsSigned(call.in(operand).dtype == TN_I8) {
+        if (!call.has(zeros)) {
+            return;
+        }
+        mZeroCount = call.in(zeros).elements;
+        mZeroIsSigned = call.in(zeros).dtype == TN_I8;
+        if (mZeroCount != 1 && mZeroCount != count) {
+            invalid(call.op(), " with ", mZeroCount, " zero points for ", count);
+        }
+    }
+
+    bool isSigned() const { return mIsSigned; }
+    const uint8_t* data(const Buffers& b) const { return b.in<uint8_t>(mOperand); }
+    int16_t number(uint8_t code) const { return mIsSigned ? static_cast<int8_t>(code) : int16_t{code}; }
+    int16_t zero(const Buffers& b, int64_t i) const {
+        if (mZeroCount == 0) {
+            return 0;
+        }
+        const uint8_t code = b.in<uint8_t>(mZeros)[mZeroCount == 1 ? 0 : i];
+        return mZeroIsSigned ? static_cast<int8_t>(code) : int16_t{code};
+    }
+
+private:
+    size_t mOperand;
+    size_t mZeros;
+    bool mIsSigned;
+    int64_t mZeroCount = 0;
+    bool mZeroIsSigned = false;
+};
+
+// What one product has: rows by columns of sums, `depth` products each.
+struct Extents {
+    int64_t rows = 0;
+    int64_t depth = 0;
+    int64_t columns = 0;
+    int threads = 1;
+
+    int64_t words() const { return roundedUp(depth, kStep); } // of a row
+    int64_t panels() const { return (columns + kColumns - 1) / kColumns; }
+    int64_t panelWords() const { return words() * kColumns; }
+    int64_t rowsAtOnce() const {
+        const int64_t fit = kGatheredBytes / (2 * std::max<int64_t>(words(), 1)) / kFewestRows * kFewestRows;
+        return std::clamp(fit, kFewestRows, kMostRows);
+    }
+    int64_t team() const {
+        return teamFor(threads, std::max<int64_t>(1, (rows + kFewestRows - 1) / kFewestRows), columns * depth);
+    }
+    // Of a thread: rows as words, and the sums of a panel.
+    int64_t memberBytes() const { return rowsAtOnce() * (words() * 2 + kColumns * 4); }
+    // The right operand's panels, then each thread's. No less where an extent rises.
+    int64_t workspace() const { return panels() * panelWords() * 2 + threads * memberBytes(); }
+};
+
+// gather(row, words): one row of the left operand. pack(column, columns, panel): a panel of the right one. write(row, rows, column, columns, sums): what
+// was made.
+template <class Gather, class Pack, class Write>
+void multiply(const Extents& e, void* workspace, const Gather& gather, const Pack& pack, const Write& write) {
+    auto* const panels = static_cast<int16_t*>(workspace);
+    auto* const members = reinterpret_cast<char*>(panels + e.panels() * e.panelWords());
+    const WordTile& tile = wordTile();
+    parallelTeam(teamFor(e.threads, e.panels(), e.panelWords()), e.panels(), [&](int64_t, int64_t begin, int64_t end) {
+        for (int64_t panel = begin; panel < end; ++panel) {
+            const int64_t first = panel * kColumns;
+            pack(first, std::min(kColumns, e.columns - first), panels + panel * e.panelWords());
+        }
+    });
+    parallelTeam(e.team(), e.rows, [&](int64_t member, int64_t begin, int64_t end) {
+        auto* const rows = reinterpret_cast<int16_t*>(members + member * e.memberBytes());
+        auto* const sums = reinterpret_cast<int32_t*>(rows + e.rowsAtOnce() * e.words());
+        for (int64_t row = begin; row < end; row += e.rowsAtOnce()) {
+            const int64_t count = std::min(e.rowsAtOnce(), end - row);
+            for (int64_t i = 0; i < count; ++i) {
+                int16_t* const to = rows + i * e.words();
+                gather(row + i, to);
+                std::fill(to + e.depth, to + e.words(), int16_t{0});
+            }
+            for (int64_t panel = 0; panel < e.panels(); ++panel) {
+                tile.sums(count, {rows, e.words(), panels + panel * e.panelWords(), e.words() / kStep, sums});
+                write(row, count, panel * kColumns, std::min(kColumns, e.columns - panel * kColumns), sums);
+            }
+        }
+    });
+}
+
+// Columns of a matrix whose elements lie so far apart, with their zero points, as a panel.
+struct Columns {
+    const uint8_t* from = nullptr;
+    int64_t depthApart = 0;
+    int64_t columnApart = 0;
+    int64_t depth = 0;
+    int64_t count = 0;
+    int16_t zeros[kColumns] = {};
+
+    void pack(const Bytes& bytes, int16_t* to) const {
+        const bool areRows = columnApart == 1 && count == kColumns;
+        const int64_t packed = areRows ? depth / kStep : 0; // steps
+        wordTile().pack(from, depthApart, packed, bytes.isSigned(), &zeros[0], to);
+        for (int64_t k = packed * kStep; k < roundedUp(depth, kStep); ++k) {
+            for (int64_t c = 0; c < kColumns; ++c) {
+                const bool isThere = k < depth && c < count;
+                to[(k / kStep * kColumns + c) * kStep + k % kStep] =
+                    isThere ? static_cast<int16_t>(bytes.number(from[k * depthApart + c * columnApart]) - zeros[c])
+                            : int16_t{0};
+            }
+        }
+    }
+};
+
+Columns columnsOf(const Buffers& b, const Bytes& bytes, int64_t firstZero, int64_t count) {
+    Columns columns;
+    columns.count = count;
+    for (int64_t c = 0; c < count; ++c) {
+        columns.zeros[c] = bytes.zero(b, firstZero + c);
+    }
+    return columns;
+}
+
+Plan planMatmulInteger(const Call& call) {
+    const kernels::MatrixProduct m = kernels::matrixProductOf(call);
+    const Bytes left(call, 0, 2, m.rows);
+    const Bytes right(call, 1, 3, m.columns);
+    const Extents e{m.rows, m.depth, m.columns, call.threads()};
+    const int64_t batches = product(m.batch);
+    Plan plan;
+    plan.workspace = e.workspace();
+    plan.run = [=](const Buffers& b) {
+        for (int64_t batch = 0; batch < batches; ++batch) {
+            const uint8_t* x = left.data(b);
+            const uint8_t* w = right.data(b);
+            int64_t rest = batch;
+            for (size_t d = m.batch.size(); d-- > 0;) {
+                x += rest % m.batch[d] * m.batchA[d];
+                w += rest % m.batch[d] * m.batchB[d];
+                rest /= m.batch[d];
+            }
+            int32_t* const y = b.out<int32_t>() + batch * m.rows * m.columns;
+            multiply(
+                e, b.workspace,
+                [&](int64_t row, int16_t* to) {
+                    const int16_t zero = left.zero(b, row);
+                    const uint8_t* const from = x + row * m.aRow;
+                    if (m.aColumn == 1) {
+                        wordTile().widen(from, 1, m.depth, m.depth, left.isSigned(), zero, to);
+                        return;
+                    }
+                    for (int64_t k = 0; k < m.depth; ++k) {
+                        to[k] = static_cast<int16_t>(left.number(from[k * m.aColumn]) - zero);
+                    }
+                },
+                [&](int64_t column, int64_t count, int16_t* to) {
+                    Columns columns = columnsOf(b, right, column, count);
+                    columns.from = w + column * m.bColumn;
+                    columns.depthApart = m.bRow;
+                    columns.columnApart = m.bColumn;
+                    columns.depth = m.depth;
+                    columns.pack(right, to);
+                },
+                [&](int64_t row, int64_t rows, int64_t column, int64_t columns, const int32_t* sums) {
+                    for (int64_t r = 0; r < rows; ++r) {
+                        std::copy_n(sums + r * kColumns, columns, y + (row + r) * m.columns + column);
+                    }
+                });
+        }
+        return Code::kOk;
+    };
+    return plan;
+}
+
+// Where a tap of a window lies in an image; -1: outside.
+int64_t placeOf(const Window& window, const Dims& strides, int64_t output, int64_t tap) {
+    int64_t place = 0;
+    for (size_t d = window.rank(); d-- > 0;) {
+        const int64_t at = output % window.output[d] * window.strides[d] +
+                           tap % window.kernel[d] * window.dilations[d] - window.padBegin[d];
+        if (at < 0 || at >= window.input[d]) {
+            return -1;
+        }
+        place += at * strides[d];
+        output /= window.output[d];
+        tap /= window.kernel[d];
+    }
+    return place;
+}
+
+Plan planConvInteger(const Call& call) {
+    const Dims& x = call.in(0).dims;
+    const Dims& w = call.in(1).dims;
+    const int64_t groups = call.intOr("group", 1);
+    if (w.size() < 3 || x.size() != w.size() || groups < 1 || w[0] % groups != 0 || w[1] * groups != x[1]) {
+        invalid("conv_integer of shape ", shapeText(x), " with weights ", shapeText(w), " in ", groups, " groups");
+    }
+    const Window window = windowOf(call, Dims(w.begin() + 2, w.end()));
+    const Bytes image(call, 0, 2, 1);
+    const Bytes weights(call, 1, 3, w[0]);
+    const int64_t channels = w[1];
+    const int64_t outputs = w[0] / groups;
+    const int64_t taps = window.taps();
+    const int64_t pixels = product(window.input);
+    const int64_t batch = x[0];
+    const Dims strides = rowMajorStrides(window.input);
+    const Extents e{product(window.output), channels * taps, outputs, call.threads()};
+    Plan plan;
+    plan.workspace = e.workspace();
+    plan.run = [=](const Buffers& b) {
+        const int16_t imageZero = image.zero(b, 0);
+        for (int64_t item = 0; item < batch * groups; ++item) {
+            const int64_t firstOutput = item % groups * outputs;
+            const uint8_t* const from = image.data(b) + item * channels * pixels;
+            const uint8_t* const rows = weights.data(b) + firstOutput * e.depth;
+            int32_t* const y = b.out<int32_t>() + item * outputs * e.rows;
+            multiply(
+                e, b.workspace,
+                [&](int64_t row, int16_t* to) {
+                    for (int64_t t = 0; t < taps; ++t) {
+                        const int64_t place = placeOf(window, strides, row, t);
+                        for (int64_t c = 0; c < channels; ++c) {
+                            to[c * taps + t] =
+                                place < 0 ? int16_t{0}
+                                          : static_cast<int16_t>(image.number(from[c * pixels + place]) - imageZero);
+                        }
+                    }
+                },
+                [&](int64_t column, int64_t count, int16_t* to) {
+                    Columns columns = columnsOf(b, weights, firstOutput + column, count);
+                    columns.from = rows + column * e.depth;
+                    columns.depthApart = 1;
+                    columns.columnApart = e.depth;
+                    columns.depth = e.depth;
+                    columns.pack(weights, to);
+                },
+                [&](int64_t row, int64_t count, int64_t column, int64_t columns, const int32_t* sums) {
+                    for (int64_t c = 0; c < columns; ++c) {
+                        for (int64_t r = 0; r < count; ++r) {
+                            y[(column + c) * e.rows + row + r] = sums[r * kColumns + c];
+                        }
+                    }
+                });
+        }
+        return Code::kOk;
+    };
+    return plan;
+}
+
+void checkBytes(const module::NodeView& node) {
+    for (const int32_t i : {1, 2, 3}) {
+        requireType(node, i, maskOf(TN_I8) | maskOf(TN_U8));
+    }
+}
+
+} // namespace
+
+void addIntegerProducts(KernelTable& table) {
+    const TypeMask bytes = maskOf(TN_I8) | maskOf(TN_U8);
+    table.add({.op = "matmul_integer",
+               .minInputs = 2,
+               .maxInputs = 4,
+               .types = bytes,
+               .output = OutputRule::kAny,
+               .plan = planMatmulInteger,
+               .check = checkBytes});
+    table.add({.op = "conv_integer",
+               .minInputs = 2,
+               .maxInputs = 4,
+               .types = bytes,
+               .output = OutputRule::kAny,
+               .plan = planConvInteger,
+               .check = checkBytes});
+}
+
+} // namespace tenon::cpu
