@@ -35,6 +35,7 @@ public:
     }
 
     bool isSigned() const { return mIsSigned; }
+    bool hasManyZeros() const { return mZeroCount > 1; }
     const uint8_t* data(const Buffers& b) const { return b.in<uint8_t>(mOperand); }
     int16_t number(uint8_t code) const { return mIsSigned ? static_cast<int8_t>(code) : int16_t{code}; }
     int16_t zero(const Buffers& b, int64_t i) const {
@@ -70,9 +71,12 @@ struct Extents {
     int64_t team() const {
         return teamFor(threads, std::max<int64_t>(1, (rows + kFewestRows - 1) / kFewestRows), columns * depth);
     }
-    // Of a thread: rows as words, and the sums of a panel.
-    int64_t memberBytes() const { return rowsAtOnce() * (words() * 2 + kColumns * 4); }
-    // The right operand's panels, then each thread's. No less where an extent rises.
+    // Of a thread: the sums of a panel, and rows as words, of which there are fewer at once the longer they are. No less where an extent rises, nor is all.
+    int64_t memberBytes() const {
+        const int64_t row = words() * 2;
+        return kMostRows * kColumns * 4 + std::max(std::min(kGatheredBytes, kMostRows * row), kFewestRows * row);
+    }
+    // The right operand's panels, then each thread's.
     int64_t workspace() const { return panels() * panelWords() * 2 + threads * memberBytes(); }
 };
 
@@ -90,8 +94,8 @@ void multiply(const Extents& e, void* workspace, const Gather& gather, const Pac
         }
     });
     parallelTeam(e.team(), e.rows, [&](int64_t member, int64_t begin, int64_t end) {
-        auto* const rows = reinterpret_cast<int16_t*>(members + member * e.memberBytes());
-        auto* const sums = reinterpret_cast<int32_t*>(rows + e.rowsAtOnce() * e.words());
+        auto* const sums = reinterpret_cast<int32_t*>(members + member * e.memberBytes());
+        auto* const rows = reinterpret_cast<int16_t*>(sums + kMostRows * kColumns);
         for (int64_t row = begin; row < end; row += e.rowsAtOnce()) {
             const int64_t count = std::min(e.rowsAtOnce(), end - row);
             for (int64_t i = 0; i < count; ++i) {
@@ -141,11 +145,19 @@ Columns columnsOf(const Buffers& b, const Bytes& bytes, int64_t firstZero, int64
 }
 
 Plan planMatmulInteger(const Call& call) {
-    const kernels::MatrixProduct m = kernels::matrixProductOf(call);
+    kernels::MatrixProduct m = kernels::matrixProductOf(call);
     const Bytes left(call, 0, 2, m.rows);
     const Bytes right(call, 1, 3, m.columns);
+    int64_t batches = product(m.batch);
+    // One matrix on the right for all on the left, which lie behind one another: one tall product, and one packing.
+    const bool isShared = std::all_of(m.batchB.begin(), m.batchB.end(), [](int64_t apart) { return apart == 0; });
+    const bool isDense = m.aColumn == 1 && m.aRow == m.depth && call.in(0).elements == batches * m.rows * m.depth;
+    if (batches > 1 && isShared && isDense && !left.hasManyZeros()) {
+        m.rows *= batches;
+        m.batch.clear();
+        batches = 1;
+    }
     const Extents e{m.rows, m.depth, m.columns, call.threads()};
-    const int64_t batches = product(m.batch);
     Plan plan;
     plan.workspace = e.workspace();
     plan.run = [=](const Buffers& b) {
