@@ -16,6 +16,13 @@ constexpr int64_t kStep = 4; // of the depth
 constexpr int64_t kGatheredBytes = 160 * 1024;
 constexpr int64_t kFewestRows = 12;
 constexpr int64_t kMostRows = 96;
+// Panels that share lines of a matrix, and steps of the depth that are packed at a time.
+constexpr int64_t kGroup = 8;
+constexpr int64_t kChunkSteps = 16;
+constexpr int64_t kTotals = kFewestRows * kColumns; // sums of a panel for few rows
+// Sums of a group and of a panel, and a piece of a panel; for many rows, sums of a panel.
+constexpr int64_t kGroupBytes =
+    std::max((kGroup + 1) * kTotals * 4 + kChunkSteps * kColumns * kStep * 2, kMostRows* kColumns * 4);
 
 int64_t roundedUp(int64_t count, int64_t to) { return (count + to - 1) / to * to; }
 
@@ -64,6 +71,7 @@ struct Extents {
     int64_t words() const { return roundedUp(depth, kStep); } // of a row
     int64_t panels() const { return (columns + kColumns - 1) / kColumns; }
     int64_t panelWords() const { return words() * kColumns; }
+    int64_t columnsOf(int64_t panel) const { return std::min(kColumns, columns - panel * kColumns); }
     int64_t rowsAtOnce() const {
         const int64_t fit = kGatheredBytes / (2 * std::max<int64_t>(words(), 1)) / kFewestRows * kFewestRows;
         return std::clamp(fit, kFewestRows, kMostRows);
@@ -71,26 +79,85 @@ struct Extents {
     int64_t team() const {
         return teamFor(threads, std::max<int64_t>(1, (rows + kFewestRows - 1) / kFewestRows), columns * depth);
     }
-    // Of a thread: the sums of a panel, and rows as words, of which there are fewer at once the longer they are. No less where an extent rises, nor is all.
+    // One tile's rows: every word of the right operand is used once, so that packing all of it would be most of the work.
+    bool isFew() const { return rows <= kFewestRows; }
+    // Of a thread: rows as words, of which there are fewer at once the longer they are, and what a group of panels needs. No less where an extent rises,
+    // nor is all.
     int64_t memberBytes() const {
         const int64_t row = words() * 2;
-        return kMostRows * kColumns * 4 + std::max(std::min(kGatheredBytes, kMostRows * row), kFewestRows * row);
+        const int64_t most = isFew() ? 0 : std::min(kGatheredBytes, kMostRows * row);
+        return kGroupBytes + std::max(most, kFewestRows * row);
     }
-    // The right operand's panels, then each thread's.
-    int64_t workspace() const { return panels() * panelWords() * 2 + threads * memberBytes(); }
+    // The right operand's panels, but for few rows, then each thread's.
+    int64_t panelBytes() const { return isFew() ? 0 : panels() * panelWords() * 2; }
+    int64_t workspace() const { return panelBytes() + threads * memberBytes(); }
 };
 
-// gather(row, words): one row of the left operand. pack(column, columns, panel): a panel of the right one. write(row, rows, column, columns, sums): what
-// was made.
+// Calls body(panel, first step, steps) for panels [begin, end), some of the depth at a time: lines of the matrix are then in the first-level cache for all panels that
+// share them.
+template <class Body>
+void forChunks(int64_t begin, int64_t end, int64_t steps, const Body& body) {
+    for (int64_t step = 0; step < steps; step += kChunkSteps) {
+        for (int64_t panel = begin; panel < end; ++panel) {
+            body(panel, step, std::min(kChunkSteps, steps - step));
+        }
+    }
+}
+
+// Rows as words from row `first` on.
+template <class Gather>
+void gatherRows(const Extents& e, const Gather& gather, int64_t first, int64_t count, int16_t* to) {
+    for (int64_t i = 0; i < count; ++i, to += e.words()) {
+        gather(first + i, to);
+        std::fill(to + e.depth, to + e.words(), int16_t{0});
+    }
+}
+
+template <class Gather, class Pack, class Write>
+void multiplyFew(const Extents& e, void* workspace, const Gather& gather, const Pack& pack, const Write& write) {
+    const int64_t groups = (e.panels() + kGroup - 1) / kGroup;
+    parallelTeam(teamFor(e.threads, groups, e.panelWords()), groups, [&](int64_t member, int64_t begin, int64_t end) {
+        auto* const totals = reinterpret_cast<int32_t*>(static_cast<char*>(workspace) + member * e.memberBytes());
+        int32_t* const sums = totals + kGroup * kTotals;
+        auto* const panel = reinterpret_cast<int16_t*>(sums + kTotals);
+        int16_t* const rows = panel + kChunkSteps * kColumns * kStep;
+        gatherRows(e, gather, 0, e.rows, rows);
+        for (int64_t group = begin; group < end; ++group) {
+            const int64_t first = group * kGroup;
+            const int64_t last = std::min(first + kGroup, e.panels());
+            std::fill(totals, totals + kGroup * kTotals, 0);
+            forChunks(first, last, e.words() / kStep, [&](int64_t each, int64_t step, int64_t steps) {
+                pack(each * kColumns, e.columnsOf(each), step, steps, panel);
+                wordTile().sums(e.rows, {rows + step * kStep, e.words(), panel, steps, sums});
+                int32_t* const total = totals + (each - first) * kTotals;
+                for (int64_t i = 0; i < e.rows * kColumns; ++i) {
+                    total[i] = static_cast<int32_t>(static_cast<uint32_t>(total[i]) + static_cast<uint32_t>(sums[i]));
+                }
+            });
+            for (int64_t each = first; each < last; ++each) {
+                write(0, e.rows, each * kColumns, e.columnsOf(each), totals + (each - first) * kTotals);
+            }
+        }
+    });
+}
+
+// gather(row, words): one row of the left operand. pack(column, columns, step, steps, words): so many steps of a panel of the right one. write(row, rows, column,
+// columns, sums): what was made.
 template <class Gather, class Pack, class Write>
 void multiply(const Extents& e, void* workspace, const Gather& gather, const Pack& pack, const Write& write) {
+    if (e.isFew()) {
+        multiplyFew(e, workspace, gather, pack, write);
+        return;
+    }
     auto* const panels = static_cast<int16_t*>(workspace);
-    auto* const members = reinterpret_cast<char*>(panels + e.panels() * e.panelWords());
-    const WordTile& tile = wordTile();
+    char* const members = static_cast<char*>(workspace) + e.panelBytes();
+    const int64_t steps = e.words() / kStep;
     parallelTeam(teamFor(e.threads, e.panels(), e.panelWords()), e.panels(), [&](int64_t, int64_t begin, int64_t end) {
-        for (int64_t panel = begin; panel < end; ++panel) {
-            const int64_t first = panel * kColumns;
-            pack(first, std::min(kColumns, e.columns - first), panels + panel * e.panelWords());
+        for (int64_t first = begin; first < end; first += kGroup) {
+            forChunks(first, std::min(first + kGroup, end), steps, [&](int64_t each, int64_t step, int64_t count) {
+                pack(each * kColumns, e.columnsOf(each), step, count,
+                     panels + each * e.panelWords() + step * kColumns * kStep);
+            });
         }
     });
     parallelTeam(e.team(), e.rows, [&](int64_t member, int64_t begin, int64_t end) {
@@ -98,14 +165,10 @@ void multiply(const Extents& e, void* workspace, const Gather& gather, const Pac
         auto* const rows = reinterpret_cast<int16_t*>(sums + kMostRows * kColumns);
         for (int64_t row = begin; row < end; row += e.rowsAtOnce()) {
             const int64_t count = std::min(e.rowsAtOnce(), end - row);
-            for (int64_t i = 0; i < count; ++i) {
-                int16_t* const to = rows + i * e.words();
-                gather(row + i, to);
-                std::fill(to + e.depth, to + e.words(), int16_t{0});
-            }
-            for (int64_t panel = 0; panel < e.panels(); ++panel) {
-                tile.sums(count, {rows, e.words(), panels + panel * e.panelWords(), e.words() / kStep, sums});
-                write(row, count, panel * kColumns, std::min(kColumns, e.columns - panel * kColumns), sums);
+            gatherRows(e, gather, row, count, rows);
+            for (int64_t each = 0; each < e.panels(); ++each) {
+                wordTile().sums(count, {rows, e.words(), panels + each * e.panelWords(), steps, sums});
+                write(row, count, each * kColumns, e.columnsOf(each), sums);
             }
         }
     });
@@ -120,15 +183,17 @@ struct Columns {
     int64_t count = 0;
     int16_t zeros[kColumns] = {};
 
-    void pack(const Bytes& bytes, int16_t* to) const {
+    void pack(const Bytes& bytes, int64_t step, int64_t steps, int16_t* to) const {
         const bool areRows = columnApart == 1 && count == kColumns;
-        const int64_t packed = areRows ? depth / kStep : 0; // steps
-        wordTile().pack(from, depthApart, packed, bytes.isSigned(), &zeros[0], to);
-        for (int64_t k = packed * kStep; k < roundedUp(depth, kStep); ++k) {
+        const int64_t packed = areRows ? std::clamp<int64_t>(depth / kStep - step, 0, steps) : 0;
+        const int64_t first = step * kStep;
+        wordTile().pack(from + first * depthApart, depthApart, packed, bytes.isSigned(), &zeros[0], to);
+        for (int64_t k = packed * kStep; k < steps * kStep; ++k) {
             for (int64_t c = 0; c < kColumns; ++c) {
-                const bool isThere = k < depth && c < count;
+                const bool isThere = first + k < depth && c < count;
                 to[(k / kStep * kColumns + c) * kStep + k % kStep] =
-                    isThere ? static_cast<int16_t>(bytes.number(from[k * depthApart + c * columnApart]) - zeros[c])
+                    isThere ? static_cast<int16_t>(bytes.number(from[(first + k) * depthApart + c * columnApart]) -
+                                                   zeros[c])
                             : int16_t{0};
             }
         }
@@ -184,13 +249,13 @@ Plan planMatmulInteger(const Call& call) {
                         to[k] = static_cast<int16_t>(left.number(from[k * m.aColumn]) - zero);
                     }
                 },
-                [&](int64_t column, int64_t count, int16_t* to) {
+                [&](int64_t column, int64_t count, int64_t step, int64_t steps, int16_t* to) {
                     Columns columns = columnsOf(b, right, column, count);
                     columns.from = w + column * m.bColumn;
                     columns.depthApart = m.bRow;
                     columns.columnApart = m.bColumn;
                     columns.depth = m.depth;
-                    columns.pack(right, to);
+                    columns.pack(right, step, steps, to);
                 },
                 [&](int64_t row, int64_t rows, int64_t column, int64_t columns, const int32_t* sums) {
                     for (int64_t r = 0; r < rows; ++r) {
@@ -257,13 +322,13 @@ Plan planConvInteger(const Call& call) {
                         }
                     }
                 },
-                [&](int64_t column, int64_t count, int16_t* to) {
+                [&](int64_t column, int64_t count, int64_t step, int64_t steps, int16_t* to) {
                     Columns columns = columnsOf(b, weights, firstOutput + column, count);
                     columns.from = rows + column * e.depth;
                     columns.depthApart = 1;
                     columns.columnApart = e.depth;
                     columns.depth = e.depth;
-                    columns.pack(weights, to);
+                    columns.pack(weights, step, steps, to);
                 },
                 [&](int64_t row, int64_t count, int64_t column, int64_t columns, const int32_t* sums) {
                     for (int64_t c = 0; c < columns; ++c) {
