@@ -16,13 +16,15 @@ constexpr int64_t kStep = 4; // of the depth
 constexpr int64_t kGatheredBytes = 160 * 1024;
 constexpr int64_t kFewestRows = 12;
 constexpr int64_t kMostRows = 96;
-// Panels that share lines of a matrix, and steps of the depth that are packed at a time.
+// Panels that share lines of a matrix; steps of the depth that are packed, and multiplied, at a time.
 constexpr int64_t kGroup = 8;
-constexpr int64_t kChunkSteps = 16;
+constexpr int64_t kPackedSteps = 2;
+constexpr int64_t kChunkSteps = 32; // for few rows
+constexpr int64_t kChunkWords = kChunkSteps * kColumns * kStep;
 constexpr int64_t kTotals = kFewestRows * kColumns; // sums of a panel for few rows
-// Sums of a group and of a panel, and a piece of a panel; for many rows, sums of a panel.
+// Sums of a group and of a panel, and pieces of the group's panels; for many rows, sums of a panel.
 constexpr int64_t kGroupBytes =
-    std::max((kGroup + 1) * kTotals * 4 + kChunkSteps * kColumns * kStep * 2, kMostRows* kColumns * 4);
+    std::max((kGroup + 1) * kTotals * 4 + kGroup * kChunkWords * 2, kMostRows* kColumns * 4);
 
 int64_t roundedUp(int64_t count, int64_t to) { return (count + to - 1) / to * to; }
 
@@ -93,13 +95,41 @@ struct Extents {
     int64_t workspace() const { return panelBytes() + threads * memberBytes(); }
 };
 
-// Calls body(panel, first step, steps) for panels [begin, end), some of the depth at a time: lines of the matrix are then in the first-level cache for all panels that
-// share them.
-template <class Body>
-void forChunks(int64_t begin, int64_t end, int64_t steps, const Body& body) {
-    for (int64_t step = 0; step < steps; step += kChunkSteps) {
-        for (int64_t panel = begin; panel < end; ++panel) {
-            body(panel, step, std::min(kChunkSteps, steps - step));
+// Columns of a matrix whose elements lie so far apart, with their zero points, as a panel.
+struct Columns {
+    const uint8_t* from = nullptr;
+    int64_t depthApart = 0;
+    int64_t columnApart = 0;
+    int64_t depth = 0;
+    int64_t count = 0;
+    const Bytes* bytes = nullptr;
+    int16_t zeros[kColumns] = {};
+
+    void pack(int64_t step, int64_t steps, int16_t* to) const {
+        const bool areRows = columnApart == 1 && count == kColumns;
+        const int64_t packed = areRows ? std::clamp<int64_t>(depth / kStep - step, 0, steps) : 0;
+        const int64_t first = step * kStep;
+        wordTile().pack(from + first * depthApart, depthApart, packed, bytes->isSigned(), &zeros[0], to);
+        for (int64_t k = packed * kStep; k < steps * kStep; ++k) {
+            for (int64_t c = 0; c < kColumns; ++c) {
+                const bool isThere = first + k < depth && c < count;
+                to[(k / kStep * kColumns + c) * kStep + k % kStep] =
+                    isThere ? static_cast<int16_t>(bytes->number(from[(first + k) * depthApart + c * columnApart]) -
+                                                   zeros[c])
+                            : int16_t{0};
+            }
+        }
+    }
+};
+
+// Packs panels [first, last) of a group, steps [step, step + steps), each panel's behind `apart` words: a few rows of the matrix at a time, so that the lines that
+// panels share are in the first-level cache for all of them, even where rows are a power of two apart.
+void packGroup(const Columns (&columns)[kGroup], int64_t count, int64_t step, int64_t steps, int64_t apart,
+               int16_t* to) {
+    for (int64_t at = 0; at < steps; at += kPackedSteps) {
+        for (int64_t each = 0; each < count; ++each) {
+            columns[each].pack(step + at, std::min(kPackedSteps, steps - at),
+                               to + each * apart + at * kColumns * kStep);
         }
     }
 }
@@ -113,27 +143,35 @@ void gatherRows(const Extents& e, const Gather& gather, int64_t first, int64_t c
     }
 }
 
-template <class Gather, class Pack, class Write>
-void multiplyFew(const Extents& e, void* workspace, const Gather& gather, const Pack& pack, const Write& write) {
+template <class Gather, class Right, class Write>
+void multiplyFew(const Extents& e, void* workspace, const Gather& gather, const Right& right, const Write& write) {
     const int64_t groups = (e.panels() + kGroup - 1) / kGroup;
     parallelTeam(teamFor(e.threads, groups, e.panelWords()), groups, [&](int64_t member, int64_t begin, int64_t end) {
         auto* const totals = reinterpret_cast<int32_t*>(static_cast<char*>(workspace) + member * e.memberBytes());
         int32_t* const sums = totals + kGroup * kTotals;
         auto* const panel = reinterpret_cast<int16_t*>(sums + kTotals);
-        int16_t* const rows = panel + kChunkSteps * kColumns * kStep;
+        int16_t* const rows = panel + kGroup * kChunkWords;
         gatherRows(e, gather, 0, e.rows, rows);
         for (int64_t group = begin; group < end; ++group) {
             const int64_t first = group * kGroup;
             const int64_t last = std::min(first + kGroup, e.panels());
+            Columns columns[kGroup];
+            for (int64_t each = first; each < last; ++each) {
+                columns[each - first] = right(each * kColumns, e.columnsOf(each));
+            }
             std::fill(totals, totals + kGroup * kTotals, 0);
-            forChunks(first, last, e.words() / kStep, [&](int64_t each, int64_t step, int64_t steps) {
-                pack(each * kColumns, e.columnsOf(each), step, steps, panel);
-                wordTile().sums(e.rows, {rows + step * kStep, e.words(), panel, steps, sums});
-                int32_t* const total = totals + (each - first) * kTotals;
-                for (int64_t i = 0; i < e.rows * kColumns; ++i) {
-                    total[i] = static_cast<int32_t>(static_cast<uint32_t>(total[i]) + static_cast<uint32_t>(sums[i]));
+            for (int64_t step = 0; step < e.words() / kStep; step += kChunkSteps) {
+                const int64_t steps = std::min(kChunkSteps, e.words() / kStep - step);
+                packGroup(columns, last - first, step, steps, kChunkWords, panel);
+                for (int64_t each = 0; each < last - first; ++each) {
+                    wordTile().sums(e.rows, {rows + step * kStep, e.words(), panel + each * kChunkWords, steps, sums});
+                    int32_t* const total = totals + each * kTotals;
+                    for (int64_t i = 0; i < e.rows * kColumns; ++i) {
+                        total[i] =
+                            static_cast<int32_t>(static_cast<uint32_t>(total[i]) + static_cast<uint32_t>(sums[i]));
+                    }
                 }
-            });
+            }
             for (int64_t each = first; each < last; ++each) {
                 write(0, e.rows, each * kColumns, e.columnsOf(each), totals + (each - first) * kTotals);
             }
@@ -141,12 +179,11 @@ void multiplyFew(const Extents& e, void* workspace, const Gather& gather, const 
     });
 }
 
-// gather(row, words): one row of the left operand. pack(column, columns, step, steps, words): so many steps of a panel of the right one. write(row, rows, column,
-// columns, sums): what was made.
-template <class Gather, class Pack, class Write>
-void multiply(const Extents& e, void* workspace, const Gather& gather, const Pack& pack, const Write& write) {
+// gather(row, words): one row of the left operand. right(column, count): columns of the right one. write(row, rows, column, columns, sums): what was made.
+template <class Gather, class Right, class Write>
+void multiply(const Extents& e, void* workspace, const Gather& gather, const Right& right, const Write& write) {
     if (e.isFew()) {
-        multiplyFew(e, workspace, gather, pack, write);
+        multiplyFew(e, workspace, gather, right, write);
         return;
     }
     auto* const panels = static_cast<int16_t*>(workspace);
@@ -154,10 +191,12 @@ void multiply(const Extents& e, void* workspace, const Gather& gather, const Pac
     const int64_t steps = e.words() / kStep;
     parallelTeam(teamFor(e.threads, e.panels(), e.panelWords()), e.panels(), [&](int64_t, int64_t begin, int64_t end) {
         for (int64_t first = begin; first < end; first += kGroup) {
-            forChunks(first, std::min(first + kGroup, end), steps, [&](int64_t each, int64_t step, int64_t count) {
-                pack(each * kColumns, e.columnsOf(each), step, count,
-                     panels + each * e.panelWords() + step * kColumns * kStep);
-            });
+            const int64_t last = std::min(first + kGroup, end);
+            Columns columns[kGroup];
+            for (int64_t each = first; each < last; ++each) {
+                columns[each - first] = right(each * kColumns, e.columnsOf(each));
+            }
+            packGroup(columns, last - first, 0, steps, e.panelWords(), panels + first * e.panelWords());
         }
     });
     parallelTeam(e.team(), e.rows, [&](int64_t member, int64_t begin, int64_t end) {
@@ -174,34 +213,9 @@ void multiply(const Extents& e, void* workspace, const Gather& gather, const Pac
     });
 }
 
-// Columns of a matrix whose elements lie so far apart, with their zero points, as a panel.
-struct Columns {
-    const uint8_t* from = nullptr;
-    int64_t depthApart = 0;
-    int64_t columnApart = 0;
-    int64_t depth = 0;
-    int64_t count = 0;
-    int16_t zeros[kColumns] = {};
-
-    void pack(const Bytes& bytes, int64_t step, int64_t steps, int16_t* to) const {
-        const bool areRows = columnApart == 1 && count == kColumns;
-        const int64_t packed = areRows ? std::clamp<int64_t>(depth / kStep - step, 0, steps) : 0;
-        const int64_t first = step * kStep;
-        wordTile().pack(from + first * depthApart, depthApart, packed, bytes.isSigned(), &zeros[0], to);
-        for (int64_t k = packed * kStep; k < steps * kStep; ++k) {
-            for (int64_t c = 0; c < kColumns; ++c) {
-                const bool isThere = first + k < depth && c < count;
-                to[(k / kStep * kColumns + c) * kStep + k % kStep] =
-                    isThere ? static_cast<int16_t>(bytes.number(from[(first + k) * depthApart + c * columnApart]) -
-                                                   zeros[c])
-                            : int16_t{0};
-            }
-        }
-    }
-};
-
 Columns columnsOf(const Buffers& b, const Bytes& bytes, int64_t firstZero, int64_t count) {
     Columns columns;
+    columns.bytes = &bytes;
     columns.count = count;
     for (int64_t c = 0; c < count; ++c) {
         columns.zeros[c] = bytes.zero(b, firstZero + c);
@@ -249,13 +263,13 @@ Plan planMatmulInteger(const Call& call) {
                         to[k] = static_cast<int16_t>(left.number(from[k * m.aColumn]) - zero);
                     }
                 },
-                [&](int64_t column, int64_t count, int64_t step, int64_t steps, int16_t* to) {
+                [&](int64_t column, int64_t count) {
                     Columns columns = columnsOf(b, right, column, count);
                     columns.from = w + column * m.bColumn;
                     columns.depthApart = m.bRow;
                     columns.columnApart = m.bColumn;
                     columns.depth = m.depth;
-                    columns.pack(right, step, steps, to);
+                    return columns;
                 },
                 [&](int64_t row, int64_t rows, int64_t column, int64_t columns, const int32_t* sums) {
                     for (int64_t r = 0; r < rows; ++r) {
@@ -322,13 +336,13 @@ Plan planConvInteger(const Call& call) {
                         }
                     }
                 },
-                [&](int64_t column, int64_t count, int64_t step, int64_t steps, int16_t* to) {
+                [&](int64_t column, int64_t count) {
                     Columns columns = columnsOf(b, weights, firstOutput + column, count);
                     columns.from = rows + column * e.depth;
                     columns.depthApart = 1;
                     columns.columnApart = e.depth;
                     columns.depth = e.depth;
-                    columns.pack(weights, step, steps, to);
+                    return columns;
                 },
                 [&](int64_t row, int64_t count, int64_t column, int64_t columns, const int32_t* sums) {
                     for (int64_t c = 0; c < columns; ++c) {
