@@ -8,6 +8,16 @@
 
 namespace tenon::kernels {
 
+MatrixProduct::Place MatrixProduct::firstOf(int64_t index) const {
+    Place place;
+    for (size_t d = batch.size(); d-- > 0;) {
+        place.a += index % batch[d] * batchA[d];
+        place.b += index % batch[d] * batchB[d];
+        index /= batch[d];
+    }
+    return place;
+}
+
 MatrixProduct matrixProductOf(const Call& call) {
     Dims a = call.in(0).dims;
     Dims b = call.in(1).dims;

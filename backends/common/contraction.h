@@ -22,6 +22,13 @@ struct MatrixProduct {
     Dims batch;  // of the result
     Dims batchA; // from one matrix to the next along each dimension of batch; 0 where it is broadcast
     Dims batchB;
+
+    // Where the matrices of one of the result's batches begin.
+    struct Place {
+        int64_t a = 0;
+        int64_t b = 0;
+    };
+    Place firstOf(int64_t index) const;
 };
 
 // Of a matmul with its trans_a and trans_b; vectors are one row or one column. Throws Failure where the extents do not fit.

@@ -40,6 +40,22 @@ std::vector<float> weightScales(const module::NodeView& node, int32_t at, int64_
 
 } // namespace
 
+void ByteChain::finish(const kernels::Buffers& b, int64_t row, int64_t column, int64_t width, float* shift,
+                       ByteResult& result) const {
+    result.columns = std::min(width, channels - column);
+    const float* const reals = bias < 0 ? nullptr : b.in<float>(static_cast<size_t>(bias)) + column;
+    for (int64_t c = 0; c < width; ++c) {
+        shift[c] = (reals != nullptr && c < result.columns ? reals[c] : 0.0F) / to.scale + to.zero;
+    }
+    result.factor = factors.data() + column;
+    result.shift = shift;
+    result.low = low;
+    result.high = high;
+    result.c = b.out<uint8_t>() + row * channels + column;
+    result.cRow = channels;
+    result.isSignedResult = to.isSigned;
+}
+
 std::optional<ByteChain> readByteChain(const module::GraphView& body) {
     const size_t count = body.nodeCount();
     if (count < 4 || body.outputs().size() != 1 || body.node(0).op() != "dequantize" ||

@@ -4,7 +4,9 @@
 // Who uses it: the cpu backend's convolutions and products of bytes. What it must not know: how they are computed, layouts.
 #pragma once
 
+#include "backends/common/call.h"
 #include "backends/cpu/byte_scale.h"
+#include "backends/cpu/simd/byte_result.h"
 
 #include <optional>
 #include <vector>
@@ -24,8 +26,9 @@ struct ByteChain {
     float low = 0;              // bounds of the byte
     float high = 0;
 
-    // What a real number adds to the byte.
-    float shift(float real) const { return real / to.scale + to.zero; }
+    // How the sums of columns [column, column + width) become bytes of the result, from `row` on. `shift` has room for so many numbers, and lives as long.
+    void finish(const kernels::Buffers& b, int64_t row, int64_t column, int64_t width, float* shift,
+                ByteResult& result) const;
 };
 
 // Of images with two spatial extents, or of rows and a matrix; with constant signed weights without zero points. Nothing for any other region, and where scales are not shown.

@@ -1,8 +1,10 @@
 #include "backends/cpu/byte_convolution.h"
 
 #include "backends/common/parallel.h"
+#include "backends/common/round_up.h"
 #include "backends/common/window.h"
 #include "backends/cpu/byte_chain.h"
+#include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/word_tile.h"
 
 #include <algorithm>
@@ -12,15 +14,8 @@ namespace tenon::cpu {
 namespace {
 
 constexpr int64_t kColumns = WordProduct::kColumns;
-constexpr int64_t kStep = 4; // of the depth
+constexpr int64_t kStep = WordProduct::kStep;
 constexpr int64_t kWordBytes = 2;
-// What a thread gathers at a time, where that is more than the fewest rows: it shares the second-level cache with panels of weights.
-constexpr int64_t kGatheredBytes = 160 * 1024;
-// Of a block and of a thread: a multiple of all tiles' rows, so that none is left but at the end.
-constexpr int64_t kFewestRows = 12;
-constexpr int64_t kMostRows = 96;
-
-int64_t roundedUp(int64_t count, int64_t to) { return (count + to - 1) / to * to; }
 
 bool isProduct(const module::NodeView& head) { return head.op() == "matmul"; }
 
@@ -31,7 +26,7 @@ int32_t depthAt(const module::NodeView& head) { return isProduct(head) && head.i
 int64_t depthOf(const module::NodeView& head) {
     const module::ValueView weights = head.input(1);
     const int64_t taps = isProduct(head) ? 1 : weights.dim(2).opt * weights.dim(3).opt;
-    return taps * roundedUp(weights.dim(depthAt(head)).opt, kStep);
+    return taps * roundUp(weights.dim(depthAt(head)).opt, kStep);
 }
 
 std::optional<ByteChain> readRegion(const module::GraphView& body) {
@@ -54,7 +49,7 @@ class Kernel {
 public:
     Kernel(ByteChain chain, Window window, int64_t batches, int64_t channels, int threads)
         : mChain(std::move(chain)), mWindow(std::move(window)), mChannels(channels), mTile(wordTile()) {
-        mPixel = roundedUp(channels, kStep);
+        mPixel = roundUp(channels, kStep);
         mDepth = mWindow.taps() * mPixel;
         mPixels = mWindow.output[0] * mWindow.output[1];
         mRows = batches * mPixels;
@@ -62,9 +57,9 @@ public:
         mChain.factors.resize(static_cast<size_t>(mPanels * kColumns));
         mTeam = teamFor(threads, std::max<int64_t>(1, mRows * mPanels), mDepth / 4 + 4);
         // A thread has its own rows, as those who wrote them had; where there are not enough, also its own columns, and gathers rows that others gather too.
-        mRowParts = std::clamp<int64_t>(mRows / kFewestRows, 1, mTeam);
+        mRowParts = std::clamp<int64_t>(mRows / WordRows::kFewest, 1, mTeam);
         mPanelParts = std::min(mTeam / mRowParts, mPanels);
-        mBlock = std::clamp(kGatheredBytes / (mDepth * kWordBytes) / kFewestRows * kFewestRows, kFewestRows, kMostRows);
+        mBlock = WordRows::atOnce(mDepth);
     }
 
     // No less where there are more rows.
@@ -146,23 +141,12 @@ private:
     void multiply(const Buffers& b, const int16_t* words, int64_t panel, int64_t row, int64_t rows) const {
         const int64_t column = panel * kColumns;
         WordProduct product;
-        product.columns = std::min(kColumns, mChain.channels - column);
         float shift[kColumns];
-        const float* const bias = mChain.bias < 0 ? nullptr : b.in<float>(static_cast<size_t>(mChain.bias)) + column;
-        for (int64_t c = 0; c < kColumns; ++c) {
-            shift[c] = mChain.shift(bias != nullptr && c < product.columns ? bias[c] : 0.0F);
-        }
+        mChain.finish(b, row, column, kColumns, &shift[0], product);
         product.a = words;
         product.aRow = mDepth;
         product.b = b.in<int8_t>(static_cast<size_t>(mChain.weights)) + column * mDepth;
         product.steps = mDepth / kStep;
-        product.factor = mChain.factors.data() + column;
-        product.shift = &shift[0];
-        product.low = mChain.low;
-        product.high = mChain.high;
-        product.c = b.out<uint8_t>() + row * mChain.channels + column;
-        product.cRow = mChain.channels;
-        product.isSignedResult = mChain.to.isSigned;
         mTile.run(rows, product);
     }
 
@@ -215,14 +199,7 @@ void checkByteConvolution(const Task& task) {
     if (!isByteConvolution(task.body)) {
         refuse("no convolution of bytes in one group, and no product of bytes, that is quantized");
     }
-    const std::vector<TnFormat> layouts = byteConvolutionLayouts(task.body);
-    for (size_t i = 0; i < layouts.size(); ++i) {
-        const TnFormat& format = i < task.inputs.size() ? task.inputs[i].format : task.outputs[0].format;
-        if (!module::equal(format, layouts[i])) {
-            refuse("a convolution of bytes in the layout ", module::describe(format), " instead of ",
-                   module::describe(layouts[i]));
-        }
-    }
+    checkFormats(task, byteConvolutionLayouts(task.body), byteConvolutionName(task.body));
 }
 
 TaskPlan planByteConvolution(const Task& task, const PortShapes& shapes) {

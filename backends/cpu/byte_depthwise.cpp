@@ -5,6 +5,7 @@
 #include "backends/common/window.h"
 #include "backends/cpu/byte_scale.h"
 #include "backends/cpu/depthwise.h"
+#include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/depthwise_row.h"
 
 #include <algorithm>
@@ -321,15 +322,7 @@ std::vector<TnFormat> byteDepthwiseLayouts(const module::GraphView& body) {
 }
 
 void checkByteDepthwise(const Task& task) {
-    const std::vector<TnFormat> layouts = byteDepthwiseLayouts(task.body);
-    for (size_t i = 0; i < task.inputs.size(); ++i) {
-        if (!module::equal(task.inputs[i].format, layouts[i])) {
-            refuse("a depthwise convolution of bytes from ", module::describe(task.inputs[i].format));
-        }
-    }
-    if (!module::equal(task.outputs[0].format, layouts.back())) {
-        refuse("a depthwise convolution of bytes to ", module::describe(task.outputs[0].format));
-    }
+    checkFormats(task, byteDepthwiseLayouts(task.body), "a depthwise convolution of bytes");
 }
 
 TaskPlan planByteDepthwise(const Task& task, const PortShapes& shapes) {

@@ -3,6 +3,7 @@
 #include "backends/common/parallel.h"
 #include "backends/cpu/byte_chain.h"
 #include "backends/cpu/product_head.h"
+#include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/byte_tile.h"
 
 #include <algorithm>
@@ -55,29 +56,20 @@ private:
         const int64_t column = panel * kColumns;
         const int8_t* const weights = b.in<int8_t>(static_cast<size_t>(mChain.weights)) + column * mDepth;
         ByteProduct product;
-        product.columns = std::min(kColumns, mChain.channels - column);
         int32_t start[kColumns];
         float shift[kColumns];
+        mChain.finish(b, first, column, kColumns, &shift[0], product);
         mTile.sums(weights, mDepth / 4, &start[0]);
         const int32_t zero = static_cast<int32_t>(mChain.from.zero) + (mChain.from.isSigned ? 128 : 0);
-        const float* const bias = mChain.bias < 0 ? nullptr : b.in<float>(static_cast<size_t>(mChain.bias)) + column;
-        for (int64_t c = 0; c < kColumns; ++c) {
-            start[c] *= -zero;
-            shift[c] = mChain.shift(bias != nullptr && c < product.columns ? bias[c] : 0.0F);
+        for (int32_t& each : start) {
+            each *= -zero;
         }
         product.aRow = mDepth;
         product.b = weights;
         product.steps = mDepth / 4;
         product.start = &start[0];
-        product.factor = mChain.factors.data() + column;
-        product.shift = &shift[0];
-        product.low = mChain.low;
-        product.high = mChain.high;
-        product.cRow = mChain.channels;
         product.isSigned = mChain.from.isSigned;
-        product.isSignedResult = mChain.to.isSigned;
         product.a = b.in<uint8_t>(static_cast<size_t>(mChain.x)) + first * mDepth;
-        product.c = b.out<uint8_t>() + first * mChain.channels + column;
         mTile.run(last - first, product);
     }
 
@@ -111,14 +103,7 @@ void checkByteProduct(const Task& task) {
     if (!isByteProduct(task.body)) {
         refuse("no convolution of bytes with windows of one that is quantized");
     }
-    const std::vector<TnFormat> layouts = byteProductLayouts(task.body);
-    for (size_t i = 0; i < layouts.size(); ++i) {
-        const TnFormat& format = i < task.inputs.size() ? task.inputs[i].format : task.outputs[0].format;
-        if (!module::equal(format, layouts[i])) {
-            refuse("a product of bytes in the layout ", module::describe(format), " instead of ",
-                   module::describe(layouts[i]));
-        }
-    }
+    checkFormats(task, byteProductLayouts(task.body), "a product of bytes");
 }
 
 TaskPlan planByteProduct(const Task& task, const PortShapes& shapes) {

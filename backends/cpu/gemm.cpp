@@ -1,6 +1,7 @@
 #include "backends/cpu/gemm.h"
 
 #include "backends/common/parallel.h"
+#include "backends/common/round_up.h"
 #include "backends/cpu/simd/gemm_tile.h"
 #include "backends/cpu/simd/rows.h"
 
@@ -18,8 +19,6 @@ constexpr int64_t kBlockColumns = 128;
 constexpr int64_t kMostRows = kBlockRows + kMostTileRows;
 constexpr int64_t kMostColumns = kBlockColumns + kMostTileColumns;
 constexpr int64_t kScratch = kDepth * kMostColumns + kMostRows * kMostColumns; // floats per thread
-
-int64_t roundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
 } // namespace
 

@@ -29,6 +29,16 @@ inline void checkLayouts(const Task& task, const std::vector<TnFormat>& layouts,
     }
 }
 
+// The same for ports of the body's own types and one output.
+inline void checkFormats(const Task& task, const std::vector<TnFormat>& layouts, std::string_view what) {
+    for (size_t i = 0; i < layouts.size(); ++i) {
+        const TnFormat& format = i < task.inputs.size() ? task.inputs[i].format : task.outputs[0].format;
+        if (!module::equal(format, layouts[i])) {
+            refuse(what, " in the layout ", module::describe(format), " instead of ", module::describe(layouts[i]));
+        }
+    }
+}
+
 // The same where types differ: `ports` are those of the inputs and then of the first output.
 inline void checkPortsOf(const Task& task, const std::vector<TnPortFormat>& ports, std::string_view what) {
     for (size_t i = 0; i < ports.size(); ++i) {

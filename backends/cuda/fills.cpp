@@ -92,7 +92,7 @@ cudaError_t neighbours(cudaGraphNode_t node, Side side, std::vector<cudaGraphNod
     return error;
 }
 
-// False, and the fill stays: there is no kernel for this device, which a driver that loads libraries when they are used says only now.
+// `done` is false where the fill stays: the driver has no kernel for this device, and says so only now where it loads libraries when they are used.
 cudaError_t replace(cudaGraph_t graph, cudaGraphNode_t node, Fill fill, cudaKernel_t kernel, bool& done) {
     constexpr uint64_t kThreads = 256;
     constexpr uint64_t kMostBlocks = 1024;

@@ -2,6 +2,7 @@
 // keys to the product with the values; keys and values are read where they lie, in either order of heads and positions.
 #include "backends/common/attention.h"
 #include "backends/common/parallel.h"
+#include "backends/common/round_up.h"
 #include "backends/cpu/ops.h"
 #include "backends/cpu/ops/brain_attention.h"
 #include "backends/cpu/simd/attention_tile.h"
@@ -28,8 +29,6 @@ namespace {
 
 using kernels::AttentionShape;
 using kernels::AttentionStrides;
-
-int64_t roundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
 // Where the loops read keys or values of one head: in the tensor, or in a copy as floats.
 struct Matrix {

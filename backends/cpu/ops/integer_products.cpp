@@ -1,6 +1,7 @@
 // matmul_integer and conv_integer: bytes less their zero points as words of 16 bits, rows of the left operand by panels of columns of the right one.
 #include "backends/common/contraction.h"
 #include "backends/common/parallel.h"
+#include "backends/common/round_up.h"
 #include "backends/common/window.h"
 #include "backends/cpu/ops.h"
 #include "backends/cpu/simd/word_tile.h"
@@ -12,21 +13,17 @@ namespace tenon::cpu {
 namespace {
 
 constexpr int64_t kColumns = WordProduct::kColumns;
-constexpr int64_t kStep = 4; // of the depth
-constexpr int64_t kGatheredBytes = 160 * 1024;
-constexpr int64_t kFewestRows = 12;
-constexpr int64_t kMostRows = 96;
+constexpr int64_t kStep = WordProduct::kStep;
 // Panels that share lines of a matrix; steps of the depth that are packed, and multiplied, at a time.
 constexpr int64_t kGroup = 8;
 constexpr int64_t kPackedSteps = 2;
 constexpr int64_t kChunkSteps = 32; // for few rows
 constexpr int64_t kChunkWords = kChunkSteps * kColumns * kStep;
-constexpr int64_t kTotals = kFewestRows * kColumns; // sums of a panel for few rows
+constexpr int64_t kTotals = WordRows::kFewest * kColumns; // sums of a panel for few rows
 // Sums of a group and of a panel, and pieces of the group's panels; for many rows, sums of a panel.
-constexpr int64_t kGroupBytes =
-    std::max((kGroup + 1) * kTotals * 4 + kGroup * kChunkWords * 2, kMostRows* kColumns * 4);
-
-int64_t roundedUp(int64_t count, int64_t to) { return (count + to - 1) / to * to; }
+constexpr int64_t kBytesForFew = (kGroup + 1) * kTotals * 4 + kGroup * kChunkWords * 2;
+constexpr int64_t kBytesForMany = WordRows::kMost * kColumns * 4;
+constexpr int64_t kGroupBytes = std::max(kBytesForFew, kBytesForMany);
 
 // An operand of bytes and its zero points: none, one for all or one for each of so many.
 class Bytes {
@@ -70,25 +67,20 @@ struct Extents {
     int64_t columns = 0;
     int threads = 1;
 
-    int64_t words() const { return roundedUp(depth, kStep); } // of a row
+    int64_t words() const { return roundUp(depth, kStep); } // of a row
     int64_t panels() const { return (columns + kColumns - 1) / kColumns; }
     int64_t panelWords() const { return words() * kColumns; }
     int64_t columnsOf(int64_t panel) const { return std::min(kColumns, columns - panel * kColumns); }
-    int64_t rowsAtOnce() const {
-        const int64_t fit = kGatheredBytes / (2 * std::max<int64_t>(words(), 1)) / kFewestRows * kFewestRows;
-        return std::clamp(fit, kFewestRows, kMostRows);
-    }
+    int64_t rowsAtOnce() const { return WordRows::atOnce(words()); }
     int64_t team() const {
-        return teamFor(threads, std::max<int64_t>(1, (rows + kFewestRows - 1) / kFewestRows), columns * depth);
+        return teamFor(threads, std::max<int64_t>(1, (rows + WordRows::kFewest - 1) / WordRows::kFewest),
+                       columns * depth);
     }
     // One tile's rows: every word of the right operand is used once, so that packing all of it would be most of the work.
-    bool isFew() const { return rows <= kFewestRows; }
-    // Of a thread: rows as words, of which there are fewer at once the longer they are, and what a group of panels needs. No less where an extent rises,
-    // nor is all.
+    bool isFew() const { return rows <= WordRows::kFewest; }
+    // Of a thread: what a group of panels needs, and rows as words. No less where an extent rises, nor is all.
     int64_t memberBytes() const {
-        const int64_t row = words() * 2;
-        const int64_t most = isFew() ? 0 : std::min(kGatheredBytes, kMostRows * row);
-        return kGroupBytes + std::max(most, kFewestRows * row);
+        return kGroupBytes + (isFew() ? WordRows::kFewest * words() * 2 : WordRows::bytesAtOnce(words()));
     }
     // The right operand's panels, but for few rows, then each thread's.
     int64_t panelBytes() const { return isFew() ? 0 : panels() * panelWords() * 2; }
@@ -122,7 +114,7 @@ struct Columns {
     }
 };
 
-// Packs panels [first, last) of a group, steps [step, step + steps), each panel's behind `apart` words: a few rows of the matrix at a time, so that the lines that
+// Packs the first panels of a group, steps [step, step + steps), each panel's behind `apart` words: a few rows of the matrix at a time, so that the lines that
 // panels share are in the first-level cache for all of them, even where rows are a power of two apart.
 void packGroup(const Columns (&columns)[kGroup], int64_t count, int64_t step, int64_t steps, int64_t apart,
                int16_t* to) {
@@ -201,7 +193,7 @@ void multiply(const Extents& e, void* workspace, const Gather& gather, const Rig
     });
     parallelTeam(e.team(), e.rows, [&](int64_t member, int64_t begin, int64_t end) {
         auto* const sums = reinterpret_cast<int32_t*>(members + member * e.memberBytes());
-        auto* const rows = reinterpret_cast<int16_t*>(sums + kMostRows * kColumns);
+        auto* const rows = reinterpret_cast<int16_t*>(sums + WordRows::kMost * kColumns);
         for (int64_t row = begin; row < end; row += e.rowsAtOnce()) {
             const int64_t count = std::min(e.rowsAtOnce(), end - row);
             gatherRows(e, gather, row, count, rows);
@@ -241,14 +233,9 @@ Plan planMatmulInteger(const Call& call) {
     plan.workspace = e.workspace();
     plan.run = [=](const Buffers& b) {
         for (int64_t batch = 0; batch < batches; ++batch) {
-            const uint8_t* x = left.data(b);
-            const uint8_t* w = right.data(b);
-            int64_t rest = batch;
-            for (size_t d = m.batch.size(); d-- > 0;) {
-                x += rest % m.batch[d] * m.batchA[d];
-                w += rest % m.batch[d] * m.batchB[d];
-                rest /= m.batch[d];
-            }
+            const kernels::MatrixProduct::Place first = m.firstOf(batch);
+            const uint8_t* const x = left.data(b) + first.a;
+            const uint8_t* const w = right.data(b) + first.b;
             int32_t* const y = b.out<int32_t>() + batch * m.rows * m.columns;
             multiply(
                 e, b.workspace,

@@ -4,13 +4,14 @@
 // know: ops, tensors, layouts.
 #pragma once
 
+#include "backends/cpu/simd/byte_result.h"
+
 #include <cstdint>
 
 namespace tenon::cpu {
 
-// Rows of a times a panel of `kColumns` columns, four of the depth at a time: byte = sum * factor + shift, cut to [low, high], which a byte holds, and
-// rounded. The panel has [steps][kColumns][4] signed bytes.
-struct ByteProduct {
+// Rows of a times a panel of `kColumns` columns, four of the depth at a time. The panel has [steps][kColumns][4] signed bytes.
+struct ByteProduct : ByteResult {
     static constexpr int64_t kColumns = 64;
     static constexpr int64_t kMostDepth = 65536; // 255 * 128 * 65536 < 2^31
 
@@ -18,17 +19,8 @@ struct ByteProduct {
     int64_t aRow = 0;
     const int8_t* b = nullptr;
     int64_t steps = 0;
-    // For each column of the panel.
-    const int32_t* start = nullptr; // what sums begin with
-    const float* factor = nullptr;
-    const float* shift = nullptr;
-    float low = 0;
-    float high = 0;
-    uint8_t* c = nullptr;
-    int64_t cRow = 0;
-    int64_t columns = kColumns; // that are written
-    bool isSigned = false;      // a: its bytes count as 128 more
-    bool isSignedResult = false;
+    const int32_t* start = nullptr; // what each column's sums begin with
+    bool isSigned = false;          // a: its bytes count as 128 more
 };
 
 struct ByteTile {

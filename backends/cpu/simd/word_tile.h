@@ -4,29 +4,24 @@
 // Who uses it: byte_convolution.cpp, ops/integer_products.cpp. The functions exist once per instruction set. What it must not know: ops, tensors, layouts.
 #pragma once
 
+#include "backends/cpu/simd/byte_result.h"
+
+#include <algorithm>
 #include <cstdint>
 
 namespace tenon::cpu {
 
-// Rows of a times a panel of `kColumns` columns, four of the depth at a time: byte = sum * factor + shift, cut to [low, high], which a byte holds, and
-// rounded. The panel has [steps][kColumns][4] signed bytes. |a| is 255 at most, and no sum has more than kMostDepth products.
-struct WordProduct {
+// Rows of a times a panel of `kColumns` columns, kStep of the depth at a time. The panel has [steps][kColumns][kStep] signed bytes. |a| is 255 at most, and
+// no sum has more than kMostDepth products.
+struct WordProduct : ByteResult {
     static constexpr int64_t kColumns = 8;
+    static constexpr int64_t kStep = 4;
     static constexpr int64_t kMostDepth = 65536; // 255 * 128 * 65536 < 2^31
 
     const int16_t* a = nullptr;
     int64_t aRow = 0;
     const int8_t* b = nullptr;
     int64_t steps = 0;
-    // For each column of the panel.
-    const float* factor = nullptr;
-    const float* shift = nullptr;
-    float low = 0;
-    float high = 0;
-    uint8_t* c = nullptr;
-    int64_t cRow = 0;
-    int64_t columns = kColumns; // that are written
-    bool isSignedResult = false;
 };
 
 // The same with a panel of words, down to sums that wrap, as i32 does: [rows][kColumns] of them. All words are within 255 of zero.
@@ -36,6 +31,21 @@ struct WordSums {
     const int16_t* b = nullptr;
     int64_t steps = 0;
     int32_t* c = nullptr;
+};
+
+// How many rows of words a thread gathers at a time: as many as share the second-level cache with panels, but at least kFewest.
+struct WordRows {
+    static constexpr int64_t kFewest = 12; // a multiple of all tiles' rows, so that none is left but at the end
+    static constexpr int64_t kMost = 96;
+    static constexpr int64_t kBytes = 160 * 1024;
+
+    static int64_t atOnce(int64_t words) {
+        return std::clamp(kBytes / (2 * std::max<int64_t>(words, 1)) / kFewest * kFewest, kFewest, kMost);
+    }
+    // What holds them; no less for longer rows, of which there are fewer.
+    static int64_t bytesAtOnce(int64_t words) {
+        return std::max(std::min(kBytes, kMost * words * 2), kFewest * words * 2);
+    }
 };
 
 struct WordTile {

@@ -64,14 +64,9 @@ Plan planMatmulInteger(const Call& call) {
             for (int64_t item = begin; item < end; ++item) {
                 const int64_t first = item % panels * kPanel;
                 const int64_t width = std::min(kPanel, m.columns - first);
-                int64_t firstA = 0;
-                int64_t firstB = first * m.bColumn;
-                int64_t rest = item / panels;
-                for (size_t d = m.batch.size(); d-- > 0;) {
-                    firstA += rest % m.batch[d] * m.batchA[d];
-                    firstB += rest % m.batch[d] * m.batchB[d];
-                    rest /= m.batch[d];
-                }
+                const kernels::MatrixProduct::Place place = m.firstOf(item / panels);
+                const int64_t firstA = place.a;
+                const int64_t firstB = place.b + first * m.bColumn;
                 std::fill(panel, panel + m.depth * kPanel, 0U);
                 for (int64_t k = 0; k < m.depth; ++k) {
                     for (int64_t c = 0; c < width; ++c) {

@@ -68,14 +68,7 @@ Plan planWide(const Call& call) {
                     const int64_t index = item / panels;
                     const int64_t firstColumn = item % panels * kPanel;
                     const int64_t width = std::min(kPanel, columns - firstColumn);
-                    int64_t firstA = 0;
-                    int64_t firstB = 0;
-                    int64_t rest = index;
-                    for (size_t d = m.batch.size(); d-- > 0;) {
-                        firstA += rest % m.batch[d] * m.batchA[d];
-                        firstB += rest % m.batch[d] * m.batchB[d];
-                        rest /= m.batch[d];
-                    }
+                    const auto [firstA, firstB] = m.firstOf(index);
                     for (int64_t k = 0; k < depth; ++k) {
                         load(matrixB, buffers.inputs[1],
                              firstB + k * matrixB.rowStride + firstColumn * matrixB.columnStride, matrixB.columnStride,
