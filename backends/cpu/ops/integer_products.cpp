@@ -7,6 +7,7 @@
 #include "backends/cpu/simd/word_tile.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace tenon::cpu {
 
@@ -14,16 +15,12 @@ namespace {
 
 constexpr int64_t kColumns = WordProduct::kColumns;
 constexpr int64_t kStep = WordProduct::kStep;
-// Panels that share lines of a matrix; steps of the depth that are packed, and multiplied, at a time.
+// Panels that share lines of a matrix; steps of the depth that are packed at a time.
 constexpr int64_t kGroup = 8;
 constexpr int64_t kPackedSteps = 2;
-constexpr int64_t kChunkSteps = 32; // for few rows
-constexpr int64_t kChunkWords = kChunkSteps * kColumns * kStep;
-constexpr int64_t kTotals = WordRows::kFewest * kColumns; // sums of a panel for few rows
-// Sums of a group and of a panel, and pieces of the group's panels; for many rows, sums of a panel.
-constexpr int64_t kBytesForFew = (kGroup + 1) * kTotals * 4 + kGroup * kChunkWords * 2;
-constexpr int64_t kBytesForMany = WordRows::kMost * kColumns * 4;
-constexpr int64_t kGroupBytes = std::max(kBytesForFew, kBytesForMany);
+// Columns of few rows that a thread makes at a time: whole lines of the matrix.
+constexpr int64_t kLine = 64;
+constexpr int64_t kMostColumns = 256;
 
 // An operand of bytes and its zero points: none, one for all or one for each of so many.
 class Bytes {
@@ -41,6 +38,7 @@ public:
     }
 
     bool isSigned() const { return mIsSigned; }
+    bool hasZeros() const { return mZeroCount > 0; }
     bool hasManyZeros() const { return mZeroCount > 1; }
     const uint8_t* data(const Buffers& b) const { return b.in<uint8_t>(mOperand); }
     int16_t number(uint8_t code) const { return mIsSigned ? static_cast<int8_t>(code) : int16_t{code}; }
@@ -76,14 +74,10 @@ struct Extents {
         return teamFor(threads, std::max<int64_t>(1, (rows + WordRows::kFewest - 1) / WordRows::kFewest),
                        columns * depth);
     }
-    // One tile's rows: every word of the right operand is used once, so that packing all of it would be most of the work.
-    bool isFew() const { return rows <= WordRows::kFewest; }
-    // Of a thread: what a group of panels needs, and rows as words. No less where an extent rises, nor is all.
-    int64_t memberBytes() const {
-        return kGroupBytes + (isFew() ? WordRows::kFewest * words() * 2 : WordRows::bytesAtOnce(words()));
-    }
-    // The right operand's panels, but for few rows, then each thread's.
-    int64_t panelBytes() const { return isFew() ? 0 : panels() * panelWords() * 2; }
+    // Of a thread: sums of a panel and rows as words.
+    int64_t memberBytes() const { return WordRows::kMost * kColumns * 4 + WordRows::bytesAtOnce(words()); }
+    int64_t panelBytes() const { return panels() * panelWords() * 2; } // the right operand's
+    // No less where an extent rises.
     int64_t workspace() const { return panelBytes() + threads * memberBytes(); }
 };
 
@@ -135,49 +129,9 @@ void gatherRows(const Extents& e, const Gather& gather, int64_t first, int64_t c
     }
 }
 
-template <class Gather, class Right, class Write>
-void multiplyFew(const Extents& e, void* workspace, const Gather& gather, const Right& right, const Write& write) {
-    const int64_t groups = (e.panels() + kGroup - 1) / kGroup;
-    parallelTeam(teamFor(e.threads, groups, e.panelWords()), groups, [&](int64_t member, int64_t begin, int64_t end) {
-        auto* const totals = reinterpret_cast<int32_t*>(static_cast<char*>(workspace) + member * e.memberBytes());
-        int32_t* const sums = totals + kGroup * kTotals;
-        auto* const panel = reinterpret_cast<int16_t*>(sums + kTotals);
-        int16_t* const rows = panel + kGroup * kChunkWords;
-        gatherRows(e, gather, 0, e.rows, rows);
-        for (int64_t group = begin; group < end; ++group) {
-            const int64_t first = group * kGroup;
-            const int64_t last = std::min(first + kGroup, e.panels());
-            Columns columns[kGroup];
-            for (int64_t each = first; each < last; ++each) {
-                columns[each - first] = right(each * kColumns, e.columnsOf(each));
-            }
-            std::fill(totals, totals + kGroup * kTotals, 0);
-            for (int64_t step = 0; step < e.words() / kStep; step += kChunkSteps) {
-                const int64_t steps = std::min(kChunkSteps, e.words() / kStep - step);
-                packGroup(columns, last - first, step, steps, kChunkWords, panel);
-                for (int64_t each = 0; each < last - first; ++each) {
-                    wordTile().sums(e.rows, {rows + step * kStep, e.words(), panel + each * kChunkWords, steps, sums});
-                    int32_t* const total = totals + each * kTotals;
-                    for (int64_t i = 0; i < e.rows * kColumns; ++i) {
-                        total[i] =
-                            static_cast<int32_t>(static_cast<uint32_t>(total[i]) + static_cast<uint32_t>(sums[i]));
-                    }
-                }
-            }
-            for (int64_t each = first; each < last; ++each) {
-                write(0, e.rows, each * kColumns, e.columnsOf(each), totals + (each - first) * kTotals);
-            }
-        }
-    });
-}
-
 // gather(row, words): one row of the left operand. right(column, count): columns of the right one. write(row, rows, column, columns, sums): what was made.
 template <class Gather, class Right, class Write>
 void multiply(const Extents& e, void* workspace, const Gather& gather, const Right& right, const Write& write) {
-    if (e.isFew()) {
-        multiplyFew(e, workspace, gather, right, write);
-        return;
-    }
     auto* const panels = static_cast<int16_t*>(workspace);
     char* const members = static_cast<char*>(workspace) + e.panelBytes();
     const int64_t steps = e.words() / kStep;
@@ -205,6 +159,64 @@ void multiply(const Extents& e, void* workspace, const Gather& gather, const Rig
     });
 }
 
+// One tile's rows use every byte of the right operand once, so that packing it would be most of the work.
+struct FewProduct {
+    static bool isOne(const kernels::MatrixProduct& m) {
+        return m.bColumn == 1 && m.rows <= WordRows::kFewest && m.columns >= FewRows::kAtOnce;
+    }
+    // No less where an extent rises, nor than that of fewer columns, which are packed.
+    int64_t workspace() const {
+        Extents packed = e;
+        packed.columns = FewRows::kAtOnce - 1;
+        return std::max(packed.workspace(), e.threads * memberBytes());
+    }
+    int64_t memberBytes() const { return WordRows::kFewest * e.words() * 2; }
+
+    template <class Gather>
+    void run(const Buffers& b, const Gather& gather, const uint8_t* w, int32_t* y) const {
+        const int64_t width = std::clamp(roundUp((e.columns + e.threads - 1) / e.threads, kLine), kLine, kMostColumns);
+        const int64_t blocks = (e.columns + width - 1) / width;
+        parallelTeam(
+            teamFor(e.threads, blocks, width * e.depth), blocks, [&](int64_t member, int64_t begin, int64_t end) {
+                auto* const rows = reinterpret_cast<int16_t*>(static_cast<char*>(b.workspace) + member * memberBytes());
+                gatherRows(e, gather, 0, e.rows, rows);
+                const int64_t first = begin * width;
+                const int64_t last = std::min(end * width, e.columns);
+                for (int64_t column = first; column < last; column += width) {
+                    wordTile().fewRows(e.rows, {.a = rows,
+                                                .aRow = e.words(),
+                                                .b = w + column,
+                                                .bRow = bRow,
+                                                .isSigned = right.isSigned(),
+                                                .depth = e.depth,
+                                                .c = y + column,
+                                                .cRow = e.columns,
+                                                .columns = std::min(width, last - column)});
+                }
+                takeZeros(b, rows, first, last, y);
+            });
+    }
+
+    // a * (b - zero) = a * b - zero * a, in sums that wrap.
+    void takeZeros(const Buffers& b, const int16_t* rows, int64_t first, int64_t last, int32_t* y) const {
+        if (!right.hasZeros()) {
+            return;
+        }
+        for (int64_t r = 0; r < e.rows; ++r) {
+            const auto sum =
+                static_cast<uint32_t>(std::accumulate(rows + r * e.words(), rows + (r + 1) * e.words(), 0));
+            for (int64_t n = first; n < last; ++n) {
+                int32_t& to = y[r * e.columns + n];
+                to = static_cast<int32_t>(static_cast<uint32_t>(to) - sum * static_cast<uint32_t>(right.zero(b, n)));
+            }
+        }
+    }
+
+    Extents e;
+    Bytes right;
+    int64_t bRow = 0;
+};
+
 Columns columnsOf(const Buffers& b, const Bytes& bytes, int64_t firstZero, int64_t count) {
     Columns columns;
     columns.bytes = &bytes;
@@ -229,27 +241,33 @@ Plan planMatmulInteger(const Call& call) {
         batches = 1;
     }
     const Extents e{m.rows, m.depth, m.columns, call.threads()};
+    const FewProduct few{e, right, m.bRow};
+    const bool isFew = FewProduct::isOne(m);
     Plan plan;
-    plan.workspace = e.workspace();
+    plan.workspace = isFew ? few.workspace() : e.workspace();
     plan.run = [=](const Buffers& b) {
         for (int64_t batch = 0; batch < batches; ++batch) {
             const kernels::MatrixProduct::Place first = m.firstOf(batch);
             const uint8_t* const x = left.data(b) + first.a;
             const uint8_t* const w = right.data(b) + first.b;
             int32_t* const y = b.out<int32_t>() + batch * m.rows * m.columns;
+            const auto gather = [&](int64_t row, int16_t* to) {
+                const int16_t zero = left.zero(b, row);
+                const uint8_t* const from = x + row * m.aRow;
+                if (m.aColumn == 1) {
+                    wordTile().widen(from, 1, m.depth, m.depth, left.isSigned(), zero, to);
+                    return;
+                }
+                for (int64_t k = 0; k < m.depth; ++k) {
+                    to[k] = static_cast<int16_t>(left.number(from[k * m.aColumn]) - zero);
+                }
+            };
+            if (isFew) {
+                few.run(b, gather, w, y);
+                continue;
+            }
             multiply(
-                e, b.workspace,
-                [&](int64_t row, int16_t* to) {
-                    const int16_t zero = left.zero(b, row);
-                    const uint8_t* const from = x + row * m.aRow;
-                    if (m.aColumn == 1) {
-                        wordTile().widen(from, 1, m.depth, m.depth, left.isSigned(), zero, to);
-                        return;
-                    }
-                    for (int64_t k = 0; k < m.depth; ++k) {
-                        to[k] = static_cast<int16_t>(left.number(from[k * m.aColumn]) - zero);
-                    }
-                },
+                e, b.workspace, gather,
                 [&](int64_t column, int64_t count) {
                     Columns columns = columnsOf(b, right, column, count);
                     columns.from = w + column * m.bColumn;

@@ -43,6 +43,20 @@ void PackSteps(const Byte* from, int64_t row, int64_t steps, const int16_t* zero
     }
 }
 
+template <class Byte>
+void AddFewRows(int64_t rows, const FewRows& p) {
+    const Byte* const b = reinterpret_cast<const Byte*>(p.b);
+    for (int64_t r = 0; r < rows; ++r) {
+        for (int64_t n = 0; n < p.columns; ++n) {
+            uint32_t sum = 0;
+            for (int64_t k = 0; k < p.depth; ++k) {
+                sum += static_cast<uint32_t>(p.a[r * p.aRow + k] * b[k * p.bRow + n]);
+            }
+            p.c[r * p.cRow + n] = static_cast<int32_t>(sum);
+        }
+    }
+}
+
 #else
 
 // A step of the depth has four words of each column: one to four vectors.
@@ -55,10 +69,12 @@ constexpr int kStepVectors = static_cast<int>(kStepWords) / kWordLanes;
 constexpr int kTileRows = kStepVectors == 1 ? 12 : kStepVectors == 2 ? 6 : 2;
 
 // sums += a * b, of pairs of neighbours; `others`: part of the sums of targets that add others than neighbours.
-HWY_INLINE void AddProducts(Sums d, hn::Vec<Words> a, hn::Vec<Words> b, SumsVec& sums, SumsVec& others) {
+template <class D>
+HWY_INLINE void AddProducts(D d, hn::Vec<hn::RepartitionToNarrow<D>> a, hn::Vec<hn::RepartitionToNarrow<D>> b,
+                            hn::Vec<D>& sums, hn::Vec<D>& others) {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2 && !HWY_COMPILER_MSVC
     // From intrinsics GCC 12 multiplies all rows before it adds, and keeps each sum twice, once in memory.
-    SumsVec product;
+    hn::Vec<D> product;
     asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+v"(sums.raw), "=&v"(product.raw) : "v"(a.raw), "v"(b.raw));
     (void)d;
     (void)others;
@@ -133,6 +149,128 @@ HWY_INLINE void PackSteps(const Byte* from, int64_t row, int64_t steps, const in
         hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, lowAb, lowCe)), d, to + 8);
         hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, highAb, highCe)), d, to + 16);
         hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, highAb, highCe)), d, to + 24);
+    }
+}
+
+// Two rows of the matrix lie next to each other in pairs, those of columns 0 to 3 and 8 to 11 in the first vector and the others in the second, where
+// vectors have two blocks: sums are in that order until all are there.
+using Neighbours = hn::CappedTag<int16_t, FewRows::kAtOnce>;
+using NeighbourSums = hn::RepartitionToWide<Neighbours>;
+constexpr int64_t kNeighbours = static_cast<int64_t>(hn::MaxLanes(Neighbours()));
+constexpr int64_t kHalf = kNeighbours / 2;
+// Of the depth: rows of the matrix may lie a power of two apart, and then no more of them fit the first-level cache at a time.
+constexpr int64_t kFewAtOnce = 8;
+
+// Adds `count` rows of the matrix from `b` on, or kCount of them, to the sums of kNeighbours columns.
+template <int kRows, int64_t kCount, class Byte>
+HWY_INLINE void AddNeighbours(const int16_t* a, int64_t aRow, const Byte* b, int64_t bRow, int64_t count, int32_t* c,
+                              int64_t cRow) {
+    const Neighbours words;
+    const NeighbourSums d;
+    const hn::Rebind<Byte, Neighbours> bytes;
+    hn::Vec<NeighbourSums> sums[kRows][2];
+    hn::Vec<NeighbourSums> others[kRows][2];
+    HWY_UNROLL(4)
+    for (int r = 0; r < kRows; ++r) {
+        sums[r][0] = hn::LoadU(d, c + r * cRow);
+        sums[r][1] = hn::LoadU(d, c + r * cRow + kHalf);
+        others[r][0] = others[r][1] = hn::Zero(d);
+    }
+    const int64_t rows = kCount > 0 ? kCount : count;
+    HWY_UNROLL(4)
+    for (int64_t k = 0; k < rows; k += 2, b += 2 * bRow) {
+        const auto even = hn::PromoteTo(words, hn::LoadU(bytes, b));
+        const auto odd = hn::PromoteTo(words, hn::LoadU(bytes, kCount > 0 || k + 1 < rows ? b + bRow : b));
+        const auto low = hn::InterleaveLower(words, even, odd);
+        const auto high = hn::InterleaveUpper(words, even, odd);
+        HWY_UNROLL(4)
+        for (int r = 0; r < kRows; ++r) {
+            int32_t two;
+            std::memcpy(&two, a + r * aRow + k, sizeof two);
+            const hn::Vec<Neighbours> x = hn::BitCast(words, hn::Set(d, two));
+            AddProducts(d, x, low, sums[r][0], others[r][0]);
+            AddProducts(d, x, high, sums[r][1], others[r][1]);
+        }
+    }
+    HWY_UNROLL(4)
+    for (int r = 0; r < kRows; ++r) {
+        hn::StoreU(hn::RearrangeToOddPlusEven(sums[r][0], others[r][0]), d, c + r * cRow);
+        hn::StoreU(hn::RearrangeToOddPlusEven(sums[r][1], others[r][1]), d, c + r * cRow + kHalf);
+    }
+}
+
+// To the order of the columns.
+HWY_INLINE void OrderNeighbours(int32_t* c) {
+    const NeighbourSums d;
+    if constexpr (kHalf > 4) {
+        const auto first = hn::LoadU(d, c);
+        const auto second = hn::LoadU(d, c + kHalf);
+        hn::StoreU(hn::ConcatLowerLower(d, second, first), d, c);
+        hn::StoreU(hn::ConcatUpperUpper(d, second, first), d, c + kHalf);
+    }
+}
+
+template <int kRows, class Byte>
+void AddRowsAtOnce(const FewRows& p, const int16_t* a, int32_t* c) {
+    constexpr int64_t kLine = 64;
+    constexpr int64_t kParts = kLine / kNeighbours;
+    const int64_t aRow = p.aRow;
+    const int64_t bRow = p.bRow;
+    const int64_t cRow = p.cRow;
+    const auto* b = reinterpret_cast<const Byte*>(p.b);
+    const int64_t whole = p.columns / kNeighbours * kNeighbours;
+    const int64_t left = p.columns - whole;
+    int32_t last[kRows * kNeighbours] =
+        {}; // of the last columns, where they do not fill a vector: some were there before
+    for (int r = 0; r < kRows; ++r) {
+        std::fill_n(c + r * cRow, whole, 0);
+    }
+    const int64_t depth = p.depth;
+    for (int64_t first = 0; first < depth; first += kFewAtOnce, b += kFewAtOnce * bRow) {
+        const int64_t count = std::min(kFewAtOnce, depth - first);
+        // Of the next rows what lies below these columns, a few lines at a time: many at once would stop what is being added.
+        const int64_t next = std::min(2 * kFewAtOnce, depth - first);
+        for (int64_t n = 0; n < whole; n += kNeighbours) {
+            for (int64_t k = kFewAtOnce + n / kNeighbours % kParts; k < next; k += kParts) {
+                __builtin_prefetch(b + k * bRow + n / kLine * kLine, 0, 2);
+            }
+            if (count == kFewAtOnce) {
+                AddNeighbours<kRows, kFewAtOnce>(a + first, aRow, b + n, bRow, count, c + n, cRow);
+            } else {
+                AddNeighbours<kRows, 0>(a + first, aRow, b + n, bRow, count, c + n, cRow);
+            }
+        }
+        if (left > 0) {
+            AddNeighbours<kRows, 0>(a + first, aRow, b + p.columns - kNeighbours, bRow, count, last, kNeighbours);
+        }
+    }
+    for (int r = 0; r < kRows; ++r) {
+        for (int64_t n = 0; n < whole; n += kNeighbours) {
+            OrderNeighbours(c + r * cRow + n);
+        }
+        if (left > 0) {
+            OrderNeighbours(last + r * kNeighbours);
+            std::copy_n(last + (r + 1) * kNeighbours - left, left, c + r * cRow + whole);
+        }
+    }
+}
+
+template <class Byte>
+void AddFewRows(int64_t rows, const FewRows& p) {
+    const int16_t* a = p.a;
+    int32_t* c = p.c;
+    for (; rows >= 4; rows -= 4, a += 4 * p.aRow, c += 4 * p.cRow) {
+        AddRowsAtOnce<4, Byte>(p, a, c);
+    }
+    switch (rows) {
+    case 3:
+        return AddRowsAtOnce<3, Byte>(p, a, c);
+    case 2:
+        return AddRowsAtOnce<2, Byte>(p, a, c);
+    case 1:
+        return AddRowsAtOnce<1, Byte>(p, a, c);
+    default:
+        return;
     }
 }
 
@@ -231,6 +369,10 @@ void SumRows(int64_t rows, WordSums p) {
 void RunWords(int64_t rows, const WordProduct& p) { RunRows<kTileRows>(rows, p); }
 void SumWords(int64_t rows, const WordSums& p) { SumRows<kTileRows>(rows, p); }
 
+void RunFewRows(int64_t rows, const FewRows& p) {
+    p.isSigned ? AddFewRows<int8_t>(rows, p) : AddFewRows<uint8_t>(rows, p);
+}
+
 template <class Byte>
 HWY_INLINE void WidenRow(const Byte* from, int64_t count, int16_t zero, int16_t* to) {
     const hn::ScalableTag<int16_t> d;
@@ -283,7 +425,7 @@ void Pack(const uint8_t* from, int64_t row, int64_t steps, bool isSigned, const 
 }
 
 const WordTile* TileOfTarget() {
-    static constexpr WordTile kTile{RunWords, SumWords, Pack, Widen};
+    static constexpr WordTile kTile{RunWords, SumWords, RunFewRows, Pack, Widen};
     return &kTile;
 }
 

@@ -33,6 +33,22 @@ struct WordSums {
     int32_t* c = nullptr;
 };
 
+// Few rows of a times a matrix of bytes as it lies, down to sums that wrap: c[r * cRow + n] = sum over k of a[r * aRow + k] * b[k * bRow + n], n over
+// `columns`. All words are within 255 of zero; kAtOnce columns lie before the last one's end, in each row of b.
+struct FewRows {
+    static constexpr int64_t kAtOnce = 16;
+
+    const int16_t* a = nullptr;
+    int64_t aRow = 0; // has a word behind an odd depth, a zero
+    const uint8_t* b = nullptr;
+    int64_t bRow = 0;
+    bool isSigned = false; // b
+    int64_t depth = 0;
+    int32_t* c = nullptr;
+    int64_t cRow = 0;
+    int64_t columns = 0;
+};
+
 // How many rows of words a thread gathers at a time: as many as share the second-level cache with panels, but at least kFewest.
 struct WordRows {
     static constexpr int64_t kFewest = 12; // a multiple of all tiles' rows, so that none is left but at the end
@@ -51,6 +67,7 @@ struct WordRows {
 struct WordTile {
     void (*run)(int64_t rows, const WordProduct& product);
     void (*sums)(int64_t rows, const WordSums& product);
+    void (*fewRows)(int64_t rows, const FewRows& product);
     // Steps of a panel of words from rows of bytes `row` apart, one of the depth each, less the columns' zero points.
     void (*pack)(const uint8_t* from, int64_t row, int64_t steps, bool isSigned, const int16_t* zeros, int16_t* to);
     // Pixels of bytes, signed or not, less `zero`, to pixels of `pixel` words, a multiple of four; zeros behind the channels.

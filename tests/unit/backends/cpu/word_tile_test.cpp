@@ -135,6 +135,49 @@ TEST(WordTileTest, PackedMatricesAreMultiplied) {
     }
 }
 
+// Columns [first, first + columns) of a matrix of `row` of them.
+void checkFewRows(int64_t rows, int64_t depth, int64_t row, int64_t first, int64_t columns, bool isSigned) {
+    const int64_t aRow = (depth + 3) / 4 * 4;
+    std::vector<int16_t> a(static_cast<size_t>(rows * aRow));
+    for (int64_t i = 0; i < rows * aRow; ++i) {
+        a[static_cast<size_t>(i)] = i % aRow < depth ? word(static_cast<size_t>(i), depth > 100) : int16_t{0};
+    }
+    std::vector<uint8_t> b;
+    for (int64_t i = 0; i < depth * row; ++i) {
+        b.push_back(static_cast<uint8_t>(depth > 100 ? 128 : i * 59 + 7));
+    }
+    constexpr int32_t kBehind = 77;
+    const int64_t cRow = columns + 2;
+    std::vector<int32_t> c(static_cast<size_t>(rows * cRow), kBehind);
+    wordTile().fewRows(rows, {a.data(), aRow, b.data() + first, row, isSigned, depth, c.data(), cRow, columns});
+    for (int64_t i = 0; i < rows * cRow; ++i) {
+        uint32_t wanted = 0;
+        for (int64_t k = 0; k < depth && i % cRow < columns; ++k) {
+            const uint8_t code = b[static_cast<size_t>(k * row + first + i % cRow)];
+            const int number = isSigned ? static_cast<int8_t>(code) : code;
+            wanted += static_cast<uint32_t>(a[static_cast<size_t>(i / cRow * aRow + k)] * number);
+        }
+        ASSERT_EQ(c[static_cast<size_t>(i)], i % cRow < columns ? static_cast<int32_t>(wanted) : kBehind)
+            << rows << " rows, depth " << depth << ", columns from " << first << " to " << first + columns << " of "
+            << row << ", sum " << i;
+    }
+}
+
+TEST(WordTileTest, FewRowsAreMultipliedByAMatrixAsItLies) {
+    for (const bool isSigned : {false, true}) {
+        for (int64_t rows = 0; rows <= 12; ++rows) {
+            checkFewRows(rows, 21, 40, 0, 40, isSigned);
+        }
+        for (int64_t depth = 0; depth <= 18; ++depth) {
+            checkFewRows(3, depth, 16, 0, 16, isSigned);
+        }
+        for (int64_t columns = 1; columns <= 35; ++columns) {
+            checkFewRows(5, 13, 16 + columns, 16, columns, isSigned);
+        }
+        checkFewRows(1, 70000, 17, 0, 17, isSigned); // sums that wrap
+    }
+}
+
 TEST(WordTileTest, PixelsAreWidenedAndFilledUp) {
     for (const bool isSigned : {false, true}) {
         for (int64_t channels = 1; channels <= 41; ++channels) {
