@@ -2,8 +2,8 @@
 """Side by side with peers, in one run: Tenon, ONNX Runtime and OpenVINO on this machine's CPU.
 
 Each model is built, its outputs are compared with ONNX Runtime's first, then all engines take turns, round after round, so that what else the
-machine does falls on all. Reported per engine: median, lowest and highest of the rounds' medians, in milliseconds; the 99th percentile; the time
-from a plan (or model file) to the first answer and the memory of a process that does only that. For ResNet-50 the bare oneDNN primitives
+machine does falls on all. Reported per engine: median, lowest and highest of the rounds' medians, in milliseconds; its ratio, the median of the rounds' own; the
+99th percentile; the time from a plan (or model file) to the first answer and the memory of a process that does only that. For ResNet-50 the bare oneDNN primitives
 (benchmarks/onednn) take part as well. Then the runs a second of each when N may be under way at once (--streams; left out, as many as threads, which they
 share): contexts of one plan, threads that share a session of ONNX Runtime, OpenVINO's throughput mode. Of a peer whose single run takes under 0.1 ms that is
 left out: these are called from Python, and N calls would wait for the interpreter.
@@ -89,7 +89,7 @@ def subjects_of(word, work):
 
 
 def median_of(values):
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "rounds": values}
 
 
 def accuracy(actual, expected):
@@ -175,6 +175,8 @@ def compare(subject, build_dir, work, arguments):
         if not all(rounds.values()):
             raise
         stopped = True  # these are fewer rounds
+        whole = min(len(measured) for measured in rounds.values())
+        rounds = {name: measured[:whole] for name, measured in rounds.items()}
     latency = {name: {key: median_of([each[key] for each in measured]) for key in ("p50", "p99")} for name, measured in rounds.items()}
     cold, several = {}, {}
     if not stopped:
@@ -184,12 +186,11 @@ def compare(subject, build_dir, work, arguments):
     print(f"{subject.name}: outputs agree, relative error {error:.1e}; built in {ours.build_s['cold']:.1f} s, {ours.build_s['warm']:.1f} s with a timing cache")
     for engine, found in accuracies.items():
         print(f"  {engine:18s} largest error {found['largest']:.1e} of the largest output, cosine {found['cosine']:.6f}")
-    mine = latency["tenon"]["p50"]["median"]
     for engine, times in latency.items():
         p50 = times["p50"]
         extra = f"   first answer {cold[engine]['first_answer_ms']:6.0f} ms, {cold[engine]['peak_rss_mib']:5.0f} MiB" if engine in cold else ""
         extra += f"   {several[engine]['median']:.4g} runs/s, {arguments.streams} at once" if engine in several else ""
-        print(f"  {engine:18s} {p50['median']:9.4f} ms   [{p50['min']:.4f}, {p50['max']:.4f}]   p99 {times['p99']['median']:9.4f}   {p50['median'] / mine:5.2f}x ours{extra}", flush=True)
+        print(f"  {engine:18s} {p50['median']:9.4f} ms   [{p50['min']:.4f}, {p50['max']:.4f}]   p99 {times['p99']['median']:9.4f}   {report.ratio({'latency_ms': latency}, engine):5.2f}x ours{extra}", flush=True)
     return {"model": subject.name, "kind": subject.kind, "relative_error": error, "build_s": ours.build_s, "latency_ms": latency, "cold": cold, **({"runs_per_second": several} if several else {}), **({"without": without} if without else {}),
             **({"accuracy": accuracies} if accuracies else {}), **({"stopped": True} if stopped else {})}
 

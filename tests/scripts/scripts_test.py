@@ -14,6 +14,9 @@ import check_includes  # noqa: E402
 import rename_onnx_proto  # noqa: E402
 import report_tests  # noqa: E402
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "benchmarks"))
+import report  # noqa: E402
+
 LAYERS = {
     "core/support": {"core/support"},
     "core/ir": {"core/ir", "core/support"},
@@ -79,6 +82,22 @@ class CheckIncludes(unittest.TestCase):
             code, output = run_main(check_includes, root)
             self.assertEqual(code, 1)
             self.assertIn("core/support/a.h:2: core/ir/b.h: core/support may not include core/ir", output)
+
+
+class BenchmarkReportTests(unittest.TestCase):
+    @staticmethod
+    def of_rounds(**rounds: list[float]) -> dict[str, object]:
+        return {"latency_ms": {engine: {"p50": {"median": sorted(times)[len(times) // 2], "rounds": times}} for engine, times in rounds.items()}}
+
+    def test_a_ratio_is_of_rounds_that_shared_a_moment(self) -> None:
+        result = self.of_rounds(tenon=[10, 30, 31], peer=[12, 36, 15])  # the machine was three times as slow, for a while
+        self.assertAlmostEqual(report.ratio(result, "peer"), 1.2)
+        self.assertEqual(report.ratio(result, "tenon"), 1)
+        self.assertIsNone(report.ratio(result, "other"))
+
+    def test_documents_without_rounds_are_read(self) -> None:
+        times = {engine: {"p50": {"median": median}} for engine, median in (("tenon", 2), ("peer", 3))}
+        self.assertEqual(report.ratio({"latency_ms": times}, "peer"), 1.5)
 
 
 class ReportTests(unittest.TestCase):
