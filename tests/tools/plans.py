@@ -165,6 +165,9 @@ def test(t):
     t.check("a compressed file stays as it is", packed.read_bytes() == before)
 
     # Modules
+    refusing = pathlib.Path(t.tenon).parents[1] / "tests" / "modules" / "bad_null_entry.so"
+    t.says("the kit on a module that takes nothing", t.run(t.tenon, "modules", "--test", refusing, code=USAGE), "every case was refused: nothing was tested")
+    t.check("the same as a document", json.loads(t.run(t.tenon, "modules", "--test", refusing, "--json", code=USAGE).stdout)["passed"] is False)
     listed = json.loads(t.run(t.tenon, "modules", "--json").stdout)["modules"]
     loaded = {each["name"]: each for each in listed if each["state"] == "loaded"}
     for name in ("cuda", "cublaslt", "cudnn"):

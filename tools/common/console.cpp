@@ -132,12 +132,12 @@ void ConsoleProgress::phaseFinish(char const* name) noexcept {
     }
 }
 
-// ", about 12 s left" of the phase; empty where that cannot be said yet.
+// ", about 12 s left of it", of the phase; empty where that cannot be said yet.
 std::string ConsoleProgress::timeLeft() const {
     const Phase& phase = mPhases.back();
     const double spent = std::chrono::duration<double>(Clock::now() - phase.begin).count();
     return phase.done > 0 && phase.done < phase.steps && spent > 0.5
-               ? ", about " + durationText(spent / phase.done * (phase.steps - phase.done)) + " left"
+               ? ", about " + durationText(spent / phase.done * (phase.steps - phase.done)) + " left of it"
                : "";
 }
 

@@ -139,18 +139,20 @@ ExitCode testModule(const std::string& path, const CommonFlags& flags) {
     if (!report.error.empty()) {
         throw ToolError(ExitCode::kBadInput, report.error);
     }
+    // What computes nothing of the kit, or nothing here, has not passed it.
+    const bool isTested = report.count(conformance::Outcome::kPassed) > 0 || !report.passed();
     if (flags.json) {
         nlohmann::json document = {
-            {"passed", report.passed()}, {"module", underTest->tables().name}, {"cases", std::move(list)}};
+            {"passed", report.passed() && isTested}, {"module", underTest->tables().name}, {"cases", std::move(list)}};
         std::printf("%s\n", document.dump(1).c_str());
-    } else if (report.count(conformance::Outcome::kPassed) == 0 && report.passed()) {
+    } else if (!isTested) {
         std::printf("%s: every case was refused: nothing was tested\n", underTest->tables().name.c_str());
     } else {
         std::printf("%s: %d cases passed, %d refused, %d failed\n%s\n", underTest->tables().name.c_str(),
                     report.count(conformance::Outcome::kPassed), report.count(conformance::Outcome::kUnsupported),
                     report.count(conformance::Outcome::kFailed), report.passed() ? "PASSED" : "FAILED");
     }
-    return report.passed() ? ExitCode::kOk : ExitCode::kWrong;
+    return !report.passed() ? ExitCode::kWrong : isTested ? ExitCode::kOk : ExitCode::kUsage;
 }
 
 } // namespace tenon::tools
