@@ -6,6 +6,7 @@ OpTable::OpTable() {
     addPointwise(*this);
     addMovement(*this);
     addLines(*this);
+    addReductions(*this);
     addProducts(*this);
     addAttention(*this);
     addPooling(*this);

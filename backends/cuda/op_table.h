@@ -39,6 +39,7 @@ private:
 void addPointwise(OpTable& table);
 void addMovement(OpTable& table);
 void addLines(OpTable& table);
+void addReductions(OpTable& table);
 void addProducts(OpTable& table);
 void addAttention(OpTable& table);
 void addPooling(OpTable& table);

@@ -83,4 +83,7 @@ inline int teamOf(int64_t lines, int64_t length, bool sideBySide) {
     return length <= 4 ? 1 : length <= 1024 ? 32 : 256;
 }
 
+// The kernel for teams of so many threads.
+inline std::string withTeam(std::string_view kernel, int team) { return module::text(kernel, "_", team); }
+
 } // namespace tenon::cuda

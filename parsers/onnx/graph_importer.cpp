@@ -1,8 +1,10 @@
 #include "parsers/onnx/graph_importer.h"
 
+#include "parsers/onnx/function_body.h"
 #include "parsers/onnx/importer_registry.h"
 #include "parsers/onnx/missing_ops.h"
 #include "parsers/onnx/node_import.h"
+#include "parsers/onnx/node_names.h"
 #include "parsers/onnx/node_order.h"
 #include "parsers/onnx/text.h"
 
@@ -20,20 +22,6 @@ using NodeProto = tenon_onnx::NodeProto;
 constexpr int kMaxFunctionDepth = 64;
 constexpr int32_t kMaxInlined = 100'000;
 constexpr int64_t kNewestOpset = 28;
-
-bool isStandard(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
-
-std::string describe(const NodeProto& node, int32_t index) {
-    std::string name = node.name().empty() ? cat("node ", index) : cat("node ", index, " '", node.name(), "'");
-    return cat(name, " (", isStandard(node.domain()) ? "" : node.domain() + "::", node.op_type(), ")");
-}
-
-std::string titleOf(const NodeProto& node, int32_t index) {
-    if (!node.name().empty()) {
-        return node.name();
-    }
-    return node.output_size() > 0 && !node.output(0).empty() ? node.output(0) : cat(node.op_type(), "_", index);
-}
 
 } // namespace
 
@@ -518,58 +506,12 @@ bool GraphImporter::inlineFunction(const NodeProto& node, const tenon_onnx::Func
         return false;
     }
     std::string prefix = cat(titleOf(node, index), "/", mInlineCount, "/");
-    std::map<std::string, std::string> names;
-    for (int i = 0; i < function.input_size(); ++i) {
-        names[function.input(i)] = i < node.input_size() ? node.input(i) : "";
-    }
-    for (int i = 0; i < function.output_size(); ++i) {
-        names[function.output(i)] =
-            i < node.output_size() && !node.output(i).empty() ? node.output(i) : prefix + function.output(i);
-    }
-    auto renamed = [&](const std::string& name) -> std::string {
-        if (name.empty()) {
-            return name;
-        }
-        auto [position, added] = names.emplace(name, prefix + name);
-        return position->second;
-    };
     std::vector<const NodeProto*> nodes;
-    std::vector<int32_t> indices;
-    for (const NodeProto& inner : function.node()) {
-        auto copy = std::make_unique<NodeProto>(inner);
-        copy->set_name(prefix + titleOf(inner, static_cast<int32_t>(nodes.size())));
-        for (int i = 0; i < copy->input_size(); ++i) {
-            copy->set_input(i, renamed(copy->input(i)));
-        }
-        for (int i = 0; i < copy->output_size(); ++i) {
-            copy->set_output(i, renamed(copy->output(i)));
-        }
-        // Attributes that refer to the function's own take the caller's value, else the function's default.
-        for (int a = copy->attribute_size() - 1; a >= 0; --a) {
-            tenon_onnx::AttributeProto& attribute = *copy->mutable_attribute(a);
-            if (attribute.ref_attr_name().empty()) {
-                continue;
-            }
-            const tenon_onnx::AttributeProto* source = nullptr;
-            for (const tenon_onnx::AttributeProto& candidate : node.attribute()) {
-                source = candidate.name() == attribute.ref_attr_name() ? &candidate : source;
-            }
-            for (int d = 0; !source && d < function.attribute_proto_size(); ++d) {
-                source = function.attribute_proto(d).name() == attribute.ref_attr_name() ? &function.attribute_proto(d)
-                                                                                         : source;
-            }
-            std::string name = attribute.name();
-            if (source) {
-                attribute = *source;
-                attribute.set_name(name);
-            } else {
-                copy->mutable_attribute()->DeleteSubrange(a, 1);
-            }
-        }
-        nodes.push_back(copy.get());
-        indices.push_back(index);
-        mInlined.push_back(std::move(copy));
+    for (std::unique_ptr<NodeProto>& inner : functionBody(node, function, prefix)) {
+        nodes.push_back(inner.get());
+        mInlined.push_back(std::move(inner));
     }
+    const std::vector<int32_t> indices(nodes.size(), index);
     std::map<std::string, int64_t> outer = mContext.opsets;
     for (const tenon_onnx::OperatorSetIdProto& opset : function.opset_import()) {
         mContext.opsets[isStandard(opset.domain()) ? "" : opset.domain()] = opset.version();
