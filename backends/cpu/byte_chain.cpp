@@ -38,6 +38,15 @@ std::vector<float> weightScales(const module::NodeView& node, int32_t at, int64_
     return {scales.begin(), scales.end()};
 }
 
+// Where the row of numbers comes from that `sum` adds to `value`, one for each column: a product's bias. -1: it adds something else.
+int32_t rowBeside(const module::GraphView& body, const module::NodeView& sum, int32_t value, int64_t columns) {
+    const int32_t other = sum.inputIndex(0) == value ? 1 : 0;
+    const module::ValueView row = sum.input(other);
+    const bool isRow = sum.inputIndex(1 - other) == value && row.dtype() == TN_F32 && row.isStatic() &&
+                       row.rank() > 0 && row.dim(row.rank() - 1).opt == columns && row.optElements() == columns;
+    return isRow ? portOf(body.inputs(), sum.inputIndex(other)) : -1;
+}
+
 } // namespace
 
 void ByteChain::finish(const kernels::Buffers& b, int64_t row, int64_t column, int64_t width, float* shift,
@@ -99,7 +108,15 @@ std::optional<ByteChain> readByteChain(const module::GraphView& body) {
     }
     chain.low = to->isSigned ? -128.0F : 0.0F;
     chain.high = to->isSigned ? 127.0F : 255.0F;
-    for (size_t n = chain.head + 1; n < count; ++n) {
+    size_t next = chain.head + 1;
+    if (!isConv && body.node(next).op() == "binary.add") {
+        chain.bias = rowBeside(body, body.node(next), head.outputIndex(0), chain.channels);
+        if (chain.bias < 0) {
+            return std::nullopt;
+        }
+        ++next;
+    }
+    for (size_t n = next; n < count; ++n) {
         const module::NodeView node = body.node(n);
         if (node.inputIndex(0) != body.node(n - 1).outputIndex(0)) {
             return std::nullopt;

@@ -1,5 +1,5 @@
-// Convolutions and products of bytes whose results are quantized: dequantized image or rows and weights, what multiplies them, perhaps an activation that
-// cuts off, a quantize.
+// Convolutions and products of bytes whose results are quantized: dequantized image or rows and weights, what multiplies them, perhaps a bias, an
+// activation that cuts off, a quantize.
 //
 // Who uses it: the cpu backend's convolutions and products of bytes. What it must not know: how they are computed, layouts.
 #pragma once

@@ -1,4 +1,4 @@
-// Convolutions of bytes with any windows, and products with a constant matrix, down to the bytes of the result, where no instruction adds products of
+// Convolutions of bytes with any windows, and products with a constant matrix, down to the bytes of the result, without an instruction that adds products of
 // bytes: rows, of the windows' pixels, are gathered as words of 16 bits.
 //
 // Who uses it: the table of methods. What it must not know: how tactics are offered.

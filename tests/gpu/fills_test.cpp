@@ -48,7 +48,7 @@ void expectResult(cudaGraph_t graph, Buffer& memory, cudaStream_t stream, const 
 }
 
 // Fills and copies take turns on one buffer, so that each must run in its place: a fill of the first half, a copy of it to the second, the next.
-TEST(Fills, RecordedBecomeKernelsInTheSameOrder) {
+TEST(Fills, BecomeKernelsInTheSameOrder) {
     TENON_SKIP_WITHOUT_DEVICE();
     if (onHost()) {
         GTEST_SKIP() << "nothing is recorded on the host";

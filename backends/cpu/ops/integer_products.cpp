@@ -1,5 +1,6 @@
 // matmul_integer and conv_integer: bytes less their zero points as words of 16 bits, rows of the left operand by panels of columns of the right one.
 #include "backends/common/contraction.h"
+#include "backends/common/integer_product.h"
 #include "backends/common/parallel.h"
 #include "backends/common/round_up.h"
 #include "backends/common/window.h"
@@ -26,16 +27,9 @@ constexpr int64_t kMostColumns = 256;
 class Bytes {
 public:
     Bytes(const Call& call, size_t operand, size_t zeros, int64_t count)
-        : mOperand(operand), mZeros(zeros), mIsSigned(call.in(operand).dtype == TN_I8) {
-        if (!call.has(zeros)) {
-            return;
-        }
-        mZeroCount = call.in(zeros).elements;
-        mZeroIsSigned = call.in(zeros).dtype == TN_I8;
-        if (mZeroCount != 1 && mZeroCount != count) {
-            invalid(call.op(), " with ", mZeroCount, " zero points for ", count);
-        }
-    }
+        : mOperand(operand), mZeros(zeros), mIsSigned(call.in(operand).dtype == TN_I8),
+          mZeroCount(kernels::zeroPoints(call, zeros, count)),
+          mZeroIsSigned(mZeroCount > 0 && call.in(zeros).dtype == TN_I8) {}
 
     bool isSigned() const { return mIsSigned; }
     bool hasZeros() const { return mZeroCount > 0; }
@@ -54,8 +48,8 @@ private:
     size_t mOperand;
     size_t mZeros;
     bool mIsSigned;
-    int64_t mZeroCount = 0;
-    bool mZeroIsSigned = false;
+    int64_t mZeroCount;
+    bool mZeroIsSigned;
 };
 
 // What one product has: rows by columns of sums, `depth` products each.
@@ -77,7 +71,7 @@ struct Extents {
     // Of a thread: sums of a panel and rows as words.
     int64_t memberBytes() const { return WordRows::kMost * kColumns * 4 + WordRows::bytesAtOnce(words()); }
     int64_t panelBytes() const { return panels() * panelWords() * 2; } // the right operand's
-    // No less where an extent rises.
+    // No less where one of the extents rises.
     int64_t workspace() const { return panelBytes() + threads * memberBytes(); }
 };
 
@@ -164,7 +158,7 @@ struct FewProduct {
     static bool isOne(const kernels::MatrixProduct& m) {
         return m.bColumn == 1 && m.rows <= WordRows::kFewest && m.columns >= FewRows::kAtOnce;
     }
-    // No less where an extent rises, nor than that of fewer columns, which are packed.
+    // No less where one of the extents rises, nor than that of fewer columns, which are packed.
     int64_t workspace() const {
         Extents packed = e;
         packed.columns = FewRows::kAtOnce - 1;
@@ -203,8 +197,7 @@ struct FewProduct {
             return;
         }
         for (int64_t r = 0; r < e.rows; ++r) {
-            const auto sum =
-                static_cast<uint32_t>(std::accumulate(rows + r * e.words(), rows + (r + 1) * e.words(), 0));
+            const uint32_t sum = std::accumulate(rows + r * e.words(), rows + (r + 1) * e.words(), uint32_t{0});
             for (int64_t n = first; n < last; ++n) {
                 int32_t& to = y[r * e.columns + n];
                 to = static_cast<int32_t>(static_cast<uint32_t>(to) - sum * static_cast<uint32_t>(right.zero(b, n)));
@@ -306,34 +299,32 @@ int64_t placeOf(const Window& window, const Dims& strides, int64_t output, int64
 Plan planConvInteger(const Call& call) {
     const Dims& x = call.in(0).dims;
     const Dims& w = call.in(1).dims;
-    const int64_t groups = call.intOr("group", 1);
-    if (w.size() < 3 || x.size() != w.size() || groups < 1 || w[0] % groups != 0 || w[1] * groups != x[1]) {
-        invalid("conv_integer of shape ", shapeText(x), " with weights ", shapeText(w), " in ", groups, " groups");
-    }
+    const int64_t groups = kernels::groupsOfIntegers(call);
     const Window window = windowOf(call, Dims(w.begin() + 2, w.end()));
     const Bytes image(call, 0, 2, 1);
     const Bytes weights(call, 1, 3, w[0]);
     const int64_t channels = w[1];
-    const int64_t outputs = w[0] / groups;
+    const int64_t all = w[0]; // channels of the result
+    const int64_t outputs = all / groups;
     const int64_t taps = window.taps();
     const int64_t pixels = product(window.input);
-    const int64_t batch = x[0];
     const Dims strides = rowMajorStrides(window.input);
-    const Extents e{product(window.output), channels * taps, outputs, call.threads()};
+    // The pixels of all images are rows of one product, for which a group's weights are packed once.
+    const int64_t places = product(window.output);
+    const Extents e{x[0] * places, channels * taps, outputs, call.threads()};
     Plan plan;
     plan.workspace = e.workspace();
     plan.run = [=](const Buffers& b) {
         const int16_t imageZero = image.zero(b, 0);
-        for (int64_t item = 0; item < batch * groups; ++item) {
-            const int64_t firstOutput = item % groups * outputs;
-            const uint8_t* const from = image.data(b) + item * channels * pixels;
+        for (int64_t group = 0; group < groups; ++group) {
+            const int64_t firstOutput = group * outputs;
             const uint8_t* const rows = weights.data(b) + firstOutput * e.depth;
-            int32_t* const y = b.out<int32_t>() + item * outputs * e.rows;
             multiply(
                 e, b.workspace,
                 [&](int64_t row, int16_t* to) {
+                    const uint8_t* const from = image.data(b) + (row / places * groups + group) * channels * pixels;
                     for (int64_t t = 0; t < taps; ++t) {
-                        const int64_t place = placeOf(window, strides, row, t);
+                        const int64_t place = placeOf(window, strides, row % places, t);
                         for (int64_t c = 0; c < channels; ++c) {
                             to[c * taps + t] =
                                 place < 0 ? int16_t{0}
@@ -350,9 +341,11 @@ Plan planConvInteger(const Call& call) {
                     return columns;
                 },
                 [&](int64_t row, int64_t count, int64_t column, int64_t columns, const int32_t* sums) {
-                    for (int64_t c = 0; c < columns; ++c) {
-                        for (int64_t r = 0; r < count; ++r) {
-                            y[(column + c) * e.rows + row + r] = sums[r * kColumns + c];
+                    for (int64_t r = 0; r < count; ++r) {
+                        const int64_t channel = (row + r) / places * all + firstOutput + column;
+                        int32_t* const y = b.out<int32_t>() + channel * places + (row + r) % places;
+                        for (int64_t c = 0; c < columns; ++c) {
+                            y[c * places] = sums[r * kColumns + c];
                         }
                     }
                 });
@@ -362,30 +355,11 @@ Plan planConvInteger(const Call& call) {
     return plan;
 }
 
-void checkBytes(const module::NodeView& node) {
-    for (const int32_t i : {1, 2, 3}) {
-        requireType(node, i, maskOf(TN_I8) | maskOf(TN_U8));
-    }
-}
-
 } // namespace
 
 void addIntegerProducts(KernelTable& table) {
-    const TypeMask bytes = maskOf(TN_I8) | maskOf(TN_U8);
-    table.add({.op = "matmul_integer",
-               .minInputs = 2,
-               .maxInputs = 4,
-               .types = bytes,
-               .output = OutputRule::kAny,
-               .plan = planMatmulInteger,
-               .check = checkBytes});
-    table.add({.op = "conv_integer",
-               .minInputs = 2,
-               .maxInputs = 4,
-               .types = bytes,
-               .output = OutputRule::kAny,
-               .plan = planConvInteger,
-               .check = checkBytes});
+    table.add(kernels::integerProduct("matmul_integer", planMatmulInteger));
+    table.add(kernels::integerProduct("conv_integer", planConvInteger));
 }
 
 } // namespace tenon::cpu

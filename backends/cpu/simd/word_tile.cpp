@@ -172,9 +172,7 @@ HWY_INLINE void AddNeighbours(const int16_t* a, int64_t aRow, const Byte* b, int
     hn::Vec<NeighbourSums> others[kRows][2];
     HWY_UNROLL(4)
     for (int r = 0; r < kRows; ++r) {
-        sums[r][0] = hn::LoadU(d, c + r * cRow);
-        sums[r][1] = hn::LoadU(d, c + r * cRow + kHalf);
-        others[r][0] = others[r][1] = hn::Zero(d);
+        sums[r][0] = sums[r][1] = others[r][0] = others[r][1] = hn::Zero(d);
     }
     const int64_t rows = kCount > 0 ? kCount : count;
     HWY_UNROLL(4)
@@ -194,8 +192,11 @@ HWY_INLINE void AddNeighbours(const int16_t* a, int64_t aRow, const Byte* b, int
     }
     HWY_UNROLL(4)
     for (int r = 0; r < kRows; ++r) {
-        hn::StoreU(hn::RearrangeToOddPlusEven(sums[r][0], others[r][0]), d, c + r * cRow);
-        hn::StoreU(hn::RearrangeToOddPlusEven(sums[r][1], others[r][1]), d, c + r * cRow + kHalf);
+        for (int half = 0; half < 2; ++half) {
+            int32_t* const to = c + r * cRow + half * kHalf;
+            const auto added = hn::RearrangeToOddPlusEven(sums[r][half], others[r][half]);
+            hn::StoreU(hn::Add(hn::LoadU(d, to), added), d, to);
+        }
     }
 }
 

@@ -70,7 +70,7 @@ struct WordTile {
     void (*fewRows)(int64_t rows, const FewRows& product);
     // Steps of a panel of words from rows of bytes `row` apart, one of the depth each, less the columns' zero points.
     void (*pack)(const uint8_t* from, int64_t row, int64_t steps, bool isSigned, const int16_t* zeros, int16_t* to);
-    // Pixels of bytes, signed or not, less `zero`, to pixels of `pixel` words, a multiple of four; zeros behind the channels.
+    // Pixels of bytes, signed or not, less `zero`, to pixels of `pixel` words; zeros behind the channels, to which a multiple of four fills them up.
     void (*widen)(const uint8_t* from, int64_t pixels, int64_t channels, int64_t pixel, bool isSigned, int16_t zero,
                   int16_t* to);
 };

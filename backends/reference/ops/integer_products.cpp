@@ -1,5 +1,6 @@
 // matmul_integer and conv_integer: products of bytes less their zero points, summed in 32 bits. dynamic_quantize: the bytes that they take.
 #include "backends/common/contraction.h"
+#include "backends/common/integer_product.h"
 #include "backends/common/parallel.h"
 #include "backends/common/window.h"
 #include "backends/reference/ops.h"
@@ -31,14 +32,8 @@ struct Zeros {
 };
 
 Zeros zerosOf(const Call& call, size_t operand, int64_t count) {
-    if (!call.has(operand)) {
-        return {};
-    }
-    const Shape& shape = call.in(operand);
-    if (shape.elements != 1 && shape.elements != count) {
-        invalid(call.op(), " with ", shape.elements, " zero points for ", count);
-    }
-    return {operand, shape.dtype, shape.elements};
+    const int64_t elements = kernels::zeroPoints(call, operand, count);
+    return elements == 0 ? Zeros() : Zeros{operand, call.in(operand).dtype, elements};
 }
 
 Plan planMatmulInteger(const Call& call) {
@@ -99,10 +94,7 @@ Plan planMatmulInteger(const Call& call) {
 Plan planConvInteger(const Call& call) {
     const Dims& x = call.in(0).dims;
     const Dims& w = call.in(1).dims;
-    const int64_t groups = call.intOr("group", 1);
-    if (w.size() < 3 || x.size() != w.size() || groups < 1 || w[0] % groups != 0 || w[1] * groups != x[1]) {
-        invalid("conv_integer of shape ", shapeText(x), " with weights ", shapeText(w), " in ", groups, " groups");
-    }
+    const int64_t groups = kernels::groupsOfIntegers(call);
     const Window window = windowOf(call, Dims(w.begin() + 2, w.end()));
     const TnDataType typeX = call.in(0).dtype;
     const TnDataType typeW = call.in(1).dtype;
@@ -191,29 +183,11 @@ Plan planDynamicQuantize(const Call& call) {
     }};
 }
 
-void checkBytes(const module::NodeView& node) {
-    for (const int32_t i : {1, 2, 3}) {
-        requireType(node, i, maskOf(TN_I8) | maskOf(TN_U8));
-    }
-}
-
 } // namespace
 
 void addIntegerProducts(KernelTable& table) {
-    table.add({.op = "matmul_integer",
-               .minInputs = 2,
-               .maxInputs = 4,
-               .types = maskOf(TN_I8) | maskOf(TN_U8),
-               .output = OutputRule::kAny,
-               .plan = planMatmulInteger,
-               .check = checkBytes});
-    table.add({.op = "conv_integer",
-               .minInputs = 2,
-               .maxInputs = 4,
-               .types = maskOf(TN_I8) | maskOf(TN_U8),
-               .output = OutputRule::kAny,
-               .plan = planConvInteger,
-               .check = checkBytes});
+    table.add(kernels::integerProduct("matmul_integer", planMatmulInteger));
+    table.add(kernels::integerProduct("conv_integer", planConvInteger));
     table.add(
         {.op = "dynamic_quantize", .types = maskOf(TN_F32), .output = OutputRule::kAny, .plan = planDynamicQuantize});
 }
