@@ -221,8 +221,8 @@ void AddRowsAtOnce(const FewRows& p, const int16_t* a, int32_t* c) {
     const auto* b = reinterpret_cast<const Byte*>(p.b);
     const int64_t whole = p.columns / kNeighbours * kNeighbours;
     const int64_t left = p.columns - whole;
-    int32_t last[kRows * kNeighbours] =
-        {}; // of the last columns, where they do not fill a vector: some were there before
+    // Sums of the last columns, where they do not fill a vector: it begins with some that were there before.
+    int32_t last[kRows * kNeighbours] = {};
     for (int r = 0; r < kRows; ++r) {
         std::fill_n(c + r * cRow, whole, 0);
     }
