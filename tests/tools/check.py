@@ -47,6 +47,11 @@ def test(t):
     done = t.run(t.tenon, "run", twice, "--check", reference("twice", {"x": x}, {"y": x * 3}))
     t.says("of two constants of one name the last one", done, "several constants have one name, as 'c'", "PASSED")
 
+    tiny = helper.make_node("Constant", [], ["c"], value=numpy_helper.from_array(np.float32(1e-9)))
+    faint = t.save("faint.onnx", model([tiny, helper.make_node("Mul", ["x", "c"], ["y"])], [tensor("x", x.shape)], [tensor("y", x.shape)]))
+    done = t.run(t.tenon, "run", faint, "--check", reference("faint", {"x": x}, {"y": np.zeros_like(x)}))
+    t.says("nothing is relative to zeros", done, "max rel -, cosine - (", "PASSED")
+
     quantized = t.save("quantized.onnx", quantized_network())
     answers(quantized, x)
     y, bytes_ = np.load(t.work / "y.npy"), np.load(t.work / "yq.npy")

@@ -2,6 +2,7 @@
 
 #include "core/support/text.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace tenon::tools {
@@ -59,6 +60,14 @@ Comparison compareOutput(const HostTensor& actual, const ExpectedOutput& expecte
         return result;
     }
     const bool exact = !ir::isFloat(actual.dtype);
+    double largest = 0; // expected
+    for (int64_t i = 0; i < count; ++i) {
+        const double b = std::abs(reference.numberAt(i));
+        largest = std::isfinite(b) ? std::max(largest, b) : largest;
+    }
+    const auto relative = [&](double gap, double b) {
+        return largest > 0 ? gap / std::max(std::abs(b), largest * 1e-3) : NAN;
+    };
     double dot = 0;
     double normA = 0;
     double normB = 0;
@@ -80,7 +89,7 @@ Comparison compareOutput(const HostTensor& actual, const ExpectedOutput& expecte
             continue;
         }
         result.maxAbs = std::isfinite(gap) ? std::max(result.maxAbs, gap) : INFINITY;
-        result.maxRel = std::isfinite(gap) ? std::max(result.maxRel, gap / std::max(std::abs(b), 1e-12)) : INFINITY;
+        result.maxRel = std::isfinite(gap) ? std::max(relative(gap, b), result.maxRel) : INFINITY;
         bool wrong = !std::isfinite(gap);
         switch (tolerances.kind) {
         case Tolerances::Kind::kElements:
@@ -97,7 +106,7 @@ Comparison compareOutput(const HostTensor& actual, const ExpectedOutput& expecte
             first = first < 0 ? i * expected.stride : first;
         }
     }
-    result.cosine = normA > 0 && normB > 0 ? dot / std::sqrt(normA * normB) : (normA == normB ? 1.0 : 0.0);
+    result.cosine = normA > 0 && normB > 0 ? dot / std::sqrt(normA * normB) : (normA == normB ? 1.0 : NAN);
     result.distance = squares == 0 ? 0 : normB > 0 ? std::sqrt(squares / normB) : INFINITY;
     result.ok = bad == 0;
     if (bad > 0) {

@@ -33,6 +33,8 @@ Tolerances defaultTolerances(ir::DataType dtype, bool quantized);
 struct Comparison {
     std::string name;
     double maxAbs = 0;
+    // Differences over what was expected, or over a thousandth of the largest expected where that is more, since against almost nothing all is much. Where
+    // nothing but zeros was expected there is none, and no cosine but between zeros: not a number.
     double maxRel = 0;
     double cosine = 1;
     double distance = 0; // |a - b| / |b| as vectors

@@ -9,6 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 
@@ -67,6 +69,13 @@ std::vector<std::string> writeOutputs(const std::string& folder, const std::vect
 
 nlohmann::json numberJson(double value) {
     return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(value > 0 ? "inf" : "nan");
+}
+
+// As `format` has it; a dash where there is none.
+std::string numberOrDash(const char* format, double number) {
+    char text[32];
+    std::snprintf(&text[0], sizeof text, format, number);
+    return std::isnan(number) ? "-" : &text[0];
 }
 
 ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
@@ -139,11 +148,12 @@ ExitCode check(const RunOptions& options, ConsoleLogger& logger) {
                 outputsJson.back()["file"] = files[i];
             }
             if (!options.common.json) {
-                std::printf("%s %-8s %s: max abs %.3g, max rel %.3g, cosine %.6f (%s)%s%s\n", set.name.c_str(),
+                std::printf("%s %-8s %s: max abs %.3g, max rel %s, cosine %s (%s)%s%s\n", set.name.c_str(),
                             result.skipped ? "skipped"
                             : result.ok    ? "ok"
                                            : "WRONG",
-                            result.name.c_str(), result.maxAbs, result.maxRel, result.cosine, tolerance.c_str(),
+                            result.name.c_str(), result.maxAbs, numberOrDash("%.3g", result.maxRel).c_str(),
+                            numberOrDash("%.6f", result.cosine).c_str(), tolerance.c_str(),
                             result.reason.empty() ? "" : "\n    ", result.reason.c_str());
             }
         }
