@@ -148,8 +148,9 @@ def compare(subject, build_dir, work, arguments):
     try:
         ours = peers.Tenon(str(build_dir / "bin" / "tenon"), subject.path, subject.feed, subject.data, work, arguments.threads, arguments.level, bf16)
     except peers.Refused as refused:
-        print(f"{subject.name}: refused: {refused}", flush=True)
-        return {"model": subject.name, "refused": str(refused)}
+        why = str(refused).replace(str(subject.path), subject.path.name)  # results say nothing of where models lie on a machine
+        print(f"{subject.name}: refused: {why}", flush=True)
+        return {"model": subject.name, "refused": why}
     others, without = peers_of(subject, arguments.peers, arguments.threads)
     answers = {engine.name: engine.answer() for engine in (ours, *others)}
     error = relative_error(answers["tenon"], answers[others[0].name]) if others else 0.0

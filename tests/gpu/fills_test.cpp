@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 namespace tenon::gpu_test {
@@ -47,29 +48,37 @@ void expectResult(cudaGraph_t graph, Buffer& memory, cudaStream_t stream, const 
     cudaGraphExecDestroy(executable);
 }
 
-// Fills and copies take turns on one buffer, so that each must run in its place: a fill of the first half, a copy of it to the second, the next.
-TEST(Fills, BecomeKernelsInTheSameOrder) {
-    TENON_SKIP_WITHOUT_DEVICE();
-    if (onHost()) {
-        GTEST_SKIP() << "nothing is recorded on the host";
+class Fills : public testing::Test {
+protected:
+    void SetUp() override {
+        TENON_SKIP_WITHOUT_DEVICE();
+        if (onHost()) {
+            GTEST_SKIP() << "nothing is recorded on the host";
+        }
+        mStream = std::make_unique<Stream>();
     }
+
+    std::unique_ptr<Stream> mStream;
+};
+
+// Fills and copies take turns on one buffer, so that each must run in its place: a fill of the first half, a copy of it to the second, the next.
+TEST_F(Fills, BecomeKernelsInTheSameOrder) {
     constexpr size_t kHalf = size_t{3} << 20;
     const std::vector<Line> lines = {{0, kHalf, 0, true},         {256, 4, 0xA5, true},    {1024, 8192, 0x7F, true},
                                      {4096, 4096, 0, true},       {4100, 12, 0xFF, true},  {9001, 64, 3, false},
                                      {12000, 63, 9, false},       {kHalf - 4, 4, 1, true}, {65536, 1 << 20, 17, true},
                                      {70000, 500000, 0xC3, true}, {1 << 20, 4, 0x80, true}};
-    const Stream stream;
     Buffer memory(true, 2 * kHalf);
     ASSERT_NE(memory.data(), nullptr);
     auto* const data = static_cast<std::byte*>(memory.data());
     std::vector<std::byte> expected(2 * kHalf, std::byte{0x5A});
 
-    ASSERT_EQ(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal), cudaSuccess);
+    ASSERT_EQ(cudaStreamBeginCapture(mStream->get(), cudaStreamCaptureModeThreadLocal), cudaSuccess);
     size_t stay = 0;
     for (const Line& line : lines) {
-        EXPECT_EQ(cudaMemsetAsync(data + line.first, line.value, line.bytes, stream.get()), cudaSuccess);
-        EXPECT_EQ(cudaMemcpyAsync(data + kHalf, data, kHalf, cudaMemcpyDeviceToDevice, stream.get()), cudaSuccess);
-        EXPECT_EQ(cudaMemsetAsync(data + line.first, line.value ^ 0x11, line.bytes, stream.get()), cudaSuccess);
+        EXPECT_EQ(cudaMemsetAsync(data + line.first, line.value, line.bytes, mStream->get()), cudaSuccess);
+        EXPECT_EQ(cudaMemcpyAsync(data + kHalf, data, kHalf, cudaMemcpyDeviceToDevice, mStream->get()), cudaSuccess);
+        EXPECT_EQ(cudaMemsetAsync(data + line.first, line.value ^ 0x11, line.bytes, mStream->get()), cudaSuccess);
         std::fill_n(expected.begin() + static_cast<std::ptrdiff_t>(line.first), line.bytes, std::byte(line.value));
         std::copy_n(expected.begin(), kHalf, expected.begin() + kHalf);
         std::fill_n(expected.begin() + static_cast<std::ptrdiff_t>(line.first), line.bytes,
@@ -77,7 +86,7 @@ TEST(Fills, BecomeKernelsInTheSameOrder) {
         stay += line.kernel ? 0 : 2;
     }
     cudaGraph_t graph = nullptr;
-    ASSERT_EQ(cudaStreamEndCapture(stream.get(), &graph), cudaSuccess);
+    ASSERT_EQ(cudaStreamEndCapture(mStream->get(), &graph), cudaSuccess);
     ASSERT_EQ(fillsOf(graph), 2 * lines.size());
 
     int replaced = -1;
@@ -87,18 +96,13 @@ TEST(Fills, BecomeKernelsInTheSameOrder) {
     EXPECT_EQ(cuda::replaceFills(graph, replaced), cudaSuccess);
     EXPECT_EQ(replaced, 0);
 
-    expectResult(graph, memory, stream.get(), expected);
+    expectResult(graph, memory, mStream->get(), expected);
     cudaGraphDestroy(graph);
 }
 
 // What waits for a fill waits for its kernel, in every branch; words of two and four bytes keep their order; planes and odd counts stay.
-TEST(Fills, OfBranchesWiderElementsAndPlanes) {
-    TENON_SKIP_WITHOUT_DEVICE();
-    if (onHost()) {
-        GTEST_SKIP() << "nothing is recorded on the host";
-    }
+TEST_F(Fills, OfBranchesWiderElementsAndPlanes) {
     constexpr size_t kHalf = size_t{1} << 20;
-    const Stream stream;
     Buffer memory(true, 2 * kHalf);
     ASSERT_NE(memory.data(), nullptr);
     auto* const data = static_cast<std::byte*>(memory.data());
@@ -142,24 +146,19 @@ TEST(Fills, OfBranchesWiderElementsAndPlanes) {
     EXPECT_EQ(cuda::replaceFills(graph, replaced), cudaSuccess);
     EXPECT_EQ(replaced, 5);
     EXPECT_EQ(fillsOf(graph), 2U);
-    expectResult(graph, memory, stream.get(), expected);
+    expectResult(graph, memory, mStream->get(), expected);
     cudaGraphDestroy(graph);
 }
 
 // Memory that a graph allocates itself belongs to its nodes: such a graph stays whole.
-TEST(Fills, OfMemoryThatTheGraphAllocatesStay) {
-    TENON_SKIP_WITHOUT_DEVICE();
-    if (onHost()) {
-        GTEST_SKIP() << "nothing is recorded on the host";
-    }
-    const Stream stream;
-    ASSERT_EQ(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal), cudaSuccess);
+TEST_F(Fills, OfMemoryThatTheGraphAllocatesStay) {
+    ASSERT_EQ(cudaStreamBeginCapture(mStream->get(), cudaStreamCaptureModeThreadLocal), cudaSuccess);
     void* memory = nullptr;
-    EXPECT_EQ(cudaMallocAsync(&memory, 4096, stream.get()), cudaSuccess);
-    EXPECT_EQ(cudaMemsetAsync(memory, 0, 4096, stream.get()), cudaSuccess);
-    EXPECT_EQ(cudaFreeAsync(memory, stream.get()), cudaSuccess);
+    EXPECT_EQ(cudaMallocAsync(&memory, 4096, mStream->get()), cudaSuccess);
+    EXPECT_EQ(cudaMemsetAsync(memory, 0, 4096, mStream->get()), cudaSuccess);
+    EXPECT_EQ(cudaFreeAsync(memory, mStream->get()), cudaSuccess);
     cudaGraph_t graph = nullptr;
-    ASSERT_EQ(cudaStreamEndCapture(stream.get(), &graph), cudaSuccess);
+    ASSERT_EQ(cudaStreamEndCapture(mStream->get(), &graph), cudaSuccess);
     int replaced = -1;
     EXPECT_EQ(cuda::replaceFills(graph, replaced), cudaSuccess);
     EXPECT_EQ(replaced, 0);

@@ -102,14 +102,12 @@ struct Columns {
     }
 };
 
-// Packs the first panels of a group, steps [step, step + steps), each panel's behind `apart` words: a few rows of the matrix at a time, so that the lines that
-// panels share are in the first-level cache for all of them, even where rows are a power of two apart.
-void packGroup(const Columns (&columns)[kGroup], int64_t count, int64_t step, int64_t steps, int64_t apart,
-               int16_t* to) {
+// Packs the first panels of a group, each behind the one before: a few rows of the matrix at a time, so that the lines that panels share are in the
+// first-level cache for all of them, even where rows are a power of two apart.
+void packGroup(const Columns (&columns)[kGroup], int64_t count, int64_t steps, int16_t* to) {
     for (int64_t at = 0; at < steps; at += kPackedSteps) {
         for (int64_t each = 0; each < count; ++each) {
-            columns[each].pack(step + at, std::min(kPackedSteps, steps - at),
-                               to + each * apart + at * kColumns * kStep);
+            columns[each].pack(at, std::min(kPackedSteps, steps - at), to + (each * steps + at) * kColumns * kStep);
         }
     }
 }
@@ -136,7 +134,7 @@ void multiply(const Extents& e, void* workspace, const Gather& gather, const Rig
             for (int64_t each = first; each < last; ++each) {
                 columns[each - first] = right(each * kColumns, e.columnsOf(each));
             }
-            packGroup(columns, last - first, 0, steps, e.panelWords(), panels + first * e.panelWords());
+            packGroup(columns, last - first, steps, panels + first * e.panelWords());
         }
     });
     parallelTeam(e.team(), e.rows, [&](int64_t member, int64_t begin, int64_t end) {
@@ -153,7 +151,7 @@ void multiply(const Extents& e, void* workspace, const Gather& gather, const Rig
     });
 }
 
-// One tile's rows use every byte of the right operand once, so that packing it would be most of the work.
+// A few rows use every byte of the right operand once or thrice, so that packing it would be most of the work.
 struct FewProduct {
     static bool isOne(const kernels::MatrixProduct& m) {
         return m.bColumn == 1 && m.rows <= WordRows::kFewest && m.columns >= FewRows::kAtOnce;
