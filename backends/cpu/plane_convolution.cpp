@@ -7,9 +7,13 @@
 #include "backends/cpu/packed_product.h"
 #include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/packed_tile.h"
+#include "backends/cpu/simd/plane_tile.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <optional>
+#include <utility>
 
 namespace tenon::cpu {
 
@@ -21,6 +25,10 @@ constexpr size_t kWeights = 1;
 
 // More planes are better multiplied with their channels side by side.
 constexpr int64_t kMostPlanes = 4;
+// Lines of all planes that a window meets, for tiles of common windows.
+constexpr size_t kMostLines = 32;
+// Half of a first-level cache.
+constexpr int64_t kBandBytes = 16 << 10;
 
 Chain chainOf(const module::GraphView& body) {
     const module::NodeView node = body.node(0);
@@ -54,6 +62,8 @@ struct PlaneConvolution {
     std::optional<Cut> cut;
     Window window;
     const PackedTiles& tiles = packedTiles();
+    PlaneTile tile;   // of common windows
+    int64_t band = 1; // lines of windows at once
     int64_t batches = 0;
     int64_t planes = 0;
     int64_t columns = 0;
@@ -61,14 +71,26 @@ struct PlaneConvolution {
 
     int64_t rows() const { return batches * window.output[0]; }
     int64_t depth() const { return planes * window.taps(); }
-    // Of the image with its padding that the windows of a line meet.
+    // Columns of the image with its padding that the windows of a line meet.
     int64_t reach() const { return std::max<int64_t>(0, window.output[1] - 1) * window.strides[1] + window.kernel[1]; }
+    // Lines of the image with its padding that so many lines of windows meet.
+    int64_t linesOf(int64_t rows) const { return (rows - 1) * window.strides[0] + window.kernel[0]; }
     int64_t team() const { return teamFor(threads, rows(), window.output[1] * columns * depth() / 16 + 1); }
 
     int64_t padded() const { return wholePanels(tiles, columns); }
-    int64_t ownFloats() const { return planes * window.kernel[0] * reach(); }
-    // The bias filled up to whole panels, then for each thread what a line of windows meets.
+    size_t lineCount() const { return static_cast<size_t>(planes * window.kernel[0]); }
+    int64_t ownFloats() const { return planes * linesOf(band) * reach(); }
+    // The bias filled up to whole panels, then for each thread what a band of lines of windows meets.
     int64_t workspace() const { return (padded() + threads * ownFloats()) * static_cast<int64_t>(sizeof(float)); }
+
+    // Neighbouring lines of windows meet the same lines of the image: as many of them at once as leave room for weights and sums in the cache.
+    void chooseBand() {
+        band = 1;
+        while (hasTile() && band < window.output[0] &&
+               planes * linesOf(band + 1) * reach() * static_cast<int64_t>(sizeof(float)) <= kBandBytes) {
+            ++band;
+        }
+    }
 
     void run(const Buffers& b) const {
         auto* const starts = static_cast<float*>(b.workspace);
@@ -79,22 +101,26 @@ struct PlaneConvolution {
         }
         parallelTeam(team(), rows(), [&](int64_t member, int64_t begin, int64_t end) {
             float* const own = starts + padded() + member * ownFloats();
-            for (int64_t row = begin; row < end; ++row) {
-                gather(b, row / window.output[0], row % window.output[0], own);
-                multiply(b, own, row);
+            for (int64_t row = begin; row < end;) {
+                const int64_t inImage = row % window.output[0];
+                const int64_t count = std::min({band, end - row, window.output[0] - inImage});
+                gather(b, row / window.output[0], inImage, count, own);
+                for (int64_t i = 0; i < count; ++i, ++row) {
+                    runRow(b, own + i * window.strides[0] * reach(), linesOf(count) * reach(), row);
+                }
             }
         });
     }
 
-    // The lines of all planes that a line of windows meets, one behind the other, with zeros for what is outside.
-    void gather(const Buffers& b, int64_t image, int64_t outputRow, float* to) const {
+    // The lines of each plane that a band of windows meets, one behind the other, with zeros for what is outside.
+    void gather(const Buffers& b, int64_t image, int64_t first, int64_t count, float* to) const {
         const int64_t height = window.input[0];
         const int64_t width = window.input[1];
         const int64_t left = std::min(window.padBegin[1], reach());
         const int64_t inside = std::clamp<int64_t>(reach() - left, 0, width);
         for (int64_t plane = 0; plane < planes; ++plane) {
-            for (int64_t k = 0; k < window.kernel[0]; ++k, to += reach()) {
-                const int64_t line = outputRow * window.strides[0] - window.padBegin[0] + k;
+            for (int64_t k = 0; k < linesOf(count); ++k, to += reach()) {
+                const int64_t line = first * window.strides[0] - window.padBegin[0] + k;
                 if (line < 0 || line >= height) {
                     std::fill(to, to + reach(), 0.0F);
                     continue;
@@ -107,12 +133,45 @@ struct PlaneConvolution {
         }
     }
 
-    void multiply(const Buffers& b, const float* lines, int64_t row) const {
-        const int64_t count = window.output[1];
-        float* const y = b.out<float>() + row * count * columns;
+    // `lines`: the first that the windows of this row meet, `planeStep` from one plane to the next.
+    void runRow(const Buffers& b, const float* lines, int64_t planeStep, int64_t row) const {
+        const int64_t count = window.output[1] * columns;
+        float* const y = b.out<float>() + row * count;
+        hasTile() ? multiplyByTile(b, lines, planeStep, y) : multiply(b, lines, y);
+        if (!cut) {
+            applyFollowers(chain, b, nullptr, 0, y, count, row * count, 0);
+        }
+    }
+
+    bool hasTile() const { return tile.run != nullptr && window.output[1] >= tile.pixels && lineCount() <= kMostLines; }
+
+    const float* startOf(const Buffers& b) const {
+        return chain.bias >= 0 ? static_cast<const float*>(b.workspace) : nullptr;
+    }
+
+    void multiplyByTile(const Buffers& b, const float* first, int64_t planeStep, float* y) const {
+        std::array<const float*, kMostLines> lines{};
+        for (size_t i = 0; i < lineCount(); ++i) {
+            const auto [plane, line] = std::lldiv(static_cast<int64_t>(i), window.kernel[0]);
+            lines[i] = first + plane * planeStep + line * reach();
+        }
+        tile.run({.lines = lines.data(),
+                  .lineCount = static_cast<int64_t>(lineCount()),
+                  .weights = b.in<float>(kWeights),
+                  .start = startOf(b),
+                  .to = y,
+                  .pixels = window.output[1],
+                  .columns = columns,
+                  .isCut = cut.has_value(),
+                  .low = cut ? cut->low : 0,
+                  .high = cut ? cut->high : 0});
+    }
+
+    // With the lines of all planes one behind the other.
+    void multiply(const Buffers& b, const float* lines, float* y) const {
         for (int64_t column = 0; column < columns;) {
-            const PackedTile& tile = tileFor(tiles, columns - column);
-            const int64_t width = std::min(columns - column, tile.columns);
+            const PackedTile& piece = tileFor(tiles, columns - column);
+            const int64_t width = std::min(columns - column, piece.columns);
             const int64_t within = column % tiles.wide.columns;
             PackedProduct product{.a = lines,
                                   .aRow = window.strides[1],
@@ -121,20 +180,17 @@ struct PlaneConvolution {
                                   .depth = depth(),
                                   .c = y + column,
                                   .cRow = columns,
-                                  .start = chain.bias >= 0 ? static_cast<const float*>(b.workspace) + column : nullptr,
+                                  .start = startOf(b) != nullptr ? startOf(b) + column : nullptr,
                                   .aDepth = window.kernel[1],
                                   .aBlock = reach()};
-            product.columns = width < tile.columns ? width : 0;
+            product.columns = width < piece.columns ? width : 0;
             if (cut) {
                 product.isCut = true;
                 product.low = cut->low;
                 product.high = cut->high;
             }
-            tile.runAll(count, product);
+            piece.runAll(window.output[1], product);
             column += width;
-        }
-        if (!cut) {
-            applyFollowers(chain, b, nullptr, 0, y, count * columns, row * count * columns, 0);
         }
     }
 };
@@ -185,6 +241,8 @@ TaskPlan planPlaneConvolution(const Task& task, const PortShapes& shapes) {
     kernel.batches = x.dims[0];
     kernel.planes = weights.dims[1];
     kernel.columns = weights.dims[0];
+    kernel.tile = planeTile(kernel.window.kernel[1], kernel.window.strides[1], kernel.columns);
+    kernel.chooseBand();
     kernel.threads = shapes.threads;
     TaskPlan result;
     result.inputPorts = kernel.chain.ports;

@@ -6,6 +6,7 @@
 #include <hwy/highway.h>
 
 #include "backends/cpu/simd/packed_tile.h"
+#include "backends/cpu/simd/panels-inl.h"
 
 #include <algorithm>
 
@@ -18,18 +19,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Tag = hn::ScalableTag<float>;
 using Vec = hn::Vec<Tag>;
 
-// Six rows by as many vectors of columns as leave registers for the operands: 32 registers with AVX-512 and on ARM, 16 elsewhere. Half of the
-// columns leave room for more rows.
 constexpr int64_t kFetched = 64; // bytes of a line
-constexpr int kWideRows = 6;
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL || HWY_ARCH_ARM_A64
-constexpr bool kHasManyRegisters = true;
-#else
-constexpr bool kHasManyRegisters = false;
-#endif
-constexpr int kNarrowRows = kHasManyRegisters ? 12 : 10;
-constexpr int kPanelVectors = kHasManyRegisters ? 4 : 2;
-
 constexpr int kThinVectors = kPanelVectors > 2 ? kPanelVectors / 4 : 1;
 
 // Where the instruction set stores a part of a vector without touching what is behind.

@@ -1,0 +1,32 @@
+// How wide the panels of packed weights are, for the tiles that read them.
+//
+// Who uses it: tiles of products of the cpu backend, once per instruction set. What it must not know: what is computed.
+#if defined(TENON_PANELS_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef TENON_PANELS_INL
+#undef TENON_PANELS_INL
+#else
+#define TENON_PANELS_INL
+#endif
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace tenon::cpu {
+namespace HWY_NAMESPACE {
+
+// Six rows by as many vectors of columns as leave registers for the operands: 32 registers with AVX-512 and on ARM, 16 elsewhere. Half of the
+// columns leave room for more rows.
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL || HWY_ARCH_ARM_A64
+constexpr bool kHasManyRegisters = true;
+#else
+constexpr bool kHasManyRegisters = false;
+#endif
+constexpr int kPanelVectors = kHasManyRegisters ? 4 : 2;
+constexpr int kWideRows = 6;
+constexpr int kNarrowRows = kHasManyRegisters ? 12 : 10;
+
+} // namespace HWY_NAMESPACE
+} // namespace tenon::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif
