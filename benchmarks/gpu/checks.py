@@ -153,8 +153,10 @@ def check_model(tenon, folder, build_flags, run_flags, seconds, environment=None
     return result
 
 
-# These models leave f16's range, which ends at 65504, on their own test data; ONNX Runtime's values in f32 say so.
-BEYOND_F16 = {"sinet_portrait_op12": "activations reach 3e10", "magika_v33_op15": "a sum of squares reaches 120,879"}
+# f16 ends at 65504. Layers whose values do not end there, on the models' own test data, are held to f32: a sum of squares of 129,641 in the one, and nearly
+# all of the other, whose values reach 3e10 and decide with a few of 204,800 pixels by less than f16 has digits.
+HELD = {"magika_v33_op15": ["*LayerNorm_1/*=f32"],
+        "sinet_portrait_op12": ["*=f32", *(f"{layer}=f16" for layer in ("Transpose_271", "Concat_284", "Reshape_286", "Transpose_287", "MaxPool_288", "Reshape_290", "Sub_292", "Expand_306"))]}
 # TF32 keeps ten bits of each factor, as f16 does: the same tolerance.
 REDUCED = ["--rtol", "2e-2", "--atol", "2e-2"]
 FORMS = (("f32", ["--no-tf32"], []), ("tf32", [], REDUCED), ("f16", ["--fp16"], REDUCED))
@@ -171,11 +173,12 @@ def models(package, folder, seconds, level):
     def one(job):
         model, label, build_flags, run_flags = job
         left = end - time.monotonic()
-        if label == "f16" and model.name in BEYOND_F16:
-            return model.name, label, {"outcome": "beyond f16", "reason": BEYOND_F16[model.name]}
         if left <= 5:
             return model.name, label, {"outcome": "not run", "reason": "no time left"}
-        result = check_model(tenon, model, [*build_flags, *ON_DEVICE, "--level", str(level)], run_flags, min(left, 240))
+        held = [word for each in HELD.get(model.name, []) for word in ("--layer-precision", each)] if label == "f16" else []
+        result = check_model(tenon, model, [*build_flags, *held, *ON_DEVICE, "--level", str(level)], run_flags, min(left, 240))
+        if held:
+            result["held"] = held[1::2]
         return model.name, label, result
 
     results = {}

@@ -62,6 +62,8 @@ def markdown(document):
             cells += [", ".join(f"{module} {count}" for module, count in steps.items()), f"{half['half']} of {sum(half['steps'].values())}" if "steps" in half else ""]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
         lines.append("")
+        lines += [f"* {name}, f16 allowed: layers held by " + ", ".join(f"`{each}`" for each in result["f16"]["held"]) for name, result in document["models"].items() if "held" in result.get("f16", {})]
+        lines.append("")
     if "sanitizer" in document:
         for check, families in document["sanitizer"].items():
             lines.append(f"* {check}: " + (families if isinstance(families, str) else ", ".join(f"{name} {outcome}" for name, outcome in families.items())))

@@ -11,6 +11,7 @@
 #include "core/schedule/inspector_json.h"
 #include "core/schedule/layout_offers.h"
 #include "core/schedule/quantized_weights.h"
+#include "core/schedule/spared_providers.h"
 #include "core/schedule/step_builder.h"
 #include "core/schedule/verification.h"
 #include "core/support/build_info.h"
@@ -42,12 +43,19 @@ private:
     Oracle& mOracle;
 };
 
+// What a profile's steps are selected from, and what was.
+struct ProfileChoice {
+    std::unique_ptr<SelectionBuilder> builder;
+    SelectionProblem problem;
+    Selection selection;
+};
+
 // One profile's regions, candidates and choice.
 struct ProfileBuild {
     std::vector<RegionEntry> regions;
     std::unique_ptr<Conversions> conversions;
-    std::unique_ptr<SelectionBuilder> builder;
-    Selection selection;
+    ProfileChoice choice;
+    std::set<int32_t> spared; // providers
     std::vector<SwapCost> swaps;
 };
 
@@ -319,10 +327,10 @@ private:
     // What the plan will hold, as far as a device's compiler makes it.
     static CompiledKernels::Wanted chosenOf(const ProfileBuild& profile) {
         CompiledKernels::Wanted wanted;
-        for (const ChosenCandidate& chosen : profile.selection.chosen) {
-            const int32_t index = profile.builder->taskCandidate(chosen.candidate);
+        for (const ChosenCandidate& chosen : profile.choice.selection.chosen) {
+            const int32_t index = profile.choice.builder->taskCandidate(chosen.candidate);
             if (index != SelectionBuilder::kHostShape) {
-                const Task& task = *profile.builder->region(chosen.region).task;
+                const Task& task = *profile.choice.builder->region(chosen.region).task;
                 const Candidate& candidate = task.candidates[static_cast<size_t>(index)];
                 if (candidate.placement != TN_PLACEMENT_HOST) {
                     wanted.emplace_back(&task, &candidate);
@@ -336,15 +344,11 @@ private:
         BuildPhase progress(mOptions.progress, kSelect, 1);
         for (int round = 0; round < kMaxVerificationRounds; ++round) {
             auto selecting = std::make_optional<PhaseTimer>(mContext.phases.get(), "select");
-            profile.builder = std::make_unique<SelectionBuilder>(mContext, *mInput.graph, profile.regions,
-                                                                 *profile.conversions, mBindings);
-            TN_ASSIGN_OR_RETURN(SelectionProblem problem, profile.builder->build(kSelect));
-            SelectionOptions selectionOptions;
-            if (mContext.cancelled()) { // whoever stops a build does not wait for a proof
-                selectionOptions.rowBudgets.resize(1);
-                selectionOptions.workLimit /= 10;
+            TN_ASSIGN_OR_RETURN(profile.choice, choose(profile, profile.spared));
+            // On a device a percent of its time is worth more than the host's memory.
+            if (round == 0 && mOptions.level > 0 && mContext.targets.size() == 1 && !mContext.cancelled()) {
+                TN_RETURN_IF_ERROR(spareProvidersOf(profile));
             }
-            TN_ASSIGN_OR_RETURN(profile.selection, solve(problem, selectionOptions));
             selecting.reset();
             const PhaseTimer verifying(mContext.phases.get(), "verify");
             mTimer->compileAhead(chosenOf(profile));
@@ -353,8 +357,8 @@ private:
                 TN_ASSIGN_OR_RETURN(allTrusted, trustSelection(profile, Reach::kMaximum));
             }
             if (allTrusted) {
-                profile.swaps = swapCosts(problem, profile.selection);
-                if (!profile.selection.proven) {
+                profile.swaps = swapCosts(profile.choice.problem, profile.choice.selection);
+                if (!profile.choice.selection.proven) {
                     mResult.proven = false;
                     mNotes.push_back("selection is the best found, not proven optimal");
                 }
@@ -367,16 +371,48 @@ private:
             " rounds of dropping wrong tactics there were still wrong ones; see the warnings above");
     }
 
+    support::Result<ProfileChoice> choose(const ProfileBuild& profile, const std::set<int32_t>& spared) {
+        ProfileChoice choice;
+        choice.builder = std::make_unique<SelectionBuilder>(mContext, *mInput.graph, profile.regions,
+                                                            *profile.conversions, mBindings, spared);
+        TN_ASSIGN_OR_RETURN(choice.problem, choice.builder->build(kSelect));
+        SelectionOptions options;
+        if (mContext.cancelled()) { // whoever stops a build does not wait for a proof
+            options.rowBudgets.resize(1);
+            options.workLimit /= 10;
+        }
+        TN_ASSIGN_OR_RETURN(choice.selection, solve(choice.problem, options));
+        return choice;
+    }
+
+    // Selects again without the providers that gain too little.
+    support::Status spareProvidersOf(ProfileBuild& profile) {
+        const auto usWithout = [&](const std::set<int32_t>& spared) {
+            const support::Result<ProfileChoice> without = choose(profile, spared);
+            return without.ok() ? std::optional(without->selection.totalCost) : std::nullopt;
+        };
+        const auto shares = profile.choice.builder->sharesOf(profile.choice.problem, profile.choice.selection);
+        for (const ProviderGain& gain : spareProviders(shares, profile.choice.selection.totalCost, usWithout)) {
+            if (gain.isSpared) {
+                profile.spared.insert(gain.provider);
+            }
+            mNotes.push_back(textOf(gain, mContext.snapshot->providers()[static_cast<size_t>(gain.provider)].name));
+            mOptions.log.info(mNotes.back());
+        }
+        TN_ASSIGN_OR_RETURN(profile.choice, choose(profile, profile.spared));
+        return {};
+    }
+
     // Compares everything that the selection relies on. False: something of it is wrong and is out.
     support::Result<bool> trustSelection(ProfileBuild& profile, Reach reach) {
         bool allTrusted = true;
         BuildPhase progress(mOptions.progress,
                             reach == Reach::kUsual ? "compare with the reference" : "compare at the largest shapes",
-                            static_cast<int32_t>(profile.selection.chosen.size()), kSelect);
+                            static_cast<int32_t>(profile.choice.selection.chosen.size()), kSelect);
         int32_t done = 0;
-        for (const ChosenCandidate& chosen : profile.selection.chosen) {
+        for (const ChosenCandidate& chosen : profile.choice.selection.chosen) {
             mStopped = !progress.step(++done) || mStopped;
-            const int32_t index = profile.builder->taskCandidate(chosen.candidate);
+            const int32_t index = profile.choice.builder->taskCandidate(chosen.candidate);
             if (index == SelectionBuilder::kHostShape) {
                 continue;
             }
@@ -424,8 +460,8 @@ private:
             }
         };
         const std::shared_ptr<ir::ExprPool>& pool = mInput.graph->poolPtr();
-        for (const MaterialisedValue& value : profile.selection.values) {
-            const ValueFormats& formats = profile.builder->value(value.value);
+        for (const MaterialisedValue& value : profile.choice.selection.values) {
+            const ValueFormats& formats = profile.choice.builder->value(value.value);
             for (const FormatConversion& conversion : value.conversions) {
                 TN_ASSIGN_OR_RETURN(const ConversionChoice* choice,
                                     profile.conversions->direct(pool, formats.value->type(),
@@ -434,9 +470,9 @@ private:
                 add(choice);
             }
         }
-        for (const ChosenCandidate& chosen : profile.selection.chosen) {
-            const int32_t index = profile.builder->taskCandidate(chosen.candidate);
-            const RegionEntry& region = profile.builder->region(chosen.region);
+        for (const ChosenCandidate& chosen : profile.choice.selection.chosen) {
+            const int32_t index = profile.choice.builder->taskCandidate(chosen.candidate);
+            const RegionEntry& region = profile.choice.builder->region(chosen.region);
             for (size_t i = 0; index != SelectionBuilder::kHostShape && i < region.inputs.size(); ++i) {
                 if (region.inputs[i]->constant()) {
                     const Candidate& candidate = region.task->candidates[static_cast<size_t>(index)];
@@ -469,8 +505,8 @@ private:
             ProfileBuild& profile = mProfiles[p];
             ScheduledProfile scheduled{&graph,
                                        &profile.regions,
-                                       profile.builder.get(),
-                                       profile.selection,
+                                       profile.choice.builder.get(),
+                                       profile.choice.selection,
                                        mInput.profiles[p],
                                        support::cat("profile ", p)};
             TN_ASSIGN_OR_RETURN(BuiltProgram built, buildProgram(assembler, scheduled, *profile.conversions));
@@ -478,8 +514,8 @@ private:
             ProfileDecisions decision;
             decision.views = std::move(built.views);
             decision.regions = &profile.regions;
-            decision.builder = profile.builder.get();
-            decision.selection = profile.selection;
+            decision.builder = profile.choice.builder.get();
+            decision.selection = profile.choice.selection;
             decision.swaps = std::move(profile.swaps);
             decisions.push_back(std::move(decision));
             conversionTasks.insert(conversionTasks.end(), profile.conversions->tasks().begin(),

@@ -109,11 +109,22 @@ void Conversions::reconsider(const Task& task) {
     choice = cheapest(choice->task);
 }
 
+void Conversions::spare(const std::set<int32_t>& providers) {
+    if (providers == mSpared) {
+        return;
+    }
+    mSpared = providers;
+    for (const std::shared_ptr<Task>& task : mTasks) {
+        mChoices.at(task->key()) = cheapest(task);
+    }
+}
+
 std::unique_ptr<ConversionChoice> Conversions::cheapest(const std::shared_ptr<Task>& task) const {
     auto choice = std::make_unique<ConversionChoice>();
     for (size_t c = 0; c < task->candidates.size(); ++c) {
         const Candidate& candidate = task->candidates[c];
-        if (candidate.state == CandidateState::kFailed || candidate.state == CandidateState::kWrong) {
+        if (candidate.state == CandidateState::kFailed || candidate.state == CandidateState::kWrong ||
+            mSpared.count(candidate.provider) > 0) {
             continue;
         }
         double cost = candidate.time.us + (candidate.placement == TN_PLACEMENT_HOST ? handOverUs(mContext, *task) : 0);

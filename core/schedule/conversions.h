@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,10 @@ public:
     void setTimer(TacticTimer* timer) { mTimer = timer; }
     // Without it a model says what copies cost.
     void setCopyCosts(CopyCosts* costs) { mCopyCosts = costs; }
+    // Providers whose tactics are not taken from now on, in place of those of the call before.
+    void spare(const std::set<int32_t>& providers);
 
-    // Null where no module converts directly, or between placements where element type or layout differ. The pointer stays valid until `reconsider`.
+    // Null where no module converts directly, or between placements where element type or layout differ. The pointer stays valid until `reconsider` or `spare`.
     support::Result<const ConversionChoice*> direct(const std::shared_ptr<ir::ExprPool>& pool,
                                                     const ir::TensorType& type, const PortLayout& from,
                                                     const PortLayout& to);
@@ -52,6 +55,7 @@ private:
 
     TacticTimer* mTimer = nullptr;
     CopyCosts* mCopyCosts = nullptr;
+    std::set<int32_t> mSpared;
     // By task key, or by bytes and placements. Null: impossible.
     std::map<std::string, std::unique_ptr<ConversionChoice>> mChoices;
     std::vector<std::shared_ptr<Task>> mTasks;

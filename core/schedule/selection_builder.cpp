@@ -36,8 +36,9 @@ int32_t ValueFormats::keyOf(const PortLayout& port) {
 
 SelectionBuilder::SelectionBuilder(const BuildContext& context, const ir::Graph& graph,
                                    const std::vector<RegionEntry>& regions, Conversions& conversions,
-                                   std::vector<TnPlacement> bindings)
-    : mContext(context), mGraph(graph), mRegions(regions), mConversions(conversions), mBindings(std::move(bindings)) {}
+                                   std::vector<TnPlacement> bindings, std::set<int32_t> spared)
+    : mContext(context), mGraph(graph), mRegions(regions), mConversions(conversions), mBindings(std::move(bindings)),
+      mSpared(std::move(spared)) {}
 
 int32_t SelectionBuilder::valueId(const ir::Value* value) const {
     auto known = mValueIds.find(value);
@@ -104,6 +105,7 @@ bool SelectionBuilder::constantsReachable(const RegionEntry& region, const Candi
 
 support::Result<SelectionProblem> SelectionBuilder::build(const std::string& phase) {
     SelectionProblem problem;
+    mConversions.spare(mSpared);
     mValues.clear();
     mValueIds.clear();
     mCandidates.clear();
@@ -171,14 +173,16 @@ support::Result<SelectionProblem> SelectionBuilder::build(const std::string& pha
         if (region.wrong) {
             continue;
         }
+        const auto isOffered = [&](const Candidate& candidate) {
+            return (candidate.state == CandidateState::kOpen || candidate.state == CandidateState::kTimed) &&
+                   mSpared.count(candidate.provider) == 0;
+        };
         bool haveFast = false;
+        bool anyTimed = false;
         for (const Candidate& candidate : region.task->candidates) {
-            bool usable = candidate.state == CandidateState::kOpen || candidate.state == CandidateState::kTimed;
-            haveFast = haveFast || (usable && !candidate.tactic.isReference());
+            haveFast = haveFast || (isOffered(candidate) && !candidate.tactic.isReference());
+            anyTimed = anyTimed || (isOffered(candidate) && candidate.state == CandidateState::kTimed);
         }
-        bool anyTimed =
-            std::any_of(region.task->candidates.begin(), region.task->candidates.end(),
-                        [](const Candidate& candidate) { return candidate.state == CandidateState::kTimed; });
         auto addCandidate = [&](int32_t taskCandidate, double cost, const Candidate* candidate) {
             SelectionCandidate choice;
             choice.id = static_cast<int32_t>(mCandidates.size());
@@ -202,7 +206,7 @@ support::Result<SelectionProblem> SelectionBuilder::build(const std::string& pha
         };
         for (size_t c = 0; c < region.task->candidates.size(); ++c) {
             const Candidate& candidate = region.task->candidates[c];
-            if (candidate.state == CandidateState::kFailed || candidate.state == CandidateState::kWrong) {
+            if (!isOffered(candidate)) {
                 continue;
             }
             if ((haveFast && candidate.tactic.isReference()) ||
@@ -251,6 +255,37 @@ support::Result<SelectionProblem> SelectionBuilder::build(const std::string& pha
         }
     }
     return problem;
+}
+
+std::map<int32_t, double> SelectionBuilder::sharesOf(const SelectionProblem& problem,
+                                                     const Selection& selection) const {
+    std::map<int32_t, double> shares;
+    std::map<int32_t, double> costs; // by candidate
+    for (const SelectionRegion& region : problem.regions) {
+        for (const SelectionCandidate& candidate : region.candidates) {
+            costs.emplace(candidate.id, candidate.cost);
+        }
+    }
+    for (const ChosenCandidate& chosen : selection.chosen) {
+        const int32_t index = taskCandidate(chosen.candidate);
+        if (index != kHostShape) {
+            const Task& task = *region(chosen.region).task;
+            shares[task.candidates[static_cast<size_t>(index)].provider] += costs.at(chosen.candidate);
+        }
+    }
+    for (const MaterialisedValue& value : selection.values) {
+        const ValueFormats& formats = this->value(value.value);
+        for (const FormatConversion& conversion : value.conversions) {
+            const support::Result<const ConversionChoice*> choice = mConversions.direct(
+                mGraph.poolPtr(), formats.value->type(), formats.formats[static_cast<size_t>(conversion.from)],
+                formats.formats[static_cast<size_t>(conversion.to)]);
+            if (choice.ok() && *choice && !(*choice)->isCopy()) {
+                const auto candidate = static_cast<size_t>((*choice)->candidate);
+                shares[(*choice)->task->candidates[candidate].provider] += conversion.cost;
+            }
+        }
+    }
+    return shares;
 }
 
 } // namespace tenon::schedule

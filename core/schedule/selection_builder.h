@@ -23,9 +23,10 @@ struct ValueFormats {
 
 class SelectionBuilder {
 public:
-    // `bindings`: the placement of each graph input, then output, as the user binds it.
+    // `bindings`: the placement of each graph input, then output, as the user binds it. `spared`: providers whose tactics are not offered, conversions
+    // included.
     SelectionBuilder(const BuildContext& context, const ir::Graph& graph, const std::vector<RegionEntry>& regions,
-                     Conversions& conversions, std::vector<TnPlacement> bindings);
+                     Conversions& conversions, std::vector<TnPlacement> bindings, std::set<int32_t> spared);
 
     // The values that selection decides about: produced or read by nodes, constants excluded.
     // Costs come from the candidates' times, or from the model where nothing was timed. Conversions that nobody asked for so far are measured, which may
@@ -41,6 +42,8 @@ public:
     TnPlacement outputPlacement(size_t output) const { return mBindings[mGraph.inputs().size() + output]; }
     const ValueFormats& value(int32_t valueId) const { return mValues[static_cast<size_t>(valueId)]; }
     int32_t valueId(const ir::Value* value) const;
+    // What the steps of each provider take in a selection from the problem that was built, conversions included.
+    std::map<int32_t, double> sharesOf(const SelectionProblem& problem, const Selection& selection) const;
 
     // The candidate that evaluates integers in the shape program instead of running a kernel.
     static constexpr int32_t kHostShape = -1;
@@ -55,6 +58,7 @@ private:
     const std::vector<RegionEntry>& mRegions;
     Conversions& mConversions;
     std::vector<TnPlacement> mBindings;
+    std::set<int32_t> mSpared;
     std::set<const ir::Node*> mForeseenViews;
     std::vector<ValueFormats> mValues;
     std::map<const ir::Value*, int32_t> mValueIds;

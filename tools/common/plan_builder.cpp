@@ -167,6 +167,10 @@ void applyOptions(nvinfer1::IBuilderConfig& config, const BuildSettings& setting
     if (settings.fp16) {
         config.setFlag(nvinfer1::BuilderFlag::kFP16);
     }
+    if (!settings.layerPrecisions.empty()) {
+        config.setFlag(settings.obeyPrecisions ? nvinfer1::BuilderFlag::kOBEY_PRECISION_CONSTRAINTS
+                                               : nvinfer1::BuilderFlag::kPREFER_PRECISION_CONSTRAINTS);
+    }
     if (!settings.providers.empty()) {
         std::vector<char const*> names;
         for (const std::string& name : settings.providers) {
@@ -199,6 +203,7 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         checkDataNames(*model.network, settings);
     }
     applyOptions(*model.config, settings, logger);
+    applyLayerPrecisions(*model.network, settings.layerPrecisions);
     std::optional<Replay> replay;
     if (!settings.replayPlan.empty()) {
         replay.emplace(settings.replayPlan, *model.network);

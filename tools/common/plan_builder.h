@@ -6,6 +6,7 @@
 #include "tools/common/console.h"
 #include "tools/common/data_set.h"
 #include "tools/common/host_threads.h"
+#include "tools/common/layer_precisions.h"
 #include "tools/common/shape_options.h"
 
 #include <map>
@@ -39,6 +40,8 @@ struct BuildSettings {
     std::string replayPlan; // take every decision from this plan's ledger
     bool errorOnCacheMiss = false;
     bool stronglyTyped = false;
+    std::vector<LayerPrecision> layerPrecisions;
+    bool obeyPrecisions = true; // else they are preferred
     int32_t avgTiming = 1;
     int32_t maxTactics = -1;
     std::optional<uint32_t> tacticSources; // as IBuilderConfig::setTacticSources takes them

@@ -96,6 +96,14 @@ void BuildFlags::addTo(CLI::App& app, const std::string& group) {
     app.add_flag("--bf16", bf16, "Let measured time choose bfloat16 kernels")->group(group);
     app.add_flag("--fp16", fp16, "Let measured time choose half-precision kernels: of GPUs; CPUs here have none")
         ->group(group);
+    app.add_option("--layer-precision", layerPrecisions,
+                   "Hold the layers of this name to f32, f16 or bf16, whatever else the build allows; * in a name "
+                   "stands for anything. Repeat for more, later ones override earlier ones: '*/LayerNorm/*=f32'")
+        ->type_name("NAME=TYPE")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false)
+        ->group(group);
     app.add_flag("--no-tf32", noTf32, "Keep products of f32 exact on devices that would round their operands to TF32")
         ->group(group);
     app.add_flag("--verify-all", verifyAll, "Compare every tactic with the reference, not only those that are chosen")
@@ -111,7 +119,7 @@ void BuildFlags::addTo(CLI::App& app, const std::string& group) {
 
 std::map<std::string, std::vector<int64_t>> BuildFlags::shapesOfPlan(const std::string& plan) const {
     for (const char* option : {"--level", "--timing-cache", "--tuning-db", "--backend", "--bf16", "--fp16", "--no-tf32",
-                               "--replay", "--verify-all"}) {
+                               "--layer-precision", "--replay", "--verify-all"}) {
         if (mVerb->count(option) > 0) {
             throw ToolError(ExitCode::kUsage, std::string(option) + " is for building, and '" + plan + "' is a plan");
         }
@@ -159,6 +167,9 @@ BuildSettings BuildFlags::settings(ConsoleLogger& logger) const {
     settings.bf16 = bf16;
     settings.fp16 = fp16;
     settings.tf32 = !noTf32;
+    for (const std::string& each : layerPrecisions) {
+        settings.layerPrecisions.push_back(parseLayerPrecision("--layer-precision", each, '='));
+    }
     settings.replayPlan = replay;
     settings.verifyAll = verifyAll;
     return settings;

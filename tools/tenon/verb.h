@@ -34,6 +34,7 @@ struct BuildFlags {
     bool bf16 = false;
     bool fp16 = false;
     bool noTf32 = false;
+    std::vector<std::string> layerPrecisions;
     bool verifyAll = false;
     std::string replay;
 

@@ -35,6 +35,10 @@ BuildSettings buildSettings(const TrtexecOptions& options, const HostThreads& th
     settings.bf16 = options.bf16;
     settings.tf32 = !options.noTf32;
     settings.stronglyTyped = options.stronglyTyped;
+    settings.obeyPrecisions = options.precisionConstraints == "obey";
+    for (size_t i = 0; options.precisionConstraints != "none" && i < options.layerPrecisions.size(); ++i) {
+        settings.layerPrecisions.push_back(parseLayerPrecision("--layerPrecisions", options.layerPrecisions[i], ':'));
+    }
     settings.avgTiming = options.avgTiming;
     settings.maxTactics = options.maxTactics;
     settings.tacticSources = options.sources();

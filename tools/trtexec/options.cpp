@@ -28,7 +28,7 @@ constexpr NeedlessFlag kNeedlessFlags[] = {
     {"noBuilderCache", "without --timingCacheFile nothing is kept"},
     {"preview", "there are no preview features"},
     {"profilingVerbosity", "a plan always carries every detail of its layers"},
-    {"nvtxMode", "Tenon makes no NVTX ranges"},
+    {"nvtxMode", "steps on a device have ranges, named after ONNX nodes, whenever a profiler listens"},
     {"maxAuxStreams", "a context uses one stream"},
     {"sparsity", "weights are used as they are"},
     {"noDataTransfers", "inputs are copied once, before measuring"},
@@ -46,6 +46,8 @@ constexpr const char* kBuildFlags[] = {
     "--bf16",
     "--best",
     "--stronglyTyped",
+    "--precisionConstraints",
+    "--layerPrecisions",
     "--noTF32",
     "--minShapes",
     "--optShapes",
@@ -104,6 +106,15 @@ void TrtexecOptions::addTo(CLI::App& tool) {
     tool.add_flag("--bf16", bf16, "Let measured time choose bfloat16 kernels");
     tool.add_flag("--best", best, "As --fp16 --bf16");
     tool.add_flag("--stronglyTyped", stronglyTyped, "Keep the element types of the model");
+    tool.add_option("--precisionConstraints", precisionConstraints,
+                    "What becomes of --layerPrecisions: obey, or the build fails; prefer; none")
+        ->check(CLI::IsMember({"obey", "prefer", "none"}));
+    tool.add_option("--layerPrecisions", layerPrecisions,
+                    "Types of layers, fp32, fp16 or bf16: *:fp16,layer:fp32; * in a name stands for anything, later "
+                    "ones override earlier ones")
+        ->type_name("NAME:TYPE[,...]")
+        ->delimiter(',')
+        ->allow_extra_args(false);
     tool.add_flag("--noTF32", noTf32, "Keep products of f32 exact on devices that would round to TF32");
     tool.add_option("--device", device,
                     "GPU to use: the first one, 0; CUDA_VISIBLE_DEVICES=N makes another one the first")
@@ -164,6 +175,9 @@ void TrtexecOptions::check(const CLI::App& tool) {
                 std::fprintf(stderr, "[W] %s has no effect: --loadEngine brings a plan that is built\n", flag);
             }
         }
+    }
+    if (loadEngine.empty() && !layerPrecisions.empty() && precisionConstraints == "none") {
+        std::fprintf(stderr, "[W] --layerPrecisions has no effect without --precisionConstraints=obey or =prefer\n");
     }
     averages = tool.count("--avgRuns") > 0;
     fp16 = fp16 || best;

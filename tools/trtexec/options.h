@@ -44,6 +44,8 @@ struct TrtexecOptions {
     bool best = false;
     bool noTf32 = false;
     bool stronglyTyped = false;
+    std::string precisionConstraints = "none";
+    std::vector<std::string> layerPrecisions;
     bool errorOnTimingCacheMiss = false;
     bool graph = false;
     bool skipInference = false;

@@ -169,6 +169,65 @@ HWY_NOINLINE void RunPackedOf(const float* from, float* to, const char* next, co
     }
 }
 
+// Sums of small depth, where finding out what there is to do would take a good part of the time.
+constexpr int64_t kShallow = 64;
+
+bool IsShallow(const PackedProduct& p) {
+    return p.depth <= kShallow && !p.continues && p.columns == 0 &&
+           p.bRow == kPanelVectors * static_cast<int64_t>(hn::Lanes(Tag()));
+}
+
+template <int kRows, int kVectors>
+HWY_NOINLINE void RunShallow(const float* a, float* c, const PackedProduct& p) {
+    const Tag d;
+    constexpr int kSteps = 2;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    const int64_t aRow = p.aRow;
+    const int64_t cRow = p.cRow;
+    const float* b = p.b;
+    Vec sums[kRows][kVectors];
+    const float* const start = p.start;
+    HWY_UNROLL(4)
+    for (int v = 0; v < kVectors; ++v) {
+        const Vec first = start != nullptr ? hn::LoadU(d, start + v * lanes) : hn::Zero(d);
+        HWY_UNROLL(16)
+        for (int r = 0; r < kRows; ++r) {
+            sums[r][v] = first;
+        }
+    }
+    const float* const end = a + p.depth;
+    for (const float* const pairs = end - p.depth % kSteps; a != pairs; a += kSteps) {
+        HWY_UNROLL(2)
+        for (int k = 0; k < kSteps; ++k) {
+            AddOuterProduct<kRows, kVectors>(d, a + k, aRow, b + k * kPanelVectors * lanes, sums);
+            HWY_FENCE; // the compiler would mix steps, and has no registers for that
+        }
+        b += kSteps * kPanelVectors * lanes;
+    }
+    for (; a != end; ++a) {
+        AddOuterProduct<kRows, kVectors>(d, a, aRow, b, sums);
+    }
+    if (p.isCut) {
+        const Vec low = hn::Set(d, p.low);
+        const Vec high = hn::Set(d, p.high);
+        HWY_UNROLL(16)
+        for (int r = 0; r < kRows; ++r) {
+            HWY_UNROLL(4)
+            for (int v = 0; v < kVectors; ++v) {
+                sums[r][v] = hn::Min(high, hn::Max(low, sums[r][v]));
+            }
+        }
+    }
+    HWY_UNROLL(16)
+    for (int r = 0; r < kRows; ++r) {
+        HWY_UNROLL(4)
+        for (int v = 0; v < kVectors; ++v) {
+            hn::StoreU(sums[r][v], d, c + v * lanes);
+        }
+        c += cRow;
+    }
+}
+
 bool IsPlain(const PackedProduct& p) { return p.aDepth == 0 && p.cVector == 0; }
 
 template <int kRows, int kVectors, bool kPlain>
@@ -187,10 +246,29 @@ void RunPackedUpTo(int64_t rows, const PackedProduct& product) {
 }
 
 // Any number of rows, a tile after the other.
+template <int kRows, int kVectors>
+void RunShallowRows(int64_t rows, const float* a, float* c, const PackedProduct& p) {
+    if (rows == kRows) {
+        RunShallow<kRows, kVectors>(a, c, p);
+    } else if constexpr (kRows > 1) {
+        RunShallowRows<kRows - 1, kVectors>(rows, a, c, p);
+    }
+}
+
 template <int kRows, int kVectors, bool kPlain>
 void RunTiles(int64_t rows, const PackedProduct& p) {
     const float* a = p.a;
     float* c = p.c;
+    if (kPlain && kVectors > 1 && IsShallow(p)) {
+        for (int64_t tiles = (rows + kRows - 1) / kRows; tiles > 0; --tiles) {
+            const int64_t some = (rows + tiles - 1) / tiles;
+            RunShallowRows<kRows, kVectors>(some, a, c, p);
+            a += some * p.aRow;
+            c += some * p.cRow;
+            rows -= some;
+        }
+        return;
+    }
     const char* next = p.next;
     const auto skip = [&](int64_t some) {
         a += some * p.aRow;

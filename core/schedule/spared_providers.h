@@ -1,0 +1,36 @@
+// Providers that a plan does without, since they gain too little for what opening them costs.
+//
+// Who uses it: build_engine, once per profile. A module is opened for the whole of a plan: its library's code and tables, kernels that it generates, and one
+// more part that has to be there wherever the plan travels. Times of single steps do not show that, so that a provider has to earn it.
+// What it must not know: tactics, layouts.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace tenon::schedule {
+
+// What a provider that does little is good for. Times of all steps, as selection adds them up.
+struct ProviderGain {
+    int32_t provider = 0;
+    double withUs = 0;
+    double withoutUs = 0;
+    bool isSpared = false;
+};
+
+// Spares providers as long as all steps together take less than 3 % more than `us`, that of the smallest share first; one that does a good part of the
+// work is not tried. `shares`: what the steps of each provider take. `usWithout`: what all steps take without some providers; nothing where some step has no
+// other. Tells of the providers that were tried.
+std::vector<ProviderGain>
+spareProviders(const std::map<int32_t, double>& shares, double us,
+               const std::function<std::optional<double>(const std::set<int32_t>& spared)>& usWithout);
+
+// For a plan's notes and log.
+std::string textOf(const ProviderGain& gain, const std::string& provider);
+
+} // namespace tenon::schedule
