@@ -157,6 +157,8 @@ def check_model(tenon, folder, build_flags, run_flags, seconds, environment=None
 # all of the other, whose values reach 3e10 and decide with a few of 204,800 pixels by less than f16 has digits.
 HELD = {"magika_v33_op15": ["*LayerNorm_1/*=f32"],
         "sinet_portrait_op12": ["*=f32", *(f"{layer}=f16" for layer in ("Transpose_271", "Concat_284", "Reshape_286", "Transpose_287", "MaxPool_288", "Reshape_290", "Sub_292", "Expand_306"))]}
+# Of these the times are needed: untimed 42 of its 102 steps are in f16, timed 9, and 3 of 15,136 elements are just outside the tolerance.
+TIMED = ("basic_pitch_op15",)
 # TF32 keeps ten bits of each factor, as f16 does: the same tolerance.
 REDUCED = ["--rtol", "2e-2", "--atol", "2e-2"]
 FORMS = (("f32", ["--no-tf32"], []), ("tf32", [], REDUCED), ("f16", ["--fp16"], REDUCED))
@@ -176,7 +178,7 @@ def models(package, folder, seconds, level):
         if left <= 5:
             return model.name, label, {"outcome": "not run", "reason": "no time left"}
         held = [word for each in HELD.get(model.name, []) for word in ("--layer-precision", each)] if label == "f16" else []
-        result = check_model(tenon, model, [*build_flags, *held, *ON_DEVICE, "--level", str(level)], run_flags, min(left, 240))
+        result = check_model(tenon, model, [*build_flags, *held, *ON_DEVICE, "--level", str(max(level, 3) if model.name in TIMED else level)], run_flags, min(left, 240))
         if held:
             result["held"] = held[1::2]
         return model.name, label, result
