@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <optional>
 #include <utility>
 
@@ -137,7 +136,11 @@ struct PlaneConvolution {
     void runRow(const Buffers& b, const float* lines, int64_t planeStep, int64_t row) const {
         const int64_t count = window.output[1] * columns;
         float* const y = b.out<float>() + row * count;
-        hasTile() ? multiplyByTile(b, lines, planeStep, y) : multiply(b, lines, y);
+        if (hasTile()) {
+            multiplyByTile(b, lines, planeStep, y);
+        } else {
+            multiply(b, lines, y);
+        }
         if (!cut) {
             applyFollowers(chain, b, nullptr, 0, y, count, row * count, 0);
         }
@@ -152,8 +155,8 @@ struct PlaneConvolution {
     void multiplyByTile(const Buffers& b, const float* first, int64_t planeStep, float* y) const {
         std::array<const float*, kMostLines> lines{};
         for (size_t i = 0; i < lineCount(); ++i) {
-            const auto [plane, line] = std::lldiv(static_cast<int64_t>(i), window.kernel[0]);
-            lines[i] = first + plane * planeStep + line * reach();
+            const auto at = static_cast<int64_t>(i);
+            lines[i] = first + at / window.kernel[0] * planeStep + at % window.kernel[0] * reach();
         }
         tile.run({.lines = lines.data(),
                   .lineCount = static_cast<int64_t>(lineCount()),

@@ -10,8 +10,8 @@
 #include "core/schedule/graph_checks.h"
 #include "core/schedule/inspector_json.h"
 #include "core/schedule/layout_offers.h"
+#include "core/schedule/profile_choice.h"
 #include "core/schedule/quantized_weights.h"
-#include "core/schedule/spared_providers.h"
 #include "core/schedule/step_builder.h"
 #include "core/schedule/verification.h"
 #include "core/support/build_info.h"
@@ -43,19 +43,11 @@ private:
     Oracle& mOracle;
 };
 
-// What a profile's steps are selected from, and what was.
-struct ProfileChoice {
-    std::unique_ptr<SelectionBuilder> builder;
-    SelectionProblem problem;
-    Selection selection;
-};
-
 // One profile's regions, candidates and choice.
 struct ProfileBuild {
     std::vector<RegionEntry> regions;
     std::unique_ptr<Conversions> conversions;
     ProfileChoice choice;
-    std::set<int32_t> spared; // providers
     std::vector<SwapCost> swaps;
 };
 
@@ -108,6 +100,7 @@ private:
         if (!mOptions.replayLedger.empty()) {
             TN_ASSIGN_OR_RETURN(mOwnTimes, timesOf(mOptions.replayLedger));
             mOptions.timingCache = &mOwnTimes;
+            TN_ASSIGN_OR_RETURN(mReplayedGains, sparedOf(mOptions.replayLedger, mContext.snapshot->providers()));
         }
         return {};
     }
@@ -344,11 +337,9 @@ private:
         BuildPhase progress(mOptions.progress, kSelect, 1);
         for (int round = 0; round < kMaxVerificationRounds; ++round) {
             auto selecting = std::make_optional<PhaseTimer>(mContext.phases.get(), "select");
-            TN_ASSIGN_OR_RETURN(profile.choice, choose(profile, profile.spared));
-            // On a device a percent of its time is worth more than the host's memory.
-            if (round == 0 && mOptions.level > 0 && mContext.targets.size() == 1 && !mContext.cancelled()) {
-                TN_RETURN_IF_ERROR(spareProvidersOf(profile));
-            }
+            const ChoiceInput input{mContext, *mInput.graph, profile.regions, *profile.conversions, mBindings, kSelect};
+            TN_ASSIGN_OR_RETURN(profile.choice,
+                                maySpare() ? chooseSparing(input) : chooseWithout(input, mReplayedGains));
             selecting.reset();
             const PhaseTimer verifying(mContext.phases.get(), "verify");
             mTimer->compileAhead(chosenOf(profile));
@@ -357,6 +348,7 @@ private:
                 TN_ASSIGN_OR_RETURN(allTrusted, trustSelection(profile, Reach::kMaximum));
             }
             if (allTrusted) {
+                noteSpared(profile.choice);
                 profile.swaps = swapCosts(profile.choice.problem, profile.choice.selection);
                 if (!profile.choice.selection.proven) {
                     mResult.proven = false;
@@ -371,36 +363,20 @@ private:
             " rounds of dropping wrong tactics there were still wrong ones; see the warnings above");
     }
 
-    support::Result<ProfileChoice> choose(const ProfileBuild& profile, const std::set<int32_t>& spared) {
-        ProfileChoice choice;
-        choice.builder = std::make_unique<SelectionBuilder>(mContext, *mInput.graph, profile.regions,
-                                                            *profile.conversions, mBindings, spared);
-        TN_ASSIGN_OR_RETURN(choice.problem, choice.builder->build(kSelect));
-        SelectionOptions options;
-        if (mContext.cancelled()) { // whoever stops a build does not wait for a proof
-            options.rowBudgets.resize(1);
-            options.workLimit /= 10;
-        }
-        TN_ASSIGN_OR_RETURN(choice.selection, solve(choice.problem, options));
-        return choice;
+    // A module is opened for all profiles. Whoever names providers wants those. On a device a percent of its time is worth more than the host's memory.
+    bool maySpare() const {
+        return mOptions.level > 0 && mProfiles.size() == 1 && mContext.targets.size() == 1 &&
+               mOptions.providers.empty() && mOptions.replayLedger.empty() && !mContext.cancelled();
     }
 
-    // Selects again without the providers that gain too little.
-    support::Status spareProvidersOf(ProfileBuild& profile) {
-        const auto usWithout = [&](const std::set<int32_t>& spared) {
-            const support::Result<ProfileChoice> without = choose(profile, spared);
-            return without.ok() ? std::optional(without->selection.totalCost) : std::nullopt;
-        };
-        const auto shares = profile.choice.builder->sharesOf(profile.choice.problem, profile.choice.selection);
-        for (const ProviderGain& gain : spareProviders(shares, profile.choice.selection.totalCost, usWithout)) {
+    void noteSpared(const ProfileChoice& choice) {
+        for (const ProviderGain& gain : choice.gains) {
+            std::string text = textOf(gain, mContext.snapshot->providers()[static_cast<size_t>(gain.provider)].name);
+            mOptions.log.info(text);
             if (gain.isSpared) {
-                profile.spared.insert(gain.provider);
+                mNotes.push_back(std::move(text));
             }
-            mNotes.push_back(textOf(gain, mContext.snapshot->providers()[static_cast<size_t>(gain.provider)].name));
-            mOptions.log.info(mNotes.back());
         }
-        TN_ASSIGN_OR_RETURN(profile.choice, choose(profile, profile.spared));
-        return {};
     }
 
     // Compares everything that the selection relies on. False: something of it is wrong and is out.
@@ -516,6 +492,11 @@ private:
             decision.regions = &profile.regions;
             decision.builder = profile.choice.builder.get();
             decision.selection = profile.choice.selection;
+            for (const ProviderGain& gain : profile.choice.gains) {
+                if (gain.isSpared) {
+                    decision.spared.push_back(gain);
+                }
+            }
             decision.swaps = std::move(profile.swaps);
             decisions.push_back(std::move(decision));
             conversionTasks.insert(conversionTasks.end(), profile.conversions->tasks().begin(),
@@ -593,6 +574,7 @@ private:
     std::vector<TnPlacement> mBindings; // placements, inputs first
     TaskPool mTasks;
     std::vector<ProfileBuild> mProfiles;
+    std::vector<ProviderGain> mReplayedGains; // of providers that the ledger's plan does without
     std::vector<std::string> mNotes;
     BuildResult mResult;
     bool mStopped = false;

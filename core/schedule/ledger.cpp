@@ -67,6 +67,13 @@ public:
             }
         }
         json["conversions_us"] = conversions; // of that
+        Json spared = Json::array();
+        for (const ProviderGain& gain : decisions.spared) {
+            spared.push_back({{"provider", mContext.snapshot->providers()[static_cast<size_t>(gain.provider)].name},
+                              {"us", gain.withUs},
+                              {"us_without", gain.withoutUs}});
+        }
+        json["left_out"] = std::move(spared);
         json["solver"] = {
             {"method", statistics.method == SelectionMethod::kElimination ? "elimination" : "greedy cover"},
             {"largest_table", statistics.largestTable},
@@ -246,6 +253,10 @@ std::string ledgerJson(const BuildContext& context, const PrecisionOptions& aske
     }
     document["copies"] = std::move(copyList);
     document["notes"] = notes;
+    document["held_layers"] = std::any_of(profiles.begin(), profiles.end(), [](const ProfileDecisions& profile) {
+        return std::any_of(profile.regions->begin(), profile.regions->end(),
+                           [](const RegionEntry& region) { return region.precision.has_value(); });
+    });
     Json modules = Json::array();
     for (const registry::ProviderEntry& entry : context.snapshot->providers()) {
         modules.push_back({{"provider", entry.name}, {"version", entry.version}, {"rank", entry.rank}});
@@ -324,6 +335,29 @@ support::Result<TimingCache> timesOf(const std::string& ledger) {
         return support::invalidFile("not a decision ledger: ", error.what());
     }
     return cache;
+}
+
+support::Result<std::vector<ProviderGain>> sparedOf(const std::string& ledger,
+                                                    const std::vector<registry::ProviderEntry>& providers) {
+    std::vector<ProviderGain> gains;
+    try { // as in timesOf
+        const Json document = Json::parse(ledger);
+        for (const Json& profile : document.at("profiles")) {
+            for (const Json& spared : profile.value("left_out", Json::array())) {
+                const auto named =
+                    std::find_if(providers.begin(), providers.end(), [&](const registry::ProviderEntry& each) {
+                        return each.name == spared.at("provider").get<std::string>();
+                    });
+                if (named != providers.end()) {
+                    gains.push_back({static_cast<int32_t>(named - providers.begin()), spared.at("us").get<double>(),
+                                     spared.at("us_without").get<double>(), true});
+                }
+            }
+        }
+    } catch (const Json::exception& error) {
+        return support::invalidFile("not a decision ledger: ", error.what());
+    }
+    return gains;
 }
 
 } // namespace tenon::schedule

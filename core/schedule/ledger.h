@@ -5,6 +5,7 @@
 #include "core/schedule/conversions.h"
 #include "core/schedule/regions.h"
 #include "core/schedule/selection_builder.h"
+#include "core/schedule/spared_providers.h"
 #include "core/schedule/swap_costs.h"
 
 #include <map>
@@ -29,8 +30,9 @@ struct ProfileDecisions {
     const std::vector<RegionEntry>* regions = nullptr;
     const SelectionBuilder* builder = nullptr; // says what the selection's ids mean
     Selection selection;
-    std::vector<SwapCost> swaps;     // of its chosen regions
-    std::set<const ir::Node*> views; // without a step, since their outputs lie where their inputs do
+    std::vector<ProviderGain> spared; // providers that gained too little
+    std::vector<SwapCost> swaps;      // of its chosen regions
+    std::set<const ir::Node*> views;  // without a step, since their outputs lie where their inputs do
 };
 
 // JSON text; the same decisions and times give the same bytes. `asked`: the precision that the user allowed, which passes may widen.
@@ -42,5 +44,9 @@ std::string ledgerJson(const BuildContext& context, const PrecisionOptions& aske
 
 // The times that a ledger holds, as a timing cache: replaying them selects the same plan without measuring.
 support::Result<TimingCache> timesOf(const std::string& ledgerJson);
+
+// The providers that the plan of a ledger does without, of those that are there; none where an older version wrote it.
+support::Result<std::vector<ProviderGain>> sparedOf(const std::string& ledgerJson,
+                                                    const std::vector<registry::ProviderEntry>& providers);
 
 } // namespace tenon::schedule

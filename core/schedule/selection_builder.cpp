@@ -173,15 +173,14 @@ support::Result<SelectionProblem> SelectionBuilder::build(const std::string& pha
         if (region.wrong) {
             continue;
         }
-        const auto isOffered = [&](const Candidate& candidate) {
-            return (candidate.state == CandidateState::kOpen || candidate.state == CandidateState::kTimed) &&
-                   mSpared.count(candidate.provider) == 0;
-        };
+        // Spared ones count: the reference, which then has no time, does not stand in for them.
         bool haveFast = false;
         bool anyTimed = false;
         for (const Candidate& candidate : region.task->candidates) {
-            haveFast = haveFast || (isOffered(candidate) && !candidate.tactic.isReference());
-            anyTimed = anyTimed || (isOffered(candidate) && candidate.state == CandidateState::kTimed);
+            const bool isTimed = candidate.state == CandidateState::kTimed;
+            anyTimed = anyTimed || isTimed;
+            haveFast =
+                haveFast || ((isTimed || candidate.state == CandidateState::kOpen) && !candidate.tactic.isReference());
         }
         auto addCandidate = [&](int32_t taskCandidate, double cost, const Candidate* candidate) {
             SelectionCandidate choice;
@@ -206,7 +205,8 @@ support::Result<SelectionProblem> SelectionBuilder::build(const std::string& pha
         };
         for (size_t c = 0; c < region.task->candidates.size(); ++c) {
             const Candidate& candidate = region.task->candidates[c];
-            if (!isOffered(candidate)) {
+            if (candidate.state == CandidateState::kFailed || candidate.state == CandidateState::kWrong ||
+                mSpared.count(candidate.provider) > 0) {
                 continue;
             }
             if ((haveFast && candidate.tactic.isReference()) ||

@@ -12,8 +12,6 @@ namespace {
 
 // Times are a little too good: of many tactics each is chosen where measuring was kind to it.
 constexpr double kLeastGain = 0.03;
-// Who does more than this is not worth a second selection.
-constexpr double kMostShare = 0.25;
 
 } // namespace
 
@@ -22,9 +20,7 @@ spareProviders(const std::map<int32_t, double>& shares, double us,
                const std::function<std::optional<double>(const std::set<int32_t>& spared)>& usWithout) {
     std::vector<std::pair<double, int32_t>> order;
     for (const auto& [provider, share] : shares) {
-        if (share <= kMostShare * us) {
-            order.emplace_back(share, provider);
-        }
+        order.emplace_back(share, provider);
     }
     std::sort(order.begin(), order.end());
     std::vector<ProviderGain> gains;
@@ -48,11 +44,14 @@ spareProviders(const std::map<int32_t, double>& shares, double us,
 }
 
 std::string textOf(const ProviderGain& gain, const std::string& provider) {
-    char times[128];
-    std::snprintf(times, sizeof(times), "without it all steps take %.1f instead of %.1f us, %.1f %% more",
-                  gain.withoutUs, gain.withUs, (gain.withoutUs / gain.withUs - 1) * 100);
-    return support::cat("provider '", provider, gain.isSpared ? "' is left out: " : "' is kept: ", times,
-                        "; a module that is opened has to gain 3 %");
+    char text[256];
+    std::snprintf(
+        text, sizeof(text),
+        "by their times all steps take %.1f us with it and %.1f without; a module that is opened has to gain 3 %%",
+        gain.withUs, gain.withoutUs);
+    return gain.isSpared ? support::cat("'", provider, "' is left out: ", text,
+                                        ". A list for --backend (setTacticProviders) that names it keeps it")
+                         : support::cat("'", provider, "' is kept: ", text);
 }
 
 } // namespace tenon::schedule

@@ -17,7 +17,7 @@ def test(t):
     t.says("layers by a pattern", build("*1=f16", code=WRONG), "no implementation for 2 nodes", "conv1", "relu1")
     t.says("all but one", build("*=f16", "mean=f32", code=WRONG), "no implementation for 2 nodes")
     for none in ("conv=f32", "conv1*1=f32", "*onv*v1=f32", "Conv1=f32"):
-        t.says(f"no such layer: {none}", build(none, code=USAGE), f"no layer is called '{none[:-4]}'", "the nearest first: conv1")
+        t.says(f"no such layer: {none}", build(none, code=USAGE), f"no layer of floats is called '{none[:-4]}'", "the nearest first: conv1")
     for bad in ("conv1", "=f32", "conv1=f61", "conv1:f32"):
         t.says(f"no precision: {bad}", build(bad, code=USAGE), "expected a layer's name", "f32, f16 or bf16")
     t.says("a plan has its types", t.run(t.tenon, "bench", plan, "--layer-precision", "conv1=f32", code=USAGE), "--layer-precision is for building")
@@ -25,6 +25,8 @@ def test(t):
     asked = (t.trtexec, f"--onnx={onnx_file}", "--optShapes=batch:2", "--builderOptimizationLevel=0", "--skipInference", "--layerPrecisions=*:fp16,relu1:fp32")
     t.says("precisions without constraints", t.run(*asked), "--layerPrecisions has no effect", "PASSED")
     t.says("precisions that are preferred", t.run(*asked, "--precisionConstraints=prefer"), "PASSED")
+    t.run(*asked[:-1], "--layerPrecisions=conv1:fp32,relu1:fp32,mean:fp32,*:fp16", "--precisionConstraints=obey")  # * is for what no other names
+    t.says("precisions that are none", t.run(*asked[:-1], "--layerPrecisions=conv1", code=USAGE), "expected a layer's name")
     t.says("precisions that are obeyed", t.run(*asked, "--precisionConstraints=obey", code=WRONG), "no implementation for 2 nodes")
 
 

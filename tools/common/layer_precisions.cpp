@@ -14,6 +14,24 @@ using support::cat;
 
 namespace {
 
+bool isFloat(const nvinfer1::ITensor* tensor) {
+    using nvinfer1::DataType;
+    return tensor != nullptr && (tensor->getType() == DataType::kFLOAT || tensor->getType() == DataType::kHALF ||
+                                 tensor->getType() == DataType::kBF16);
+}
+
+// What reads and writes only integers has no other types; constants have their own.
+bool computesInFloats(const nvinfer1::ILayer& layer) {
+    bool found = false;
+    for (int32_t i = 0; i < layer.getNbInputs(); ++i) {
+        found = found || isFloat(layer.getInput(i));
+    }
+    for (int32_t i = 0; i < layer.getNbOutputs(); ++i) {
+        found = found || isFloat(layer.getOutput(i));
+    }
+    return found && layer.getType() != nvinfer1::LayerType::kCONSTANT;
+}
+
 bool matches(const std::string& name, const std::string& pattern) {
     const std::vector<std::string_view> parts = support::split(pattern, '*');
     if (parts.size() == 1) {
@@ -59,14 +77,13 @@ void applyLayerPrecisions(nvinfer1::INetworkDefinition& network, const std::vect
         std::vector<std::string> names;
         for (int32_t i = 0; i < network.getNbLayers(); ++i) {
             nvinfer1::ILayer& layer = *network.getLayer(i);
-            names.emplace_back(layer.getName());
-            if (!matches(names.back(), precision.pattern)) {
+            if (!computesInFloats(layer)) {
                 continue;
             }
-            found = true;
-            // What computes in integers has no other types.
-            if (layer.getNbOutputs() > 0 && layer.getOutput(0)->getType() == nvinfer1::DataType::kFLOAT) {
+            names.emplace_back(layer.getName());
+            if (matches(names.back(), precision.pattern)) {
                 layer.setPrecision(precision.type);
+                found = true;
             }
         }
         if (!found) {
@@ -74,7 +91,7 @@ void applyLayerPrecisions(nvinfer1::INetworkDefinition& network, const std::vect
             names = nearestFirst(precision.pattern, std::move(names));
             const size_t count = names.size();
             names.resize(std::min(count, kMost));
-            throw ToolError(ExitCode::kUsage, cat("no layer is called '", precision.pattern,
+            throw ToolError(ExitCode::kUsage, cat("no layer of floats is called '", precision.pattern,
                                                   "'; layers, the nearest first: ", support::join(names, ", "),
                                                   count > kMost ? cat(" and ", count - kMost, " more") : ""));
         }

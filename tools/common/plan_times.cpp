@@ -122,8 +122,10 @@ std::string aloneText(const Json& region, const Rivals& rivals) {
                           : cat("its only tactic, against ", shortened(support::join(labels, ", "), 60));
 }
 
-// What was against the chosen tactic: how many, and the one that would be next, with the conversions that its layouts would cost.
-std::string againstText(const Json& region, const Json& task, const Time& time, const Rivals& rivals) {
+// What was against the chosen tactic: how many, and the one that would be next, with the conversions that its layouts would cost. `leftOut`: providers that
+// the plan does without.
+std::string againstText(const Json& region, const Json& task, const Time& time, const Rivals& rivals,
+                        const std::vector<std::string>& leftOut) {
     int count = 0;
     int others = 0;             // without a time that can be compared
     const Json* next = nullptr; // by the time that the plan would take with it
@@ -163,6 +165,10 @@ std::string againstText(const Json& region, const Json& task, const Time& time, 
     }
     const std::string text = cat(count, time.estimated ? " estimated" : " timed", " against it, the next takes ",
                                  microsecondsText(Time(*next).us), " us");
+    const std::string provider = next->value("provider", "");
+    if (std::find(leftOut.begin(), leftOut.end(), provider) != leftOut.end()) {
+        return cat(text, ", but ", provider, " is left out");
+    }
     if (conversions) {
         return cat(text, " and ", microsecondsText(*conversions), " us of conversions");
     }
@@ -170,6 +176,14 @@ std::string againstText(const Json& region, const Json& task, const Time& time, 
 }
 
 } // namespace
+
+std::vector<std::string> leftOutOf(const nlohmann::json& profile) {
+    std::vector<std::string> names;
+    for (const Json& each : profile.value("left_out", Json::array())) {
+        names.push_back(each.value("provider", ""));
+    }
+    return names;
+}
 
 std::string microsecondsText(double us, double largest) {
     char text[32];
@@ -242,6 +256,7 @@ std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
         tasks[task.value("key", "")] = &task;
     }
     const Rivals rivals = rivalsOf(ledger["profiles"][0]["regions"], tasks);
+    const auto leftOut = leftOutOf(ledger["profiles"][0]);
     using Cells = std::vector<std::string>;
     std::vector<std::pair<double, Cells>> chosen;
     for (const Json& region : ledger["profiles"][0]["regions"]) {
@@ -260,7 +275,7 @@ std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows) {
                                            own == candidates.end() ? "" : typesText(*own),
                                            shortened(region.value("label", ""), 32), shortened(tactic, 60),
                                            nodes.empty() ? "" : ending(nodes.front(), 40),
-                                           againstText(region, *task->second, time, rivals)});
+                                           againstText(region, *task->second, time, rivals, leftOut)});
     }
     std::stable_sort(chosen.begin(), chosen.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
     using Align = TextTable::Align;

@@ -4,6 +4,8 @@
 
 #include "core/plan/plan_model.h"
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <string>
 #include <vector>
 
@@ -20,5 +22,8 @@ std::vector<std::string> timeShares(const plan::Plan& plan);
 
 // A head and the slowest chosen steps: time, share, element types, what it is, who computes it, and what was against it. Empty without a ledger.
 std::vector<std::string> decisionTable(const plan::Plan& plan, size_t rows);
+
+// Providers that a plan does without, by a profile of its ledger.
+std::vector<std::string> leftOutOf(const nlohmann::json& profile);
 
 } // namespace tenon::tools

@@ -134,6 +134,9 @@ void Replay::requirePrecision(const BuildSettings& settings) const {
     require("--bf16", has("bf16"), settings.bf16);
     require("--fp16", has("f16"), settings.fp16);
     require("--no-tf32", !has("tf32"), !settings.tf32);
+    if (ledger.contains("held_layers")) {
+        require("--layer-precision", ledger["held_layers"] == true, !settings.layerPrecisions.empty());
+    }
 }
 
 std::string Replay::differences(const std::map<std::string, ShapeRange>& ranges, const BuildSettings& settings) const {

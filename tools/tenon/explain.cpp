@@ -289,9 +289,9 @@ void printOutline(const Json& region, const Json& regions) {
                      : support::cat(count, count == 1 ? " tactic" : " tactics", ", none timed").c_str());
 }
 
-// A region with its tactics; `most` of them, the fastest and what was chosen.
+// A region with its tactics; `most` of them, the fastest and what was chosen. `leftOut`: providers that the plan does without.
 void printRegion(const Json& region, const Json& regions, const std::map<std::string, double>& alone, size_t most,
-                 bool eachRefusal) {
+                 bool eachRefusal, const std::vector<std::string>& leftOut) {
     const bool chosen = region.value("chosen", false);
     std::printf("%s region %s: %s%s\n", chosen ? "CHOSEN" : "not chosen", region.value("label", "").c_str(),
                 support::join(region.value("nodes", std::vector<std::string>{}), " + ").c_str(),
@@ -308,7 +308,11 @@ void printRegion(const Json& region, const Json& regions, const std::map<std::st
     for (const Json* candidate : candidates) {
         if (printed < most || isChosen(*candidate, tactic)) {
             printCandidate(*candidate, tactic, best);
-            printLayoutCost(*candidate, region);
+            if (std::find(leftOut.begin(), leftOut.end(), candidate->value("provider", "")) != leftOut.end()) {
+                std::printf("%16sits provider is left out of the plan; the notes of `tenon inspect` say why\n", "");
+            } else {
+                printLayoutCost(*candidate, region);
+            }
             ++printed;
         }
     }
@@ -331,7 +335,7 @@ void printNode(const Json& found, const Json& profile, const std::map<std::strin
     size_t others = 0;
     for (const Json& region : found) {
         if (all || region.value("chosen", false)) {
-            printRegion(region, regions, alone, all ? SIZE_MAX : kMostTactics, eachRefusal);
+            printRegion(region, regions, alone, all ? SIZE_MAX : kMostTactics, eachRefusal, leftOutOf(profile));
         } else {
             ++others;
         }

@@ -36,8 +36,14 @@ BuildSettings buildSettings(const TrtexecOptions& options, const HostThreads& th
     settings.tf32 = !options.noTf32;
     settings.stronglyTyped = options.stronglyTyped;
     settings.obeyPrecisions = options.precisionConstraints == "obey";
-    for (size_t i = 0; options.precisionConstraints != "none" && i < options.layerPrecisions.size(); ++i) {
-        settings.layerPrecisions.push_back(parseLayerPrecision("--layerPrecisions", options.layerPrecisions[i], ':'));
+    for (const std::string& each : options.layerPrecisions) {
+        settings.layerPrecisions.push_back(parseLayerPrecision("--layerPrecisions", each, ':'));
+    }
+    // As TensorRT has it, * is for the layers that nothing else names, wherever it stands.
+    std::stable_partition(settings.layerPrecisions.begin(), settings.layerPrecisions.end(),
+                          [](const LayerPrecision& each) { return each.pattern == "*"; });
+    if (options.precisionConstraints == "none") {
+        settings.layerPrecisions.clear();
     }
     settings.avgTiming = options.avgTiming;
     settings.maxTactics = options.maxTactics;

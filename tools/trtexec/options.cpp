@@ -111,7 +111,7 @@ void TrtexecOptions::addTo(CLI::App& tool) {
         ->check(CLI::IsMember({"obey", "prefer", "none"}));
     tool.add_option("--layerPrecisions", layerPrecisions,
                     "Types of layers, fp32, fp16 or bf16: *:fp16,layer:fp32; * in a name stands for anything, later "
-                    "ones override earlier ones")
+                    "ones override earlier ones, and * by itself is for the layers that no other names")
         ->type_name("NAME:TYPE[,...]")
         ->delimiter(',')
         ->allow_extra_args(false);

@@ -245,7 +245,6 @@ void RunPackedUpTo(int64_t rows, const PackedProduct& product) {
     run(rows, product.a, product.c, product.next, product);
 }
 
-// Any number of rows, a tile after the other.
 template <int kRows, int kVectors>
 void RunShallowRows(int64_t rows, const float* a, float* c, const PackedProduct& p) {
     if (rows == kRows) {
@@ -255,10 +254,12 @@ void RunShallowRows(int64_t rows, const float* a, float* c, const PackedProduct&
     }
 }
 
+// Any number of rows, a tile after the other.
 template <int kRows, int kVectors, bool kPlain>
 void RunTiles(int64_t rows, const PackedProduct& p) {
     const float* a = p.a;
     float* c = p.c;
+    // With one vector loads bound a tile, whatever else there is to do.
     if (kPlain && kVectors > 1 && IsShallow(p)) {
         for (int64_t tiles = (rows + kRows - 1) / kRows; tiles > 0; --tiles) {
             const int64_t some = (rows + tiles - 1) / tiles;
