@@ -408,8 +408,13 @@ constexpr Method kMethods[] = {
      checkDepthwise, planDepthwise, Method::Brain::kAlways},
     {kPlaneConvolution, Method::Ports::kBody, isPlaneConvolution,
      [](const module::TaskView& task) {
-         return Tactics{
-             laidOut(task, kPlaneConvolution, "convolution of planes", planeConvolutionLayouts(task.body()))};
+         Tactics tactics{
+             laidOut(task, kPlaneConvolution, "convolution of planes", planeConvolutionLayouts(task.body(), 0))};
+         if (const int64_t block = planeConvolutionBlock(task.body()); block > 0) {
+             tactics.push_back(laidOut(task, kPlaneConvolution, "convolution of planes",
+                                       planeConvolutionLayouts(task.body(), block)));
+         }
+         return tactics;
      },
      checkPlaneConvolution, planPlaneConvolution},
     {kExpandDepthwise, Method::Ports::kBody, isExpandDepthwise,

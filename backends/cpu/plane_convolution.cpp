@@ -4,6 +4,7 @@
 #include "backends/common/ports.h"
 #include "backends/common/window.h"
 #include "backends/cpu/followers.h"
+#include "backends/cpu/image_layout.h"
 #include "backends/cpu/packed_product.h"
 #include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/packed_tile.h"
@@ -24,6 +25,8 @@ constexpr size_t kWeights = 1;
 
 // More planes are better multiplied with their channels side by side.
 constexpr int64_t kMostPlanes = 4;
+// Blocks that others have are of as many channels.
+constexpr int64_t kLeastBlock = 8;
 // Lines of all planes that a window meets, for tiles of common windows.
 constexpr size_t kMostLines = 32;
 // Half of a first-level cache.
@@ -60,6 +63,7 @@ struct PlaneConvolution {
     Chain chain;
     std::optional<Cut> cut;
     Window window;
+    ImageLayout output;
     const PackedTiles& tiles = packedTiles();
     PlaneTile tile;   // of common windows
     int64_t band = 1; // lines of windows at once
@@ -134,15 +138,18 @@ struct PlaneConvolution {
 
     // `lines`: the first that the windows of this row meet, `planeStep` from one plane to the next.
     void runRow(const Buffers& b, const float* lines, int64_t planeStep, int64_t row) const {
-        const int64_t count = window.output[1] * columns;
-        float* const y = b.out<float>() + row * count;
+        const int64_t at = row / output.height * output.image() + row % output.height * output.line();
+        float* const y = b.out<float>() + at;
         if (hasTile()) {
             multiplyByTile(b, lines, planeStep, y);
         } else {
             multiply(b, lines, y);
         }
         if (!cut) {
-            applyFollowers(chain, b, nullptr, 0, y, count, row * count, 0);
+            for (int64_t column = 0; column < columns; column += output.pixel()) {
+                const int64_t behind = output.at(column);
+                applyFollowers(chain, b, nullptr, 0, y + behind, output.line(), at + behind, 0);
+            }
         }
     }
 
@@ -163,6 +170,8 @@ struct PlaneConvolution {
                   .weights = b.in<float>(kWeights),
                   .start = startOf(b),
                   .to = y,
+                  .pixelStep = output.pixel(),
+                  .vectorStep = output.at(tiles.lanes),
                   .pixels = window.output[1],
                   .columns = columns,
                   .isCut = cut.has_value(),
@@ -181,11 +190,12 @@ struct PlaneConvolution {
                                   .b = b.in<float>(kWeights) + (column - within) * depth() + within,
                                   .bRow = tiles.wide.columns,
                                   .depth = depth(),
-                                  .c = y + column,
-                                  .cRow = columns,
+                                  .c = y + output.at(column),
+                                  .cRow = output.pixel(),
                                   .start = startOf(b) != nullptr ? startOf(b) + column : nullptr,
                                   .aDepth = window.kernel[1],
-                                  .aBlock = reach()};
+                                  .aBlock = reach(),
+                                  .cVector = output.at(tiles.lanes)};
             product.columns = width < piece.columns ? width : 0;
             if (cut) {
                 product.isCut = true;
@@ -213,24 +223,33 @@ bool isPlaneConvolution(const module::GraphView& body) {
            std::all_of(dilations.begin(), dilations.end(), [](int64_t each) { return each == 1; });
 }
 
-std::vector<TnFormat> planeConvolutionLayouts(const module::GraphView& body) {
+int64_t planeConvolutionBlock(const module::GraphView& body) {
+    const int64_t lanes = packedTiles().lanes;
+    return lanes >= kLeastBlock && body.node(0).input(1).dim(0).opt % lanes == 0 ? lanes : 0;
+}
+
+std::vector<TnFormat> planeConvolutionLayouts(const module::GraphView& body, int64_t block) {
     const Chain chain = chainOf(body);
+    const TnFormat image =
+        block == 0 ? module::channelsLastFormat(4) : module::blockedFormat(4, {{1, static_cast<int32_t>(block)}});
     std::vector<TnFormat> layouts;
     for (const int32_t value : body.inputs()) {
         layouts.push_back(module::linearFormat(body.value(value).rank()));
     }
     for (size_t i = 0; i < chain.ports.size(); ++i) {
         if (chain.isTensor[i]) {
-            layouts[static_cast<size_t>(chain.ports[i])] = module::channelsLastFormat(4);
+            layouts[static_cast<size_t>(chain.ports[i])] = image;
         }
     }
     layouts[static_cast<size_t>(chain.ports[kWeights])] = packedWeights(body.node(0));
-    layouts.push_back(module::channelsLastFormat(4));
+    layouts.push_back(image);
     return layouts;
 }
 
 void checkPlaneConvolution(const Task& task) {
-    checkLayouts(task, planeConvolutionLayouts(task.body), "a convolution of planes");
+    const int64_t block = channelBlock(task.outputs[0].format);
+    checkLayouts(task, planeConvolutionLayouts(task.body, block == planeConvolutionBlock(task.body) ? block : 0),
+                 "a convolution of planes");
 }
 
 TaskPlan planPlaneConvolution(const Task& task, const PortShapes& shapes) {
@@ -244,6 +263,8 @@ TaskPlan planPlaneConvolution(const Task& task, const PortShapes& shapes) {
     kernel.batches = x.dims[0];
     kernel.planes = weights.dims[1];
     kernel.columns = weights.dims[0];
+    kernel.output = {channelBlock(task.outputs[0].format), kernel.columns, kernel.window.output[0],
+                     kernel.window.output[1]};
     kernel.tile = planeTile(kernel.window.kernel[1], kernel.window.strides[1], kernel.columns);
     kernel.chooseBand();
     kernel.threads = shapes.threads;

@@ -31,7 +31,8 @@ template <int kRows, int kVectors, int kTaps, int kStride>
 HWY_NOINLINE void Tile(const PlaneRow& p, int64_t offset, const float* weights, const float* start, float* to) {
     const Tag d;
     const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-    const int64_t columns = p.columns;
+    const int64_t pixelStep = p.pixelStep;
+    const int64_t vectorStep = p.vectorStep;
     Vec sums[kRows][kVectors];
     HWY_UNROLL(4)
     for (int v = 0; v < kVectors; ++v) {
@@ -79,7 +80,7 @@ HWY_NOINLINE void Tile(const PlaneRow& p, int64_t offset, const float* weights, 
     for (int r = 0; r < kRows; ++r) {
         HWY_UNROLL(4)
         for (int v = 0; v < kVectors; ++v) {
-            hn::StoreU(sums[r][v], d, to + r * columns + v * lanes);
+            hn::StoreU(sums[r][v], d, to + r * pixelStep + v * vectorStep);
         }
     }
 }
@@ -97,9 +98,10 @@ HWY_INLINE int64_t Pieces(const PlaneRow& p, int64_t column) {
         const int64_t first = std::min(pixel, p.pixels - kRows);
         Tile<kRows, kVectors, kTaps, kStride>(p, first * kStride, p.weights + (at - within) * depth + within,
                                               p.start != nullptr ? p.start + at : nullptr,
-                                              p.to + first * p.columns + at);
+                                              p.to + first * p.pixelStep + at / lanes * p.vectorStep);
     };
-    if (depth * (end - column) * static_cast<int64_t>(sizeof(float)) <= kNearBytes) {
+    const bool weightsStay = depth * (end - column) * static_cast<int64_t>(sizeof(float)) <= kNearBytes;
+    if (weightsStay && p.vectorStep == lanes) {
         // What is written lies side by side then.
         for (int64_t pixel = 0; pixel < p.pixels; pixel += kRows) {
             for (int64_t at = column; at < end; at += kVectors * lanes) {

@@ -7,7 +7,7 @@
 
 namespace tenon::cpu {
 
-// A line of windows. to[pixel * columns + n] = start[n] + sum over line and tap of
+// A line of windows. to[pixel * pixelStep + n / lanes * vectorStep + n % lanes] = start[n] + sum over line and tap of
 // lines[line][pixel * stride + tap] * weights[n of (line * taps + tap)], the weights in panels as packed_tile.h has them.
 struct PlaneRow {
     const float* const* lines = nullptr; // of all planes that the windows meet, from the first window on
@@ -15,6 +15,8 @@ struct PlaneRow {
     const float* weights = nullptr;
     const float* start = nullptr; // one for each column; null: zero
     float* to = nullptr;
+    int64_t pixelStep = 0;
+    int64_t vectorStep = 0; // of columns; `lanes` where all of a pixel lie side by side
     int64_t pixels = 0;
     int64_t columns = 0;
     bool isCut = false; // what is written is cut to [low, high]

@@ -23,6 +23,7 @@ struct Line {
     int64_t columns;
     bool isCut;
     bool hasStart;
+    bool isBlocked; // a block of columns has all pixels, then the next one
 };
 
 void expectAsByLoops(const Line& line, const PlaneTile& tile) {
@@ -50,11 +51,16 @@ void expectAsByLoops(const Line& line, const PlaneTile& tile) {
         start.push_back(line.hasStart ? number(column, 13) : 0);
     }
     std::vector<float> y(static_cast<size_t>(line.pixels * line.columns + 16), kBehind);
+    const int64_t lanes = packedTiles().lanes;
+    const int64_t pixelStep = line.isBlocked ? lanes : line.columns;
+    const int64_t vectorStep = line.isBlocked ? line.pixels * lanes : lanes;
     tile.run({.lines = lines.data(),
               .lineCount = line.lineCount,
               .weights = weights.data(),
               .start = line.hasStart ? start.data() : nullptr,
               .to = y.data(),
+              .pixelStep = pixelStep,
+              .vectorStep = vectorStep,
               .pixels = line.pixels,
               .columns = line.columns,
               .isCut = line.isCut,
@@ -68,7 +74,7 @@ void expectAsByLoops(const Line& line, const PlaneTile& tile) {
                 sum += from[static_cast<size_t>(pixel * line.stride + k % line.taps)] * weightOf(column, k);
             }
             sum = line.isCut ? std::fmin(6.0F, std::fmax(-5.0F, sum)) : sum;
-            ASSERT_EQ(y[static_cast<size_t>(pixel * line.columns + column)], sum)
+            ASSERT_EQ(y[static_cast<size_t>(pixel * pixelStep + column / lanes * vectorStep + column % lanes)], sum)
                 << line.taps << " taps by " << line.stride << ", pixel " << pixel << " of " << line.pixels
                 << ", column " << column << " of " << line.columns;
         }
@@ -90,7 +96,11 @@ TEST(PlaneTileTest, SumsAsLoopsDo) {
                 for (const int64_t more : {0, 1, 5, 13}) {
                     for (const int64_t lineCount : {1, 9, 28}) {
                         const bool isOdd = (vectors + more) % 2 == 1;
-                        expectAsByLoops({taps, stride, lineCount, tile.pixels + more, columns, isOdd, more != 1}, tile);
+                        for (const bool isBlocked : {false, true}) {
+                            expectAsByLoops(
+                                {taps, stride, lineCount, tile.pixels + more, columns, isOdd, more != 1, isBlocked},
+                                tile);
+                        }
                     }
                 }
             }
