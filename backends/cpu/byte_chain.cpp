@@ -19,13 +19,6 @@ std::vector<float> weightScales(const module::NodeView& node, int32_t at, int64_
     if (node.input(0).dtype() != TN_I8 || node.input(1).dtype() != TN_F32) {
         return {};
     }
-    if (node.inputCount() > 2 && node.hasInput(2)) {
-        const auto zeros = node.input(2).bytes();
-        if (zeros.empty() ||
-            std::any_of(zeros.begin(), zeros.end(), [](std::byte zero) { return zero != std::byte{0}; })) {
-            return {};
-        }
-    }
     const auto scales = node.input(1).data<float>();
     if (scales.size() == 1) {
         return std::vector<float>(static_cast<size_t>(channels), scales[0]);
@@ -36,6 +29,22 @@ std::vector<float> weightScales(const module::NodeView& node, int32_t at, int64_
         return {};
     }
     return {scales.begin(), scales.end()};
+}
+
+// Zero points of the weights, for each output channel; empty where they are all zero, nothing where they are not shown.
+std::optional<std::vector<int32_t>> weightZeros(const module::NodeView& node, int64_t channels) {
+    if (node.inputCount() <= 2 || !node.hasInput(2)) {
+        return std::vector<int32_t>();
+    }
+    const auto zeros = node.input(2).data<int8_t>();
+    if (node.input(2).dtype() != TN_I8 || (zeros.size() != 1 && zeros.size() != static_cast<size_t>(channels))) {
+        return std::nullopt;
+    }
+    if (std::all_of(zeros.begin(), zeros.end(), [](int8_t zero) { return zero == 0; })) {
+        return std::vector<int32_t>();
+    }
+    return zeros.size() == 1 ? std::vector<int32_t>(static_cast<size_t>(channels), zeros[0])
+                             : std::vector<int32_t>(zeros.begin(), zeros.end());
 }
 
 // Where the row of numbers comes from that `sum` adds to `value`, one for each column: a product's bias. -1: it adds something else.
@@ -98,9 +107,12 @@ std::optional<ByteChain> readByteChain(const module::GraphView& body) {
     const auto to = byteScaleOf(last, last.output(0).dtype());
     chain.channels = weights.input(0).dim(channelsAt(head)).opt;
     chain.factors = weightScales(weights, channelsAt(head), chain.channels);
-    if (chain.x < 0 || chain.weights < 0 || chain.x == chain.weights || !from || !to || chain.factors.empty()) {
+    const auto zeros = weightZeros(weights, chain.channels);
+    if (chain.x < 0 || chain.weights < 0 || chain.x == chain.weights || !from || !to || chain.factors.empty() ||
+        !zeros) {
         return std::nullopt;
     }
+    chain.weightZeros = *zeros;
     chain.from = *from;
     chain.to = *to;
     for (float& factor : chain.factors) {

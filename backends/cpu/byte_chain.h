@@ -21,9 +21,10 @@ struct ByteChain {
     int32_t bias = -1; // -1: none
     ByteScale from;
     ByteScale to;
-    int64_t channels = 0;       // of the result; columns of a product
-    std::vector<float> factors; // for each channel: what a sum of products is multiplied with to be a byte
-    float low = 0;              // bounds of the byte
+    int64_t channels = 0;             // of the result; columns of a product
+    std::vector<float> factors;       // for each channel: what a sum of products is multiplied with to be a byte
+    std::vector<int32_t> weightZeros; // for each channel: the zero point of its weights; empty: none has one
+    float low = 0;                    // bounds of the byte
     float high = 0;
 
     // How the sums of columns [column, column + width) become bytes of the result, from `row` on. `shift` has room for so many numbers, and lives as long.
@@ -31,7 +32,7 @@ struct ByteChain {
                 ByteResult& result) const;
 };
 
-// Of images with two spatial extents, or of rows and a matrix; with constant signed weights without zero points. Nothing for any other region, and where scales are not shown.
+// Of images with two spatial extents, or of rows and a matrix; with constant signed weights. Nothing for any other region, and where scales are not shown.
 std::optional<ByteChain> readByteChain(const module::GraphView& body);
 
 } // namespace tenon::cpu

@@ -31,7 +31,7 @@ int64_t depthOf(const module::NodeView& head) {
 
 std::optional<ByteChain> readRegion(const module::GraphView& body) {
     std::optional<ByteChain> chain = readByteChain(body);
-    if (!chain || body.node(chain->head).intOr("group", 1) != 1) {
+    if (!chain || !chain->weightZeros.empty() || body.node(chain->head).intOr("group", 1) != 1) {
         return std::nullopt;
     }
     const module::NodeView head = body.node(chain->head);
@@ -197,7 +197,8 @@ std::vector<TnFormat> byteConvolutionLayouts(const module::GraphView& body) {
 
 void checkByteConvolution(const Task& task) {
     if (!isByteConvolution(task.body)) {
-        refuse("no convolution of bytes in one group, and no product of bytes, that is quantized");
+        refuse("no convolution of bytes in one group, and no product of bytes, that is quantized and whose weights "
+               "have no zero point");
     }
     checkFormats(task, byteConvolutionLayouts(task.body), byteConvolutionName(task.body));
 }

@@ -13,6 +13,8 @@ namespace tenon::cpu {
 namespace {
 
 constexpr int64_t kColumns = ByteProduct::kColumns;
+// Whose sums are kept at a time, where weights have zero points.
+constexpr int64_t kSummedRows = 96;
 // Rows that a thread should have.
 constexpr int64_t kFewestRows = 12;
 
@@ -27,8 +29,9 @@ std::optional<Region> readRegion(const module::GraphView& body) {
         return std::nullopt;
     }
     const int64_t depth = body.node(chain->head).input(1).dim(1).opt;
-    return depth % 4 == 0 && depth > 0 && depth <= ByteProduct::kMostDepth ? std::optional<Region>({*chain, depth})
-                                                                           : std::nullopt;
+    // With zero points on both sides products are up to twice as large.
+    const int64_t most = chain->weightZeros.empty() ? ByteProduct::kMostDepth : ByteProduct::kMostDepth / 2;
+    return depth % 4 == 0 && depth > 0 && depth <= most ? std::optional<Region>({*chain, depth}) : std::nullopt;
 }
 
 class Kernel {
@@ -40,6 +43,9 @@ public:
         // A thread has its own rows, as those who wrote them had; where there are not enough, also its own columns.
         mBlocks = std::min(mTeam, std::max<int64_t>(1, mRows / kFewestRows));
         mChain.factors.resize(static_cast<size_t>(mPanels * kColumns));
+        if (!mChain.weightZeros.empty()) {
+            mChain.weightZeros.resize(static_cast<size_t>(mPanels * kColumns));
+        }
     }
 
     void run(const Buffers& b) const {
@@ -70,7 +76,20 @@ private:
         product.start = &start[0];
         product.isSigned = mChain.from.isSigned;
         product.a = b.in<uint8_t>(static_cast<size_t>(mChain.x)) + first * mDepth;
-        mTile.run(last - first, product);
+        if (mChain.weightZeros.empty()) {
+            mTile.run(last - first, product);
+            return;
+        }
+        int32_t rowSums[kSummedRows];
+        product.zeros = mChain.weightZeros.data() + column;
+        product.rowSums = &rowSums[0];
+        for (int64_t row = first; row < last; row += kSummedRows) {
+            const int64_t rows = std::min(kSummedRows, last - row);
+            mTile.rowSums(rows, product, zero, &rowSums[0]);
+            mTile.run(rows, product);
+            product.a += rows * product.aRow;
+            product.c += rows * product.cRow;
+        }
     }
 
     ByteChain mChain;

@@ -58,6 +58,14 @@ TENON_VNNI void runTile(const ByteProduct& p) {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
         const __m512i start = _mm512_loadu_si512(p.start + v * kLanes);
+        if (p.zeros != nullptr) {
+            const __m512i zeros = _mm512_loadu_si512(p.zeros + v * kLanes);
+#pragma GCC unroll 16
+            for (int r = 0; r < kCount; ++r) {
+                sums[r][v] = _mm512_sub_epi32(start, _mm512_mullo_epi32(zeros, _mm512_set1_epi32(p.rowSums[r])));
+            }
+            continue;
+        }
 #pragma GCC unroll 16
         for (int r = 0; r < kCount; ++r) {
             sums[r][v] = start;
@@ -99,6 +107,7 @@ void runRows(int64_t rows, ByteProduct p) {
         runTile<kCount, kVectors, kSigned>(p);
         p.a += kCount * p.aRow;
         p.c += kCount * p.cRow;
+        p.rowSums += p.zeros != nullptr ? kCount : 0;
     }
     if constexpr (kCount > 1) {
         if (rows > 0) {
@@ -139,10 +148,26 @@ TENON_VNNI void sumColumns(const int8_t* b, int64_t steps, int32_t* to) {
     }
 }
 
+TENON_VNNI void sumRows(int64_t rows, const ByteProduct& p, int32_t zero, int32_t* to) {
+    const int64_t depth = p.steps * 4;
+    const __m512i ones = _mm512_set1_epi8(1);
+    const __m512i flips = _mm512_set1_epi8(p.isSigned ? static_cast<char>(0x80) : 0);
+    for (int64_t r = 0; r < rows; ++r) {
+        const uint8_t* const a = p.a + r * p.aRow;
+        __m512i sums = _mm512_setzero_si512();
+        for (int64_t k = 0; k < depth; k += 64) {
+            const __mmask64 there = depth - k >= 64 ? ~__mmask64{0} : (__mmask64{1} << (depth - k)) - 1;
+            const __m512i bytes = _mm512_xor_si512(_mm512_maskz_loadu_epi8(there, a + k), flips);
+            addProducts(sums, _mm512_maskz_mov_epi8(there, bytes), ones);
+        }
+        to[r] = _mm512_reduce_add_epi32(sums) - static_cast<int32_t>(depth) * zero;
+    }
+}
+
 } // namespace
 
 const ByteTile* byteTile() {
-    static const ByteTile tile{runProduct, sumColumns};
+    static const ByteTile tile{runProduct, sumColumns, sumRows};
     static const bool isThere = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
     return isThere ? &tile : nullptr;

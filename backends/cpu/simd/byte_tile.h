@@ -21,12 +21,17 @@ struct ByteProduct : ByteResult {
     int64_t steps = 0;
     const int32_t* start = nullptr; // what each column's sums begin with
     bool isSigned = false;          // a: its bytes count as 128 more
+    // Where weights have zero points: sum of (a - za)(b - zb) = sum of (a - za) b - zb times the row's sum of (a - za).
+    const int32_t* zeros = nullptr;   // of each column; null: none
+    const int32_t* rowSums = nullptr; // of each row
 };
 
 struct ByteTile {
     void (*run)(int64_t rows, const ByteProduct& product);
     // The sum of each of a panel's columns.
     void (*sums)(const int8_t* b, int64_t steps, int32_t* to);
+    // The sum of each row's bytes less `zero`.
+    void (*rowSums)(int64_t rows, const ByteProduct& product, int32_t zero, int32_t* to);
 };
 
 // Null where the processor has no such instruction.
