@@ -23,7 +23,7 @@ struct ProviderGain {
     bool isSpared = false;
 };
 
-// Spares providers as long as all steps together take less than 3 % more than `us`, that of the smallest share first. `shares`: what the steps of each provider take. `usWithout`: what all steps take without some providers; nothing where some step has no
+// Spares providers as long as all steps together take less than 5 % more than `us`, that of the smallest share first. `shares`: what the steps of each provider take. `usWithout`: what all steps take without some providers; nothing where some step has no
 // other. Tells of the providers that were tried.
 std::vector<ProviderGain>
 spareProviders(const std::map<int32_t, double>& shares, double us,
