@@ -27,6 +27,59 @@ void transposeTiles(const T* from, T* to, int64_t rows, int64_t columns, int64_t
     }
 }
 
+// Where the outer loops are; without a division for each step, of which there are as many as pixels.
+struct OuterLoops {
+    const Dims& dims;
+    const std::vector<Dims>& strides;
+    Dims index;
+    int64_t target = 0;
+    int64_t source = 0;
+
+    OuterLoops(const Dims& extents, const std::vector<Dims>& steps, int64_t first)
+        : dims(extents), strides(steps), index(extents.size()) {
+        for (size_t d = dims.size(); d-- > 0;) {
+            index[d] = first % dims[d];
+            first /= dims[d];
+            target += index[d] * strides[0][d];
+            source += index[d] * strides[1][d];
+        }
+    }
+    void next() {
+        for (size_t d = dims.size(); d-- > 0;) {
+            target += strides[0][d];
+            source += strides[1][d];
+            if (++index[d] < dims[d]) {
+                return;
+            }
+            target -= dims[d] * strides[0][d];
+            source -= dims[d] * strides[1][d];
+            index[d] = 0;
+        }
+    }
+};
+
+// Rows of as many bytes each as a block of channels has, without a call for every row.
+template <size_t kBytes, class T>
+void copyRows(const T* from, T* to, int64_t rows, int64_t toStride, int64_t fromStride) {
+    for (int64_t r = 0; r < rows; ++r) {
+        std::memcpy(to + r * toStride, from + r * fromStride, kBytes);
+    }
+}
+
+template <class T>
+void copyRows(const T* from, T* to, int64_t rows, int64_t columns, int64_t toStride, int64_t fromStride) {
+    const size_t bytes = static_cast<size_t>(columns) * sizeof(T);
+    if (bytes == 64) {
+        copyRows<64>(from, to, rows, toStride, fromStride);
+    } else if (bytes == 32) {
+        copyRows<32>(from, to, rows, toStride, fromStride);
+    } else {
+        for (int64_t r = 0; r < rows; ++r) {
+            std::memcpy(to + r * toStride, from + r * fromStride, bytes);
+        }
+    }
+}
+
 } // namespace
 
 PreparedCopy::PreparedCopy(const CopySpec& spec, int64_t bytes, int threads)
@@ -66,28 +119,16 @@ PreparedCopy::PreparedCopy(const CopySpec& spec, int64_t bytes, int threads)
 
 template <class T>
 void PreparedCopy::runTyped(const T* from, T* to) const {
-    const int64_t outer = product(mOuterDims);
     // Work is shared out in rows of any outer loop.
-    parallelTeam(mTeam, outer * mRows, [&](int64_t, int64_t begin, int64_t end) {
-        while (begin < end) {
-            const int64_t row = begin % mRows;
+    parallelTeam(mTeam, product(mOuterDims) * mRows, [&](int64_t, int64_t begin, int64_t end) {
+        OuterLoops outer(mOuterDims, mOuterStrides, begin / mRows);
+        for (int64_t row = begin % mRows; begin < end; row = 0, outer.next()) {
             const int64_t rows = std::min(mRows - row, end - begin);
-            int64_t rest = begin / mRows;
-            int64_t target = mFirstTo + row * mRowStrides[0];
-            int64_t source = mFirstFrom + row * mRowStrides[1];
-            for (size_t d = mOuterDims.size(); d-- > 0;) {
-                target += rest % mOuterDims[d] * mOuterStrides[0][d];
-                source += rest % mOuterDims[d] * mOuterStrides[1][d];
-                rest /= mOuterDims[d];
-            }
             begin += rows;
-            T* t = to + target;
-            const T* s = from + source;
+            T* const t = to + mFirstTo + outer.target + row * mRowStrides[0];
+            const T* const s = from + mFirstFrom + outer.source + row * mRowStrides[1];
             if (mColumnStrides[0] == 1 && mColumnStrides[1] == 1) {
-                for (int64_t r = 0; r < rows; ++r) {
-                    std::memcpy(t + r * mRowStrides[0], s + r * mRowStrides[1],
-                                static_cast<size_t>(mColumns) * sizeof(T));
-                }
+                copyRows(s, t, rows, mColumns, mRowStrides[0], mRowStrides[1]);
             } else if (mColumnStrides[0] == 1 && mColumnStrides[1] == 0) {
                 for (int64_t r = 0; r < rows; ++r) {
                     std::fill_n(t + r * mRowStrides[0], mColumns, s[r * mRowStrides[1]]);
