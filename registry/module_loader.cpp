@@ -139,6 +139,7 @@ bool OpenedModule::open(const std::string& libraryPath, const ModuleManifest* ma
     }
     opened.mLibrary = std::move(library).value();
     opened.mName = why.name;
+    opened.mLibraryCount = manifest != nullptr ? manifest->libraryCount() : 0;
     return true;
 }
 
@@ -153,6 +154,7 @@ bool OpenedModule::initialise(const std::shared_ptr<HostLog>& log, const HostApi
     origin.module = mName;
     origin.moduleVersion = toView(mTable.version);
     origin.opSet = mTable.op_set;
+    origin.libraries = mLibraryCount;
     origin.owner = live;
     Registration registration(std::move(origin));
     TextSink reason;

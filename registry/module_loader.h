@@ -40,6 +40,7 @@ private:
     std::shared_ptr<const SharedLibrary> mLibrary;
     TnModule mTable{};
     std::string mName;
+    int32_t mLibraryCount = 0; // that it opens besides
 };
 
 } // namespace tenon::registry

@@ -2,6 +2,7 @@
 
 #include "core/support/file_map.h"
 
+#include <algorithm>
 #include <array>
 
 namespace tenon::registry {
@@ -133,6 +134,12 @@ bool ModuleManifest::mayProvide(std::string_view prefix) const {
         }
     }
     return provides.empty();
+}
+
+int32_t ModuleManifest::libraryCount() const {
+    return static_cast<int32_t>(std::count_if(requirements.begin(), requirements.end(), [](const std::string& each) {
+        return !each.starts_with("module:") && !each.starts_with("backend:");
+    }));
 }
 
 std::vector<std::string> ModuleManifest::requiredModules() const {

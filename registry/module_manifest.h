@@ -34,7 +34,7 @@ struct ModuleManifest {
     std::string arch;    ///< "x86_64"; empty: any
     /// "backend:", "provider:", "runtime:", "op:", "parser:", "importer:" and "plugin:" entries.
     std::vector<std::string> provides;
-    /// "module:<name>": another module, loaded before; anything else is for people.
+    /// "module:<name>": another module, loaded before; "backend:<name>"; anything else is a library that the module opens, for people to install.
     std::vector<std::string> requirements;
     int64_t rank = 0;
     std::string buildId;
@@ -46,6 +46,8 @@ struct ModuleManifest {
     bool mayProvide(std::string_view prefix) const;
     /// The names behind "module:" in `requirements`.
     std::vector<std::string> requiredModules() const;
+    /// How many libraries of others it opens.
+    int32_t libraryCount() const;
 };
 
 /// Manifests larger than this are refused unread.

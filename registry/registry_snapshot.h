@@ -22,6 +22,7 @@ struct EntryOrigin {
     std::string module; ///< its name; "host" for what is built in, "in-process" for what the API added
     std::string moduleVersion;
     uint32_t opSet = TN_OP_SET; ///< that the module was compiled against
+    int32_t libraries = 0;      ///< of others, that the module opens by its manifest
     ModuleOwner owner;
 };
 

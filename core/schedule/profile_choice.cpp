@@ -49,7 +49,11 @@ support::Result<ProfileChoice> chooseWithout(const ChoiceInput& input, const std
 support::Result<ProfileChoice> chooseSparing(const ChoiceInput& input) {
     std::map<std::set<int32_t>, ProfileChoice> tried;
     TN_ASSIGN_OR_RETURN(ProfileChoice all, choose(input, {}));
-    const std::map<int32_t, double> shares = all.builder->sharesOf(all.problem, all.selection);
+    std::vector<ProviderShare> shares;
+    for (const auto& [provider, us] : all.builder->sharesOf(all.problem, all.selection)) {
+        const auto& entry = input.context.snapshot->providers()[static_cast<size_t>(provider)];
+        shares.push_back({provider, us, entry.origin.libraries});
+    }
     const double us = all.selection.totalCost;
     tried.emplace(std::set<int32_t>(), std::move(all));
     // Whatever is in the way of a selection without a provider, there is one with it.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <tuple>
 #include <utility>
 
 namespace tenon::schedule {
@@ -17,25 +18,23 @@ constexpr double kLeastGain = 0.05;
 } // namespace
 
 std::vector<ProviderGain>
-spareProviders(const std::map<int32_t, double>& shares, double us,
+spareProviders(std::vector<ProviderShare> shares, double us,
                const std::function<std::optional<double>(const std::set<int32_t>& spared)>& usWithout) {
-    std::vector<std::pair<double, int32_t>> order;
-    for (const auto& [provider, share] : shares) {
-        order.emplace_back(share, provider);
-    }
-    std::sort(order.begin(), order.end());
+    std::sort(shares.begin(), shares.end(), [](const ProviderShare& a, const ProviderShare& b) {
+        return std::tuple(-a.libraries, a.us, a.provider) < std::tuple(-b.libraries, b.us, b.provider);
+    });
     std::vector<ProviderGain> gains;
     std::set<int32_t> spared;
     double now = us;
-    for (const auto& [share, provider] : order) {
+    for (const ProviderShare& share : shares) {
         std::set<int32_t> fewer = spared;
-        fewer.insert(provider);
+        fewer.insert(share.provider);
         const std::optional<double> without = usWithout(fewer);
         if (!without) {
             continue;
         }
         const bool isSpared = *without < (1 + kLeastGain) * us;
-        gains.push_back({provider, now, *without, isSpared});
+        gains.push_back({share.provider, now, *without, isSpared});
         if (isSpared) {
             now = *without;
             spared = std::move(fewer);

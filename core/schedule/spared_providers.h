@@ -7,13 +7,19 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 namespace tenon::schedule {
+
+// What the steps of a provider take, and how many libraries of others its module opens.
+struct ProviderShare {
+    int32_t provider = 0;
+    double us = 0;
+    int32_t libraries = 0;
+};
 
 // What a provider that does little is good for. Times of all steps, as selection adds them up.
 struct ProviderGain {
@@ -23,10 +29,10 @@ struct ProviderGain {
     bool isSpared = false;
 };
 
-// Spares providers as long as all steps together take less than 5 % more than `us`, that of the smallest share first. `shares`: what the steps of each provider take. `usWithout`: what all steps take without some providers; nothing where some step has no
+// Spares providers as long as all steps together take less than 5 % more than `us`, those that open most libraries first, and of these that of the smallest share. `usWithout`: what all steps take without some providers; nothing where some step has no
 // other. Tells of the providers that were tried.
 std::vector<ProviderGain>
-spareProviders(const std::map<int32_t, double>& shares, double us,
+spareProviders(std::vector<ProviderShare> shares, double us,
                const std::function<std::optional<double>(const std::set<int32_t>& spared)>& usWithout);
 
 // For a plan's notes and log.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 namespace tenon::schedule {
 namespace {
 
@@ -10,7 +12,7 @@ using Spared = std::set<int32_t>;
 // What all steps take without these providers; absent: nothing can be selected.
 using Costs = std::map<Spared, double>;
 
-std::vector<ProviderGain> spare(const std::map<int32_t, double>& shares, double us, const Costs& costs) {
+std::vector<ProviderGain> spare(const std::vector<ProviderShare>& shares, double us, const Costs& costs) {
     return spareProviders(shares, us, [&](const Spared& spared) {
         const auto known = costs.find(spared);
         return known == costs.end() ? std::nullopt : std::optional(known->second);
@@ -49,6 +51,13 @@ TEST(SparedProvidersTest, TheBoundIsForAllTogetherAndTheSmallestShareComesFirst)
     EXPECT_EQ(gains[1].provider, 1);
     EXPECT_FALSE(gains[1].isSpared); // it would be alone
     EXPECT_EQ(gains[1].withUs, 102);
+}
+
+TEST(SparedProvidersTest, WhoOpensLibrariesComesFirst) {
+    const auto gains = spare({{0, 2}, {1, 98, 1}}, 100, {{{0}, 100}, {{1}, 102}});
+    ASSERT_EQ(gains.size(), 1U); // without both there is nobody
+    EXPECT_EQ(gains[0].provider, 1);
+    EXPECT_TRUE(gains[0].isSpared);
 }
 
 TEST(SparedProvidersTest, ANoteSaysWhoAndWhy) {
