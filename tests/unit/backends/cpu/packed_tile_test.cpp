@@ -11,7 +11,10 @@ namespace {
 constexpr float kBehind = -77;
 
 // Numbers that differ from place to place and are exact, as their sums are.
-float number(int64_t at, int64_t period) { return static_cast<float>(at * 7 % period - period / 2); }
+float number(int64_t at, int64_t period) {
+    const int64_t middle = period / 2;
+    return static_cast<float>(at * 7 % period - middle);
+}
 
 void expectAsByLoops(const PackedTile& tile, int64_t rows, int64_t depth, bool isCut, bool hasStart) {
     const int64_t panel = packedTiles().wide.columns;
