@@ -138,16 +138,7 @@ HWY_NOINLINE void RunPackedOf(const float* from, float* to, const char* next, co
         }
     }
     if (p.isCut) {
-        const Vec low = hn::Set(d, p.low);
-        const Vec high = hn::Set(d, p.high);
-        HWY_UNROLL(16)
-        for (int r = 0; r < kRows; ++r) {
-            HWY_UNROLL(4)
-            for (int v = 0; v < kVectors; ++v) {
-                // The bounds come first: a sum that is no number stays so.
-                sums[r][v] = hn::Min(high, hn::Max(low, sums[r][v]));
-            }
-        }
+        Cut(d, p.low, p.high, sums);
     }
     if (isPart) {
         HWY_UNROLL(4)
@@ -208,15 +199,7 @@ HWY_NOINLINE void RunShallow(const float* a, float* c, const PackedProduct& p) {
         AddOuterProduct<kRows, kVectors>(d, a, aRow, b, sums);
     }
     if (p.isCut) {
-        const Vec low = hn::Set(d, p.low);
-        const Vec high = hn::Set(d, p.high);
-        HWY_UNROLL(16)
-        for (int r = 0; r < kRows; ++r) {
-            HWY_UNROLL(4)
-            for (int v = 0; v < kVectors; ++v) {
-                sums[r][v] = hn::Min(high, hn::Max(low, sums[r][v]));
-            }
-        }
+        Cut(d, p.low, p.high, sums);
     }
     HWY_UNROLL(16)
     for (int r = 0; r < kRows; ++r) {

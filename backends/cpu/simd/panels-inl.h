@@ -1,4 +1,4 @@
-// How wide the panels of packed weights are, for the tiles that read them.
+// How wide the panels of packed weights are, for the tiles that read them, and what sums are cut to.
 //
 // Who uses it: tiles of products of the cpu backend, once per instruction set. What it must not know: what is computed.
 #if defined(TENON_PANELS_INL) == defined(HWY_TARGET_TOGGLE)
@@ -24,6 +24,21 @@ constexpr bool kHasManyRegisters = false;
 constexpr int kPanelVectors = kHasManyRegisters ? 4 : 2;
 constexpr int kWideRows = 6;
 constexpr int kNarrowRows = kHasManyRegisters ? 12 : 10;
+
+// The bounds come first: a sum that is no number stays so.
+template <int kRows, int kVectors, class D>
+HWY_INLINE void Cut(D d, float low, float high, hwy::HWY_NAMESPACE::Vec<D> (&sums)[kRows][kVectors]) {
+    namespace hn = hwy::HWY_NAMESPACE;
+    const auto lows = hn::Set(d, low);
+    const auto highs = hn::Set(d, high);
+    HWY_UNROLL(16)
+    for (int r = 0; r < kRows; ++r) {
+        HWY_UNROLL(4)
+        for (int v = 0; v < kVectors; ++v) {
+            sums[r][v] = hn::Min(highs, hn::Max(lows, sums[r][v]));
+        }
+    }
+}
 
 } // namespace HWY_NAMESPACE
 } // namespace tenon::cpu

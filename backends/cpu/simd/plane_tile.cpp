@@ -65,16 +65,7 @@ HWY_NOINLINE void Tile(const PlaneRow& p, int64_t offset, const float* weights, 
         weights += kTaps * kPanelVectors * lanes;
     }
     if (p.isCut) {
-        const Vec low = hn::Set(d, p.low);
-        const Vec high = hn::Set(d, p.high);
-        HWY_UNROLL(16)
-        for (int r = 0; r < kRows; ++r) {
-            HWY_UNROLL(4)
-            for (int v = 0; v < kVectors; ++v) {
-                // The bounds come first: a sum that is no number stays so.
-                sums[r][v] = hn::Min(high, hn::Max(low, sums[r][v]));
-            }
-        }
+        Cut(d, p.low, p.high, sums);
     }
     HWY_UNROLL(16)
     for (int r = 0; r < kRows; ++r) {
