@@ -27,37 +27,6 @@ void transposeTiles(const T* from, T* to, int64_t rows, int64_t columns, int64_t
     }
 }
 
-// Where the outer loops are; without a division for each step, of which there are as many as pixels.
-struct OuterLoops {
-    const Dims& dims;
-    const std::vector<Dims>& strides;
-    Dims index;
-    int64_t target = 0;
-    int64_t source = 0;
-
-    OuterLoops(const Dims& extents, const std::vector<Dims>& steps, int64_t first)
-        : dims(extents), strides(steps), index(extents.size()) {
-        for (size_t d = dims.size(); d-- > 0;) {
-            index[d] = first % dims[d];
-            first /= dims[d];
-            target += index[d] * strides[0][d];
-            source += index[d] * strides[1][d];
-        }
-    }
-    void next() {
-        for (size_t d = dims.size(); d-- > 0;) {
-            target += strides[0][d];
-            source += strides[1][d];
-            if (++index[d] < dims[d]) {
-                return;
-            }
-            target -= dims[d] * strides[0][d];
-            source -= dims[d] * strides[1][d];
-            index[d] = 0;
-        }
-    }
-};
-
 // Rows of as many bytes each as a block of channels has, without a call for every row.
 template <size_t kBytes, class T>
 void copyRows(const T* from, T* to, int64_t rows, int64_t toStride, int64_t fromStride) {
@@ -102,7 +71,7 @@ PreparedCopy::PreparedCopy(const CopySpec& spec, int64_t bytes, int threads)
     mColumns = loop.dims[rank - 1];
     mColumnStrides[0] = loop.strides[0][rank - 1];
     mColumnStrides[1] = loop.strides[1][rank - 1];
-    mOuterStrides.resize(2);
+    mOuter.strides.resize(2);
     for (size_t d = 0; d + 1 < rank; ++d) {
         if (d == partner) {
             mRows = loop.dims[d];
@@ -110,23 +79,27 @@ PreparedCopy::PreparedCopy(const CopySpec& spec, int64_t bytes, int threads)
             mRowStrides[1] = loop.strides[1][d];
             continue;
         }
-        mOuterDims.push_back(loop.dims[d]);
-        mOuterStrides[0].push_back(loop.strides[0][d]);
-        mOuterStrides[1].push_back(loop.strides[1][d]);
+        mOuter.dims.push_back(loop.dims[d]);
+        mOuter.strides[0].push_back(loop.strides[0][d]);
+        mOuter.strides[1].push_back(loop.strides[1][d]);
     }
-    mTeam = teamFor(threads, product(mOuterDims) * mRows, mColumns);
+    mOuter.dims.push_back(1); // forRows leaves the last loop to its body
+    mOuter.strides[0].push_back(0);
+    mOuter.strides[1].push_back(0);
+    mTeam = teamFor(threads, mOuter.rows() * mRows, mColumns);
 }
 
 template <class T>
 void PreparedCopy::runTyped(const T* from, T* to) const {
     // Work is shared out in rows of any outer loop.
-    parallelTeam(mTeam, product(mOuterDims) * mRows, [&](int64_t, int64_t begin, int64_t end) {
-        OuterLoops outer(mOuterDims, mOuterStrides, begin / mRows);
-        for (int64_t row = begin % mRows; begin < end; row = 0, outer.next()) {
+    parallelTeam(mTeam, mOuter.rows() * mRows, [&](int64_t, int64_t begin, int64_t end) {
+        int64_t row = begin % mRows;
+        forRows<2>(mOuter, begin / mRows, (end + mRows - 1) / mRows, [&](const int64_t* offsets) {
             const int64_t rows = std::min(mRows - row, end - begin);
+            T* const t = to + mFirstTo + offsets[0] + row * mRowStrides[0];
+            const T* const s = from + mFirstFrom + offsets[1] + row * mRowStrides[1];
             begin += rows;
-            T* const t = to + mFirstTo + outer.target + row * mRowStrides[0];
-            const T* const s = from + mFirstFrom + outer.source + row * mRowStrides[1];
+            row = 0;
             if (mColumnStrides[0] == 1 && mColumnStrides[1] == 1) {
                 copyRows(s, t, rows, mColumns, mRowStrides[0], mRowStrides[1]);
             } else if (mColumnStrides[0] == 1 && mColumnStrides[1] == 0) {
@@ -145,7 +118,7 @@ void PreparedCopy::runTyped(const T* from, T* to) const {
                     }
                 }
             }
-        }
+        });
     });
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backends/common/movement.h"
+#include "backends/common/strided.h"
 #include "backends/cpu/ops.h"
 
 namespace tenon::cpu {
@@ -27,8 +28,7 @@ private:
     int64_t mTeam;
     bool mEmpty;
     // The two innermost loops, and those around them. Operand 0 is the target, 1 the source.
-    Dims mOuterDims;
-    std::vector<Dims> mOuterStrides;
+    StridedLoop mOuter;
     int64_t mRows, mColumns;
     int64_t mRowStrides[2];
     int64_t mColumnStrides[2];

@@ -195,7 +195,7 @@ HWY_NOINLINE void RunShallow(const float* a, float* c, const PackedProduct& p) {
         }
         b += kSteps * kPanelVectors * lanes;
     }
-    for (; a != end; ++a) {
+    if (a != end) {
         AddOuterProduct<kRows, kVectors>(d, a, aRow, b, sums);
     }
     if (p.isCut) {
