@@ -6,18 +6,17 @@
 #include "core/schedule/build_notes.h"
 #include "core/schedule/copy_costs.h"
 #include "core/schedule/coverage.h"
-#include "core/schedule/final_graph.h"
 #include "core/schedule/graph_checks.h"
-#include "core/schedule/inspector_json.h"
 #include "core/schedule/layout_offers.h"
+#include "core/schedule/plan_race.h"
 #include "core/schedule/profile_choice.h"
 #include "core/schedule/quantized_weights.h"
-#include "core/schedule/step_builder.h"
 #include "core/schedule/verification.h"
-#include "core/support/build_info.h"
+#include "core/schedule/whole_plan.h"
 #include "core/support/text.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <optional>
 
@@ -27,6 +26,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr int kMaxVerificationRounds = 32;
+// Of weights: two plans and what they derive are in memory while they run against each other.
+constexpr int64_t kMostRacedBytes = int64_t{1} << 30;
 constexpr const char* kSelect = "select and verify"; // a phase that others lie in
 
 double secondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
@@ -68,11 +69,12 @@ public:
         TN_ASSIGN_OR_RETURN(mContext.targets, describeTargets(*mContext.snapshot, mOptions));
         TN_RETURN_IF_ERROR(prepareTimes());
         TN_RETURN_IF_ERROR(optimise());
-        mTimer = std::make_unique<TacticTimer>(mContext, mOptions.timingCache ? mOptions.timingCache : &mOwnTimes);
-        mTimer->forbidMeasuring(!mOptions.replayLedger.empty() || mOptions.errorOnCacheMiss);
-        mCopyCosts = std::make_unique<CopyCosts>(mContext, mOptions.timingCache ? mOptions.timingCache : &mOwnTimes,
-                                                 mOptions.level > 0 && mOptions.replayLedger.empty() &&
-                                                     !mOptions.errorOnCacheMiss);
+        TimingCache* const times = mOptions.timingCache ? mOptions.timingCache : &mOwnTimes;
+        mTimer = std::make_unique<TacticTimer>(mContext, times);
+        const bool mayMeasure = mOptions.replayLedger.empty() && !mOptions.errorOnCacheMiss;
+        mTimer->forbidMeasuring(!mayMeasure);
+        mCopyCosts = std::make_unique<CopyCosts>(mContext, times, mOptions.level > 0 && mayMeasure);
+        mRaces = std::make_unique<PlanRaces>(mContext, times, mayMeasure);
         mVerifier = std::make_unique<Verifier>(mContext, *mTimer);
         mProfiles.resize(mInput.profiles.size());
         for (size_t p = 0; p < mProfiles.size(); ++p) {
@@ -338,8 +340,11 @@ private:
         for (int round = 0; round < kMaxVerificationRounds; ++round) {
             auto selecting = std::make_optional<PhaseTimer>(mContext.phases.get(), "select");
             const ChoiceInput input{mContext, *mInput.graph, profile.regions, *profile.conversions, mBindings, kSelect};
+            const PlanRace race = [&](const ProfileChoice& all, const ProfileChoice& without) {
+                return this->race(profile, all, without);
+            };
             TN_ASSIGN_OR_RETURN(profile.choice,
-                                maySpare() ? chooseSparing(input) : chooseWithout(input, mReplayedGains));
+                                maySpare() ? chooseSparing(input, race) : chooseWithout(input, mReplayedGains));
             selecting.reset();
             const PhaseTimer verifying(mContext.phases.get(), "verify");
             mTimer->compileAhead(chosenOf(profile));
@@ -367,6 +372,33 @@ private:
     bool maySpare() const {
         return mOptions.level > 0 && mProfiles.size() == 1 && mContext.targets.size() == 1 &&
                mOptions.providers.empty() && mOptions.replayLedger.empty() && !mContext.cancelled();
+    }
+
+    // Whole runs of two choices of the only profile.
+    std::optional<RunTimes> race(ProfileBuild& profile, const ProfileChoice& all, const ProfileChoice& without) {
+        if (constantBytes() > kMostRacedBytes) {
+            return std::nullopt;
+        }
+        BuildPhase progress(mOptions.progress, "race whole plans", 1, kSelect);
+        const std::array<const ProfileChoice*, 2> choices = {&all, &without};
+        const auto make = [&](size_t which) -> support::Result<plan::Plan> {
+            profile.conversions->spare(choices[which]->spared);
+            TN_ASSIGN_OR_RETURN(
+                WholePlan whole,
+                wholePlan(networkParts(), {{&profile.regions, choices[which], profile.conversions.get()}}, *mTimer));
+            return std::move(whole.plan);
+        };
+        const auto times = mRaces->times({keyOf(mContext, all), keyOf(mContext, without)}, make);
+        mStopped = !progress.step(1) || mStopped;
+        return times ? std::optional(RunTimes{(*times)[0], (*times)[1]}) : std::nullopt;
+    }
+
+    int64_t constantBytes() const {
+        int64_t bytes = 0;
+        for (const ir::Node* node : mInput.graph->nodes()) {
+            bytes += node->op() == "const" ? node->output(0)->constant()->bytes : 0;
+        }
+        return bytes;
     }
 
     void noteSpared(const ProfileChoice& choice) {
@@ -465,30 +497,19 @@ private:
     support::Status assemble() {
         BuildPhase progress(mOptions.progress, "write plan", 1);
         const PhaseTimer phase(mContext.phases.get(), "write plan");
+        std::vector<ProfileParts> parts;
+        for (const ProfileBuild& profile : mProfiles) {
+            parts.push_back({&profile.regions, &profile.choice, profile.conversions.get()});
+        }
+        TN_ASSIGN_OR_RETURN(WholePlan whole, wholePlan(networkParts(), parts, *mTimer));
+        mResult.plan = std::move(whole.plan);
         plan::Plan& plan = mResult.plan;
-        const ir::Graph& graph = *mInput.graph;
-        plan.networkName = mInput.name;
-        plan.tenonVersion = support::versionText();
-        plan.targetJson = mContext.host().json;
-        plan.targetFingerprint = mContext.host().fingerprint;
-        plan.level = mOptions.level;
-        plan.hostThreads = mContext.host().threads;
-        PlanAssembler assembler(mContext, *mTimer, graph.poolPtr(), plan);
-        plan.weightProgram.name = "weights";
         std::vector<ProfileDecisions> decisions;
         std::vector<std::shared_ptr<Task>> conversionTasks;
         for (size_t p = 0; p < mProfiles.size(); ++p) {
             ProfileBuild& profile = mProfiles[p];
-            ScheduledProfile scheduled{&graph,
-                                       &profile.regions,
-                                       profile.choice.builder.get(),
-                                       profile.choice.selection,
-                                       mInput.profiles[p],
-                                       support::cat("profile ", p)};
-            TN_ASSIGN_OR_RETURN(BuiltProgram built, buildProgram(assembler, scheduled, *profile.conversions));
-            plan.programs.push_back(std::move(built.program));
             ProfileDecisions decision;
-            decision.views = std::move(built.views);
+            decision.views = std::move(whole.views[p]);
             decision.regions = &profile.regions;
             decision.builder = profile.choice.builder.get();
             decision.selection = profile.choice.selection;
@@ -501,35 +522,7 @@ private:
             decisions.push_back(std::move(decision));
             conversionTasks.insert(conversionTasks.end(), profile.conversions->tasks().begin(),
                                    profile.conversions->tasks().end());
-            if (p == 0) {
-                plan.graphText = finalGraphText(scheduled);
-            }
         }
-        TN_RETURN_IF_ERROR(assembler.addWeightGraph(*mWeights));
-        assembler.dropUnreadSources();
-        plan.bindings = mInput.bindings;
-        for (size_t i = 0; i < plan.bindings.size(); ++i) {
-            size_t inputs = graph.inputs().size();
-            const ir::Value* value = i < inputs ? graph.inputs()[i] : graph.outputs()[i - inputs];
-            plan.bindings[i].dtype = value->type().dtype;
-            plan.bindings[i].placement = mBindings[i];
-            plan.bindings[i].format = ir::linearFormat(std::max(value->type().rank(), 0));
-            plan.bindings[i].dims.clear();
-            for (ir::DimExpr dim : value->type().dims) {
-                plan.bindings[i].dims.push_back(assembler.expression(dim));
-            }
-        }
-        plan.symbols = graph.pool().symbols();
-        for (const plan::PlanProgram& program : plan.programs) {
-            for (const plan::PlanStep& step : program.steps) {
-                require(step);
-            }
-        }
-        for (const plan::PlanStep& step : plan.weightProgram.steps) {
-            require(step);
-        }
-        assembler.finishDevices();
-        plan.inspectorJson = inspectorJson(plan);
         noteEstimates();
         if (std::string text = textOfGaps(mVerifier->results()); !text.empty()) {
             mOptions.log.info(text);
@@ -546,21 +539,7 @@ private:
         return {};
     }
 
-    void require(const plan::PlanStep& step) {
-        if (step.kernel < 0) {
-            return;
-        }
-        plan::Plan& plan = mResult.plan;
-        const plan::PlanKernel& kernel = plan.kernels[static_cast<size_t>(step.kernel)];
-        for (const plan::ModuleRequirement& requirement : plan.requirements) {
-            if (requirement.runtime == kernel.runtime && requirement.blobVersion == kernel.blobVersion) {
-                return;
-            }
-        }
-        const registry::RuntimeEntry* entry = mContext.snapshot->runtime(kernel.runtime, kernel.blobVersion);
-        plan.requirements.push_back(
-            {entry->origin.module, entry->origin.moduleVersion, kernel.runtime, kernel.blobVersion});
-    }
+    NetworkParts networkParts() const { return {mContext, mInput, *mWeights, mBindings}; }
 
     BuildInput mInput;
     BuildOptions mOptions;
@@ -570,6 +549,7 @@ private:
     std::unique_ptr<ir::Graph> mWeights;
     std::unique_ptr<TacticTimer> mTimer;
     std::unique_ptr<CopyCosts> mCopyCosts;
+    std::unique_ptr<PlanRaces> mRaces;
     std::unique_ptr<Verifier> mVerifier;
     std::vector<TnPlacement> mBindings; // placements, inputs first
     TaskPool mTasks;

@@ -69,9 +69,14 @@ public:
         json["conversions_us"] = conversions; // of that
         Json spared = Json::array();
         for (const ProviderGain& gain : decisions.spared) {
-            spared.push_back({{"provider", mContext.snapshot->providers()[static_cast<size_t>(gain.provider)].name},
-                              {"us", gain.withUs},
-                              {"us_without", gain.withoutUs}});
+            Json entry = {{"provider", mContext.snapshot->providers()[static_cast<size_t>(gain.provider)].name},
+                          {"us", gain.withUs},
+                          {"us_without", gain.withoutUs}};
+            if (gain.runs) {
+                entry["run_us"] = gain.runs->withUs;
+                entry["run_us_without"] = gain.runs->withoutUs;
+            }
+            spared.push_back(std::move(entry));
         }
         json["left_out"] = std::move(spared);
         json["solver"] = {
@@ -349,8 +354,13 @@ support::Result<std::vector<ProviderGain>> sparedOf(const std::string& ledger,
                         return each.name == spared.at("provider").get<std::string>();
                     });
                 if (named != providers.end()) {
-                    gains.push_back({static_cast<int32_t>(named - providers.begin()), spared.at("us").get<double>(),
-                                     spared.at("us_without").get<double>(), true});
+                    ProviderGain gain{static_cast<int32_t>(named - providers.begin()), spared.at("us").get<double>(),
+                                      spared.at("us_without").get<double>(), true, std::nullopt};
+                    if (spared.contains("run_us")) {
+                        gain.runs =
+                            RunTimes{spared.at("run_us").get<double>(), spared.at("run_us_without").get<double>()};
+                    }
+                    gains.push_back(std::move(gain));
                 }
             }
         }

@@ -1,11 +1,34 @@
 #include "core/schedule/profile_choice.h"
 
+#include "core/support/hash.h"
+
 #include <map>
 #include <optional>
 #include <set>
 #include <utility>
 
 namespace tenon::schedule {
+
+std::string keyOf(const BuildContext& context, const ProfileChoice& choice) {
+    support::Hasher hasher;
+    for (const ChosenCandidate& chosen : choice.selection.chosen) {
+        const Task& task = *choice.builder->region(chosen.region).task;
+        const int32_t index = choice.builder->taskCandidate(chosen.candidate);
+        hasher.add(task.key());
+        if (index != SelectionBuilder::kHostShape) {
+            const Candidate& candidate = task.candidates[static_cast<size_t>(index)];
+            const auto& provider = context.snapshot->providers()[static_cast<size_t>(candidate.provider)];
+            hasher.add(provider.name).add(provider.version).add(candidate.tactic.key());
+        }
+    }
+    for (const MaterialisedValue& value : choice.selection.values) {
+        hasher.addInt(value.value);
+        for (const FormatConversion& conversion : value.conversions) {
+            hasher.addInt(conversion.from).addInt(conversion.to);
+        }
+    }
+    return hasher.finish().hex();
+}
 
 namespace {
 
@@ -23,6 +46,7 @@ support::Result<ProfileChoice> choose(const ChoiceInput& input, const std::set<i
     ProfileChoice choice;
     choice.builder = std::make_unique<SelectionBuilder>(input.context, input.graph, input.regions, input.conversions,
                                                         input.bindings, spared);
+    choice.spared = spared;
     TN_ASSIGN_OR_RETURN(choice.problem, choice.builder->build(input.phase));
     SelectionOptions options;
     if (input.context.cancelled()) { // whoever stops a build does not wait for a proof
@@ -46,7 +70,7 @@ support::Result<ProfileChoice> chooseWithout(const ChoiceInput& input, const std
     return choice;
 }
 
-support::Result<ProfileChoice> chooseSparing(const ChoiceInput& input) {
+support::Result<ProfileChoice> chooseSparing(const ChoiceInput& input, const PlanRace& race) {
     std::map<std::set<int32_t>, ProfileChoice> tried;
     TN_ASSIGN_OR_RETURN(ProfileChoice all, choose(input, {}));
     std::vector<ProviderShare> shares;
@@ -56,15 +80,17 @@ support::Result<ProfileChoice> chooseSparing(const ChoiceInput& input) {
     }
     const double us = all.selection.totalCost;
     tried.emplace(std::set<int32_t>(), std::move(all));
+    SparedTimes times;
     // Whatever is in the way of a selection without a provider, there is one with it.
-    std::vector<ProviderGain> gains =
-        spareProviders(shares, us, [&](const std::set<int32_t>& spared) -> std::optional<double> {
-            support::Result<ProfileChoice> without = choose(input, spared);
-            if (!without.ok()) {
-                return std::nullopt;
-            }
-            return tried.insert_or_assign(spared, *std::move(without)).first->second.selection.totalCost;
-        });
+    times.steps = [&](const std::set<int32_t>& spared) -> std::optional<double> {
+        support::Result<ProfileChoice> without = choose(input, spared);
+        if (!without.ok()) {
+            return std::nullopt;
+        }
+        return tried.insert_or_assign(spared, *std::move(without)).first->second.selection.totalCost;
+    };
+    times.runs = [&](const std::set<int32_t>& spared) { return race(tried.at({}), tried.at(spared)); };
+    std::vector<ProviderGain> gains = spareProviders(shares, us, times);
     const std::set<int32_t> spared = sparedOf(gains);
     input.conversions.spare(spared);
     ProfileChoice choice = std::move(tried.at(spared));

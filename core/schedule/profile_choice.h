@@ -7,7 +7,10 @@
 #include "core/schedule/selector.h"
 #include "core/schedule/spared_providers.h"
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,13 +29,20 @@ struct ProfileChoice {
     std::unique_ptr<SelectionBuilder> builder; // says what ids mean
     SelectionProblem problem;
     Selection selection;
+    std::set<int32_t> spared;        // providers that it does without
     std::vector<ProviderGain> gains; // of providers that it was tried to do without
 };
 
 // Without those that are spared, conversions included, from now on.
 support::Result<ProfileChoice> chooseWithout(const ChoiceInput& input, const std::vector<ProviderGain>& gains);
 
+// Runs what was chosen with all providers against what was chosen without some; nothing where that cannot be done.
+using PlanRace = std::function<std::optional<RunTimes>(const ProfileChoice& all, const ProfileChoice& without)>;
+
 // Without providers that gain too little (spared_providers.h).
-support::Result<ProfileChoice> chooseSparing(const ChoiceInput& input);
+support::Result<ProfileChoice> chooseSparing(const ChoiceInput& input, const PlanRace& race);
+
+// What was chosen, as a text: equal for equal tactics of equal versions for equal tasks.
+std::string keyOf(const BuildContext& context, const ProfileChoice& choice);
 
 } // namespace tenon::schedule

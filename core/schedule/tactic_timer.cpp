@@ -3,13 +3,11 @@
 #include "core/schedule/conversions.h"
 #include "core/schedule/dealing.h"
 #include "core/schedule/relayout.h"
+#include "core/schedule/samples.h"
 #include "core/support/cache_flush.h"
 #include "core/support/text.h"
 
 #include <algorithm>
-#include <cmath>
-
-#include <sys/resource.h>
 
 namespace tenon::schedule {
 
@@ -38,25 +36,6 @@ constexpr int64_t kPatternElements = 1'000'000;
 constexpr int64_t kLargeConstant = 64 * 1024;
 
 double budgetUs(int32_t level) { return level >= 5 ? 200'000 : 30'000; }
-
-// How often other work took a processor from a thread of this process. A team of which one thread has to wait waits as a whole.
-int64_t preemptions() {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    return usage.ru_nivcsw;
-}
-
-// The lower quartile of the samples as their time, and its standard error over it. Other work on the machine only ever adds time, so the upper
-// half says more about that work than about the kernel. Of a normal distribution sigma = (p50 - p25) / 0.674, and the standard error of p25
-// is 1.363 sigma / sqrt n.
-double summarize(std::vector<double> samples, TimingRecord& record) {
-    std::sort(samples.begin(), samples.end());
-    const size_t n = samples.size();
-    record.us = samples[n / 4];
-    record.spread = record.us > 0 ? (samples[n / 2] - record.us) / record.us : 0;
-    record.samples = static_cast<int32_t>(n);
-    return 2.02 * record.spread / std::sqrt(static_cast<double>(n));
-}
 
 std::string textOf(const TimingKey& key) {
     return support::cat(key.target, "/", key.task, "/", key.provider, "/", key.tactic);

@@ -12,11 +12,22 @@ using Spared = std::set<int32_t>;
 // What all steps take without these providers; absent: nothing can be selected.
 using Costs = std::map<Spared, double>;
 
+// What whole runs take with all and without some; absent: they cannot be run.
+using Runs = std::map<Spared, RunTimes>;
+
+std::vector<ProviderGain> spare(const std::vector<ProviderShare>& shares, double us, const Costs& costs,
+                                const Runs& runs) {
+    const auto find = [](const auto& known, const Spared& spared) {
+        const auto found = known.find(spared);
+        return found == known.end() ? std::nullopt : std::optional(found->second);
+    };
+    return spareProviders(shares, us,
+                          {[&](const Spared& spared) { return find(costs, spared); },
+                           [&](const Spared& spared) { return find(runs, spared); }});
+}
+
 std::vector<ProviderGain> spare(const std::vector<ProviderShare>& shares, double us, const Costs& costs) {
-    return spareProviders(shares, us, [&](const Spared& spared) {
-        const auto known = costs.find(spared);
-        return known == costs.end() ? std::nullopt : std::optional(known->second);
-    });
+    return spare(shares, us, costs, {});
 }
 
 TEST(SparedProvidersTest, OneThatGainsLittleIsLeftOut) {
@@ -32,6 +43,26 @@ TEST(SparedProvidersTest, OneThatGainsEnoughStays) {
     const auto gains = spare({{0, 95}, {1, 5}}, 100, {{{1}, 105}});
     ASSERT_EQ(gains.size(), 1U);
     EXPECT_FALSE(gains[0].isSpared);
+}
+
+TEST(SparedProvidersTest, WholeRunsDecideAboutOneThatGainsEnoughByItsSteps) {
+    const Costs costs = {{{1}, 116}};
+    auto gains = spare({{0, 95}, {1, 5}}, 100, costs, {{{1}, {200, 209}}});
+    ASSERT_EQ(gains.size(), 1U);
+    EXPECT_TRUE(gains[0].isSpared);
+    EXPECT_EQ(textOf(gains[0], "one"), "'one' is left out: whole runs take 200.0 us with it and 209.0 without; a "
+                                       "module that is opened has to gain 5 %. A list for --backend "
+                                       "(setTacticProviders) that names it keeps it");
+    gains = spare({{0, 95}, {1, 5}}, 100, costs, {{{1}, {200, 211}}});
+    EXPECT_FALSE(gains[0].isSpared);
+    EXPECT_EQ(
+        textOf(gains[0], "one"),
+        "'one' is kept: whole runs take 200.0 us with it and 211.0 without; a module that is opened has to gain 5 %");
+}
+
+TEST(SparedProvidersTest, WhereStepsLeaveNoDoubtNothingIsRun) {
+    EXPECT_FALSE(spare({{0, 95}, {1, 5}}, 100, {{{1}, 104}}, {{{1}, {200, 400}}})[0].runs);
+    EXPECT_FALSE(spare({{0, 95}, {1, 5}}, 100, {{{1}, 150}}, {{{1}, {200, 200}}})[0].runs);
 }
 
 TEST(SparedProvidersTest, WhatNobodyElseComputesStays) { EXPECT_TRUE(spare({{0, 95}, {1, 5}}, 100, {}).empty()); }
