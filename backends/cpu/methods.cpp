@@ -301,8 +301,10 @@ Tactics offerExcite(const module::TaskView& task) {
 Tactics offerWinograd(const module::TaskView& task) {
     Tactics tactics;
     for (const WinogradVariant& variant : winogradVariants(task.body())) {
-        tactics.push_back(laidOut(task, kWinograd, module::text("winograd ", variant.results, "x", variant.results),
-                                  variant.layouts));
+        const int64_t results = variant.weights.results;
+        const char* const how = variant.weights.isTransformed ? "" : ", weights transformed as they are used";
+        tactics.push_back(
+            laidOut(task, kWinograd, module::text("winograd ", results, "x", results, how), variant.layouts));
         // Its errors are relative to the largest input of a tile: it answers for no other kernel.
         tactics.back().traits &= ~TN_TRAIT_EXACT_MATH;
     }

@@ -123,6 +123,13 @@ constexpr int64_t kFewWeights = 256 * 1024;
 // What it may be where all tiles are then one part, so that many weights are read once.
 constexpr int64_t kOnePartFloats = 384 * 1024;
 constexpr int64_t kManyWeights = 1024 * 1024;
+// The same where weights are transformed as they are used: the more tiles, the less that takes.
+constexpr int64_t kBlockOfTaps = 640 * 1024;
+// Floats of transformed weights that a thread makes at a time.
+constexpr int64_t kMadeFloats = 128 * 1024;
+// Bytes of transformed weights that a plan keeps for a convolution. More of them (four times what the model has) are a tenth to a quarter faster where there are few
+// tiles, but then a plan is larger than all that others need.
+constexpr int64_t kMostTransformed = 16 << 20;
 // Lines of tiles are between cache lines of different sets.
 constexpr int64_t kSkew = 16;
 
@@ -148,6 +155,13 @@ public:
         const int64_t blockFloats = weightFloats <= kFewWeights ? kBlockBesideWeights : kBlockFloats;
         mTilesOfAnyExtents = tilesOf(hasMany ? kOnePartFloats : blockFloats);
         mMostTiles = tilesOf(hasMany && mTiles <= mTeam * tilesOf(kOnePartFloats) ? kOnePartFloats : blockFloats);
+        mChannels = mHead.inputs;
+        if (!mWeights.isTransformed) {
+            mMostTiles = mTilesOfAnyExtents = tilesOf(kBlockOfTaps);
+            const int64_t most = std::max(lanes, kMadeFloats / (mWeights.elements() * mWeights.columns));
+            const int64_t pieces = (mHead.inputs + most - 1) / most;
+            mChannels = (mHead.inputs + pieces - 1) / pieces;
+        }
         // Few tiles and many weights: each thread transforms the whole image and reads its part of the weights.
         mSharesWeights = mTeam > 1 && hasMany && mTiles <= mMostTiles && (mPanels % mTeam == 0 || mPanels >= 4 * mTeam);
         const int64_t blocks = (mTiles + mMostTiles - 1) / mMostTiles;
@@ -156,8 +170,7 @@ public:
 
     int64_t workspace() const {
         const int64_t tiles = std::min(mTiles, mTilesOfAnyExtents);
-        const int64_t floats = mPanels * mWeights.columns + followers() * followerWidth() +
-                               mThreads * (transformed(tiles) + products(tiles));
+        const int64_t floats = mPanels * mWeights.columns + followers() * followerWidth() + mThreads * perMember(tiles);
         return floats * static_cast<int64_t>(sizeof(float));
     }
 
@@ -172,13 +185,12 @@ public:
         repeatNumbers(mFinish.rest, b, followerWidth(), numbers);
         float* const scratch = numbers + followers() * followerWidth();
         const int64_t most = std::min(mTiles, mMostTiles);
-        const int64_t perMember = transformed(most) + products(most);
         const auto firstOf = [&](int64_t block) { return mTiles * block / mBlocks; };
         if (!mSharesWeights) {
             parallelTeam(mTeam, mBlocks, [&](int64_t member, int64_t begin, int64_t end) {
-                float* const v = scratch + member * perMember;
+                float* const v = scratch + member * perMember(most);
                 for (int64_t block = begin; block < end; ++block) {
-                    const Part part{firstOf(block), firstOf(block + 1) - firstOf(block), v, v + transformed(most)};
+                    const Part part = partAt(v, firstOf(block), firstOf(block + 1) - firstOf(block));
                     transformImage(b, part);
                     for (int64_t panel = 0; panel < mPanels; ++panel) {
                         const bool isLast = panel + 1 == mPanels && block + 1 == end;
@@ -189,8 +201,7 @@ public:
             return;
         }
         parallelTeam(mTeam, mPanels, [&](int64_t member, int64_t begin, int64_t end) {
-            float* const v = scratch + member * perMember;
-            const Part part{0, mTiles, v, v + transformed(most)};
+            const Part part = partAt(scratch + member * perMember(most), 0, mTiles);
             transformImage(b, part);
             for (int64_t panel = begin; panel < end; ++panel) {
                 runPanel(b, start, numbers, part, panel, panel + 1 < end ? panel + 1 : panel);
@@ -205,6 +216,7 @@ private:
         int64_t tiles;
         float* image;
         float* products;
+        float* weights; // where they are transformed
     };
 
     int64_t tilesOf(int64_t floats) const { return std::max<int64_t>(1, floats / (mWeights.elements() * mDepth)); }
@@ -214,6 +226,16 @@ private:
     int64_t productElement(int64_t tiles) const { return tiles * mWeights.columns + kSkew; }
     int64_t transformed(int64_t tiles) const { return mWeights.elements() * imageElement(tiles); }
     int64_t products(int64_t tiles) const { return mWeights.elements() * productElement(tiles); }
+    int64_t weightElement() const { return mChannels * mWeights.columns + kSkew; }
+    int64_t perMember(int64_t tiles) const {
+        return transformed(tiles) + products(tiles) +
+               (mWeights.isTransformed ? 0 : mWeights.elements() * weightElement());
+    }
+    Part partAt(float* scratch, int64_t first, int64_t tiles) const {
+        const int64_t most = std::min(mTiles, mMostTiles);
+        float* const products = scratch + transformed(most);
+        return {first, tiles, scratch, products, products + this->products(most)};
+    }
 
     // Calls body(tile of the part, how many, image, line of tiles, first tile in it) for stretches of tiles in one line.
     template <class Body>
@@ -250,36 +272,87 @@ private:
         });
     }
 
-    void runPanel(const Buffers& b, const float* start, const float* numbers, const Part& part, int64_t panel,
-                  int64_t nextPanel) const {
-        const int64_t bytes = mHead.inputs * mWeights.columns * static_cast<int64_t>(sizeof(float));
+    // What is fetched while others compute.
+    struct Bytes {
+        const char* begin = nullptr;
+        const char* end = nullptr;
+    };
+
+    // Part `part` of `parts`, of whole cache lines.
+    static Bytes pieceOf(const Bytes& all, int64_t part, int64_t parts) {
+        const int64_t share = ((all.end - all.begin) / parts + 63) / 64 * 64;
+        const char* const begin = std::min(all.begin + part * share, all.end);
+        return {begin, std::min(begin + share, all.end)};
+    }
+
+    // The products of one element of all tiles with weights of some channels.
+    void multiply(const Part& part, int64_t element, int64_t channel, int64_t channels, const float* weights,
+                  const Bytes& next) const {
         const int64_t groups = (part.tiles + mProduct.rows - 1) / mProduct.rows;
-        const int64_t share = (bytes / groups + 63) / 64 * 64;
-        const int64_t lines = std::clamp<int64_t>((share * 4 / 64 + mHead.inputs - 1) / mHead.inputs, 1, 8);
+        for (int64_t group = 0; group < groups; ++group) {
+            const int64_t tile = part.tiles * group / groups;
+            const Bytes fetched = pieceOf(next, group, groups);
+            const PackedProduct product{
+                .a = part.image + element * imageElement(part.tiles) + tile * mDepth + channel,
+                .aRow = mDepth,
+                .b = weights,
+                .bRow = mWeights.columns,
+                .depth = channels,
+                .c = part.products + element * productElement(part.tiles) + tile * mWeights.columns,
+                .cRow = mWeights.columns,
+                .continues = channel > 0,
+                .next = fetched.begin,
+                .nextEnd = fetched.end,
+                .lines = std::clamp<int64_t>(((fetched.end - fetched.begin) * 4 / 64 + channels - 1) / channels, 1, 8)};
+            mProduct.run(part.tiles * (group + 1) / groups - tile, product);
+        }
+    }
+
+    void multiplyTransformed(const Buffers& b, const Part& part, int64_t panel, int64_t nextPanel) const {
         const int64_t elements = mWeights.elements();
+        const int64_t floats = mHead.inputs * mWeights.columns;
         const auto weightsOf = [&](int64_t ofPanel, int64_t element) {
-            return b.in<float>(kWeights) + (ofPanel * elements + element) * mHead.inputs * mWeights.columns;
+            return b.in<float>(kWeights) + (ofPanel * elements + element) * floats;
         };
         for (int64_t e = 0; e < elements; ++e) {
-            const float* const weights = weightsOf(panel, e);
             const bool isLast = e + 1 == elements;
-            const auto* const next =
-                reinterpret_cast<const char*>(isLast ? weightsOf(nextPanel, 0) : weightsOf(panel, e + 1));
-            for (int64_t group = 0; group < groups; ++group) {
-                const int64_t tile = part.tiles * group / groups;
-                const PackedProduct product{
-                    .a = part.image + e * imageElement(part.tiles) + tile * mDepth,
-                    .aRow = mDepth,
-                    .b = weights,
-                    .bRow = mWeights.columns,
-                    .depth = mHead.inputs,
-                    .c = part.products + e * productElement(part.tiles) + tile * mWeights.columns,
-                    .cRow = mWeights.columns,
-                    .next = next + group * share,
-                    .nextEnd = isLast && nextPanel == panel ? nullptr : next + (group + 1) * share,
-                    .lines = lines};
-                mProduct.run(part.tiles * (group + 1) / groups - tile, product);
+            const float* const next = isLast ? weightsOf(nextPanel, 0) : weightsOf(panel, e + 1);
+            multiply(part, e, 0, mHead.inputs, weightsOf(panel, e),
+                     isLast && nextPanel == panel ? Bytes{} : bytesOf(next, floats));
+        }
+    }
+
+    void multiplyTaps(const Buffers& b, const Part& part, int64_t panel, int64_t nextPanel) const {
+        const int64_t elements = mWeights.elements();
+        const int64_t floats = mWeights.floats() * mWeights.columns; // of a channel
+        const auto tapsOf = [&](int64_t ofPanel, int64_t channel) {
+            return b.in<float>(kWeights) + (ofPanel * mHead.inputs + channel) * floats;
+        };
+        for (int64_t channel = 0; channel < mHead.inputs; channel += mChannels) {
+            const int64_t channels = std::min(mChannels, mHead.inputs - channel);
+            mTile.weights({tapsOf(panel, channel), channels, mWeights.columns, part.weights, weightElement()});
+            const int64_t after = channel + channels;
+            const bool isLast = after == mHead.inputs;
+            const Bytes next = isLast && nextPanel == panel ? Bytes{}
+                               : isLast
+                                   ? bytesOf(tapsOf(nextPanel, 0), mChannels * floats)
+                                   : bytesOf(tapsOf(panel, after), std::min(mChannels, mHead.inputs - after) * floats);
+            for (int64_t e = 0; e < elements; ++e) {
+                multiply(part, e, channel, channels, part.weights + e * weightElement(), pieceOf(next, e, elements));
             }
+        }
+    }
+
+    static Bytes bytesOf(const float* begin, int64_t floats) {
+        return {reinterpret_cast<const char*>(begin), reinterpret_cast<const char*>(begin + floats)};
+    }
+
+    void runPanel(const Buffers& b, const float* start, const float* numbers, const Part& part, int64_t panel,
+                  int64_t nextPanel) const {
+        if (mWeights.isTransformed) {
+            multiplyTransformed(b, part, panel, nextPanel);
+        } else {
+            multiplyTaps(b, part, panel, nextPanel);
         }
         forLines(part, [&](int64_t tile, int64_t tiles, int64_t image, int64_t line, int64_t across) {
             const int64_t row = line * mWeights.results;
@@ -349,7 +422,8 @@ private:
     ImageLayout mLargest; // of the maxima
     int64_t mTop = 0;     // rows and columns of padding before the image
     int64_t mLeft = 0;
-    int64_t mDepth = 0; // input channels, filled up to whole vectors
+    int64_t mDepth = 0;    // input channels, filled up to whole vectors
+    int64_t mChannels = 0; // whose weights are transformed at a time
     int64_t mPanels = 0;
     int64_t mTilesDown = 0;
     int64_t mTilesAcross = 0;
@@ -389,7 +463,7 @@ Shape resultOf(const module::GraphView& body, const Head& head, const Shape& x) 
 }
 
 std::vector<TnFormat> layoutsOf(const module::GraphView& body, const Head& head, const TnFormat& image,
-                                int64_t results) {
+                                const WinogradWeights& weights) {
     std::vector<TnFormat> layouts;
     for (const int32_t value : body.inputs()) {
         layouts.push_back(module::linearFormat(body.value(value).rank()));
@@ -399,17 +473,14 @@ std::vector<TnFormat> layoutsOf(const module::GraphView& body, const Head& head,
             layouts[static_cast<size_t>(head.chain.ports[i])] = image;
         }
     }
-    layouts[static_cast<size_t>(head.chain.ports[kWeights])] =
-        winogradFormat({results, imageTile().columns}, head.outputs, head.inputs);
+    layouts[static_cast<size_t>(head.chain.ports[kWeights])] = winogradFormat(weights, head.outputs, head.inputs);
     layouts.insert(layouts.end(), body.outputs().size(), image);
     return layouts;
 }
 
-} // namespace
-
-bool beginsWithWinograd(const module::GraphView& body) { return body.nodeCount() > 0 && isWinograd(body.node(0)); }
-
-std::vector<WinogradVariant> winogradVariants(const module::GraphView& body) {
+// Those that are wanted.
+std::vector<WinogradVariant> variantsOf(const module::GraphView& body,
+                                        bool (*isWanted)(const WinogradWeights& weights, const Head& head)) {
     const Head head = headOf(body);
     std::vector<TnFormat> images;
     for (const int32_t block : {16, 8}) {
@@ -422,14 +493,32 @@ std::vector<WinogradVariant> winogradVariants(const module::GraphView& body) {
     std::vector<WinogradVariant> variants;
     for (const TnFormat& image : images) {
         for (const int64_t results : {4, 2}) {
-            variants.push_back({results, layoutsOf(body, head, image, results)});
+            for (const bool isTransformed : {true, false}) {
+                const WinogradWeights weights{results, imageTile().columns, isTransformed};
+                if (isWanted(weights, head)) {
+                    variants.push_back({weights, layoutsOf(body, head, image, weights)});
+                }
+            }
         }
     }
     return variants;
 }
 
+bool isOffered(const WinogradWeights& weights, const Head& head) {
+    const WinogradWeights transformed{weights.results, weights.columns, true};
+    return weights.isTransformed == (transformed.bytes(head.outputs, head.inputs) <= kMostTransformed);
+}
+// What plans of other versions may have.
+bool isKnown(const WinogradWeights& /*weights*/, const Head& /*head*/) { return true; }
+
+} // namespace
+
+bool beginsWithWinograd(const module::GraphView& body) { return body.nodeCount() > 0 && isWinograd(body.node(0)); }
+
+std::vector<WinogradVariant> winogradVariants(const module::GraphView& body) { return variantsOf(body, isOffered); }
+
 void checkWinograd(const Task& task) {
-    const std::vector<WinogradVariant> variants = winogradVariants(task.body);
+    const std::vector<WinogradVariant> variants = variantsOf(task.body, isKnown);
     const auto fits = [](const TnPortFormat& port, const TnFormat& layout) {
         return port.dtype == TN_F32 && module::equal(port.format, layout);
     };

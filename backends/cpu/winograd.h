@@ -20,7 +20,7 @@ bool beginsWithWinograd(const module::GraphView& body);
 std::vector<std::vector<int32_t>> pooledConvolutions(const module::GraphView& graph);
 // The ways to compute it, each the layouts of the inputs and then of the outputs. Throws a refusal.
 struct WinogradVariant {
-    int64_t results = 0; // of a tile, per dimension
+    WinogradWeights weights;
     std::vector<TnFormat> layouts;
 };
 std::vector<WinogradVariant> winogradVariants(const module::GraphView& body);

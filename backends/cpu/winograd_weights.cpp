@@ -12,11 +12,8 @@ namespace {
 constexpr uint64_t kLayoutVersion = 1;
 constexpr int64_t kTaps = 3;
 constexpr int64_t kMostColumns = 1024;
-
-int64_t bytesOf(const WinogradWeights& weights, int64_t outputs, int64_t inputs) {
-    const int64_t panels = (outputs + weights.columns - 1) / weights.columns;
-    return panels * weights.elements() * inputs * weights.columns * static_cast<int64_t>(sizeof(float));
-}
+// Added to the results of a tile where weights are not transformed.
+constexpr int64_t kAsTheyAre = 8;
 
 // Rows of the matrix of Toom and Cook that weights are multiplied with: powers of each point over the product of its distances from the other
 // ones, and last infinity. The points are those of simd/winograd_tile.cpp.
@@ -91,18 +88,26 @@ void restoreWindow(const Matrix& matrix, int64_t size, const float* from, int64_
 
 } // namespace
 
+int64_t WinogradWeights::bytes(int64_t outputs, int64_t inputs) const {
+    const int64_t panels = (outputs + columns - 1) / columns;
+    return panels * floats() * inputs * columns * static_cast<int64_t>(sizeof(float));
+}
+
 TnFormat winogradFormat(const WinogradWeights& weights, int64_t outputs, int64_t inputs) {
-    return module::opaqueFormat(4, "cpu", static_cast<uint64_t>(weights.results * (kMostColumns + 1) + weights.columns),
-                                kLayoutVersion, bytesOf(weights, outputs, inputs));
+    const int64_t kind = weights.results + (weights.isTransformed ? 0 : kAsTheyAre);
+    return module::opaqueFormat(4, "cpu", static_cast<uint64_t>(kind * (kMostColumns + 1) + weights.columns),
+                                kLayoutVersion, weights.bytes(outputs, inputs));
 }
 
 std::optional<WinogradWeights> winogradWeightsOf(const TnFormat& format) {
     if (!module::isOpaque(format) || format.rank != 4 || format.opaque_version != kLayoutVersion ||
-        std::string_view(format.opaque_provider) != "cpu" || format.opaque_id >= 5 * (kMostColumns + 1)) {
+        std::string_view(format.opaque_provider) != "cpu" ||
+        format.opaque_id >= (kAsTheyAre + 5) * (kMostColumns + 1)) {
         return std::nullopt;
     }
     const auto id = static_cast<int64_t>(format.opaque_id);
-    const WinogradWeights weights{id / (kMostColumns + 1), id % (kMostColumns + 1)};
+    const int64_t kind = id / (kMostColumns + 1);
+    const WinogradWeights weights{kind % kAsTheyAre, id % (kMostColumns + 1), kind < kAsTheyAre};
     const bool isKnown = (weights.results == 2 || weights.results == 4) && weights.columns > 0;
     return isKnown ? std::optional(weights) : std::nullopt;
 }
@@ -131,7 +136,7 @@ TaskPlan planWinogradConversion(const Task& task, const PortShapes& shapes) {
     const Dims& dims = shapes.inputs[0].dims;
     const int64_t outputs = dims[0];
     const int64_t inputs = dims[1];
-    if (dims[2] != kTaps || dims[3] != kTaps || format.opaque_bytes != bytesOf(weights, outputs, inputs)) {
+    if (dims[2] != kTaps || dims[3] != kTaps || format.opaque_bytes != weights.bytes(outputs, inputs)) {
         invalid("transformed weights of shape ", shapeText(dims), " in ", format.opaque_bytes, " bytes");
     }
     const int threads = shapes.threads;
@@ -141,11 +146,24 @@ TaskPlan planWinogradConversion(const Task& task, const PortShapes& shapes) {
     result.plan.run = [weights, outputs, inputs, threads, isBack](const Buffers& b) {
         const Matrix matrix = matrixFor(weights.results);
         const int64_t size = weights.results + 2;
-        const int64_t step = inputs * weights.columns; // from one element of a tile to the next
-        const int64_t panel = weights.elements() * step;
+        const int64_t panel = weights.floats() * inputs * weights.columns;
+        // From one channel to the next, and from one element of a tile or tap of a window to the next.
+        const int64_t channel = weights.isTransformed ? weights.columns : weights.floats() * weights.columns;
+        const int64_t step = weights.isTransformed ? inputs * weights.columns : weights.columns;
         const auto* const from = b.in<float>(0);
         auto* const to = b.out<float>();
         const int64_t panels = (outputs + weights.columns - 1) / weights.columns;
+        const auto convert = [&](int64_t window, int64_t tile) {
+            if (!weights.isTransformed) {
+                for (int64_t t = 0; t < kTaps * kTaps; ++t) {
+                    to[isBack ? window + t : tile + t * step] = from[isBack ? tile + t * step : window + t];
+                }
+            } else if (isBack) {
+                restoreWindow(matrix, size, from + tile, step, to + window);
+            } else {
+                transform(matrix, size, from + window, to + tile, step);
+            }
+        };
         parallelFor(threads, panels, 1, [&](int64_t begin, int64_t end) {
             for (int64_t p = begin; p < end; ++p) {
                 if (!isBack) {
@@ -154,13 +172,7 @@ TaskPlan planWinogradConversion(const Task& task, const PortShapes& shapes) {
                 const int64_t last = std::min(outputs, (p + 1) * weights.columns);
                 for (int64_t k = p * weights.columns; k < last; ++k) {
                     for (int64_t c = 0; c < inputs; ++c) {
-                        const int64_t window = (k * inputs + c) * kTaps * kTaps;
-                        const int64_t tile = p * panel + c * weights.columns + k % weights.columns;
-                        if (isBack) {
-                            restoreWindow(matrix, size, from + tile, step, to + window);
-                        } else {
-                            transform(matrix, size, from + window, to + tile, step);
-                        }
+                        convert((k * inputs + c) * kTaps * kTaps, p * panel + c * channel + k % weights.columns);
                     }
                 }
             }

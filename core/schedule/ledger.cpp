@@ -360,7 +360,7 @@ support::Result<std::vector<ProviderGain>> sparedOf(const std::string& ledger,
                         gain.runs =
                             RunTimes{spared.at("run_us").get<double>(), spared.at("run_us_without").get<double>()};
                     }
-                    gains.push_back(std::move(gain));
+                    gains.push_back(gain);
                 }
             }
         }

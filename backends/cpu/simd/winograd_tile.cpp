@@ -21,13 +21,21 @@ using WinogradVec = hn::Vec<WinogradTag>;
 // Tiles whose columns are transformed together: neighbours share two of them.
 constexpr int64_t kTilesAtOnce = 8;
 
-// One dimension of both transforms. The matrices are those of Toom and Cook for the points of winograd_weights.cpp.
+// One dimension of the transforms. The matrices are those of Toom and Cook for the points of winograd_weights.cpp.
 template <int kResults>
 struct Transform;
 
 // Points 0, 1, -1 and infinity.
 template <>
 struct Transform<2> {
+    static HWY_INLINE void Weights(WinogradTag d, const WinogradVec (&g)[3], WinogradVec (&w)[4]) {
+        const WinogradVec half = hn::Set(d, 0.5F);
+        const WinogradVec even = hn::Mul(half, hn::Add(g[0], g[2]));
+        w[0] = hn::Neg(g[0]);
+        w[1] = hn::MulAdd(half, g[1], even);
+        w[2] = hn::NegMulAdd(half, g[1], even);
+        w[3] = g[2];
+    }
     static HWY_INLINE void Forward(WinogradTag, const WinogradVec (&x)[4], WinogradVec (&v)[4]) {
         v[0] = hn::Sub(x[2], x[0]);
         v[1] = hn::Add(x[2], x[1]);
@@ -45,7 +53,26 @@ template <>
 struct Transform<4> {
     static constexpr float kA = 0.625F;
     static constexpr float kB = 1.5F;
+    // Products of a point's distances from the other ones.
+    static constexpr double kOf0 = double{kA} * kA * kB * kB;
+    static constexpr double kOfA = 2.0 * kA * kA * (double{kA} * kA - double{kB} * kB);
+    static constexpr double kOfB = 2.0 * kB * kB * (double{kB} * kB - double{kA} * kA);
 
+    // Both points of a pair: w0 for `point`, w1 for its negative.
+    static HWY_INLINE void Pair(WinogradTag d, const WinogradVec (&g)[3], double point, double distances,
+                                WinogradVec& w0, WinogradVec& w1) {
+        const WinogradVec even = hn::MulAdd(hn::Set(d, static_cast<float>(point * point / distances)), g[2],
+                                            hn::Mul(hn::Set(d, static_cast<float>(1 / distances)), g[0]));
+        const WinogradVec odd = hn::Set(d, static_cast<float>(point / distances));
+        w0 = hn::MulAdd(odd, g[1], even);
+        w1 = hn::NegMulAdd(odd, g[1], even);
+    }
+    static HWY_INLINE void Weights(WinogradTag d, const WinogradVec (&g)[3], WinogradVec (&w)[6]) {
+        w[0] = hn::Mul(hn::Set(d, static_cast<float>(1 / kOf0)), g[0]);
+        Pair(d, g, kA, kOfA, w[1], w[2]);
+        Pair(d, g, kB, kOfB, w[3], w[4]);
+        w[5] = g[2];
+    }
     static HWY_INLINE void Forward(WinogradTag d, const WinogradVec (&x)[6], WinogradVec (&v)[6]) {
         const WinogradVec a2 = hn::Set(d, kA * kA);
         const WinogradVec b2 = hn::Set(d, kB * kB);
@@ -163,6 +190,36 @@ void Input(const WinogradInput& p) {
     }
 }
 
+template <int kResults>
+void Weights(const WinogradTaps& p) {
+    constexpr int kSize = kResults + 2;
+    const WinogradTag d;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    for (int64_t c = 0; c < p.channels; ++c) {
+        for (int64_t k = 0; k < p.columns; k += lanes) {
+            const float* const taps = p.taps + c * 9 * p.columns + k;
+            float* const u = p.u + c * p.columns + k;
+            WinogradVec columns[3][kSize];
+            HWY_UNROLL(3)
+            for (int t = 0; t < 3; ++t) {
+                const WinogradVec g[3] = {hn::LoadU(d, taps + t * p.columns), hn::LoadU(d, taps + (3 + t) * p.columns),
+                                          hn::LoadU(d, taps + (6 + t) * p.columns)};
+                Transform<kResults>::Weights(d, g, columns[t]);
+            }
+            HWY_UNROLL(6)
+            for (int r = 0; r < kSize; ++r) {
+                const WinogradVec g[3] = {columns[0][r], columns[1][r], columns[2][r]};
+                WinogradVec w[kSize];
+                Transform<kResults>::Weights(d, g, w);
+                HWY_UNROLL(6)
+                for (int e = 0; e < kSize; ++e) {
+                    hn::StoreU(w[e], d, u + (r * kSize + e) * p.element);
+                }
+            }
+        }
+    }
+}
+
 // Results of a tile that are in the image; other than kWhole, some of them may be outside.
 template <int kResults, bool kWhole>
 HWY_INLINE void OutputOf(const WinogradOutput& p, int64_t t) {
@@ -241,11 +298,11 @@ void Output(const WinogradOutput& p) {
 }
 
 const WinogradTile& Tile2() {
-    static const WinogradTile tile{2, Input<2>, Output<2>};
+    static const WinogradTile tile{2, Weights<2>, Input<2>, Output<2>};
     return tile;
 }
 const WinogradTile& Tile4() {
-    static const WinogradTile tile{4, Input<4>, Output<4>};
+    static const WinogradTile tile{4, Weights<4>, Input<4>, Output<4>};
     return tile;
 }
 

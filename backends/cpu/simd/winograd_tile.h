@@ -1,4 +1,4 @@
-// The transforms around the products of a Winograd convolution: windows of image into tiles, and sums of products into results. Vectors run over
+// The transforms around the products of a Winograd convolution: windows of image and of weights into tiles, and sums of products into results. Vectors run over
 // channels, so images are blocked by channels or have their channels last.
 //
 // Who uses it: convolutions of 3 x 3 of the cpu backend. The functions exist once per instruction set. What they must not know: tensors.
@@ -44,8 +44,19 @@ struct WinogradOutput {
     int64_t largestLine;
 };
 
+// Windows of weights into tiles, of vectors of output channels: u[e * element + c * columns + k] from taps[(c * 9 + t) * columns + k], t the taps of a window row by
+// row, c < channels, k < columns, whole vectors.
+struct WinogradTaps {
+    const float* taps;
+    int64_t channels;
+    int64_t columns;
+    float* u;
+    int64_t element;
+};
+
 struct WinogradTile {
     int64_t results; // per dimension
+    void (*weights)(const WinogradTaps& args);
     void (*input)(const WinogradInput& args);
     void (*output)(const WinogradOutput& args);
 };
