@@ -32,7 +32,7 @@ support::Result<std::vector<TimingRecord>> racePlans(const BuildContext& context
 // Races that earlier builds ran as well, as the timing cache remembers them.
 class PlanRaces {
 public:
-    // `cache` is read and extended. Not `measure`: nothing that it does not have is run.
+    // `cache` is read and extended; times under load are measured again. Not `measure`: nothing is run, whatever it has.
     PlanRaces(const BuildContext& context, TimingCache* cache, bool measure)
         : mContext(context), mCache(cache), mMeasure(measure) {}
 
