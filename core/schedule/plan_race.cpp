@@ -167,9 +167,7 @@ PlanRaces::times(const std::array<std::string, 2>& keys,
     MissReason miss = MissReason::kNone;
     const TimingRecord* const first = mCache->find(timingKey(0), miss);
     const TimingRecord* const second = mCache->find(timingKey(1), miss);
-    const bool isKnown = first && second;
-    const bool isDoubtful = isKnown && (first->disturbed || second->disturbed);
-    if (isKnown && !(isDoubtful && mMeasure)) {
+    if (first && second) {
         return std::array{first->us, second->us};
     }
     if (!mMeasure) {

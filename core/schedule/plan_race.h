@@ -32,7 +32,7 @@ support::Result<std::vector<TimingRecord>> racePlans(const BuildContext& context
 // Races that earlier builds ran as well, as the timing cache remembers them.
 class PlanRaces {
 public:
-    // `cache` is read and extended; times under load are measured again. Not `measure`: nothing is run, whatever it has.
+    // `cache` is read and extended. Times under load are as good as others there: it was on both plans. Not `measure`: nothing that the cache does not have is run.
     PlanRaces(const BuildContext& context, TimingCache* cache, bool measure)
         : mContext(context), mCache(cache), mMeasure(measure) {}
 
