@@ -152,18 +152,22 @@ public:
         mTeam = teamFor(mThreads, mTiles, mWeights.elements() * mHead.inputs * mHead.outputs / lanes);
         const int64_t weightFloats = mPanels * mWeights.columns * mWeights.elements() * mHead.inputs;
         const bool hasMany = weightFloats >= kManyWeights;
-        const int64_t blockFloats = weightFloats <= kFewWeights ? kBlockBesideWeights : kBlockFloats;
-        mTilesOfAnyExtents = tilesOf(hasMany ? kOnePartFloats : blockFloats);
-        mMostTiles = tilesOf(hasMany && mTiles <= mTeam * tilesOf(kOnePartFloats) ? kOnePartFloats : blockFloats);
         mChannels = mHead.inputs;
-        if (!mWeights.isTransformed) {
+        if (mWeights.isTransformed) {
+            const int64_t blockFloats = weightFloats <= kFewWeights ? kBlockBesideWeights : kBlockFloats;
+            mTilesOfAnyExtents = tilesOf(hasMany ? kOnePartFloats : blockFloats);
+            mMostTiles = tilesOf(hasMany && mTiles <= mTeam * tilesOf(kOnePartFloats) ? kOnePartFloats : blockFloats);
+        } else {
             mMostTiles = mTilesOfAnyExtents = tilesOf(kBlockOfTaps);
             const int64_t most = std::max(lanes, kMadeFloats / (mWeights.elements() * mWeights.columns));
             const int64_t pieces = (mHead.inputs + most - 1) / most;
             mChannels = (mHead.inputs + pieces - 1) / pieces;
         }
-        // Few tiles and many weights: each thread transforms the whole image and reads its part of the weights.
-        mSharesWeights = mTeam > 1 && hasMany && mTiles <= mMostTiles && (mPanels % mTeam == 0 || mPanels >= 4 * mTeam);
+        // Few tiles and many weights: each thread transforms the whole image and reads its part of the weights. Transforming these in every thread takes
+        // longer than waiting for the one with most panels.
+        const bool isEven = mPanels % mTeam == 0 || mPanels >= 4 * mTeam;
+        mSharesWeights =
+            mTeam > 1 && hasMany && mTiles <= mMostTiles && (isEven || (!mWeights.isTransformed && mPanels >= mTeam));
         const int64_t blocks = (mTiles + mMostTiles - 1) / mMostTiles;
         mBlocks = mSharesWeights ? 1 : std::min((blocks + mTeam - 1) / mTeam * mTeam, mTiles);
     }

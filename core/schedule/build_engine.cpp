@@ -85,7 +85,7 @@ public:
         mResult.timedTactics = mTimer->measured();
         mResult.cacheHits = mTimer->cacheHits();
         reportTimes(*mTimer, mOptions.log);
-        if (const std::string text = textOfUncompared(mVerifier->results()); mOptions.verify && !text.empty()) {
+        if (const std::string text = textOfUncompared(mVerdicts); mOptions.verify && !text.empty()) {
             mOptions.log.warning(text);
         }
         if (mContext.targets.size() > 1) {
@@ -340,19 +340,23 @@ private:
         for (int round = 0; round < kMaxVerificationRounds; ++round) {
             auto selecting = std::make_optional<PhaseTimer>(mContext.phases.get(), "select");
             const ChoiceInput input{mContext, *mInput.graph, profile.regions, *profile.conversions, mBindings, kSelect};
-            const PlanRace race = [&](const ProfileChoice& all, const ProfileChoice& without) {
-                return this->race(profile, all, without);
+            const PlanRace race = [&](const ProfileChoice& with, const ProfileChoice& without) {
+                return this->race(profile, with, without);
             };
             TN_ASSIGN_OR_RETURN(profile.choice,
                                 maySpare() ? chooseSparing(input, race) : chooseWithout(input, mReplayedGains));
             selecting.reset();
+            if (std::exchange(mRacedWrong, false)) {
+                continue;
+            }
             const PhaseTimer verifying(mContext.phases.get(), "verify");
             mTimer->compileAhead(chosenOf(profile));
-            TN_ASSIGN_OR_RETURN(bool allTrusted, trustSelection(profile, Reach::kUsual));
+            TN_ASSIGN_OR_RETURN(bool allTrusted, trustSelection(profile, profile.choice, Reach::kUsual));
             if (allTrusted) {
-                TN_ASSIGN_OR_RETURN(allTrusted, trustSelection(profile, Reach::kMaximum));
+                TN_ASSIGN_OR_RETURN(allTrusted, trustSelection(profile, profile.choice, Reach::kMaximum));
             }
             if (allTrusted) {
+                TN_RETURN_IF_ERROR(keepVerdicts(profile));
                 noteSpared(profile.choice);
                 profile.swaps = swapCosts(profile.choice.problem, profile.choice.selection);
                 if (!profile.choice.selection.proven) {
@@ -374,23 +378,35 @@ private:
                mOptions.providers.empty() && mOptions.replayLedger.empty() && !mContext.cancelled();
     }
 
-    // Whole runs of two choices of the only profile.
-    std::optional<RunTimes> race(ProfileBuild& profile, const ProfileChoice& all, const ProfileChoice& without) {
+    // Whole runs of two choices of the only profile. Nothing is run that was not compared with the reference.
+    std::optional<RunTimes> race(ProfileBuild& profile, const ProfileChoice& with, const ProfileChoice& without) {
         if (constantBytes() > kMostRacedBytes) {
+            mOptions.log.info("times of steps decide, since two plans of such weights would take too much memory");
             return std::nullopt;
         }
+        for (const ProfileChoice* choice : {&with, &without}) {
+            const PhaseTimer verifying(mContext.phases.get(), "verify");
+            profile.conversions->spare(choice->spared);
+            const support::Result<bool> trusted = trustSelection(profile, *choice, Reach::kUsual);
+            mRacedWrong = mRacedWrong || (trusted.ok() && !*trusted);
+            if (!trusted.ok() || !*trusted) {
+                return std::nullopt; // an error is met again by the selection that is kept
+            }
+        }
         BuildPhase progress(mOptions.progress, "race whole plans", 1, kSelect);
-        const std::array<const ProfileChoice*, 2> choices = {&all, &without};
-        const auto make = [&](size_t which) -> support::Result<plan::Plan> {
-            profile.conversions->spare(choices[which]->spared);
-            TN_ASSIGN_OR_RETURN(
-                WholePlan whole,
-                wholePlan(networkParts(), {{&profile.regions, choices[which], profile.conversions.get()}}, *mTimer));
-            return std::move(whole.plan);
+        const auto racing = [&](const ProfileChoice& choice) {
+            return RacingPlan{
+                choice.key, [&]() -> support::Result<plan::Plan> {
+                    profile.conversions->spare(choice.spared);
+                    TN_ASSIGN_OR_RETURN(
+                        WholePlan whole,
+                        wholePlan(networkParts(), {{&profile.regions, &choice, profile.conversions.get()}}, *mTimer));
+                    return std::move(whole.plan);
+                }};
         };
-        const auto times = mRaces->times({keyOf(mContext, all), keyOf(mContext, without)}, make);
+        const std::optional<RunTimes> times = mRaces->times(racing(with), racing(without));
         mStopped = !progress.step(1) || mStopped;
-        return times ? std::optional(RunTimes{(*times)[0], (*times)[1]}) : std::nullopt;
+        return times;
     }
 
     int64_t constantBytes() const {
@@ -412,15 +428,15 @@ private:
     }
 
     // Compares everything that the selection relies on. False: something of it is wrong and is out.
-    support::Result<bool> trustSelection(ProfileBuild& profile, Reach reach) {
+    support::Result<bool> trustSelection(ProfileBuild& profile, const ProfileChoice& choice, Reach reach) {
         bool allTrusted = true;
         BuildPhase progress(mOptions.progress,
                             reach == Reach::kUsual ? "compare with the reference" : "compare at the largest shapes",
-                            static_cast<int32_t>(profile.choice.selection.chosen.size()), kSelect);
+                            static_cast<int32_t>(choice.selection.chosen.size()), kSelect);
         int32_t done = 0;
-        for (const ChosenCandidate& chosen : profile.choice.selection.chosen) {
+        for (const ChosenCandidate& chosen : choice.selection.chosen) {
             mStopped = !progress.step(++done) || mStopped;
-            const int32_t index = profile.choice.builder->taskCandidate(chosen.candidate);
+            const int32_t index = choice.builder->taskCandidate(chosen.candidate);
             if (index == SelectionBuilder::kHostShape) {
                 continue;
             }
@@ -435,15 +451,43 @@ private:
             }
             allTrusted = trust(*region.task, candidate, reach) && allTrusted;
         }
-        TN_ASSIGN_OR_RETURN(const std::vector<const ConversionChoice*> conversions, conversionsOf(profile));
-        for (const ConversionChoice* choice : conversions) {
-            Task& task = *choice->task;
-            if (!trust(task, task.candidates[static_cast<size_t>(choice->candidate)], reach)) {
+        TN_ASSIGN_OR_RETURN(const std::vector<const ConversionChoice*> conversions, conversionsOf(profile, choice));
+        for (const ConversionChoice* conversion : conversions) {
+            Task& task = *conversion->task;
+            if (!trust(task, task.candidates[static_cast<size_t>(conversion->candidate)], reach)) {
                 allTrusted = false;
                 profile.conversions->reconsider(task);
             }
         }
         return allTrusted;
+    }
+
+    // Of what the selection relies on. What else was compared depends on what raced, which a replay does not do.
+    support::Status keepVerdicts(const ProfileBuild& profile) {
+        const VerificationMap& all = mVerifier->results();
+        const auto keep = [&](const Task& task, int32_t index) {
+            const Candidate& candidate = task.candidates[static_cast<size_t>(index)];
+            if (const auto found = all.find(verificationKey(mContext, task, candidate)); found != all.end()) {
+                mVerdicts.insert(*found);
+            }
+        };
+        for (const ChosenCandidate& chosen : profile.choice.selection.chosen) {
+            if (const int32_t index = profile.choice.builder->taskCandidate(chosen.candidate);
+                index != SelectionBuilder::kHostShape) {
+                keep(*profile.choice.builder->region(chosen.region).task, index);
+            }
+        }
+        TN_ASSIGN_OR_RETURN(const std::vector<const ConversionChoice*> conversions,
+                            conversionsOf(profile, profile.choice));
+        for (const ConversionChoice* conversion : conversions) {
+            keep(*conversion->task, conversion->candidate);
+        }
+        for (const auto& [key, found] : all) {
+            if (found.verdict == Verdict::kWrong) {
+                mVerdicts.emplace(key, found);
+            }
+        }
+        return {};
     }
 
     bool trust(const Task& task, Candidate& candidate, Reach reach) {
@@ -460,27 +504,21 @@ private:
     }
 
     // The conversions by kernels that the profile's selection relies on, of values and of constants; each once.
-    support::Result<std::vector<const ConversionChoice*>> conversionsOf(const ProfileBuild& profile) const {
+    support::Result<std::vector<const ConversionChoice*>> conversionsOf(const ProfileBuild& profile,
+                                                                        const ProfileChoice& choice) const {
         std::vector<const ConversionChoice*> found;
-        const auto add = [&found](const ConversionChoice* choice) {
-            if (choice && !choice->isCopy() && std::find(found.begin(), found.end(), choice) == found.end()) {
-                found.push_back(choice);
+        const auto add = [&found](const ConversionChoice* each) {
+            if (each && !each->isCopy() && std::find(found.begin(), found.end(), each) == found.end()) {
+                found.push_back(each);
             }
         };
-        const std::shared_ptr<ir::ExprPool>& pool = mInput.graph->poolPtr();
-        for (const MaterialisedValue& value : profile.choice.selection.values) {
-            const ValueFormats& formats = profile.choice.builder->value(value.value);
-            for (const FormatConversion& conversion : value.conversions) {
-                TN_ASSIGN_OR_RETURN(const ConversionChoice* choice,
-                                    profile.conversions->direct(pool, formats.value->type(),
-                                                                formats.formats[static_cast<size_t>(conversion.from)],
-                                                                formats.formats[static_cast<size_t>(conversion.to)]));
-                add(choice);
-            }
+        for (const SelectionBuilder::SelectedConversion& conversion : choice.builder->conversionsOf(choice.selection)) {
+            add(conversion.choice);
         }
-        for (const ChosenCandidate& chosen : profile.choice.selection.chosen) {
-            const int32_t index = profile.choice.builder->taskCandidate(chosen.candidate);
-            const RegionEntry& region = profile.choice.builder->region(chosen.region);
+        const std::shared_ptr<ir::ExprPool>& pool = mInput.graph->poolPtr();
+        for (const ChosenCandidate& chosen : choice.selection.chosen) {
+            const int32_t index = choice.builder->taskCandidate(chosen.candidate);
+            const RegionEntry& region = choice.builder->region(chosen.region);
             for (size_t i = 0; index != SelectionBuilder::kHostShape && i < region.inputs.size(); ++i) {
                 if (region.inputs[i]->constant()) {
                     const Candidate& candidate = region.task->candidates[static_cast<size_t>(index)];
@@ -524,7 +562,7 @@ private:
                                    profile.conversions->tasks().end());
         }
         noteEstimates();
-        if (std::string text = textOfGaps(mVerifier->results()); !text.empty()) {
+        if (std::string text = textOfGaps(mVerdicts); !text.empty()) {
             mOptions.log.info(text);
             mNotes.push_back(std::move(text));
         }
@@ -534,7 +572,7 @@ private:
             mNotes.emplace_back(kStoppedNote);
         }
         plan.ledgerJson =
-            ledgerJson(mContext, mAsked, decisions, conversionTasks, mCopyCosts->used(), mVerifier->results(), mNotes);
+            ledgerJson(mContext, mAsked, decisions, conversionTasks, mCopyCosts->used(), mVerdicts, mNotes);
         progress.step(1);
         return {};
     }
@@ -551,6 +589,7 @@ private:
     std::unique_ptr<CopyCosts> mCopyCosts;
     std::unique_ptr<PlanRaces> mRaces;
     std::unique_ptr<Verifier> mVerifier;
+    VerificationMap mVerdicts;          // what it found about what the plan relies on, and about what is wrong
     std::vector<TnPlacement> mBindings; // placements, inputs first
     TaskPool mTasks;
     std::vector<ProfileBuild> mProfiles;
@@ -558,6 +597,7 @@ private:
     std::vector<std::string> mNotes;
     BuildResult mResult;
     bool mStopped = false;
+    bool mRacedWrong = false; // what was to be raced relies on something wrong, which is out
 };
 
 } // namespace

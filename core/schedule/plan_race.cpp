@@ -7,16 +7,25 @@
 #include "core/support/text.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <utility>
+#include <vector>
 
 namespace tenon::schedule {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
+// How long each plan runs at a time, at least once; and how often it gets its turn, until times are known to that error.
+constexpr double kTurnUs = 5'000;
+constexpr int kLeastTurns = 3;
+constexpr int kMostTurns = 25;
 constexpr double kStopError = 0.01;
+constexpr double kBudgetUs = 2'000'000; // for all turns together, beyond the least
+constexpr double kLongestRunUs = 1'000'000;
 // A run this long meets caches that its own beginning emptied: no run ahead of it is needed.
 constexpr double kLongUs = 20'000;
 constexpr size_t kLeastUndisturbed = 5;
@@ -41,6 +50,7 @@ public:
     static support::Result<std::unique_ptr<Runner>> open(const BuildContext& context, plan::Plan plan) {
         TN_RETURN_IF_ERROR(refuseUnknownWork(plan));
         auto runner = std::make_unique<Runner>();
+        runner->mContext = &context;
         runtime::LoadOptions load;
         load.log = context.options->log;
         load.machine = ""; // it is this one
@@ -49,37 +59,44 @@ public:
         options.log = context.options->log;
         TN_ASSIGN_OR_RETURN(runner->mState, runtime::ContextState::create(runner->mPlan, options));
         TN_RETURN_IF_ERROR(runner->bind());
+        TN_RETURN_IF_ERROR(runner->run()); // memory is touched, code is made
         return runner;
     }
 
-    // Microseconds of one run.
-    support::Result<double> run() {
+    support::Status run() {
+        if (mContext->cancelled()) {
+            return support::makeError(support::Code::kCancelled, "stopped while plans ran");
+        }
+        const int64_t before = preemptions();
         const Clock::time_point begin = Clock::now();
         TN_RETURN_IF_ERROR(mState->enqueue(nullptr));
-        return microsecondsSince(begin);
+        mLastUs = microsecondsSince(begin);
+        mWasDisturbed = preemptions() != before;
+        return {};
     }
+    double lastUs() const { return mLastUs; }
 
-    // Runs for a while; the samples of runs that nothing came in between.
-    support::Status takeTurn(const RaceOptions& options) {
+    // Runs for a while.
+    support::Status takeTurn() {
         if (mLastUs < kLongUs) {
-            TN_RETURN_IF_ERROR(run().status());
+            TN_RETURN_IF_ERROR(run());
         }
         const Clock::time_point begin = Clock::now();
         do {
-            const int64_t before = preemptions();
-            TN_ASSIGN_OR_RETURN(mLastUs, run());
-            (preemptions() == before ? mSamples : mDisturbed).push_back(mLastUs);
-        } while (microsecondsSince(begin) < options.turnUs);
+            TN_RETURN_IF_ERROR(run());
+            (mWasDisturbed ? mDisturbed : mSamples).push_back(mLastUs);
+        } while (microsecondsSince(begin) < kTurnUs);
         return {};
     }
 
-    // The time so far, and its relative standard error.
-    double summarizeInto(TimingRecord& record) const {
+    size_t undisturbed() const { return mSamples.size(); }
+    // The time so far, of all runs or of undisturbed ones, and its relative standard error.
+    double summarizeInto(TimingRecord& record, bool ofAll) const {
         std::vector<double> samples = mSamples;
-        record.disturbed = samples.size() < kLeastUndisturbed && !mDisturbed.empty();
-        if (record.disturbed) {
+        if (ofAll) {
             samples.insert(samples.end(), mDisturbed.begin(), mDisturbed.end());
         }
+        record.disturbed = ofAll && !mDisturbed.empty();
         return summarize(std::move(samples), record);
     }
 
@@ -91,106 +108,110 @@ private:
             if (!input.profiles.empty()) {
                 TN_RETURN_IF_ERROR(mState->setInputShape(static_cast<int32_t>(i), input.profiles[0][1]));
             }
-            if (input.isShapeInput) {
+            if (input.isShapeInput && !input.profileValues.empty()) {
                 TN_RETURN_IF_ERROR(mState->setShapeValues(static_cast<int32_t>(i), input.profileValues[0][1]));
             }
         }
         TN_RETURN_IF_ERROR(mState->inferShapes());
         for (size_t i = 0; i < bindings.size(); ++i) {
-            const auto binding = static_cast<int32_t>(i);
-            TN_ASSIGN_OR_RETURN(const std::vector<int64_t> dims, mState->shape(binding));
-            TN_ASSIGN_OR_RETURN(const int64_t bytes, mState->bytes(binding));
-            if (bytes < 0) {
-                return support::unsupported("data decide the extents of '", bindings[i].name, "'");
+            if (!bindings[i].isShapeInput) { // that would have its values from there
+                TN_RETURN_IF_ERROR(bindMemory(bindings[i], static_cast<int32_t>(i)));
             }
-            mBuffers.push_back(pagesFor(std::max<int64_t>(bytes, 1)));
-            if (!mBuffers.back()) {
-                return support::makeError(support::Code::kOutOfMemory, "no memory for ", bytes, " bytes of '",
-                                          bindings[i].name, "'");
-            }
-            if (bindings[i].isInput) {
-                const ir::ConstantPtr data = makeTestData(bindings[i].dtype, dims, i + 1);
-                std::memcpy(mBuffers.back().get(), data->data, static_cast<size_t>(std::min(bytes, data->bytes)));
-            }
-            TN_RETURN_IF_ERROR(mState->setAddress(binding, mBuffers.back().get()));
         }
         return {};
     }
 
+    support::Status bindMemory(const plan::PlanBinding& binding, int32_t index) {
+        TN_ASSIGN_OR_RETURN(const std::vector<int64_t> dims, mState->shape(index));
+        TN_ASSIGN_OR_RETURN(const int64_t bytes, mState->bytes(index));
+        if (bytes < 0) {
+            return support::unsupported("data decide the extents of '", binding.name, "'");
+        }
+        mBuffers.push_back(pagesFor(std::max<int64_t>(bytes, 1)));
+        if (!mBuffers.back()) {
+            return support::makeError(support::Code::kOutOfMemory, "no memory for ", bytes, " bytes of '", binding.name,
+                                      "'");
+        }
+        if (binding.isInput) {
+            // Every table has an entry 0.
+            const bool mayIndex = binding.dtype == ir::DataType::kI32 || binding.dtype == ir::DataType::kI64;
+            const ir::ConstantPtr data = mayIndex ? makeZeros(binding.dtype, dims)
+                                                  : makeTestData(binding.dtype, dims, static_cast<size_t>(index) + 1);
+            std::memcpy(mBuffers.back().get(), data->data, static_cast<size_t>(std::min(bytes, data->bytes)));
+        }
+        return mState->setAddress(index, mBuffers.back().get());
+    }
+
+    const BuildContext* mContext = nullptr;
     std::shared_ptr<const runtime::LoadedPlan> mPlan;
     std::unique_ptr<runtime::ContextState> mState;
     std::vector<std::shared_ptr<std::byte>> mBuffers; // of bindings
     std::vector<double> mSamples;                     // undisturbed
     std::vector<double> mDisturbed;                   // with other work in between
     double mLastUs = 0;
+    bool mWasDisturbed = false;
 };
 
-} // namespace
-
-support::Result<std::vector<TimingRecord>> racePlans(const BuildContext& context, std::vector<plan::Plan> plans,
-                                                     const RaceOptions& options) {
-    const PhaseTimer phase(context.phases.get(), "race plans");
-    std::vector<std::unique_ptr<Runner>> runners;
-    for (plan::Plan& plan : plans) {
-        TN_ASSIGN_OR_RETURN(std::unique_ptr<Runner> runner, Runner::open(context, std::move(plan)));
-        TN_RETURN_IF_ERROR(runner->run().status()); // memory is touched, code is made
-        runners.push_back(std::move(runner));
-    }
-    std::vector<TimingRecord> records(runners.size());
+// Times of both, in turns.
+support::Status race(std::array<std::unique_ptr<Runner>, 2>& runners, std::array<TimingRecord, 2>& records) {
     const Clock::time_point begin = Clock::now();
-    for (int32_t turn = 0; turn < options.mostTurns; ++turn) {
-        double error = 0;
-        for (size_t i = 0; i < runners.size(); ++i) {
-            if (context.cancelled()) {
-                return support::makeError(support::Code::kCancelled, "stopped while plans were raced");
-            }
-            // Each is as often behind the other as before it.
-            const size_t next = turn % 2 == 0 ? i : runners.size() - 1 - i;
-            TN_RETURN_IF_ERROR(runners[next]->takeTurn(options));
-            error = std::max(error, runners[next]->summarizeInto(records[next]));
-        }
-        const bool spent = microsecondsSince(begin) > options.budgetUs;
-        if (turn + 1 >= options.leastTurns && (error < kStopError || spent)) {
+    for (int turn = 0; turn < kMostTurns; ++turn) {
+        // Each is as often behind the other as before it.
+        TN_RETURN_IF_ERROR(runners[turn % 2 == 0 ? 0 : 1]->takeTurn());
+        TN_RETURN_IF_ERROR(runners[turn % 2 == 0 ? 1 : 0]->takeTurn());
+        const bool ofAll = std::min(runners[0]->undisturbed(), runners[1]->undisturbed()) < kLeastUndisturbed;
+        const double error =
+            std::max(runners[0]->summarizeInto(records[0], ofAll), runners[1]->summarizeInto(records[1], ofAll));
+        const bool isEnough = error < kStopError || microsecondsSince(begin) > kBudgetUs;
+        if (turn + 1 >= kLeastTurns && isEnough) {
             break;
         }
     }
-    return records;
+    return {};
 }
 
-std::optional<std::array<double, 2>>
-PlanRaces::times(const std::array<std::string, 2>& keys,
-                 const std::function<support::Result<plan::Plan>(size_t which)>& make) {
-    const auto timingKey = [&](size_t which) {
-        return TimingKey{mContext.host().fingerprint, support::cat("race ", keys[0], " ", keys[1]), "plan",
-                         std::string(support::versionText()), keys[which]};
-    };
-    MissReason miss = MissReason::kNone;
-    const TimingRecord* const first = mCache->find(timingKey(0), miss);
-    const TimingRecord* const second = mCache->find(timingKey(1), miss);
-    if (first && second) {
-        return std::array{first->us, second->us};
-    }
-    if (!mMeasure) {
-        return std::nullopt;
-    }
-    const auto race = [&]() -> support::Result<std::vector<TimingRecord>> {
-        std::vector<plan::Plan> plans;
-        for (size_t which = 0; which < keys.size(); ++which) {
-            TN_ASSIGN_OR_RETURN(plan::Plan plan, make(which));
-            plans.push_back(std::move(plan));
+} // namespace
+
+TimingKey PlanRaces::keyOf(const RacingPlan& with, const RacingPlan& without, const RacingPlan& which) const {
+    return {mContext.host().fingerprint, support::cat("race ", with.key, " ", without.key), "plan",
+            std::string(support::versionText()), which.key};
+}
+
+support::Result<RunTimes> PlanRaces::run(const RacingPlan& with, const RacingPlan& without) {
+    const PhaseTimer phase(mContext.phases.get(), "race plans");
+    std::array<std::unique_ptr<Runner>, 2> runners;
+    std::array<TimingRecord, 2> records;
+    const std::array<const RacingPlan*, 2> plans = {&with, &without};
+    for (size_t i = 0; i < plans.size(); ++i) {
+        TN_ASSIGN_OR_RETURN(plan::Plan plan, plans[i]->make());
+        TN_ASSIGN_OR_RETURN(runners[i], Runner::open(mContext, std::move(plan)));
+        if (runners[i]->lastUs() > kLongestRunUs) {
+            return support::unsupported("a run takes ", runners[i]->lastUs() / 1e6, " s");
         }
-        return racePlans(mContext, std::move(plans));
-    };
-    const support::Result<std::vector<TimingRecord>> records = race();
-    if (!records.ok()) {
-        mContext.options->log.info("times of steps decide, since whole plans could not be run: ",
-                                   records.status().toString());
+    }
+    TN_RETURN_IF_ERROR(race(runners, records));
+    for (size_t i = 0; i < plans.size(); ++i) {
+        mCache->insert(keyOf(with, without, *plans[i]), records[i]);
+    }
+    return RunTimes{records[0].us, records[1].us};
+}
+
+std::optional<RunTimes> PlanRaces::times(const RacingPlan& with, const RacingPlan& without) {
+    MissReason miss = MissReason::kNone;
+    const TimingRecord* const first = mCache->find(keyOf(with, without, with), miss);
+    const TimingRecord* const second = mCache->find(keyOf(with, without, without), miss);
+    if (first && second) {
+        return RunTimes{first->us, second->us};
+    }
+    const support::Result<RunTimes> times =
+        mMeasure ? run(with, without)
+                 : support::unsupported("nothing may be measured, and the timing cache has no race");
+    if (!times.ok()) {
+        mContext.options->log.info("times of steps decide, since whole plans were not run: ",
+                                   times.status().toString());
         return std::nullopt;
     }
-    for (size_t which = 0; which < keys.size(); ++which) {
-        mCache->insert(timingKey(which), (*records)[which]);
-    }
-    return std::array{(*records)[0].us, (*records)[1].us};
+    return *times;
 }
 
 } // namespace tenon::schedule

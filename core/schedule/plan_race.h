@@ -4,44 +4,37 @@
 #pragma once
 
 #include "core/schedule/build_context.h"
+#include "core/schedule/spared_providers.h"
 #include "core/schedule/timing_cache.h"
 
-#include <array>
 #include <functional>
 #include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
 namespace tenon::schedule {
 
-// How long each plan runs at a time, at least once; and how often it gets its turn, until times are known to 1 %.
-struct RaceOptions {
-    double turnUs = 5'000;
-    int32_t leastTurns = 5;
-    int32_t mostTurns = 25;
-    double budgetUs = 2'000'000; // for all turns together, beyond the least
+struct RacingPlan {
+    std::string key; // says what was chosen for it
+    // Has host steps only, of kernels that were compared with the reference.
+    std::function<support::Result<plan::Plan>()> make;
 };
-
-// Times of one run at the optimum of profile 0, in the order of `plans`, on test data. Plans have host steps only.
-// Errors: kUnsupported where made-up data may lead a plan anywhere (loops, branches, extents that data decide); kCancelled; and what loading or running
-// a plan says. Nothing is measured then.
-support::Result<std::vector<TimingRecord>> racePlans(const BuildContext& context, std::vector<plan::Plan> plans,
-                                                     const RaceOptions& options = {});
 
 // Races that earlier builds ran as well, as the timing cache remembers them.
 class PlanRaces {
 public:
-    // `cache` is read and extended. Times under load are as good as others there: it was on both plans. Not `measure`: nothing that the cache does not have is run.
+    // `cache` is read and extended. Times under load stay: it was on both plans. Not `measure`: nothing that the cache does not have is run.
     PlanRaces(const BuildContext& context, TimingCache* cache, bool measure)
         : mContext(context), mCache(cache), mMeasure(measure) {}
 
-    // Microseconds of one run of each of two plans, whose keys say what was chosen for them. `make` makes the plan of one of them. Nothing where they could
-    // not be raced; the log has the reason.
-    std::optional<std::array<double, 2>> times(const std::array<std::string, 2>& keys,
-                                               const std::function<support::Result<plan::Plan>(size_t which)>& make);
+    // One run of each at the optimum of profile 0, on test data, inputs that may be indexes on zeros. Takes two seconds, or eight runs where these are longer.
+    // Nothing, and the reason in the log: where data decide what is computed (loops, branches, extents), runs of more than a second, what loading
+    // or running a plan says, a build that was stopped or may not measure.
+    std::optional<RunTimes> times(const RacingPlan& with, const RacingPlan& without);
 
 private:
+    TimingKey keyOf(const RacingPlan& with, const RacingPlan& without, const RacingPlan& which) const;
+    support::Result<RunTimes> run(const RacingPlan& with, const RacingPlan& without);
+
     const BuildContext& mContext;
     TimingCache* mCache;
     bool mMeasure;

@@ -9,27 +9,6 @@
 
 namespace tenon::schedule {
 
-std::string keyOf(const BuildContext& context, const ProfileChoice& choice) {
-    support::Hasher hasher;
-    for (const ChosenCandidate& chosen : choice.selection.chosen) {
-        const Task& task = *choice.builder->region(chosen.region).task;
-        const int32_t index = choice.builder->taskCandidate(chosen.candidate);
-        hasher.add(task.key());
-        if (index != SelectionBuilder::kHostShape) {
-            const Candidate& candidate = task.candidates[static_cast<size_t>(index)];
-            const auto& provider = context.snapshot->providers()[static_cast<size_t>(candidate.provider)];
-            hasher.add(provider.name).add(provider.version).add(candidate.tactic.key());
-        }
-    }
-    for (const MaterialisedValue& value : choice.selection.values) {
-        hasher.addInt(value.value);
-        for (const FormatConversion& conversion : value.conversions) {
-            hasher.addInt(conversion.from).addInt(conversion.to);
-        }
-    }
-    return hasher.finish().hex();
-}
-
 namespace {
 
 std::set<int32_t> sparedOf(const std::vector<ProviderGain>& gains) {
@@ -40,6 +19,31 @@ std::set<int32_t> sparedOf(const std::vector<ProviderGain>& gains) {
         }
     }
     return spared;
+}
+
+// Equal for equal tactics of equal versions for equal tasks.
+std::string keyOf(const BuildContext& context, const SelectionBuilder& builder, const Selection& selection) {
+    support::Hasher hasher;
+    const auto add = [&](const Task& task, int32_t index) {
+        const Candidate& candidate = task.candidates[static_cast<size_t>(index)];
+        const auto& provider = context.snapshot->providers()[static_cast<size_t>(candidate.provider)];
+        hasher.add(task.key()).add(provider.name).add(provider.version).add(candidate.tactic.key());
+    };
+    for (const ChosenCandidate& chosen : selection.chosen) {
+        const Task& task = *builder.region(chosen.region).task;
+        const int32_t index = builder.taskCandidate(chosen.candidate);
+        if (index != SelectionBuilder::kHostShape) {
+            add(task, index);
+        } else {
+            hasher.add(task.key());
+        }
+    }
+    for (const SelectionBuilder::SelectedConversion& conversion : builder.conversionsOf(selection)) {
+        if (!conversion.choice->isCopy()) {
+            add(*conversion.choice->task, conversion.choice->candidate);
+        }
+    }
+    return hasher.finish().hex();
 }
 
 support::Result<ProfileChoice> choose(const ChoiceInput& input, const std::set<int32_t>& spared) {
@@ -54,6 +58,7 @@ support::Result<ProfileChoice> choose(const ChoiceInput& input, const std::set<i
         options.workLimit /= 10;
     }
     TN_ASSIGN_OR_RETURN(choice.selection, solve(choice.problem, options));
+    choice.key = keyOf(input.context, *choice.builder, choice.selection);
     return choice;
 }
 

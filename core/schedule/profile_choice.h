@@ -29,6 +29,7 @@ struct ProfileChoice {
     std::unique_ptr<SelectionBuilder> builder; // says what ids mean
     SelectionProblem problem;
     Selection selection;
+    std::string key;                 // of what was chosen
     std::set<int32_t> spared;        // providers that it does without
     std::vector<ProviderGain> gains; // of providers that it was tried to do without
 };
@@ -41,8 +42,5 @@ using PlanRace = std::function<std::optional<RunTimes>(const ProfileChoice& all,
 
 // Without providers that gain too little (spared_providers.h).
 support::Result<ProfileChoice> chooseSparing(const ChoiceInput& input, const PlanRace& race);
-
-// What was chosen, as a text: equal for equal tactics of equal versions for equal tasks.
-std::string keyOf(const BuildContext& context, const ProfileChoice& choice);
 
 } // namespace tenon::schedule

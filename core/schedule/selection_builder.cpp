@@ -257,6 +257,22 @@ support::Result<SelectionProblem> SelectionBuilder::build(const std::string& pha
     return problem;
 }
 
+std::vector<SelectionBuilder::SelectedConversion> SelectionBuilder::conversionsOf(const Selection& selection) const {
+    std::vector<SelectedConversion> conversions;
+    for (const MaterialisedValue& value : selection.values) {
+        const ValueFormats& formats = this->value(value.value);
+        for (const FormatConversion& conversion : value.conversions) {
+            const support::Result<const ConversionChoice*> choice = mConversions.direct(
+                mGraph.poolPtr(), formats.value->type(), formats.formats[static_cast<size_t>(conversion.from)],
+                formats.formats[static_cast<size_t>(conversion.to)]);
+            if (choice.ok() && *choice) {
+                conversions.push_back({*choice, conversion.cost});
+            }
+        }
+    }
+    return conversions;
+}
+
 std::map<int32_t, double> SelectionBuilder::sharesOf(const SelectionProblem& problem,
                                                      const Selection& selection) const {
     std::map<int32_t, double> shares;
@@ -273,16 +289,10 @@ std::map<int32_t, double> SelectionBuilder::sharesOf(const SelectionProblem& pro
             shares[task.candidates[static_cast<size_t>(index)].provider] += costs.at(chosen.candidate);
         }
     }
-    for (const MaterialisedValue& value : selection.values) {
-        const ValueFormats& formats = this->value(value.value);
-        for (const FormatConversion& conversion : value.conversions) {
-            const support::Result<const ConversionChoice*> choice = mConversions.direct(
-                mGraph.poolPtr(), formats.value->type(), formats.formats[static_cast<size_t>(conversion.from)],
-                formats.formats[static_cast<size_t>(conversion.to)]);
-            if (choice.ok() && *choice && !(*choice)->isCopy()) {
-                const auto candidate = static_cast<size_t>((*choice)->candidate);
-                shares[(*choice)->task->candidates[candidate].provider] += conversion.cost;
-            }
+    for (const SelectedConversion& conversion : conversionsOf(selection)) {
+        if (!conversion.choice->isCopy()) {
+            const auto candidate = static_cast<size_t>(conversion.choice->candidate);
+            shares[conversion.choice->task->candidates[candidate].provider] += conversion.us;
         }
     }
     return shares;

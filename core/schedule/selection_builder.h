@@ -42,7 +42,13 @@ public:
     TnPlacement outputPlacement(size_t output) const { return mBindings[mGraph.inputs().size() + output]; }
     const ValueFormats& value(int32_t valueId) const { return mValues[static_cast<size_t>(valueId)]; }
     int32_t valueId(const ir::Value* value) const;
-    // What the steps of each provider take in a selection from the problem that was built, conversions included.
+    // The conversions of a selection from the problem that was built, those of constants excluded.
+    struct SelectedConversion {
+        const ConversionChoice* choice = nullptr;
+        double us = 0;
+    };
+    std::vector<SelectedConversion> conversionsOf(const Selection& selection) const;
+    // What the steps of each provider take in one, conversions included.
     std::map<int32_t, double> sharesOf(const SelectionProblem& problem, const Selection& selection) const;
 
     // The candidate that evaluates integers in the shape program instead of running a kernel.

@@ -34,7 +34,7 @@ std::vector<ProviderGain> spareProviders(std::vector<ProviderShare> shares, doub
             continue;
         }
         ProviderGain gain{share.provider, now, *without, *without < (1 + kLeastGain) * us, std::nullopt};
-        if (!gain.isSpared && *without < (1 + kPlainGain) * us) {
+        if (!gain.isSpared && *without < (1 + kPlainGain) * now) {
             gain.runs = times.runs(fewer);
             gain.isSpared = gain.runs && gain.runs->withoutUs < (1 + kLeastGain) * gain.runs->withUs;
         }

@@ -3,7 +3,8 @@
 //
 // target fingerprint -> task key -> tactic (provider, provider version, name and ports) -> samples. Every candidate's time is kept, so that new
 // constraints select again without measuring. Text form: one JSON document; other versions and damage are refused as a whole with a reason
-// and the caller starts empty. A miss is never an error and has a reason.
+// and the caller starts empty. A miss is never an error and has a reason. Whole plans that ran in turns (plan_race) are the tactics of a provider "plan"
+// for a task that names both.
 // Threads: one at a time.
 #pragma once
 

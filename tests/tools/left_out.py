@@ -1,12 +1,28 @@
 """A module that a plan opens has to gain 5 %, by its steps or by whole runs: times are written into a timing cache, so that who gains what is known."""
 import json
 
-from harness import USAGE, helper, main, model, np, numpy_helper, tensor
+from harness import USAGE, TensorProto, helper, main, model, np, numpy_helper, tensor
 
 
 def network():
     weights = numpy_helper.from_array(np.random.default_rng(0).uniform(-0.1, 0.1, (32, 16, 3, 3)).astype(np.float32), "w")
     return model([helper.make_node("Conv", ["x", "w"], ["y"], name="conv", pads=[1, 1, 1, 1])], [tensor("x", [1, 16, 24, 24])], [tensor("y", None)], [weights])
+
+
+def save_repeated(folder):
+    """The same network, whose answer an input repeats 4 of 1 to 8 times. What races does so as well, whatever test data say."""
+    made = network()
+    made.graph.node[0].output[0] = "one"
+    made.graph.node.append(helper.make_node("Expand", ["one", "shape"], ["y"], name="repeated"))
+    made.graph.input.append(tensor("shape", [4], TensorProto.INT64))
+    for i, count in enumerate((4, 1, 8)):
+        data = folder / f"test_data_set_{i}"
+        data.mkdir(parents=True)
+        for file, name, value in (("input_0", "x", np.zeros((1, 16, 24, 24), np.float32)), ("input_1", "shape", np.array([count, 32, 24, 24], np.int64)),
+                                  ("output_0", "y", np.zeros((count, 32, 24, 24), np.float32))):
+            (data / f"{file}.pb").write_bytes(numpy_helper.from_array(value, name).SerializeToString())
+    (folder / "model.onnx").write_bytes(made.SerializeToString())
+    return folder / "model.onnx"
 
 
 def write_times(cache, onednn):
@@ -64,6 +80,8 @@ def test(t):
     t.check("without a race", not write_race(cache, 0, 0))
     write_times(cache, 900)
     build()
+    t.run(t.tenon, "build", onnx_file, "-o", replayed, "--replay", plan)
+    t.check("the replay of a build that raced is the same plan", replayed.read_bytes() == plan.read_bytes())
     t.check("who gains 10 % races", write_race(cache, 1000, 1030))
     _, text = build()
     t.check("whole runs leave out who gains 3 %", "'onednn' is left out: whole runs take 1000.0 us with it and 1030.0 without" in text and "needs module onednn" not in text, text)
@@ -74,6 +92,11 @@ def test(t):
     t.check("whole runs keep who gains 10 %", "needs module onednn" in text and "'onednn' is left out" not in text, text)
     t.run(t.tenon, "build", onnx_file, "-o", replayed, "--replay", plan)
     t.check("its replay is the same plan, too", replayed.read_bytes() == plan.read_bytes())
+    repeated, times = save_repeated(t.work / "repeated"), t.work / "repeated.times"
+    build_repeated = (t.tenon, "build", repeated, "-o", t.work / "repeated.plan", "--data", t.work / "repeated", "--timing-cache", times)
+    t.run(*build_repeated)
+    write_times(times, 800)
+    t.says("a race of plans whose extents an input decides", t.run(*build_repeated, "-v"), "whole runs take")
     t.says("a replay with layers held", t.run(t.tenon, "build", onnx_file, "-o", replayed, "--replay", plan, "--layer-precision", "conv=f32", code=USAGE), "was built without --layer-precision; leave it out here")
 
 

@@ -65,6 +65,15 @@ TEST(SparedProvidersTest, WhereStepsLeaveNoDoubtNothingIsRun) {
     EXPECT_FALSE(spare({{0, 95}, {1, 5}}, 100, {{{1}, 150}}, {{{1}, {200, 200}}})[0].runs);
 }
 
+TEST(SparedProvidersTest, DoubtIsAboutWhatIsLeft) {
+    const auto gains =
+        spare({{0, 80}, {1, 5}, {2, 15}}, 100, {{{1}, 145}, {{1, 2}, 151}}, {{{1}, {200, 201}}, {{1, 2}, {200, 202}}});
+    ASSERT_GE(gains.size(), 2U);
+    EXPECT_TRUE(gains[0].isSpared);
+    EXPECT_TRUE(gains[1].runs) << "4 % of 145 are no plain gain";
+    EXPECT_TRUE(gains[1].isSpared);
+}
+
 TEST(SparedProvidersTest, WhatNobodyElseComputesStays) { EXPECT_TRUE(spare({{0, 95}, {1, 5}}, 100, {}).empty()); }
 
 TEST(SparedProvidersTest, WhoDoesMuchMayGainLittle) {
