@@ -208,6 +208,15 @@ TnPrepareArgs KernelRunner::Shapes::args() const {
     return args;
 }
 
+bool KernelRunner::Shapes::haveExtentsOf(const Shapes& other) const {
+    const auto same = [](const TnTensor& a, const TnTensor& b) {
+        return a.rank == b.rank && (a.rank <= 0 || std::equal(a.dims, a.dims + a.rank, b.dims));
+    };
+    return scalars == other.scalars &&
+           std::equal(inputs.begin(), inputs.end(), other.inputs.begin(), other.inputs.end(), same) &&
+           std::equal(outputs.begin(), outputs.end(), other.outputs.begin(), other.outputs.end(), same);
+}
+
 support::Result<int64_t> KernelRunner::workspaceFor(const Shapes& shapes) {
     TnPrepareArgs args = shapes.args();
     registry::TextSink sink;
@@ -256,16 +265,31 @@ support::Result<int64_t> KernelRunner::workspaceAtMost(const Task& task) {
         }
         return dims;
     };
-    TN_ASSIGN_OR_RETURN(Shapes largest, shapesOf(task, mImpl->tactic, most,
-                                                 [&](ir::DimExpr expr) { return pool.bounds(expr, task.box()).max; }));
-    TN_ASSIGN_OR_RETURN(int64_t atMost, workspaceFor(largest));
-    TN_ASSIGN_OR_RETURN(Shapes optimal,
-                        shapesOf(
-                            task, mImpl->tactic,
-                            [&](const ir::Value* value) { return evaluateDims(pool, value->type(), task.box().opt); },
-                            [&](ir::DimExpr expr) { return pool.evaluate(expr, task.box().opt); }));
-    TN_ASSIGN_OR_RETURN(int64_t atOpt, workspaceFor(optimal));
-    return std::max(atMost, atOpt);
+    TN_ASSIGN_OR_RETURN(const Shapes largest, shapesOf(task, mImpl->tactic, most, [&](ir::DimExpr expr) {
+                            return pool.bounds(expr, task.box()).max;
+                        }));
+    const auto at = [&](const std::vector<int64_t>& symbols) {
+        return shapesOf(
+            task, mImpl->tactic, [&](const ir::Value* value) { return evaluateDims(pool, value->type(), symbols); },
+            [&](ir::DimExpr expr) { return pool.evaluate(expr, symbols); });
+    };
+    TN_ASSIGN_OR_RETURN(const Shapes optimal, at(task.box().opt));
+    TN_ASSIGN_OR_RETURN(const int64_t atOptimum, workspaceFor(optimal));
+    const support::Result<int64_t> atMost = workspaceFor(largest);
+    if (!atMost.ok()) {
+        std::vector<int64_t> ends;
+        for (const ir::Interval& bounds : task.box().bounds) {
+            ends.push_back(bounds.max);
+        }
+        TN_ASSIGN_OR_RETURN(const Shapes maximal, at(ends));
+        if (maximal.haveExtentsOf(largest)) {
+            return atMost;
+        }
+        // One extent falls while another rises (what is left of a dimension behind where a slice begins): they are not largest at once, so that a kernel
+        // may refuse that. What is missing at some extents is allocated when they come.
+        return atOptimum;
+    }
+    return std::max(*atMost, atOptimum);
 }
 
 support::Status KernelRunner::issue(const std::vector<const void*>& inputs, const std::vector<void*>& outputs) {

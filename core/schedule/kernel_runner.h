@@ -58,7 +58,7 @@ public:
     const std::vector<TnTensor>& inputs() const { return mInputs; }
     const std::vector<TnTensor>& outputs() const { return mOutputs; }
     int64_t workspaceBytes() const;
-    // Workspace at the upper bounds of all extents of the task's box, and not less than at its optimum.
+    // Workspace at the upper bounds of all extents of the task's box, where they can be largest at once, and not less than at its optimum.
     support::Result<int64_t> workspaceAtMost(const Task& task);
 
 private:
@@ -69,6 +69,7 @@ private:
         std::vector<TnTensor> outputs;
         std::vector<int64_t> scalars;
         TnPrepareArgs args() const;
+        bool haveExtentsOf(const Shapes& other) const;
     };
     template <class Dims, class Scalar>
     static support::Result<Shapes> shapesOf(const Task& task, const Tactic& tactic, Dims&& dims, Scalar&& scalar);

@@ -1,6 +1,6 @@
 """A plan is fast and right with other extents and threads than those that it was timed with: oneDNN would take loops of its reference for weights
 that were laid out for others. Extents may come from data sets."""
-from harness import BAD_INPUT, OK, helper, main, model, np, numpy_helper, small_network, tensor
+from harness import BAD_INPUT, OK, TensorProto, helper, main, model, np, numpy_helper, small_network, tensor
 
 
 def products():
@@ -61,5 +61,19 @@ def test_data(harness):
     harness.says("a folder that is none", harness.run(harness.tenon, "bench", path, "--data", harness.work / "none", code=BAD_INPUT), "is no folder")
 
 
+def test_cut(harness):
+    """What is left of a dimension behind where a slice begins is largest where the slice begins first: no extents are all at their maxima."""
+    ends = [numpy_helper.from_array(np.array([value]), name) for name, value in (("end", 24), ("axis", 1))]
+    path = harness.save("cut.onnx", model([helper.make_node("Relu", ["x"], ["r"]), helper.make_node("Slice", ["r", "line", "end", "axis"], ["y"])],
+                                          [tensor("x", [4, 24]), tensor("line", [1], TensorProto.INT64)], [tensor("y", None)], ends))
+    x = np.random.default_rng(1).uniform(-1, 1, (4, 24)).astype(np.float32)
+    for index, line in enumerate((4, 0, 8)):
+        harness.save_data("cut", index, {"x": x, "line": np.array([line])}, {"y": np.maximum(x, 0)[:, line:]})
+    for backend in ("cpu,reference", "reference"):
+        plan = harness.work / "cut.plan"
+        harness.run(harness.tenon, "build", path, "-o", plan, "--data", harness.work / "cut", "--backend", backend, "-q")
+        harness.says(f"a slice that begins where an input says, by {backend}", harness.run(harness.tenon, "run", plan, "--check", harness.work / "cut"), "PASSED")
+
+
 if __name__ == "__main__":
-    main(lambda harness: (test(harness), test_data(harness)))
+    main(lambda harness: (test(harness), test_data(harness), test_cut(harness)))

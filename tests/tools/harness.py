@@ -59,6 +59,14 @@ class Harness:
         path.write_bytes(made.SerializeToString())
         return path
 
+    def save_data(self, folder, index, inputs, outputs):
+        """A data set as the ONNX backend tests have them."""
+        data = self.work / folder / f"test_data_set_{index}"
+        data.mkdir(parents=True)
+        for kind, values in (("input", inputs), ("output", outputs)):
+            for i, (name, value) in enumerate(values.items()):
+                (data / f"{kind}_{i}.pb").write_bytes(numpy_helper.from_array(np.asarray(value), name).SerializeToString())
+
     @staticmethod
     def environment(more=None):
         return {**os.environ, **WITHOUT_GPU, **(more or {})}
