@@ -4,6 +4,7 @@
 #include "core/ir/printer.h"
 #include "core/passes/pipeline.h"
 #include "core/schedule/build_notes.h"
+#include "core/schedule/choice_check.h"
 #include "core/schedule/copy_costs.h"
 #include "core/schedule/coverage.h"
 #include "core/schedule/graph_checks.h"
@@ -11,7 +12,6 @@
 #include "core/schedule/plan_race.h"
 #include "core/schedule/profile_choice.h"
 #include "core/schedule/quantized_weights.h"
-#include "core/schedule/verification.h"
 #include "core/schedule/whole_plan.h"
 #include "core/support/text.h"
 
@@ -75,7 +75,8 @@ public:
         mTimer->forbidMeasuring(!mayMeasure);
         mCopyCosts = std::make_unique<CopyCosts>(mContext, times, mOptions.level > 0 && mayMeasure);
         mRaces = std::make_unique<PlanRaces>(mContext, times, mayMeasure);
-        mVerifier = std::make_unique<Verifier>(mContext, *mTimer);
+        mCheck = std::make_unique<ChoiceCheck>(mContext, *mInput.graph, *mTimer,
+                                               [this](std::string text) { note(std::move(text)); });
         mProfiles.resize(mInput.profiles.size());
         for (size_t p = 0; p < mProfiles.size(); ++p) {
             TN_RETURN_IF_ERROR(scheduleProfile(p).withContext(support::cat("while scheduling profile ", p)));
@@ -85,7 +86,7 @@ public:
         mResult.timedTactics = mTimer->measured();
         mResult.cacheHits = mTimer->cacheHits();
         reportTimes(*mTimer, mOptions.log);
-        if (const std::string text = textOfUncompared(mVerdicts); mOptions.verify && !text.empty()) {
+        if (const std::string text = textOfUncompared(mCheck->verdicts()); mOptions.verify && !text.empty()) {
             mOptions.log.warning(text);
         }
         if (mContext.targets.size() > 1) {
@@ -311,8 +312,8 @@ private:
             }
             for (Candidate& candidate : region.task->candidates) {
                 if (candidate.state == CandidateState::kTimed || candidate.state == CandidateState::kOpen) {
-                    if (trust(*region.task, candidate, Reach::kUsual)) {
-                        trust(*region.task, candidate, Reach::kMaximum);
+                    if (mCheck->passes(*region.task, candidate, Reach::kUsual)) {
+                        mCheck->passes(*region.task, candidate, Reach::kMaximum);
                     }
                 }
             }
@@ -349,14 +350,13 @@ private:
             if (std::exchange(mRacedWrong, false)) {
                 continue;
             }
-            const PhaseTimer verifying(mContext.phases.get(), "verify");
             mTimer->compileAhead(chosenOf(profile));
-            TN_ASSIGN_OR_RETURN(bool allTrusted, trustSelection(profile, profile.choice, Reach::kUsual));
+            TN_ASSIGN_OR_RETURN(bool allTrusted, trust(profile, profile.choice, Reach::kUsual));
             if (allTrusted) {
-                TN_ASSIGN_OR_RETURN(allTrusted, trustSelection(profile, profile.choice, Reach::kMaximum));
+                TN_ASSIGN_OR_RETURN(allTrusted, trust(profile, profile.choice, Reach::kMaximum));
             }
             if (allTrusted) {
-                TN_RETURN_IF_ERROR(keepVerdicts(profile));
+                TN_RETURN_IF_ERROR(mCheck->keep({profile.regions, *profile.conversions}, profile.choice));
                 noteSpared(profile.choice);
                 profile.swaps = swapCosts(profile.choice.problem, profile.choice.selection);
                 if (!profile.choice.selection.proven) {
@@ -385,9 +385,8 @@ private:
             return std::nullopt;
         }
         for (const ProfileChoice* choice : {&with, &without}) {
-            const PhaseTimer verifying(mContext.phases.get(), "verify");
             profile.conversions->spare(choice->spared);
-            const support::Result<bool> trusted = trustSelection(profile, *choice, Reach::kUsual);
+            const support::Result<bool> trusted = trust(profile, *choice, Reach::kUsual);
             mRacedWrong = mRacedWrong || (trusted.ok() && !*trusted);
             if (!trusted.ok() || !*trusted) {
                 return std::nullopt; // an error is met again by the selection that is kept
@@ -427,109 +426,19 @@ private:
         }
     }
 
-    // Compares everything that the selection relies on. False: something of it is wrong and is out.
-    support::Result<bool> trustSelection(ProfileBuild& profile, const ProfileChoice& choice, Reach reach) {
-        bool allTrusted = true;
+    // False: something that the choice relies on is wrong and is out.
+    support::Result<bool> trust(ProfileBuild& profile, const ProfileChoice& choice, Reach reach) {
+        const PhaseTimer verifying(mContext.phases.get(), "verify");
         BuildPhase progress(mOptions.progress,
                             reach == Reach::kUsual ? "compare with the reference" : "compare at the largest shapes",
                             static_cast<int32_t>(choice.selection.chosen.size()), kSelect);
-        int32_t done = 0;
-        for (const ChosenCandidate& chosen : choice.selection.chosen) {
-            mStopped = !progress.step(++done) || mStopped;
-            const int32_t index = choice.builder->taskCandidate(chosen.candidate);
-            if (index == SelectionBuilder::kHostShape) {
-                continue;
-            }
-            RegionEntry& region = profile.regions[static_cast<size_t>(chosen.region)];
-            Candidate& candidate = region.task->candidates[static_cast<size_t>(index)];
-            if (const std::string defect = mVerifier->bodyProblem(region, candidate, reach); !defect.empty()) {
-                region.wrong = true;
-                allTrusted = false;
-                note(
-                    support::cat("dropped region '", region.label, "': ", defect, "; this is a defect of the pattern"));
-                continue;
-            }
-            allTrusted = trust(*region.task, candidate, reach) && allTrusted;
-        }
-        TN_ASSIGN_OR_RETURN(const std::vector<const ConversionChoice*> conversions, conversionsOf(profile, choice));
-        for (const ConversionChoice* conversion : conversions) {
-            Task& task = *conversion->task;
-            if (!trust(task, task.candidates[static_cast<size_t>(conversion->candidate)], reach)) {
-                allTrusted = false;
-                profile.conversions->reconsider(task);
-            }
-        }
-        return allTrusted;
-    }
-
-    // Of what the selection relies on. What else was compared depends on what raced, which a replay does not do.
-    support::Status keepVerdicts(const ProfileBuild& profile) {
-        const VerificationMap& all = mVerifier->results();
-        const auto keep = [&](const Task& task, int32_t index) {
-            const Candidate& candidate = task.candidates[static_cast<size_t>(index)];
-            if (const auto found = all.find(verificationKey(mContext, task, candidate)); found != all.end()) {
-                mVerdicts.insert(*found);
-            }
-        };
-        for (const ChosenCandidate& chosen : profile.choice.selection.chosen) {
-            if (const int32_t index = profile.choice.builder->taskCandidate(chosen.candidate);
-                index != SelectionBuilder::kHostShape) {
-                keep(*profile.choice.builder->region(chosen.region).task, index);
-            }
-        }
-        TN_ASSIGN_OR_RETURN(const std::vector<const ConversionChoice*> conversions,
-                            conversionsOf(profile, profile.choice));
-        for (const ConversionChoice* conversion : conversions) {
-            keep(*conversion->task, conversion->candidate);
-        }
-        for (const auto& [key, found] : all) {
-            if (found.verdict == Verdict::kWrong) {
-                mVerdicts.emplace(key, found);
-            }
-        }
-        return {};
-    }
-
-    bool trust(const Task& task, Candidate& candidate, Reach reach) {
-        if (mVerifier->check(task, candidate, reach)) {
-            return true;
-        }
-        note(support::cat("dropped tactic '", candidate.tactic.name, "' of ", task.label(), ": ", candidate.reason));
-        return false;
+        return mCheck->passes({profile.regions, *profile.conversions}, choice, reach,
+                              [&](int32_t done) { mStopped = !progress.step(done) || mStopped; });
     }
 
     void note(std::string text) {
         mOptions.log.warning(text);
         mNotes.push_back(std::move(text));
-    }
-
-    // The conversions by kernels that the profile's selection relies on, of values and of constants; each once.
-    support::Result<std::vector<const ConversionChoice*>> conversionsOf(const ProfileBuild& profile,
-                                                                        const ProfileChoice& choice) const {
-        std::vector<const ConversionChoice*> found;
-        const auto add = [&found](const ConversionChoice* each) {
-            if (each && !each->isCopy() && std::find(found.begin(), found.end(), each) == found.end()) {
-                found.push_back(each);
-            }
-        };
-        for (const SelectionBuilder::SelectedConversion& conversion : choice.builder->conversionsOf(choice.selection)) {
-            add(conversion.choice);
-        }
-        const std::shared_ptr<ir::ExprPool>& pool = mInput.graph->poolPtr();
-        for (const ChosenCandidate& chosen : choice.selection.chosen) {
-            const int32_t index = choice.builder->taskCandidate(chosen.candidate);
-            const RegionEntry& region = choice.builder->region(chosen.region);
-            for (size_t i = 0; index != SelectionBuilder::kHostShape && i < region.inputs.size(); ++i) {
-                if (region.inputs[i]->constant()) {
-                    const Candidate& candidate = region.task->candidates[static_cast<size_t>(index)];
-                    TN_ASSIGN_OR_RETURN(
-                        const ConstantRoute route,
-                        routeOf(*profile.conversions, pool, region.inputs[i]->type(), candidate.tactic.inputs[i]));
-                    add(route.conversion);
-                }
-            }
-        }
-        return found;
     }
 
     support::Status assemble() {
@@ -562,7 +471,7 @@ private:
                                    profile.conversions->tasks().end());
         }
         noteEstimates();
-        if (std::string text = textOfGaps(mVerdicts); !text.empty()) {
+        if (std::string text = textOfGaps(mCheck->verdicts()); !text.empty()) {
             mOptions.log.info(text);
             mNotes.push_back(std::move(text));
         }
@@ -572,7 +481,7 @@ private:
             mNotes.emplace_back(kStoppedNote);
         }
         plan.ledgerJson =
-            ledgerJson(mContext, mAsked, decisions, conversionTasks, mCopyCosts->used(), mVerdicts, mNotes);
+            ledgerJson(mContext, mAsked, decisions, conversionTasks, mCopyCosts->used(), mCheck->verdicts(), mNotes);
         progress.step(1);
         return {};
     }
@@ -588,8 +497,7 @@ private:
     std::unique_ptr<TacticTimer> mTimer;
     std::unique_ptr<CopyCosts> mCopyCosts;
     std::unique_ptr<PlanRaces> mRaces;
-    std::unique_ptr<Verifier> mVerifier;
-    VerificationMap mVerdicts;          // what it found about what the plan relies on, and about what is wrong
+    std::unique_ptr<ChoiceCheck> mCheck;
     std::vector<TnPlacement> mBindings; // placements, inputs first
     TaskPool mTasks;
     std::vector<ProfileBuild> mProfiles;
