@@ -302,7 +302,7 @@ Tactics offerWinograd(const module::TaskView& task) {
     Tactics tactics;
     for (const WinogradVariant& variant : winogradVariants(task.body())) {
         const int64_t results = variant.weights.results;
-        const char* const how = variant.weights.isTransformed ? "" : ", weights transformed as they are used";
+        const char* const how = variant.weights.isTransformed ? "" : ", plain weights";
         tactics.push_back(
             laidOut(task, kWinograd, module::text("winograd ", results, "x", results, how), variant.layouts));
         // Its errors are relative to the largest input of a tile: it answers for no other kernel.

@@ -103,6 +103,13 @@ private:
         if (!mOptions.replayLedger.empty()) {
             TN_ASSIGN_OR_RETURN(mOwnTimes, timesOf(mOptions.replayLedger));
             mOptions.timingCache = &mOwnTimes;
+            std::vector<std::string> usable;
+            for (const registry::ProviderEntry& provider : mContext.snapshot->providers()) {
+                if (mContext.providerAllowed(provider.name)) {
+                    usable.push_back(provider.name);
+                }
+            }
+            TN_RETURN_IF_ERROR(requireProviders(mOptions.replayLedger, usable));
             TN_ASSIGN_OR_RETURN(mReplayedGains, sparedOf(mOptions.replayLedger, mContext.snapshot->providers()));
         }
         return {};

@@ -15,6 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 constexpr int kLedgerFormat = 1;
+constexpr const char* kShapeProgram = "shape program"; // stands where there is no provider
 
 // Shortest text that reads back to the same double, so that a replay writes the same bytes.
 Json portsJson(const std::vector<PortLayout>& ports) {
@@ -105,7 +106,7 @@ public:
             if (choice != chosen.end()) {
                 int32_t index = decisions.builder->taskCandidate(choice->second);
                 if (index == SelectionBuilder::kHostShape) {
-                    entry["tactic"] = {{"provider", "shape program"}, {"name", "integers known from the input shapes"}};
+                    entry["tactic"] = {{"provider", kShapeProgram}, {"name", "integers known from the input shapes"}};
                 } else {
                     const Candidate& candidate = region.task->candidates[static_cast<size_t>(index)];
                     entry["tactic"] = {{"provider", providerName(candidate)},
@@ -340,6 +341,31 @@ support::Result<TimingCache> timesOf(const std::string& ledger) {
         return support::invalidFile("not a decision ledger: ", error.what());
     }
     return cache;
+}
+
+support::Status requireProviders(const std::string& ledger, const std::vector<std::string>& providers) {
+    std::vector<std::string> missing;
+    try { // as in timesOf
+        const Json document = Json::parse(ledger);
+        for (const Json& profile : document.at("profiles")) {
+            for (const Json& region : profile.at("regions")) {
+                const std::string provider =
+                    region.contains("tactic") ? region.at("tactic").at("provider").get<std::string>() : std::string();
+                const auto isIn = [&](const std::vector<std::string>& names) {
+                    return std::find(names.begin(), names.end(), provider) != names.end();
+                };
+                if (!provider.empty() && provider != kShapeProgram && !isIn(providers) && !isIn(missing)) {
+                    missing.push_back(provider);
+                }
+            }
+        }
+    } catch (const Json::exception& error) {
+        return support::invalidFile("not a decision ledger: ", error.what());
+    }
+    return missing.empty()
+               ? support::Status()
+               : support::unsupported("the plan that is replayed has tactics of ", support::join(missing, ", "),
+                                      ", which may not be used here or is not loaded");
 }
 
 support::Result<std::vector<ProviderGain>> sparedOf(const std::string& ledger,

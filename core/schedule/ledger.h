@@ -45,6 +45,9 @@ std::string ledgerJson(const BuildContext& context, const PrecisionOptions& aske
 // The times that a ledger holds, as a timing cache: replaying them selects the same plan without measuring.
 support::Result<TimingCache> timesOf(const std::string& ledgerJson);
 
+// Error: a tactic of the plan is of a provider that is not among `providers`.
+support::Status requireProviders(const std::string& ledgerJson, const std::vector<std::string>& providers);
+
 // The providers that the plan of a ledger does without, of those that are there; none where an older version wrote it.
 support::Result<std::vector<ProviderGain>> sparedOf(const std::string& ledgerJson,
                                                     const std::vector<registry::ProviderEntry>& providers);

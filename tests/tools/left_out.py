@@ -1,7 +1,7 @@
 """A module that a plan opens has to gain 5 %, by its steps or by whole runs: times are written into a timing cache, so that who gains what is known."""
 import json
 
-from harness import USAGE, TensorProto, helper, main, model, np, numpy_helper, tensor
+from harness import USAGE, WRONG, TensorProto, helper, main, model, np, numpy_helper, tensor
 
 
 def network():
@@ -93,6 +93,8 @@ def test(t):
     t.run(*build_repeated)
     write_times(times, 800)
     t.says("a race of plans whose extents an input decides", t.run(*build_repeated, "-v"), "whole runs take")
+    t.says("a replay without a module of its plan", t.run(t.tenon, "build", onnx_file, "-o", replayed, "--replay", plan, code=WRONG, environment={"TENON_MODULES": "-onednn"}),
+           "has tactics of onednn, which may not be used here or is not loaded")
     t.says("a replay with layers held", t.run(t.tenon, "build", onnx_file, "-o", replayed, "--replay", plan, "--layer-precision", "conv=f32", code=USAGE), "was built without --layer-precision; leave it out here")
 
 

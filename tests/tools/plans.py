@@ -5,7 +5,9 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
 import threading
+import time
 
 from harness import BAD_INPUT, ENVIRONMENT, USAGE, WRONG, TensorProto, helper, main, model, np, numpy_helper, small_network, quantized_network, tensor
 
@@ -131,6 +133,13 @@ def test(t):
     again = [record for record in records(json.loads(cache.read_text())) if record["us"] < 1e6]
     t.check("times under load are measured again", len(again) >= 4, cache.read_text())
     t.check("the log says where times came from", re.search(r"info: times of tactics: \d+ from the timing cache, \d+ of them measured under load; [1-9]\d* measured now, [1-9]\d* of them again", said.stderr), said.stderr)
+
+    # Builds at the same time keep each other's times.
+    both = t.work / "both.json"
+    with subprocess.Popen([t.tenon, "build", small, "-o", t.work / "slow.plan", "--shapes", "batch=1..2..4", "--timing-cache", both, "-q"], env=t.environment()):
+        time.sleep(0.05)
+        t.run(t.tenon, "build", other, "-o", t.work / "quick.plan", "--shapes", "batch=1..2..4", "--timing-cache", both)
+    t.says("times of a build beside another one", t.run(t.tenon, "build", other, "-o", t.work / "quick.plan", "--shapes", "batch=1..2..4", "--timing-cache", both, "-v"), " 0 measured now")
 
     write(1e6, False)
     said = t.run(t.tenon, "build", small, "-o", plan, *cached, "-v")

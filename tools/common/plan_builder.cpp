@@ -62,6 +62,19 @@ void saveTimes(const std::string& path, const std::unique_ptr<nvinfer1::IHostMem
     writeOutput(path, std::string_view(static_cast<const char*>(bytes->data()), bytes->size()));
 }
 
+// What the file has by now, of other builds as well: builds at the same time, other models, machines and options. What was measured now stays.
+void addTimesOfOthers(nvinfer1::ITimingCache& cache, const std::string& path, const nvinfer1::IBuilderConfig& config,
+                      ConsoleLogger& logger) {
+    std::string bytes;
+    readTimingCache(path, bytes);
+    const std::unique_ptr<nvinfer1::ITimingCache> others(config.createTimingCache(bytes.data(), bytes.size()));
+    if (others) {
+        cache.combine(*others, true);
+    } else {
+        static_cast<void>(logger.takeError("")); // it was not usable before, which was said
+    }
+}
+
 } // namespace
 
 void loadExtensions(const std::vector<std::string>& modules, const std::vector<std::string>& plugins,
@@ -214,7 +227,6 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
     checkShapesToRun(*model.network, settings);
     checkDataToRun(*model.network, settings);
     std::unique_ptr<nvinfer1::ITimingCache> cache;
-    std::unique_ptr<nvinfer1::ITimingCache> earlier; // that is measured anew
     if (!settings.timingCacheFile.empty()) {
         std::string bytes;
         readTimingCache(settings.timingCacheFile, bytes);
@@ -222,10 +234,8 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
         if (!cache) {
             static_cast<void>(logger.takeError(""));
             replaceBrokenTimes(settings.timingCacheFile, bytes, logger);
-            cache.reset(model.config->createTimingCache(nullptr, 0));
         }
-        if (settings.retime) {
-            earlier = std::move(cache);
+        if (!cache || settings.retime) {
             cache.reset(model.config->createTimingCache(nullptr, 0));
         }
         model.config->setTimingCache(*cache, true);
@@ -261,10 +271,8 @@ BuiltPlan buildPlan(const std::string& onnxFile, const BuildSettings& settings, 
                         cat("the build failed: ", logger.takeError("see the log"),
                             replay ? replay->differences(ranges, settings) : std::string()));
     }
-    if (cache && earlier) {
-        cache->combine(*earlier, true); // of other models, machines and options; what was measured now stays
-    }
     if (cache) {
+        addTimesOfOthers(*cache, settings.timingCacheFile, *model.config, logger);
         saveTimes(settings.timingCacheFile, std::unique_ptr<nvinfer1::IHostMemory>(cache->serialize()));
     }
     if (!settings.tuningFile.empty()) {

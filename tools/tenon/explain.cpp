@@ -148,7 +148,7 @@ void printGaps(const Json& candidate) {
     }
 }
 
-void printCandidate(const Json& candidate, const Json& chosen, double best) {
+void printCandidate(const Json& candidate, const Json& chosen, double best, bool isView) {
     const bool won = isChosen(candidate, chosen);
     std::string time = "-";
     for (const char* kind : {"us", "estimate_us"}) {
@@ -162,6 +162,7 @@ void printCandidate(const Json& candidate, const Json& chosen, double best) {
         verdict = candidate.contains("verified") ? "CHOSEN, verified against the reference" + comparedText(candidate)
                   : candidate.contains("unverified") ? "CHOSEN, not verified: " + candidate.value("unverified", "")
                                                      : "CHOSEN";
+        verdict += isView ? "; no step, since its operands share memory" : "";
     } else if (candidate.value("state", "") == "failed" || candidate.value("state", "") == "wrong") {
         verdict = candidate.value("state", "") + ": " + candidate.value("reason", "");
     } else if (candidate.contains("us") && best > 0) {
@@ -177,7 +178,7 @@ void printCandidate(const Json& candidate, const Json& chosen, double best) {
     } else if (candidate.contains("estimate_us")) {
         verdict += " (estimated)";
     }
-    std::printf("    %10s  %-10s %-28s %s\n", time.c_str(), candidate.value("provider", "").c_str(),
+    std::printf("    %10s  %-10s %-27s  %s\n", time.c_str(), candidate.value("provider", "").c_str(),
                 candidate.value("name", "").c_str(), verdict.c_str());
     std::printf("                %s -> %s\n",
                 support::join(candidate.value("inputs", std::vector<std::string>{}), ", ").c_str(),
@@ -210,8 +211,9 @@ void printRejections(const Json& list, bool each) {
     }
 }
 
-// The fastest time of each node that some tactic computes by itself.
-std::map<std::string, double> fastestAlone(const Json& profile, const std::map<std::string, Json>& tasks) {
+// The fastest time of each node that some tactic computes by itself, of those that the plan may have.
+std::map<std::string, double> fastestAlone(const Json& profile, const std::map<std::string, Json>& tasks,
+                                           const std::vector<std::string>& leftOut) {
     std::map<std::string, double> fastest;
     for (const Json& region : profile["regions"]) {
         const auto task = tasks.find(region.value("task", ""));
@@ -220,7 +222,9 @@ std::map<std::string, double> fastestAlone(const Json& profile, const std::map<s
         }
         const std::string node = region["nodes"][0];
         for (const Json& candidate : task->second["candidates"]) {
-            if (candidate.contains("us") && candidate.value("state", "") == "timed") {
+            const bool isLeftOut =
+                std::find(leftOut.begin(), leftOut.end(), candidate.value("provider", "")) != leftOut.end();
+            if (!isLeftOut && candidate.contains("us") && candidate.value("state", "") == "timed") {
                 const double us = candidate["us"].get<double>();
                 const auto [known, added] = fastest.emplace(node, us);
                 known->second = std::min(known->second, us);
@@ -307,7 +311,7 @@ void printRegion(const Json& region, const Json& regions, const std::map<std::st
     size_t printed = 0;
     for (const Json* candidate : candidates) {
         if (printed < most || isChosen(*candidate, tactic)) {
-            printCandidate(*candidate, tactic, best);
+            printCandidate(*candidate, tactic, best, region.value("view", false));
             if (std::find(leftOut.begin(), leftOut.end(), candidate->value("provider", "")) != leftOut.end()) {
                 std::printf("%16sits provider is left out of the plan; the notes of `tenon inspect` say why\n", "");
             } else {
@@ -331,7 +335,7 @@ void printNode(const Json& found, const Json& profile, const std::map<std::strin
     constexpr size_t kMostTactics = 8;
     constexpr size_t kMostRegions = 10;
     const Json& regions = profile["regions"];
-    const std::map<std::string, double> alone = fastestAlone(profile, tasks);
+    const std::map<std::string, double> alone = fastestAlone(profile, tasks, leftOutOf(profile));
     size_t others = 0;
     for (const Json& region : found) {
         if (all || region.value("chosen", false)) {

@@ -23,6 +23,16 @@ struct InspectOptions {
     CommonFlags common;
 };
 
+// Whether a step of a program has a kernel of that runtime, not only what derives weights.
+bool runs(const plan::Plan& plan, const plan::ModuleRequirement& need) {
+    const auto has = [&](const plan::PlanStep& step) {
+        return step.kernel >= 0 && plan.kernels[static_cast<size_t>(step.kernel)].runtime == need.runtime;
+    };
+    return std::any_of(plan.programs.begin(), plan.programs.end(), [&](const plan::PlanProgram& program) {
+        return std::any_of(program.steps.begin(), program.steps.end(), has);
+    });
+}
+
 std::string extentsText(const ir::Value& value, const ir::ExprPool& pool) {
     std::vector<std::string> extents;
     for (const ir::DimExpr dim : value.type().dims) {
@@ -191,8 +201,9 @@ void addInspectVerb(CLI::App& tool, VerbAction& action) {
                 std::printf("  %4d %s by %s\n", count, count == 1 ? "step" : "steps", provider.c_str());
             }
             for (const plan::ModuleRequirement& need : plan.requirements) {
-                std::printf("  needs module %s (%s at build) for kernel runtime %s, blob version %u\n",
-                            need.name.c_str(), need.version.c_str(), need.runtime.c_str(), need.blobVersion);
+                std::printf("  needs module %s (%s at build) for kernel runtime %s, blob version %u%s\n",
+                            need.name.c_str(), need.version.c_str(), need.runtime.c_str(), need.blobVersion,
+                            runs(plan, need) ? "" : ", only to derive weights anew");
             }
             if (const std::vector<std::string> shares = timeShares(plan); !shares.empty()) {
                 std::printf("where the time goes:\n");
