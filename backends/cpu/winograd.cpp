@@ -127,8 +127,8 @@ constexpr int64_t kManyWeights = 1024 * 1024;
 constexpr int64_t kBlockOfTaps = 640 * 1024;
 // Floats of transformed weights that a thread makes at a time.
 constexpr int64_t kMadeFloats = 128 * 1024;
-// Bytes of transformed weights that a plan keeps for a convolution. More of them (four times what the model has) are a tenth to a quarter faster where there are few
-// tiles, but then a plan is larger than all that others need.
+// Bytes of transformed weights that a plan keeps for a convolution: four times what the model has of them. More would be faster where there are few tiles, up to
+// half as fast again (docs/tactics/cpu.md), at the price of most of the plan's memory.
 constexpr int64_t kMostTransformed = 16 << 20;
 // Lines of tiles are between cache lines of different sets.
 constexpr int64_t kSkew = 16;

@@ -29,8 +29,6 @@ constexpr double kPatience = 3;
 constexpr size_t kGroup = 16;
 // Tactics whose times under load are measured again before it is clear that the machine is busy now, too.
 constexpr int32_t kMostDisturbedAgain = 4;
-// How far apart two times under load, of two builds, may be and be believed: what takes milliseconds is hardly ever left alone.
-constexpr double kAgreement = 0.05;
 // Of the piece that large inputs repeat.
 constexpr int64_t kPatternElements = 1'000'000;
 // Constants of the host from this size on are put out of its caches before each launch. Smaller ones may well stay there from one run of a network
@@ -229,14 +227,12 @@ void TacticTimer::conclude(const Task& task, Contender& contender) {
         contender.samples.insert(contender.samples.end(), contender.disturbed.begin(), contender.disturbed.end());
         summarize(contender.samples, record);
         record.disturbed = true;
+        ++mDisturbed;
         if (doubtful) {
             ++mDisturbedAgain;
-            const double more = std::max(doubtful->us, record.us);
             // Other work only ever adds time.
             record = doubtful->us < record.us ? *doubtful : record;
-            record.disturbed = more > (1 + kAgreement) * record.us;
         }
-        mDisturbed += record.disturbed ? 1 : 0;
     }
     if (doubtful) {
         record.verified = doubtful->verified;

@@ -35,6 +35,17 @@ def test(t):
     for part, count in (("head", 2), ("onv2d_2", 2), ("net", 5)):
         t.says(f"a part of several paths, {part}", t.run(t.tenon, "explain", t.work / "paths.plan", part, code=USAGE), f"'{part}' is a part of {count} names")
 
+    # What shares memory is chosen and has no step; what is compared besides what is chosen stays known.
+    joined = model([helper.make_node("Relu", ["a"], ["ra"]), helper.make_node("Sigmoid", ["b"], ["rb"]), helper.make_node("Concat", ["ra", "rb"], ["y"], name="joined", axis=0)],
+                   [tensor("a", [64, 256]), tensor("b", [64, 256])], [tensor("y", [128, 256])])
+    t.run(t.tenon, "build", t.save("joined.onnx", joined), "-o", t.work / "joined.plan")
+    t.says("a step that shares memory", t.run(t.tenon, "explain", t.work / "joined.plan", "joined"), "no step, since its operands share memory")
+    counts = []
+    for words in ((), ("--verify-all",)):
+        t.run(t.tenon, "build", onnx_file, "-o", t.work / "verified.plan", *shapes, *words)
+        counts.append(t.run(t.tenon, "explain", t.work / "verified.plan", "conv1", "--json").stdout.count('"verified"'))
+    t.check("verdicts on what was not chosen", counts[1] > counts[0] > 0, counts)
+
     # In short, and all of it
     everything = t.run(t.tenon, "explain", plan, "conv1", "--all").stdout
     t.check("what was chosen comes first", whole.startswith("CHOSEN region ") and whole.count("CHOSEN region ") == 1 and "not chosen region" not in whole, whole)

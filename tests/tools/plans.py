@@ -70,6 +70,15 @@ def test(t):
     text = t.run(t.tenon, "inspect", untimed).stdout
     t.check("what was not timed has no time", " 0.0 us" not in text and ("not timed" in text or "estimated" in text), text)
 
+    # Weights that are products of weights: their module is needed where they are derived anew, not to run.
+    scaled = small_network()
+    scaled.graph.node[0].input[1] = "scaled"
+    scaled.graph.node.insert(0, helper.make_node("Mul", ["w", "factor"], ["scaled"]))
+    scaled.graph.initializer.append(numpy_helper.from_array(np.full(1, 2, np.float32), "factor"))
+    t.run(t.tenon, "build", t.save("scaled.onnx", scaled), "-o", t.work / "scaled.plan", "--shapes", "batch=1..2..4", "--level", 0, "--backend", "cpu,reference")
+    needs = [line for line in t.run(t.tenon, "inspect", t.work / "scaled.plan").stdout.splitlines() if "needs module" in line]
+    t.check("modules that only derive weights", [("only to derive weights anew" in line) == ("module reference" in line) for line in needs] == [True, True], needs)
+
     # Replay
     replayed = t.work / "replayed.plan"
     done = t.run(t.tenon, "build", small, "-o", replayed, "--shapes", "batch=1..2..4", "--replay", untimed)
