@@ -2,9 +2,9 @@
 
 #include "backends/common/parallel.h"
 #include "backends/common/ports.h"
+#include "backends/cpu/deconvolution.h"
 #include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/matrix_tile.h"
-#include "backends/cpu/spread.h"
 
 #include <algorithm>
 #include <cstring>

@@ -12,7 +12,7 @@ namespace tenon::cpu {
 
 using namespace tenon::kernels;
 
-// Of a body that isSpread (spread.h) takes, the ports of the inputs and then of the output: images in bf16 with channels last, weights in bf16 in panels. Throws a refusal.
+// Of a body that isSpread (deconvolution.h) takes, the ports of the inputs and then of the output: images in bf16 with channels last, weights in bf16 in panels. Throws a refusal.
 std::vector<TnPortFormat> brainSpreadPorts(const module::GraphView& body);
 void checkBrainSpread(const Task& task);
 TaskPlan planBrainSpread(const Task& task, const PortShapes& shapes);

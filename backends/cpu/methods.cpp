@@ -13,6 +13,7 @@
 #include "backends/cpu/byte_product.h"
 #include "backends/cpu/byte_sum.h"
 #include "backends/cpu/concat.h"
+#include "backends/cpu/deconvolution.h"
 #include "backends/cpu/depthwise.h"
 #include "backends/cpu/depthwise_project.h"
 #include "backends/cpu/embedding.h"
@@ -30,7 +31,6 @@
 #include "backends/cpu/simd/byte_tile.h"
 #include "backends/cpu/simd/matrix_tile.h"
 #include "backends/cpu/spatial_mean.h"
-#include "backends/cpu/spread.h"
 #include "backends/cpu/squeeze_excite.h"
 #include "backends/cpu/trailing_norm.h"
 #include "backends/cpu/winograd.h"
@@ -50,7 +50,7 @@ enum : uint64_t {
     kDepthwise = 5,
     kWinograd = 6,
     kWinogradWeights = 7,
-    kSpread = 8,
+    kDeconvolution = 8,
     kConcat = 9,
     kSpatialMean = 10,
     kExcite = 16,
@@ -311,10 +311,10 @@ Tactics offerWinograd(const module::TaskView& task) {
     return tactics;
 }
 
-Tactics offerSpread(const module::TaskView& task) {
+Tactics offerDeconvolution(const module::TaskView& task) {
     Tactics tactics;
-    for (const std::vector<TnFormat>& layouts : spreadLayouts(task.body())) {
-        tactics.push_back(laidOut(task, kSpread, "spread", layouts));
+    for (const std::vector<TnFormat>& layouts : deconvolutionLayouts(task.body())) {
+        tactics.push_back(laidOut(task, kDeconvolution, "deconvolution", layouts));
     }
     return tactics;
 }
@@ -451,7 +451,8 @@ constexpr Method kMethods[] = {
     {kWinogradWeights, Method::Ports::kBody, [](const module::GraphView& body) { return isOne(body, "convert"); },
      [](const module::TaskView& task) { return offerConversion(task, kWinogradWeights, "winograd weights", 0); },
      checkWinogradConversion, planWinogradConversion},
-    {kSpread, Method::Ports::kBody, isSpread, offerSpread, checkSpread, planSpread},
+    {kDeconvolution, Method::Ports::kBody, beginsWithDeconvolution, offerDeconvolution, checkDeconvolution,
+     planDeconvolution},
     {kConcat, Method::Ports::kBody, [](const module::GraphView& body) { return isOne(body, "concat"); }, offerConcat,
      checkConcat, planConcat, Method::Brain::kAlways},
     {kImageMaximum, Method::Ports::kBody, isImageMaximum,
