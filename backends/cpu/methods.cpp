@@ -21,6 +21,7 @@
 #include "backends/cpu/image_maximum.h"
 #include "backends/cpu/image_nearest.h"
 #include "backends/cpu/inverted_residual.h"
+#include "backends/cpu/line_convolution.h"
 #include "backends/cpu/offered_layouts.h"
 #include "backends/cpu/ops.h"
 #include "backends/cpu/packed_product.h"
@@ -74,6 +75,7 @@ enum : uint64_t {
     kImageNearest = 45,
     kByteAverage = 46,
     kByteConvolution = 47,
+    kLineConvolution = 48,
 };
 
 using Tactics = std::vector<module::Tactic>;
@@ -451,6 +453,9 @@ constexpr Method kMethods[] = {
     {kWinogradWeights, Method::Ports::kBody, [](const module::GraphView& body) { return isOne(body, "convert"); },
      [](const module::TaskView& task) { return offerConversion(task, kWinogradWeights, "winograd weights", 0); },
      checkWinogradConversion, planWinogradConversion},
+    {kLineConvolution, Method::Ports::kBody, beginsWithLineConvolution,
+     [](const module::TaskView& task) { return Tactics{linear(task, kLineConvolution, "convolution along lines")}; },
+     checkLineConvolution, planLineConvolution},
     {kDeconvolution, Method::Ports::kBody, beginsWithDeconvolution, offerDeconvolution, checkDeconvolution,
      planDeconvolution},
     {kConcat, Method::Ports::kBody, [](const module::GraphView& body) { return isOne(body, "concat"); }, offerConcat,
