@@ -125,6 +125,7 @@ KernelTable makeTable() {
     addOrder(table);
     addMovement(table);
     addGather(table);
+    addScatter(table);
     addMatmul(table);
     addConv(table);
     addIntegerProducts(table);
@@ -136,7 +137,6 @@ KernelTable makeTable() {
     reference::addReshape(table);
     reference::addGenerate(table);
     reference::addGather(table);
-    reference::addScatter(table);
     return table;
 }
 

@@ -18,6 +18,7 @@ void addReduce(KernelTable& table);
 void addOrder(KernelTable& table);
 void addMovement(KernelTable& table);
 void addGather(KernelTable& table);
+void addScatter(KernelTable& table);
 void addMatmul(KernelTable& table);
 void addConv(KernelTable& table);
 void addIntegerProducts(KernelTable& table);

@@ -141,12 +141,14 @@ INSTANTIATE_TEST_SUITE_P(Modules, DeviceKernels,
 // The runner itself: what must be reported is.
 class Runner : public testing::Test {
 protected:
-    Report run(const std::string& text, Options options = {}) {
+    Report run(const std::string& text, Options options = {}, const char* module = "reference") {
         std::string error;
         const LoadedModule* reference = openModule("reference", error);
+        const LoadedModule* tested = openModule(module, error);
         EXPECT_NE(reference, nullptr) << error;
+        EXPECT_NE(tested, nullptr) << error;
         Report report;
-        runConformance(reference->tables(), reference->tables(), parseCases(text, "x.cases"), options, report);
+        runConformance(tested->tables(), reference->tables(), parseCases(text, "x.cases"), options, report);
         return report;
     }
 };
@@ -181,11 +183,23 @@ TEST_F(Runner, AnUnexpectedPassFails) {
 }
 
 TEST_F(Runner, DataThatAreWrongFailTheLaunchWithAReason) {
-    const Report report = run("gather(f32[3], i64[1]:v(3)) {axis=0} -> f32[1]\n");
-    ASSERT_EQ(report.count(Outcome::kFailed), 1);
-    EXPECT_NE(report.results[0].detail.find("launch failed: gather: index 3 is outside an axis of 3 elements"),
-              std::string::npos)
-        << report.results[0].detail;
+    const std::pair<const char*, const char*> cases[] = {
+        {"gather(f32[3], i64[1]:v(3)) {axis=0} -> f32[1]", "gather: index 3"},
+        {"scatter_elements(f32[3], i64[2]:v(0,-4), f32[2]) -> f32[3]", "scatter_elements: index -4"},
+        {"scatter_nd(f32[2,3], i32[1,2]:v(1,3), f32[1]) -> f32[2,3]", "scatter_nd: index 3"},
+    };
+    for (const char* const module : {"reference", "cpu"}) {
+        std::string missing;
+        if (openModule(module, missing) == nullptr) {
+            continue; // not built here
+        }
+        for (const auto& [text, reason] : cases) {
+            const Report report = run(std::string(text) + "\n", {}, module);
+            ASSERT_EQ(report.count(Outcome::kFailed), 1) << text;
+            const std::string wanted = std::string("launch failed: ") + reason + " is outside an axis of 3 elements";
+            EXPECT_NE(report.results[0].detail.find(wanted), std::string::npos) << report.results[0].detail;
+        }
+    }
 }
 
 // What the processor can is what modules are asked for: kernels of instructions that it has are not left out.

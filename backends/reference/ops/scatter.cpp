@@ -1,64 +1,13 @@
 // scatter_elements, scatter_nd: a copy of the data with updates written, or combined, at indices. Updates apply in order.
+#include "backends/common/combine.h"
 #include "backends/reference/indices.h"
 #include "backends/reference/ops.h"
 
 #include <cstring>
-#include <type_traits>
 
 namespace tenon::reference {
 
 namespace {
-
-enum class Combine { kReplace, kAdd, kMultiply, kMax, kMin };
-
-Combine combineOf(std::string_view name) {
-    if (name == "none") {
-        return Combine::kReplace;
-    }
-    if (name == "add") {
-        return Combine::kAdd;
-    }
-    if (name == "mul") {
-        return Combine::kMultiply;
-    }
-    if (name == "max") {
-        return Combine::kMax;
-    }
-    if (name == "min") {
-        return Combine::kMin;
-    }
-    refuse("scatter with the reduction '", name, "'; supported are none, add, mul, max, min");
-}
-
-template <class T>
-void combine(Combine how, T update, T& at) {
-    if (how == Combine::kReplace) {
-        at = update;
-        return;
-    }
-    const auto apply = [how](auto a, auto b) -> decltype(a) {
-        switch (how) {
-        case Combine::kAdd:
-            return a + b;
-        case Combine::kMultiply:
-            return a * b;
-        case Combine::kMax:
-            return a > b || a != a ? a : b;
-        case Combine::kMin:
-            return a < b || a != a ? a : b;
-        case Combine::kReplace:
-            break;
-        }
-        return b;
-    };
-    if constexpr (!std::is_integral_v<T>) {
-        narrow(apply(widen(at), widen(update)), at);
-    } else if (how == Combine::kAdd || how == Combine::kMultiply) {
-        at = static_cast<T>(apply(static_cast<uint64_t>(at), static_cast<uint64_t>(update)));
-    } else {
-        at = apply(at, update);
-    }
-}
 
 template <class T>
 void copyData(const Buffers& b, int64_t elements) {

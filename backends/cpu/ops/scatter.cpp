@@ -1,0 +1,213 @@
+// scatter_elements, scatter_nd: a copy of the data with updates written, or combined, at indices. Updates that meet apply in order: threads share out what
+// lies beside the axis that the indices count, never the indices. An index outside fails the launch before anything is written.
+#include "backends/common/combine.h"
+#include "backends/common/parallel.h"
+#include "backends/cpu/ops.h"
+
+#include <cstring>
+
+namespace tenon::cpu {
+
+namespace {
+
+constexpr size_t kData = 0;
+constexpr size_t kIndices = 1;
+constexpr size_t kUpdates = 2;
+
+// Calls f(combining) with what is done to an element, the usual ones without a decision for each.
+template <class F>
+void withCombine(Combine how, F&& f) {
+    switch (how) {
+    case Combine::kReplace:
+        f([](auto update, auto& at) { combine(Combine::kReplace, update, at); });
+        break;
+    case Combine::kAdd:
+        f([](auto update, auto& at) { combine(Combine::kAdd, update, at); });
+        break;
+    default:
+        f([how](auto update, auto& at) { combine(how, update, at); });
+        break;
+    }
+}
+
+struct Indices {
+    bool isNarrow; // i32, else i64
+
+    int64_t at(const Buffers& b, int64_t i) const {
+        return isNarrow ? b.in<int32_t>(kIndices)[i] : b.in<int64_t>(kIndices)[i];
+    }
+    // Index i on an axis of so many elements, of which negative ones count from the end.
+    int64_t at(const Buffers& b, int64_t i, int64_t extent) const {
+        const int64_t index = at(b, i);
+        return index < 0 ? index + extent : index;
+    }
+};
+
+void copyData(const Buffers& b, int64_t bytes) {
+    if (bytes > 0 && b.inputs[kData] != b.outputs[0]) {
+        std::memcpy(b.outputs[0], b.inputs[kData], static_cast<size_t>(bytes));
+    }
+}
+
+Code outside(const Buffers& b, const char* op, int64_t index, int64_t extent) {
+    return b.reason->invalidArgument(op, ": index ", index, " is outside an axis of ", extent, " elements");
+}
+
+// Lines of updates along the last dimension. An update of a line goes to where the line begins, plus its column times `column`, plus its index times `step`.
+struct Lines {
+    Dims updates;
+    Dims strides; // of the data; 0 for the axis
+    int64_t column = 0;
+    int64_t step = 0;
+    int64_t extent = 0; // of the axis
+    Indices indices;
+
+    // Lines [first, last), columns [begin, end).
+    template <class T, class Do>
+    void run(const Buffers& b, int64_t first, int64_t last, int64_t begin, int64_t end, const Do& combining) const {
+        Dims at(updates.size(), 0);
+        int64_t start = 0;
+        for (size_t d = updates.size() - 1, rest = static_cast<size_t>(first); d-- > 0;) {
+            at[d] = static_cast<int64_t>(rest) % updates[d];
+            rest /= static_cast<size_t>(updates[d]);
+            start += at[d] * strides[d];
+        }
+        const int64_t width = updates.back();
+        for (int64_t line = first; line < last; ++line) {
+            const T* const from = b.in<T>(kUpdates) + line * width;
+            T* const to = b.out<T>() + start;
+            for (int64_t i = begin; i < end; ++i) {
+                combining(from[i], to[i * column + indices.at(b, line * width + i, extent) * step]);
+            }
+            for (size_t d = updates.size() - 1; d-- > 0;) {
+                start += strides[d];
+                if (++at[d] < updates[d]) {
+                    break;
+                }
+                start -= updates[d] * strides[d];
+                at[d] = 0;
+            }
+        }
+    }
+};
+
+Plan planScatterElements(const Call& call) {
+    const Dims& data = call.in(kData).dims;
+    const Dims& updates = call.in(kUpdates).dims;
+    if (call.in(kIndices).dims != updates || updates.size() != data.size() || data.empty()) {
+        invalid("scatter_elements into ", shapeText(data), " of ", shapeText(updates), " by ",
+                shapeText(call.in(kIndices).dims));
+    }
+    const auto axis = static_cast<size_t>(call.axis("axis", 0, data.size()));
+    for (size_t d = 0; d < data.size(); ++d) {
+        if (d != axis && updates[d] > data[d]) {
+            invalid("scatter_elements into ", shapeText(data), " of ", shapeText(updates));
+        }
+    }
+    Lines lines{updates, rowMajorStrides(data), 0, 0, data[axis], {call.in(kIndices).dtype == TN_I32}};
+    lines.step = std::exchange(lines.strides[axis], 0);
+    lines.column = lines.strides.back();
+    const bool alongLines = axis + 1 == data.size();
+    const Combine how = combineOf(call.stringOr("reduction", "none"));
+    const int64_t bytes = call.in(kData).elements * bytesOf(call.in(kData).dtype);
+    const int64_t count = call.in(kUpdates).elements;
+    const int64_t width = updates.back();
+    const int64_t items = count == 0 ? 0 : alongLines ? count / width : width;
+    const int64_t team = items == 0 ? 1 : teamFor(call.threads(), items, count / items * 2 + 1);
+    return dispatchNumeric(call.in(kData).dtype, [&](auto tag) -> Plan {
+        using T = typename decltype(tag)::Type;
+        return {[=](const Buffers& b) {
+            for (int64_t i = 0; i < count; ++i) {
+                const int64_t index = lines.indices.at(b, i);
+                if (index < -lines.extent || index >= lines.extent) {
+                    return outside(b, "scatter_elements", index, lines.extent);
+                }
+            }
+            copyData(b, bytes);
+            if (items == 0) {
+                return Code::kOk;
+            }
+            withCombine(how, [&](const auto& combining) {
+                parallelTeam(team, items, [&](int64_t, int64_t begin, int64_t end) {
+                    if (alongLines) {
+                        lines.run<T>(b, begin, end, 0, width, combining);
+                    } else {
+                        lines.run<T>(b, 0, count / width, begin, end, combining);
+                    }
+                });
+            });
+            return Code::kOk;
+        }};
+    });
+}
+
+Plan planScatterNd(const Call& call) {
+    const Dims data = call.in(kData).dims;
+    const Dims& indices = call.in(kIndices).dims;
+    if (indices.empty() || static_cast<size_t>(indices.back()) > data.size()) {
+        invalid("scatter_nd into ", shapeText(data), " by ", shapeText(indices));
+    }
+    const int64_t width = indices.back();
+    const int64_t rows = product(indices, 0, indices.size() - 1);
+    const int64_t block = product(data, static_cast<size_t>(width), data.size());
+    if (rows * block != call.in(kUpdates).elements) {
+        invalid("scatter_nd into ", shapeText(data), " of ", shapeText(call.in(kUpdates).dims), " by ",
+                shapeText(indices));
+    }
+    const Dims strides = rowMajorStrides(data);
+    const Combine how = combineOf(call.stringOr("reduction", "none"));
+    const int64_t bytes = call.in(kData).elements * bytesOf(call.in(kData).dtype);
+    const Indices at{call.in(kIndices).dtype == TN_I32};
+    const int64_t team = block == 0 ? 1 : teamFor(call.threads(), block, rows + 1);
+    return dispatchNumeric(call.in(kData).dtype, [&](auto tag) -> Plan {
+        using T = typename decltype(tag)::Type;
+        return {[=](const Buffers& b) {
+            for (int64_t i = 0; i < rows * width; ++i) {
+                const int64_t index = at.at(b, i);
+                const int64_t extent = data[static_cast<size_t>(i % width)];
+                if (index < -extent || index >= extent) {
+                    return outside(b, "scatter_nd", index, extent);
+                }
+            }
+            copyData(b, bytes);
+            withCombine(how, [&](const auto& combining) {
+                parallelTeam(team, block, [&](int64_t, int64_t begin, int64_t end) {
+                    for (int64_t row = 0; row < rows; ++row) {
+                        int64_t offset = 0;
+                        for (int64_t w = 0; w < width; ++w) {
+                            const auto d = static_cast<size_t>(w);
+                            offset += at.at(b, row * width + w, data[d]) * strides[d];
+                        }
+                        const T* const from = b.in<T>(kUpdates) + row * block;
+                        T* const to = b.out<T>() + offset;
+                        for (int64_t i = begin; i < end; ++i) {
+                            combining(from[i], to[i]);
+                        }
+                    }
+                });
+            });
+            return Code::kOk;
+        }};
+    });
+}
+
+void checkScatter(const module::NodeView& node) {
+    requireType(node, kIndices, maskOf(TN_I32) | maskOf(TN_I64));
+    if (node.input(kUpdates).dtype() != node.input(kData).dtype()) {
+        refuse(node.op(), " of ", nameOf(node.input(kUpdates).dtype()), " into ", nameOf(node.input(kData).dtype()));
+    }
+    combineOf(node.stringOr("reduction", "none"));
+}
+
+} // namespace
+
+void addScatter(KernelTable& table) {
+    const auto add = [&](std::string_view op, Plan (*plan)(const Call&)) {
+        table.add(
+            {.op = op, .minInputs = 3, .maxInputs = 3, .types = kNumeric | kBool, .plan = plan, .check = checkScatter});
+    };
+    add("scatter_elements", planScatterElements);
+    add("scatter_nd", planScatterNd);
+}
+
+} // namespace tenon::cpu
