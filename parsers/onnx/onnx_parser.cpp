@@ -4,12 +4,15 @@
 #include "parsers/onnx/text.h"
 #include "tenon/builder.h"
 
+#include <fcntl.h>
 #include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 
 namespace tenon::onnx {
@@ -21,6 +24,8 @@ using Severity = nvinfer1::ILogger::Severity;
 
 // Messages nest about twice per graph level; this stops a crafted file from exhausting the stack.
 constexpr int kMaxNesting = 200;
+// Of a file, in bytes: weights are copied from there to where they stay.
+constexpr int kReadAtOnce = 256 << 10;
 
 std::string folderOf(const char* path) {
     if (!path || !*path) {
@@ -71,22 +76,30 @@ bool OnnxParser::guarded(F&& work) noexcept {
 }
 
 std::shared_ptr<tenon_onnx::ModelProto> OnnxParser::readMessage(void const* model, size_t size) {
-    if (!model || size == 0) {
+    const size_t readable = std::min(model ? size : 0, static_cast<size_t>(std::numeric_limits<int>::max()));
+    google::protobuf::io::ArrayInputStream bytes(model, static_cast<int>(readable));
+    return readMessage(bytes, model ? size : 0);
+}
+
+std::shared_ptr<tenon_onnx::ModelProto> OnnxParser::readMessage(google::protobuf::io::ZeroCopyInputStream& bytes,
+                                                                std::optional<uint64_t> size) {
+    if (size == 0U) {
         fail(ErrorCode::kMODEL_DESERIALIZE_FAILED, "the model is empty; is the file complete?");
         return nullptr;
     }
-    if (size > static_cast<size_t>(std::numeric_limits<int>::max())) {
+    if (size > static_cast<uint64_t>(std::numeric_limits<int>::max())) {
         fail(ErrorCode::kMODEL_DESERIALIZE_FAILED,
-             cat("the model has ", size, " bytes; protobuf reads at most 2 GiB, store its weights as external data"));
+             cat("the model has ", *size, " bytes; protobuf reads at most 2 GiB, store its weights as external data"));
         return nullptr;
     }
     auto message = std::make_shared<tenon_onnx::ModelProto>();
-    google::protobuf::io::CodedInputStream stream(static_cast<const uint8_t*>(model), static_cast<int>(size));
+    google::protobuf::io::CodedInputStream stream(&bytes);
     stream.SetRecursionLimit(kMaxNesting);
     stream.SetTotalBytesLimit(std::numeric_limits<int>::max());
     if (!message->ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage()) {
         fail(ErrorCode::kMODEL_DESERIALIZE_FAILED,
-             cat("the ", size, " bytes are no ONNX model: the file is truncated, damaged, or of another kind"));
+             cat("the ", size.value_or(static_cast<uint64_t>(bytes.ByteCount())),
+                 " bytes are no ONNX model: the file is truncated, damaged, or of another kind"));
         return nullptr;
     }
     if (!message->has_graph()) {
@@ -147,15 +160,22 @@ bool OnnxParser::parseFromFile(char const* file, int) noexcept {
                  cat("'", name, "' is a directory; give the path of a .onnx file"));
             return false;
         }
-        std::ifstream stream(name, std::ios::binary);
-        if (!stream) {
+        const int descriptor = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+        if (descriptor < 0) {
             fail(ErrorCode::kMODEL_DESERIALIZE_FAILED, cat("'", name, "' cannot be opened: ", std::strerror(errno)));
             return false;
         }
-        std::string bytes((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-        std::shared_ptr<tenon_onnx::ModelProto> message = readMessage(bytes.data(), bytes.size());
-        bytes.clear();
-        bytes.shrink_to_fit();
+        google::protobuf::io::FileInputStream bytes(descriptor, kReadAtOnce);
+        bytes.SetCloseOnDelete(true);
+        struct stat status {};
+        const bool isFile = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+        std::shared_ptr<tenon_onnx::ModelProto> message =
+            readMessage(bytes, isFile ? std::optional(static_cast<uint64_t>(status.st_size)) : std::nullopt);
+        if (bytes.GetErrno() != 0) {
+            fail(ErrorCode::kMODEL_DESERIALIZE_FAILED,
+                 cat("'", name, "' cannot be read: ", std::strerror(bytes.GetErrno())));
+            return false;
+        }
         return message && importModel(message, folderOf(name.c_str()), mNetwork, false, nullptr);
     });
 }
