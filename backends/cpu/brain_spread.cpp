@@ -130,6 +130,23 @@ private:
 
 } // namespace
 
+bool isSpread(const module::GraphView& body) {
+    if (!beginsWithDeconvolution(body) || body.nodeCount() != 1 || body.node(0).input(1).rank() != 4) {
+        return false;
+    }
+    const module::NodeView node = body.node(0);
+    const module::ValueView weights = node.input(1);
+    const auto areAll = [&](std::string_view name, size_t count, int64_t wanted) {
+        const std::vector<int64_t> values = node.intsOr(name, count, wanted);
+        return std::all_of(values.begin(), values.end(), [&](int64_t each) { return each == wanted; });
+    };
+    const std::string_view pads = node.stringOr("auto_pad", "explicit");
+    const std::vector<int64_t> strides = node.intsOr("strides", 2, 1);
+    return strides.size() == 2 && strides[0] == weights.dim(2).opt && strides[1] == weights.dim(3).opt &&
+           areAll("dilations", 2, 1) && areAll("pads", 4, 0) && areAll("output_padding", 2, 0) &&
+           node.intsOr("output_shape", 0, 0).empty() && (pads == "explicit" || pads == "valid");
+}
+
 std::vector<TnPortFormat> brainSpreadPorts(const module::GraphView& body) {
     const module::NodeView node = body.node(0);
     const int32_t x = kernels::portOf(body.inputs(), node.inputIndex(0));

@@ -12,7 +12,9 @@ namespace tenon::cpu {
 
 using namespace tenon::kernels;
 
-// Of a body that isSpread (deconvolution.h) takes, the ports of the inputs and then of the output: images in bf16 with channels last, weights in bf16 in panels. Throws a refusal.
+// A deconvolution of images, alone, whose windows do not overlap, stride and window being the same.
+bool isSpread(const module::GraphView& body);
+// Of such a body, the ports of the inputs and then of the output: images in bf16 with channels last, weights in bf16 in panels. Throws a refusal.
 std::vector<TnPortFormat> brainSpreadPorts(const module::GraphView& body);
 void checkBrainSpread(const Task& task);
 TaskPlan planBrainSpread(const Task& task, const PortShapes& shapes);

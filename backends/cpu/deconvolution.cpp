@@ -5,12 +5,10 @@
 #include "backends/common/window.h"
 #include "backends/cpu/followers.h"
 #include "backends/cpu/image_layout.h"
-#include "backends/cpu/region_layouts.h"
 #include "backends/cpu/simd/packed_tile.h"
 
 #include <algorithm>
 #include <array>
-#include <optional>
 
 namespace tenon::cpu {
 
@@ -24,28 +22,10 @@ constexpr int32_t kMostDimensions = 3; // that are spatial
 
 bool fits(int64_t block) { return block == packedTiles().lanes || block == imageTile().columns; }
 
-Chain chainOf(const module::GraphView& body) {
-    const module::NodeView node = body.node(0);
-    const module::ValueView weights = node.input(1);
-    std::vector<int32_t> ports{kernels::portOf(body.inputs(), node.inputIndex(0)),
-                               kernels::portOf(body.inputs(), node.inputIndex(1))};
-    if (ports[kX] < 0 || ports[kWeights] < 0 || ports[kX] == ports[kWeights] || !node.input(0).isStatic(1) ||
-        node.input(0).dim(1).opt != weights.dim(0).opt) {
-        refuse("a deconvolution whose image or weights are no inputs of the task");
-    }
-    int32_t bias = -1;
-    if (node.hasInput(2)) {
-        bias = static_cast<int32_t>(ports.size());
-        ports.push_back(kernels::portOf(body.inputs(), node.inputIndex(2)));
-    }
-    Chain chain = readChain(body, std::move(ports), bias, 1, weights.dim(1).opt);
-    for (const Follower& follower : chain.followers) {
-        if (follower.kind != Follower::Kind::kFunction && follower.kind != Follower::Kind::kTensor) {
-            refuse("a deconvolution followed by more than functions and sums of tensors");
-        }
-    }
-    return chain;
-}
+// Pixels of a line of results, a stride apart, that all taps go over before the next ones: what is summed stays in the first-level cache.
+constexpr int64_t kPiece = 256;
+
+Chain chainOf(const module::GraphView& body) { return readWindowChain(body, "a deconvolution"); }
 
 // One dimension of the window. Positions o, o + stride, o + 2 stride, ... of the result are a phase: the same taps reach them.
 struct Taps {
@@ -98,11 +78,12 @@ public:
         // What is larger is gone through once by each thread, in parts.
         mSharesWeights = mX.channels * mPanels * mTile.columns * matrices > mBatches * mX.image();
         const int64_t products = mBatches * mX.height * mX.width * matrices * mPanels;
-        const int64_t items = lines() * mPanels;
+        mPieces = (mTaps[2].positions(0) + kPiece - 1) / kPiece;
+        const int64_t items = lines() * mPieces * mPanels;
         mTeam = teamFor(threads, items, products * mX.channels * mTile.columns / (8 * std::max<int64_t>(items, 1)) + 1);
     }
 
-    // The bias filled up to whole panels, then for each thread a line of results of a panel that is not whole.
+    // The bias filled up to whole panels, then for each thread a piece of results of a panel that is not whole.
     int64_t workspace() const {
         return (mPanels * mTile.columns + mThreads * edgeFloats()) * static_cast<int64_t>(sizeof(float));
     }
@@ -113,12 +94,12 @@ public:
         if (const float* const bias = biasOf(mChain, b)) {
             std::copy(bias, bias + mY.channels, start);
         }
-        parallelTeam(mTeam, lines() * mPanels, [&](int64_t member, int64_t begin, int64_t end) {
+        const int64_t places = lines() * mPieces;
+        parallelTeam(mTeam, places * mPanels, [&](int64_t member, int64_t begin, int64_t end) {
             float* const edge = start + mPanels * mTile.columns + member * edgeFloats();
             for (int64_t item = begin; item < end; ++item) {
-                const int64_t line = mSharesWeights ? item % lines() : item / mPanels;
-                const int64_t panel = mSharesWeights ? item / lines() : item % mPanels;
-                const Place place(*this, line, panel);
+                const int64_t at = mSharesWeights ? item % places : item / mPanels;
+                const Place place(*this, at, mSharesWeights ? item / places : item % mPanels);
                 for (int64_t phase = 0; phase < mTaps[2].stride; ++phase) {
                     runPhase(b, start, edge, place, phase);
                 }
@@ -128,15 +109,17 @@ public:
     }
 
 private:
-    // Where a line of results is, one panel of its channels.
+    // A piece of a line of results, one panel of its channels.
     struct Place {
-        Place(const Deconvolution& kernel, int64_t line, int64_t panelAt)
-            : image(line / kernel.mY.height), height(line % kernel.mY.height), panel(panelAt),
-              channel(panelAt * kernel.mTile.columns),
+        Place(const Deconvolution& kernel, int64_t at, int64_t panelAt)
+            : image(at / kernel.mPieces / kernel.mY.height), height(at / kernel.mPieces % kernel.mY.height),
+              first(at % kernel.mPieces * kPiece), panel(panelAt), channel(panelAt * kernel.mTile.columns),
               width(std::min(kernel.mTile.columns, kernel.mY.channels - channel)),
-              to(image * kernel.mY.image() + kernel.mY.at(channel) + height * kernel.mY.line()) {}
+              to(image * kernel.mY.image() + kernel.mY.at(channel) + height * kernel.mY.line() +
+                 first * kernel.mTaps[2].stride * kernel.mY.pixel()) {}
         int64_t image;
         int64_t height; // over all dimensions but the last
+        int64_t first;  // position of each phase
         int64_t panel;
         int64_t channel;
         int64_t width; // channels
@@ -144,7 +127,9 @@ private:
     };
 
     int64_t lines() const { return mBatches * mY.height; }
-    int64_t edgeFloats() const { return mTaps[2].positions(0) * mTile.columns; }
+    int64_t edgeFloats() const {
+        return mY.channels % mTile.columns == 0 ? 0 : std::min(mTaps[2].positions(0), kPiece) * mTile.columns;
+    }
     bool isWhole(const Place& place) const { return place.width == mTile.columns; }
     // From one vector of a panel's channels to the next in the result.
     int64_t vectorStep() const {
@@ -152,9 +137,12 @@ private:
         return mY.block == lanes ? mY.at(lanes) : lanes;
     }
 
-    // Every stride-th pixel of a line: all taps of the window that reach it, one after the other.
+    // Every stride-th pixel of a piece: all taps of the window that reach it, one after the other.
     void runPhase(const Buffers& b, const float* start, float* edge, const Place& place, int64_t phase) const {
-        const int64_t positions = mTaps[2].positions(phase);
+        const int64_t positions = std::min(kPiece, mTaps[2].positions(phase) - place.first);
+        if (positions <= 0) {
+            return;
+        }
         const int64_t step = mTaps[2].stride * mY.pixel();
         float* const results = b.out<float>() + place.to + phase * mY.pixel();
         PackedProduct work{.a = nullptr,
@@ -178,13 +166,18 @@ private:
                     (outer / mTaps[0].stride - first.shift) * mTaps[1].input + inner / mTaps[1].stride - second.shift;
                 for (const Taps::Tap& tap : mTaps[2].of(phase)) {
                     const int64_t matrix = (first.index * mKernel[1] + second.index) * mKernel[2] + tap.index;
-                    if (!work.continues) {
-                        fillRows(to, work, 0, tap.first);
-                        fillRows(to, work, tap.last, positions);
+                    const int64_t begin = std::clamp<int64_t>(tap.first - place.first, 0, positions);
+                    const int64_t end = std::clamp<int64_t>(tap.last - place.first, begin, positions);
+                    if (begin == end) {
+                        continue;
                     }
-                    work.a = image + line * mX.line() - tap.shift * mX.pixel();
+                    if (!work.continues) {
+                        fillRows(to, work, 0, begin);
+                        fillRows(to, work, end, positions);
+                    }
+                    work.a = image + line * mX.line() + (place.first - tap.shift) * mX.pixel();
                     work.b = b.in<float>(kWeights) + (matrix * mPanels + place.panel) * mX.channels * mTile.columns;
-                    multiply(to, work, tap.first, tap.last);
+                    multiply(to, work, begin, end);
                     work.continues = true;
                 }
             });
@@ -252,14 +245,16 @@ private:
         const auto apply = [&](int64_t at, int64_t count) {
             applyFollowers(mChain, b, nullptr, 0, b.out<float>() + at, count, at, 0);
         };
+        const int64_t stride = mTaps[2].stride;
+        const int64_t pixels = std::min(kPiece * stride, mY.width - place.first * stride);
         if (mY.block == 0 && mPanels > 1) {
-            for (int64_t pixel = 0; pixel < mY.width; ++pixel) {
+            for (int64_t pixel = 0; pixel < pixels; ++pixel) {
                 apply(place.to + pixel * mY.pixel(), place.width);
             }
             return;
         }
         for (int64_t channel = 0; channel < place.width; channel += mY.pixel()) {
-            apply(place.to + mY.at(place.channel + channel) - mY.at(place.channel), mY.line());
+            apply(place.to + mY.at(place.channel + channel) - mY.at(place.channel), pixels * mY.pixel());
         }
     }
 
@@ -271,6 +266,7 @@ private:
     ImageLayout mY;
     int64_t mBatches;
     int64_t mPanels = 0; // of one tap
+    int64_t mPieces = 1; // of a line of results
     int mThreads = 1;
     int64_t mTeam = 1;
     bool mSharesWeights = false; // else lines of results
@@ -286,23 +282,6 @@ bool beginsWithDeconvolution(const module::GraphView& body) {
     const module::ValueView weights = body.node(0).input(1);
     return weights.isConstant() && weights.isStatic() && weights.rank() > 2 && weights.rank() <= 2 + kMostDimensions &&
            weights.optElements() != 0 && body.node(0).intOr("group", 1) == 1;
-}
-
-bool isSpread(const module::GraphView& body) {
-    if (!beginsWithDeconvolution(body) || body.nodeCount() != 1 || body.node(0).input(1).rank() != 4) {
-        return false;
-    }
-    const module::NodeView node = body.node(0);
-    const module::ValueView weights = node.input(1);
-    const auto areAll = [&](std::string_view name, size_t count, int64_t wanted) {
-        const std::vector<int64_t> values = node.intsOr(name, count, wanted);
-        return std::all_of(values.begin(), values.end(), [&](int64_t each) { return each == wanted; });
-    };
-    const std::string_view pads = node.stringOr("auto_pad", "explicit");
-    const std::vector<int64_t> strides = node.intsOr("strides", 2, 1);
-    return strides.size() == 2 && strides[0] == weights.dim(2).opt && strides[1] == weights.dim(3).opt &&
-           areAll("dilations", 2, 1) && areAll("pads", 4, 0) && areAll("output_padding", 2, 0) &&
-           node.intsOr("output_shape", 0, 0).empty() && (pads == "explicit" || pads == "valid");
 }
 
 std::vector<std::vector<TnFormat>> deconvolutionLayouts(const module::GraphView& body) {
@@ -326,9 +305,16 @@ std::vector<std::vector<TnFormat>> deconvolutionLayouts(const module::GraphView&
     TnFormat packed = module::permutedFormat(order);
     packed.block_count = 1;
     packed.blocks[0] = {1, static_cast<int32_t>(imageTile().columns)};
+    bool addsImage = false;
+    for (size_t i = 0; i < chain.ports.size(); ++i) {
+        addsImage = addsImage || (chain.isTensor[i] && chain.ports[i] == chain.ports[kX]);
+    }
     std::vector<std::vector<TnFormat>> variants;
     for (const TnFormat& from : layoutsFor(weights.dim(0).opt)) {
         for (const TnFormat& to : layoutsFor(weights.dim(1).opt)) {
+            if (addsImage && !module::equal(from, to)) {
+                continue; // one port has one layout
+            }
             std::vector<TnFormat> layouts;
             for (const int32_t value : body.inputs()) {
                 layouts.push_back(module::linearFormat(body.value(value).rank()));

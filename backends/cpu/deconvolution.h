@@ -14,8 +14,6 @@ using namespace tenon::kernels;
 
 // A deconvolution of one to three spatial dimensions without groups, with constant weights, and what follows it.
 bool beginsWithDeconvolution(const module::GraphView& body);
-// One of images, alone, whose windows do not overlap, stride and window being the same.
-bool isSpread(const module::GraphView& body);
 // The ways to compute it, each the layouts of the inputs and then of the output. Throws a refusal.
 std::vector<std::vector<TnFormat>> deconvolutionLayouts(const module::GraphView& body);
 void checkDeconvolution(const Task& task);

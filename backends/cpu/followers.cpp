@@ -95,6 +95,39 @@ Chain readChainUntil(const module::GraphView& body, size_t end, std::vector<int3
     return chain;
 }
 
+Chain readWindowChain(const module::GraphView& body, std::string_view what) {
+    const module::NodeView node = body.node(0);
+    const module::ValueView x = node.input(0);
+    const module::ValueView weights = node.input(1);
+    const bool isDeconvolution = node.op() == "deconv";
+    const int64_t outputs = weights.dim(isDeconvolution ? 1 : 0).opt;
+    const int64_t channels =
+        isDeconvolution ? weights.dim(0).opt : weights.dim(1).opt * std::max<int64_t>(1, node.intOr("group", 1));
+    std::vector<int32_t> ports{kernels::portOf(body.inputs(), node.inputIndex(0)),
+                               kernels::portOf(body.inputs(), node.inputIndex(1))};
+    if (ports[0] < 0 || ports[1] < 0 || ports[0] == ports[1]) {
+        refuse(what, " whose image or weights are no inputs of the task");
+    }
+    if (x.rank() != weights.rank() || !x.isStatic(1) || x.dim(1).opt != channels) {
+        refuse(what, " of an image whose channels are not known to be those of the weights");
+    }
+    int32_t bias = -1;
+    if (node.hasInput(2)) {
+        if (!node.input(2).isStatic() || node.input(2).optElements() != outputs) {
+            refuse(what, " with a bias that is not known to have ", outputs, " elements");
+        }
+        bias = static_cast<int32_t>(ports.size());
+        ports.push_back(kernels::portOf(body.inputs(), node.inputIndex(2)));
+    }
+    Chain chain = readChain(body, std::move(ports), bias, 1, outputs);
+    for (const Follower& follower : chain.followers) {
+        if (follower.kind != Follower::Kind::kFunction && follower.kind != Follower::Kind::kTensor) {
+            refuse(what, " followed by more than functions and sums of tensors");
+        }
+    }
+    return chain;
+}
+
 bool isFunction(const module::NodeView& node) { return node.inputCount() == 1 && floatStep(node).has_value(); }
 
 size_t behindFunctions(const module::GraphView& body, bool (*isEnd)(const module::NodeView&), size_t head) {

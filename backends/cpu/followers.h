@@ -1,14 +1,15 @@
 // What follows a product or convolution element by element, in the same kernel: constant factors and sums for each channel or all, another tensor of the
 // result's shape, functions of one operand.
 //
-// Who uses it: products with packed weights and depthwise convolutions. Results have their channels last in memory. What it must not know: how
-// the results come about.
+// Who uses it: products with packed weights and convolutions. Constants for each channel are for results with channels last in memory. What it must not know:
+// how the results come about.
 #pragma once
 
 #include "backends/common/task_kernel.h"
 #include "backends/cpu/program_compiler.h"
 
 #include <optional>
+#include <string_view>
 #include <vector>
 
 namespace tenon::cpu {
@@ -53,6 +54,10 @@ Chain readChain(const module::GraphView& body, std::vector<int32_t> headPorts, i
 // The same for nodes up to `end` alone; where their result goes is the caller's matter.
 Chain readChainUntil(const module::GraphView& body, size_t end, std::vector<int32_t> headPorts, int32_t bias,
                      int32_t channelAxis, int64_t channels, size_t head = 0);
+
+// Of a body that begins with a convolution or deconvolution, with functions and sums of tensors of the result's shape behind it alone: its operands are the
+// image, the weights and perhaps a bias, which fit each other. Throws a refusal that says `what` was asked for.
+Chain readWindowChain(const module::GraphView& body, std::string_view what);
 
 // Of one operand, as vectors compute it.
 bool isFunction(const module::NodeView& node);

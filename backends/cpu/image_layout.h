@@ -25,7 +25,7 @@ struct ImageLayout {
     }
 };
 
-// Of a layout [N, C, H, W] with channels in blocks that divide them, or last.
+// Of a layout [N, C, ...] with channels in blocks that divide them, or last.
 inline int64_t channelBlock(const TnFormat& format) {
     const int64_t block = module::blockOf(format, 1);
     return block == 1 ? 0 : block;

@@ -19,33 +19,15 @@ namespace {
 constexpr size_t kX = 0;
 constexpr size_t kWeights = 1;
 
-// What is gathered at once stays in a second-level cache.
+// What is gathered at once stays in a second-level cache, unless the lines of one channel are more.
 constexpr int64_t kGatheredFloats = 24 << 10;
-constexpr int64_t kMostPiece = 1024; // pixels of a line
+constexpr int64_t kLeastPiece = 64; // pixels of a line
+constexpr int64_t kMostPiece = 1024;
 // More channels, as many as fill vectors, are better side by side.
 constexpr int64_t kFew = 8;
 constexpr int64_t kMostLines = 8; // of results: few of the image's are gathered twice then
 
-Chain chainOf(const module::GraphView& body) {
-    const module::NodeView node = body.node(0);
-    std::vector<int32_t> ports{kernels::portOf(body.inputs(), node.inputIndex(0)),
-                               kernels::portOf(body.inputs(), node.inputIndex(1))};
-    if (ports[kX] < 0 || ports[kWeights] < 0) {
-        refuse("a convolution whose image or weights are no inputs of the task");
-    }
-    int32_t bias = -1;
-    if (node.hasInput(2)) {
-        bias = static_cast<int32_t>(ports.size());
-        ports.push_back(kernels::portOf(body.inputs(), node.inputIndex(2)));
-    }
-    Chain chain = readChain(body, std::move(ports), bias, 1, node.input(1).dim(0).opt);
-    for (const Follower& follower : chain.followers) {
-        if (follower.kind != Follower::Kind::kFunction && follower.kind != Follower::Kind::kTensor) {
-            refuse("a convolution along lines followed by more than functions and sums of tensors");
-        }
-    }
-    return chain;
-}
+Chain chainOf(const module::GraphView& body) { return readWindowChain(body, "a convolution along lines"); }
 
 class LineConvolution {
 public:
@@ -63,7 +45,14 @@ public:
         }
     }
 
-    int64_t workspace() const { return mThreads * ownFloats() * static_cast<int64_t>(sizeof(float)); }
+    // What no cut of these extents takes, nor one of smaller ones.
+    int64_t workspace() const {
+        const int64_t lines = linesOf(std::clamp<int64_t>(mWindow.output[0], 1, kMostLines));
+        const int64_t most =
+            lines * phases() * phaseStep(roundUp(std::clamp<int64_t>(mWindow.output[1], 1, kMostPiece)));
+        return mThreads * std::min(mChannels * most, std::max(most, kGatheredFloats)) *
+               static_cast<int64_t>(sizeof(float));
+    }
 
     void run(const Buffers& b) const {
         const int64_t items = mBatches * mGroups * bands() * pieces();
@@ -89,9 +78,11 @@ private:
         return (band - 1) * mWindow.strides[0] + (mWindow.kernel[0] - 1) * mWindow.dilations[0] + 1;
     }
     // What a line is gathered to: for each pixel of a stride every stride-th pixel, side by side.
-    int64_t phaseStep() const {
-        return mPiece + (mWindow.kernel[1] - 1) * mWindow.dilations[1] / stride() + mTile.lanes;
+    int64_t phaseStep(int64_t piece) const {
+        return piece + (mWindow.kernel[1] - 1) * mWindow.dilations[1] / stride() + mTile.lanes;
     }
+    int64_t phaseStep() const { return phaseStep(mPiece); }
+    int64_t roundUp(int64_t pixels) const { return (pixels + mTile.lanes - 1) / mTile.lanes * mTile.lanes; }
     int64_t phases() const { return std::min(stride(), (mWindow.kernel[1] - 1) * mWindow.dilations[1] + 1); }
     int64_t lineStep() const { return phases() * phaseStep(); }
     int64_t ownFloats() const { return mPart * linesOf(mBand) * lineStep(); }
@@ -102,10 +93,11 @@ private:
             const int64_t parts = (all + most - 1) / std::max<int64_t>(most, 1);
             return parts == 0 ? 1 : (all + parts - 1) / parts;
         };
-        mPiece = evenly(mWindow.output[1], kMostPiece);
-        mPiece = (mPiece + mTile.lanes - 1) / mTile.lanes * mTile.lanes;
-        // So many bands that every thread has several of them.
-        const int64_t lines = mBatches * mGroups * mWindow.output[0] * pieces() / (4 * int64_t{mThreads});
+        // Every thread has several bands, or at least pieces, where these are worth it.
+        const int64_t all = mBatches * mGroups * mWindow.output[0];
+        const int64_t each = mWindow.output[1] * all / (2 * int64_t{mThreads});
+        mPiece = roundUp(evenly(mWindow.output[1], std::clamp(each, kLeastPiece, kMostPiece)));
+        const int64_t lines = all * pieces() / (4 * int64_t{mThreads});
         mBand = evenly(mWindow.output[0], std::clamp<int64_t>(lines, 1, kMostLines));
         mPart = evenly(mChannels, std::max<int64_t>(1, kGatheredFloats / (linesOf(mBand) * lineStep())));
     }

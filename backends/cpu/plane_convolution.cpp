@@ -40,20 +40,10 @@ Chain chainOf(const module::GraphView& body) {
     if (!tiles.writesParts && columns % tiles.thin.columns != 0) {
         refuse("a convolution to ", columns, " channels, which parts of vectors would have to be written for");
     }
-    std::vector<int32_t> ports{kernels::portOf(body.inputs(), node.inputIndex(0)),
-                               kernels::portOf(body.inputs(), node.inputIndex(1))};
-    if (ports[kX] < 0 || ports[kWeights] < 0 || ports[kX] == ports[kWeights]) {
-        refuse("a convolution whose weights are its image");
-    }
-    int32_t bias = -1;
-    if (node.hasInput(2)) {
-        bias = static_cast<int32_t>(ports.size());
-        ports.push_back(kernels::portOf(body.inputs(), node.inputIndex(2)));
-    }
-    Chain chain = readChain(body, std::move(ports), bias, 1, columns);
-    for (const Follower& follower : chain.followers) {
-        if (follower.kind != Follower::Kind::kFunction && follower.kind != Follower::Kind::kTensor) {
-            refuse("a convolution of planes followed by more than functions and sums of tensors");
+    Chain chain = readWindowChain(body, "a convolution of planes");
+    for (size_t i = 0; i < chain.ports.size(); ++i) {
+        if (chain.isTensor[i] && chain.ports[i] == chain.ports[kX]) {
+            refuse("a convolution of planes to which its own image is added, in another layout");
         }
     }
     return chain;

@@ -9,7 +9,6 @@
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -26,6 +25,7 @@ using Severity = nvinfer1::ILogger::Severity;
 constexpr int kMaxNesting = 200;
 // Of a file, in bytes: weights are copied from there to where they stay.
 constexpr int kReadAtOnce = 256 << 10;
+constexpr auto kMostBytes = static_cast<uint64_t>(std::numeric_limits<int>::max()); // that protobuf reads
 
 std::string folderOf(const char* path) {
     if (!path || !*path) {
@@ -33,6 +33,15 @@ std::string folderOf(const char* path) {
     }
     std::string folder = std::filesystem::path(path).parent_path().string();
     return folder.empty() ? "." : folder;
+}
+
+// Null where the bytes are no message of this kind. The stream is behind what was read afterwards.
+std::shared_ptr<tenon_onnx::ModelProto> messageIn(google::protobuf::io::ZeroCopyInputStream& bytes) {
+    auto message = std::make_shared<tenon_onnx::ModelProto>();
+    google::protobuf::io::CodedInputStream stream(&bytes);
+    stream.SetRecursionLimit(kMaxNesting);
+    stream.SetTotalBytesLimit(std::numeric_limits<int>::max());
+    return message->ParseFromCodedStream(&stream) && stream.ConsumedEntireMessage() ? message : nullptr;
 }
 
 } // namespace
@@ -76,38 +85,55 @@ bool OnnxParser::guarded(F&& work) noexcept {
 }
 
 std::shared_ptr<tenon_onnx::ModelProto> OnnxParser::readMessage(void const* model, size_t size) {
-    const size_t readable = std::min(model ? size : 0, static_cast<size_t>(std::numeric_limits<int>::max()));
-    google::protobuf::io::ArrayInputStream bytes(model, static_cast<int>(readable));
-    return readMessage(bytes, model ? size : 0);
+    if (!model || size == 0 || size > kMostBytes) {
+        return accepted(nullptr, model ? size : 0);
+    }
+    google::protobuf::io::ArrayInputStream bytes(model, static_cast<int>(size));
+    return accepted(messageIn(bytes), size);
 }
 
-std::shared_ptr<tenon_onnx::ModelProto> OnnxParser::readMessage(google::protobuf::io::ZeroCopyInputStream& bytes,
-                                                                std::optional<uint64_t> size) {
-    if (size == 0U) {
+std::shared_ptr<tenon_onnx::ModelProto> OnnxParser::readFile(const std::string& name) {
+    const int descriptor = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) {
+        fail(ErrorCode::kMODEL_DESERIALIZE_FAILED, cat("'", name, "' cannot be opened: ", std::strerror(errno)));
+        return nullptr;
+    }
+    google::protobuf::io::FileInputStream bytes(descriptor, kReadAtOnce);
+    bytes.SetCloseOnDelete(true);
+    struct stat status {};
+    if (::fstat(descriptor, &status) == 0 && static_cast<uint64_t>(status.st_size) > kMostBytes) {
+        return accepted(nullptr, static_cast<uint64_t>(status.st_size));
+    }
+    std::shared_ptr<tenon_onnx::ModelProto> message = messageIn(bytes);
+    const void* rest = nullptr;
+    for (int count = 0; !message && bytes.Next(&rest, &count);) {
+        // How much there is of what is no model; a pipe does not say that.
+    }
+    if (bytes.GetErrno() != 0) {
+        fail(ErrorCode::kMODEL_DESERIALIZE_FAILED,
+             cat("'", name, "' cannot be read: ", std::strerror(bytes.GetErrno())));
+        return nullptr;
+    }
+    return accepted(std::move(message), static_cast<uint64_t>(bytes.ByteCount()));
+}
+
+std::shared_ptr<tenon_onnx::ModelProto> OnnxParser::accepted(std::shared_ptr<tenon_onnx::ModelProto> message,
+                                                             uint64_t size) {
+    if (size == 0) {
         fail(ErrorCode::kMODEL_DESERIALIZE_FAILED, "the model is empty; is the file complete?");
-        return nullptr;
-    }
-    if (size > static_cast<uint64_t>(std::numeric_limits<int>::max())) {
+    } else if (!message && size >= kMostBytes) {
         fail(ErrorCode::kMODEL_DESERIALIZE_FAILED,
-             cat("the model has ", *size, " bytes; protobuf reads at most 2 GiB, store its weights as external data"));
-        return nullptr;
-    }
-    auto message = std::make_shared<tenon_onnx::ModelProto>();
-    google::protobuf::io::CodedInputStream stream(&bytes);
-    stream.SetRecursionLimit(kMaxNesting);
-    stream.SetTotalBytesLimit(std::numeric_limits<int>::max());
-    if (!message->ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage()) {
+             cat("the model has ", size, " bytes; protobuf reads at most 2 GiB, store its weights as external data"));
+    } else if (!message) {
         fail(ErrorCode::kMODEL_DESERIALIZE_FAILED,
-             cat("the ", size.value_or(static_cast<uint64_t>(bytes.ByteCount())),
-                 " bytes are no ONNX model: the file is truncated, damaged, or of another kind"));
-        return nullptr;
-    }
-    if (!message->has_graph()) {
+             cat("the ", size, " bytes are no ONNX model: the file is truncated, damaged, or of another kind"));
+    } else if (!message->has_graph()) {
         fail(ErrorCode::kMODEL_DESERIALIZE_FAILED,
              "the file parses as a model but holds no graph; is it an ONNX model?");
-        return nullptr;
+    } else {
+        return message;
     }
-    return message;
+    return nullptr;
 }
 
 bool OnnxParser::importModel(std::shared_ptr<tenon_onnx::ModelProto> model, const std::string& folder,
@@ -160,22 +186,7 @@ bool OnnxParser::parseFromFile(char const* file, int) noexcept {
                  cat("'", name, "' is a directory; give the path of a .onnx file"));
             return false;
         }
-        const int descriptor = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
-        if (descriptor < 0) {
-            fail(ErrorCode::kMODEL_DESERIALIZE_FAILED, cat("'", name, "' cannot be opened: ", std::strerror(errno)));
-            return false;
-        }
-        google::protobuf::io::FileInputStream bytes(descriptor, kReadAtOnce);
-        bytes.SetCloseOnDelete(true);
-        struct stat status {};
-        const bool isFile = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
-        std::shared_ptr<tenon_onnx::ModelProto> message =
-            readMessage(bytes, isFile ? std::optional(static_cast<uint64_t>(status.st_size)) : std::nullopt);
-        if (bytes.GetErrno() != 0) {
-            fail(ErrorCode::kMODEL_DESERIALIZE_FAILED,
-                 cat("'", name, "' cannot be read: ", std::strerror(bytes.GetErrno())));
-            return false;
-        }
+        std::shared_ptr<tenon_onnx::ModelProto> message = readFile(name);
         return message && importModel(message, folderOf(name.c_str()), mNetwork, false, nullptr);
     });
 }

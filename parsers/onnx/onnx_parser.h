@@ -58,9 +58,9 @@ private:
     template <class F>
     bool guarded(F&& work) noexcept;
     std::shared_ptr<tenon_onnx::ModelProto> readMessage(void const* model, size_t size);
-    // The stream's `size` bytes, or all where these are not known.
-    std::shared_ptr<tenon_onnx::ModelProto> readMessage(google::protobuf::io::ZeroCopyInputStream& bytes,
-                                                        std::optional<uint64_t> size);
+    std::shared_ptr<tenon_onnx::ModelProto> readFile(const std::string& name);
+    // The parsed message, null where it is none, if it is a model; `size`: of its bytes.
+    std::shared_ptr<tenon_onnx::ModelProto> accepted(std::shared_ptr<tenon_onnx::ModelProto> message, uint64_t size);
     bool importModel(std::shared_ptr<tenon_onnx::ModelProto> model, const std::string& folder,
                      nvinfer1::INetworkDefinition& network, bool dryRun, std::vector<bool>* imported);
     void fail(nvonnxparser::ErrorCode code, std::string text);

@@ -133,6 +133,10 @@ def main():
             print(f"WRONG an op of the standard is refused without a reason:\n{every.stderr}")
         expect("an op that the standard does not have", run(tenon, "inspect", save("noop.onnx", model([helper.make_node("Frobnicate", ["x"], ["y"])], [tensor("x", [1])], []))), BAD_INPUT, "there is no importer, registered op")
         expect("truncated model", run(tenon, "build", save("cut.onnx", model_bytes[: len(model_bytes) // 2]), "-o", work / "p"), BAD_INPUT)
+        for name, content, code, text in (("empty", b"", BAD_INPUT, "the model is empty"), ("truncated", model_bytes[: len(model_bytes) // 2], BAD_INPUT, f"the {len(model_bytes) // 2} bytes are no ONNX model"),
+                                          ("whole", model_bytes, 0, "built in")):
+            file = save("piped.onnx", content)
+            expect(f"{name} model in a pipe", run("sh", "-c", f"cat '{file}' | '{tenon}' build /dev/stdin -o '{work / 'p'}' --level 0"), code, text)
         expect("empty plan", run(tenon, "run", save("empty.plan", b"")), BAD_INPUT)
         expect("truncated plan", run(tenon, "run", save("cut.plan", plan_bytes[: len(plan_bytes) // 3])), BAD_INPUT, "truncated")
         expect("no plan", run(tenon, "explain", onnx_file, "conv1"), BAD_INPUT, "good.onnx' is an ONNX model, and a plan is wanted here", "tenon build")

@@ -1,6 +1,6 @@
 // scatter_elements, scatter_nd: a copy of the data with updates written, or combined, at indices. Updates that meet apply in order: threads share out what
 // lies beside the axis that the indices count, never the indices. An index outside fails the launch before anything is written.
-#include "backends/common/combine.h"
+#include "backends/common/scatter.h"
 #include "backends/common/parallel.h"
 #include "backends/cpu/ops.h"
 
@@ -43,6 +43,9 @@ struct Indices {
     }
 };
 
+// So many threads of a team as neighbouring bytes give cache lines of their own to.
+int64_t ownLines(int64_t team, int64_t bytes) { return std::clamp<int64_t>(bytes / 128, 1, team); }
+
 void copyData(const Buffers& b, int64_t bytes) {
     if (bytes > 0 && b.inputs[kData] != b.outputs[0]) {
         std::memcpy(b.outputs[0], b.inputs[kData], static_cast<size_t>(bytes));
@@ -65,7 +68,7 @@ struct Lines {
     // Lines [first, last), columns [begin, end).
     template <class T, class Do>
     void run(const Buffers& b, int64_t first, int64_t last, int64_t begin, int64_t end, const Do& combining) const {
-        Dims at(updates.size(), 0);
+        int64_t at[TN_MAX_DIMS] = {};
         int64_t start = 0;
         for (size_t d = updates.size() - 1, rest = static_cast<size_t>(first); d-- > 0;) {
             at[d] = static_cast<int64_t>(rest) % updates[d];
@@ -92,18 +95,9 @@ struct Lines {
 };
 
 Plan planScatterElements(const Call& call) {
+    const size_t axis = scatterAxisOf(call);
     const Dims& data = call.in(kData).dims;
     const Dims& updates = call.in(kUpdates).dims;
-    if (call.in(kIndices).dims != updates || updates.size() != data.size() || data.empty()) {
-        invalid("scatter_elements into ", shapeText(data), " of ", shapeText(updates), " by ",
-                shapeText(call.in(kIndices).dims));
-    }
-    const auto axis = static_cast<size_t>(call.axis("axis", 0, data.size()));
-    for (size_t d = 0; d < data.size(); ++d) {
-        if (d != axis && updates[d] > data[d]) {
-            invalid("scatter_elements into ", shapeText(data), " of ", shapeText(updates));
-        }
-    }
     Lines lines{updates, rowMajorStrides(data), 0, 0, data[axis], {call.in(kIndices).dtype == TN_I32}};
     lines.step = std::exchange(lines.strides[axis], 0);
     lines.column = lines.strides.back();
@@ -113,7 +107,8 @@ Plan planScatterElements(const Call& call) {
     const int64_t count = call.in(kUpdates).elements;
     const int64_t width = updates.back();
     const int64_t items = count == 0 ? 0 : alongLines ? count / width : width;
-    const int64_t team = items == 0 ? 1 : teamFor(call.threads(), items, count / items * 2 + 1);
+    const int64_t wanted = items == 0 ? 1 : teamFor(call.threads(), items, count / items * 2 + 1);
+    const int64_t team = alongLines ? wanted : ownLines(wanted, items * bytesOf(call.in(kData).dtype));
     return dispatchNumeric(call.in(kData).dtype, [&](auto tag) -> Plan {
         using T = typename decltype(tag)::Type;
         return {[=](const Buffers& b) {
@@ -142,23 +137,17 @@ Plan planScatterElements(const Call& call) {
 }
 
 Plan planScatterNd(const Call& call) {
+    const ScatterRows shape = scatterRowsOf(call);
+    const int64_t rows = shape.rows;
+    const auto width = static_cast<int64_t>(shape.width);
+    const int64_t block = shape.block;
     const Dims data = call.in(kData).dims;
-    const Dims& indices = call.in(kIndices).dims;
-    if (indices.empty() || static_cast<size_t>(indices.back()) > data.size()) {
-        invalid("scatter_nd into ", shapeText(data), " by ", shapeText(indices));
-    }
-    const int64_t width = indices.back();
-    const int64_t rows = product(indices, 0, indices.size() - 1);
-    const int64_t block = product(data, static_cast<size_t>(width), data.size());
-    if (rows * block != call.in(kUpdates).elements) {
-        invalid("scatter_nd into ", shapeText(data), " of ", shapeText(call.in(kUpdates).dims), " by ",
-                shapeText(indices));
-    }
     const Dims strides = rowMajorStrides(data);
     const Combine how = combineOf(call.stringOr("reduction", "none"));
     const int64_t bytes = call.in(kData).elements * bytesOf(call.in(kData).dtype);
     const Indices at{call.in(kIndices).dtype == TN_I32};
-    const int64_t team = block == 0 ? 1 : teamFor(call.threads(), block, rows + 1);
+    const int64_t wanted = block == 0 ? 1 : teamFor(call.threads(), block, rows + 1);
+    const int64_t team = ownLines(wanted, block * bytesOf(call.in(kData).dtype));
     return dispatchNumeric(call.in(kData).dtype, [&](auto tag) -> Plan {
         using T = typename decltype(tag)::Type;
         return {[=](const Buffers& b) {
@@ -189,14 +178,6 @@ Plan planScatterNd(const Call& call) {
             return Code::kOk;
         }};
     });
-}
-
-void checkScatter(const module::NodeView& node) {
-    requireType(node, kIndices, maskOf(TN_I32) | maskOf(TN_I64));
-    if (node.input(kUpdates).dtype() != node.input(kData).dtype()) {
-        refuse(node.op(), " of ", nameOf(node.input(kUpdates).dtype()), " into ", nameOf(node.input(kData).dtype()));
-    }
-    combineOf(node.stringOr("reduction", "none"));
 }
 
 } // namespace

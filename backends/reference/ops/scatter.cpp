@@ -1,5 +1,5 @@
 // scatter_elements, scatter_nd: a copy of the data with updates written, or combined, at indices. Updates apply in order.
-#include "backends/common/combine.h"
+#include "backends/common/scatter.h"
 #include "backends/reference/indices.h"
 #include "backends/reference/ops.h"
 
@@ -17,18 +17,9 @@ void copyData(const Buffers& b, int64_t elements) {
 }
 
 Plan planScatterElements(const Call& call) {
+    const size_t axis = scatterAxisOf(call);
     const Dims& data = call.in(0).dims;
     const Dims updates = call.in(2).dims;
-    if (call.in(1).dims != updates || updates.size() != data.size() || data.empty()) {
-        invalid("scatter_elements into ", shapeText(data), " of ", shapeText(updates), " by ",
-                shapeText(call.in(1).dims));
-    }
-    const auto axis = static_cast<size_t>(call.axis("axis", 0, data.size()));
-    for (size_t d = 0; d < data.size(); ++d) {
-        if (d != axis && updates[d] > data[d]) {
-            invalid("scatter_elements into ", shapeText(data), " of ", shapeText(updates));
-        }
-    }
     const Dims strides = rowMajorStrides(data);
     Dims others = strides;
     others[axis] = 0;
@@ -54,24 +45,15 @@ Plan planScatterElements(const Call& call) {
 }
 
 Plan planScatterNd(const Call& call) {
+    const auto [rows, width, block] = scatterRowsOf(call);
     const Dims data = call.in(0).dims;
-    const Dims& indices = call.in(1).dims;
-    if (indices.empty() || static_cast<size_t>(indices.back()) > data.size()) {
-        invalid("scatter_nd into ", shapeText(data), " by ", shapeText(indices));
-    }
-    const auto width = static_cast<size_t>(indices.back());
-    const int64_t rows = product(indices, 0, indices.size() - 1);
-    const int64_t block = product(data, width, data.size());
-    if (rows * block != call.in(2).elements) {
-        invalid("scatter_nd into ", shapeText(data), " of ", shapeText(call.in(2).dims), " by ", shapeText(indices));
-    }
     const Dims strides = rowMajorStrides(data);
     const Combine how = combineOf(call.stringOr("reduction", "none"));
     const int64_t elements = call.in(0).elements;
     const TnDataType indexType = call.in(1).dtype;
     return dispatchNumeric(call.in(0).dtype, [&](auto tag) -> Plan {
         using T = typename decltype(tag)::Type;
-        return {[=](const Buffers& b) {
+        return {[=, rows = rows, width = width, block = block](const Buffers& b) {
             copyData<T>(b, elements);
             for (int64_t row = 0; row < rows; ++row) {
                 int64_t offset = 0;
@@ -91,14 +73,6 @@ Plan planScatterNd(const Call& call) {
             return Code::kOk;
         }};
     });
-}
-
-void checkScatter(const module::NodeView& node) {
-    requireType(node, 1, kIndexTypes);
-    if (node.input(2).dtype() != node.input(0).dtype()) {
-        refuse(node.op(), " of ", nameOf(node.input(2).dtype()), " into ", nameOf(node.input(0).dtype()));
-    }
-    combineOf(node.stringOr("reduction", "none"));
 }
 
 } // namespace
