@@ -45,7 +45,7 @@ Plan planScatterElements(const Call& call) {
 }
 
 Plan planScatterNd(const Call& call) {
-    const auto [rows, width, block] = scatterRowsOf(call);
+    const ScatterRows shape = scatterRowsOf(call);
     const Dims data = call.in(0).dims;
     const Dims strides = rowMajorStrides(data);
     const Combine how = combineOf(call.stringOr("reduction", "none"));
@@ -53,21 +53,21 @@ Plan planScatterNd(const Call& call) {
     const TnDataType indexType = call.in(1).dtype;
     return dispatchNumeric(call.in(0).dtype, [&](auto tag) -> Plan {
         using T = typename decltype(tag)::Type;
-        return {[=, rows = rows, width = width, block = block](const Buffers& b) {
+        return {[=](const Buffers& b) {
             copyData<T>(b, elements);
-            for (int64_t row = 0; row < rows; ++row) {
+            for (int64_t row = 0; row < shape.rows; ++row) {
                 int64_t offset = 0;
-                for (size_t w = 0; w < width; ++w) {
-                    const int64_t asked =
-                        indexAt(indexType, b.inputs[1], row * static_cast<int64_t>(width) + static_cast<int64_t>(w));
+                for (size_t w = 0; w < shape.width; ++w) {
+                    const int64_t asked = indexAt(indexType, b.inputs[1],
+                                                  row * static_cast<int64_t>(shape.width) + static_cast<int64_t>(w));
                     const int64_t index = wrapIndex(asked, data[w]);
                     if (index < 0) {
                         return outside(b, "scatter_nd", asked, data[w]);
                     }
                     offset += index * strides[w];
                 }
-                for (int64_t i = 0; i < block; ++i) {
-                    combine(how, b.in<T>(2)[row * block + i], b.out<T>()[offset + i]);
+                for (int64_t i = 0; i < shape.block; ++i) {
+                    combine(how, b.in<T>(2)[row * shape.block + i], b.out<T>()[offset + i]);
                 }
             }
             return Code::kOk;
