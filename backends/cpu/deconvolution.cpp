@@ -1,7 +1,6 @@
 #include "backends/cpu/deconvolution.h"
 
 #include "backends/common/parallel.h"
-#include "backends/common/ports.h"
 #include "backends/common/window.h"
 #include "backends/cpu/followers.h"
 #include "backends/cpu/image_layout.h"

@@ -1,7 +1,7 @@
 #include "backends/cpu/line_convolution.h"
 
 #include "backends/common/parallel.h"
-#include "backends/common/ports.h"
+#include "backends/common/round_up.h"
 #include "backends/common/window.h"
 #include "backends/cpu/followers.h"
 #include "backends/cpu/region_layouts.h"
@@ -49,7 +49,7 @@ public:
     int64_t workspace() const {
         const int64_t lines = linesOf(std::clamp<int64_t>(mWindow.output[0], 1, kMostLines));
         const int64_t most =
-            lines * phases() * phaseStep(roundUp(std::clamp<int64_t>(mWindow.output[1], 1, kMostPiece)));
+            lines * phases() * phaseStep(roundUp(std::clamp<int64_t>(mWindow.output[1], 1, kMostPiece), mTile.lanes));
         return mThreads * std::min(mChannels * most, std::max(most, kGatheredFloats)) *
                static_cast<int64_t>(sizeof(float));
     }
@@ -82,7 +82,6 @@ private:
         return piece + (mWindow.kernel[1] - 1) * mWindow.dilations[1] / stride() + mTile.lanes;
     }
     int64_t phaseStep() const { return phaseStep(mPiece); }
-    int64_t roundUp(int64_t pixels) const { return (pixels + mTile.lanes - 1) / mTile.lanes * mTile.lanes; }
     int64_t phases() const { return std::min(stride(), (mWindow.kernel[1] - 1) * mWindow.dilations[1] + 1); }
     int64_t lineStep() const { return phases() * phaseStep(); }
     int64_t ownFloats() const { return mPart * linesOf(mBand) * lineStep(); }
@@ -96,7 +95,7 @@ private:
         // Every thread has several bands, or at least pieces, where these are worth it.
         const int64_t all = mBatches * mGroups * mWindow.output[0];
         const int64_t each = mWindow.output[1] * all / (2 * int64_t{mThreads});
-        mPiece = roundUp(evenly(mWindow.output[1], std::clamp(each, kLeastPiece, kMostPiece)));
+        mPiece = roundUp(evenly(mWindow.output[1], std::clamp(each, kLeastPiece, kMostPiece)), mTile.lanes);
         const int64_t lines = all * pieces() / (4 * int64_t{mThreads});
         mBand = evenly(mWindow.output[0], std::clamp<int64_t>(lines, 1, kMostLines));
         mPart = evenly(mChannels, std::max<int64_t>(1, kGatheredFloats / (linesOf(mBand) * lineStep())));
