@@ -3,11 +3,12 @@
 // Who uses it: scatter kernels. What it must not know: how they go through indices.
 #pragma once
 
-#include "backends/common/call.h"
+#include "backends/common/indices.h"
 #include "backends/common/kernel_table.h"
 
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace tenon::kernels {
 
@@ -66,7 +67,7 @@ void combine(Combine how, T update, T& at) {
 
 // Types and the reduction; throws a refusal.
 inline void checkScatter(const module::NodeView& node) {
-    requireType(node, 1, maskOf(TN_I32) | maskOf(TN_I64));
+    requireType(node, 1, kIndexTypes);
     if (node.input(2).dtype() != node.input(0).dtype()) {
         refuse(node.op(), " of ", nameOf(node.input(2).dtype()), " into ", nameOf(node.input(0).dtype()));
     }
@@ -109,6 +110,16 @@ inline ScatterRows scatterRowsOf(const Call& call) {
         invalid("scatter_nd into ", shapeText(data), " of ", shapeText(call.in(2).dims), " by ", shapeText(indices));
     }
     return result;
+}
+
+using PlanFunction = Plan (*)(const Call&);
+
+// The rows of both ops.
+inline void addScatter(KernelTable& table, PlanFunction elements, PlanFunction nd) {
+    for (const auto& [op, plan] : {std::pair("scatter_elements", elements), std::pair("scatter_nd", nd)}) {
+        table.add(
+            {.op = op, .minInputs = 3, .maxInputs = 3, .types = kNumeric | kBool, .plan = plan, .check = checkScatter});
+    }
 }
 
 } // namespace tenon::kernels

@@ -304,14 +304,10 @@ std::vector<std::vector<TnFormat>> deconvolutionLayouts(const module::GraphView&
     TnFormat packed = module::permutedFormat(order);
     packed.block_count = 1;
     packed.blocks[0] = {1, static_cast<int32_t>(imageTile().columns)};
-    bool addsImage = false;
-    for (size_t i = 0; i < chain.ports.size(); ++i) {
-        addsImage = addsImage || (chain.isTensor[i] && chain.ports[i] == chain.ports[kX]);
-    }
     std::vector<std::vector<TnFormat>> variants;
     for (const TnFormat& from : layoutsFor(weights.dim(0).opt)) {
         for (const TnFormat& to : layoutsFor(weights.dim(1).opt)) {
-            if (addsImage && !module::equal(from, to)) {
+            if (addsImage(chain) && !module::equal(from, to)) {
                 continue; // one port has one layout
             }
             std::vector<TnFormat> layouts;

@@ -128,6 +128,15 @@ Chain readWindowChain(const module::GraphView& body, std::string_view what) {
     return chain;
 }
 
+bool addsImage(const Chain& chain) {
+    for (size_t i = 0; i < chain.ports.size(); ++i) {
+        if (chain.isTensor[i] && chain.ports[i] == chain.ports[0]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool isFunction(const module::NodeView& node) { return node.inputCount() == 1 && floatStep(node).has_value(); }
 
 size_t behindFunctions(const module::GraphView& body, bool (*isEnd)(const module::NodeView&), size_t head) {

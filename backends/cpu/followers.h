@@ -59,6 +59,9 @@ Chain readChainUntil(const module::GraphView& body, size_t end, std::vector<int3
 // image, the weights and perhaps a bias, which fit each other. Throws a refusal that says `what` was asked for.
 Chain readWindowChain(const module::GraphView& body, std::string_view what);
 
+// Whether the image itself is among the tensors that are added: then it has their layout.
+bool addsImage(const Chain& chain);
+
 // Of one operand, as vectors compute it.
 bool isFunction(const module::NodeView& node);
 // Where the node is that `isEnd` accepts, behind the node `head` and functions alone; 0: the body is no such chain.

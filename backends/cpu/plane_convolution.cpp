@@ -41,10 +41,8 @@ Chain chainOf(const module::GraphView& body) {
         refuse("a convolution to ", columns, " channels, which parts of vectors would have to be written for");
     }
     Chain chain = readWindowChain(body, "a convolution of planes");
-    for (size_t i = 0; i < chain.ports.size(); ++i) {
-        if (chain.isTensor[i] && chain.ports[i] == chain.ports[kX]) {
-            refuse("a convolution of planes to which its own image is added, in another layout");
-        }
+    if (addsImage(chain)) {
+        refuse("a convolution of planes to which its own image is added, in another layout");
     }
     return chain;
 }

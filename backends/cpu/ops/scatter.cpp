@@ -30,19 +30,6 @@ void withCombine(Combine how, F&& f) {
     }
 }
 
-struct Indices {
-    bool isNarrow; // i32, else i64
-
-    int64_t at(const Buffers& b, int64_t i) const {
-        return isNarrow ? b.in<int32_t>(kIndices)[i] : b.in<int64_t>(kIndices)[i];
-    }
-    // Index i on an axis of so many elements, of which negative ones count from the end.
-    int64_t at(const Buffers& b, int64_t i, int64_t extent) const {
-        const int64_t index = at(b, i);
-        return index < 0 ? index + extent : index;
-    }
-};
-
 // So many threads of a team as neighbouring bytes give cache lines of their own to.
 int64_t ownLines(int64_t team, int64_t bytes) { return std::clamp<int64_t>(bytes / 128, 1, team); }
 
@@ -52,10 +39,6 @@ void copyData(const Buffers& b, int64_t bytes) {
     }
 }
 
-Code outside(const Buffers& b, const char* op, int64_t index, int64_t extent) {
-    return b.reason->invalidArgument(op, ": index ", index, " is outside an axis of ", extent, " elements");
-}
-
 // Lines of updates along the last dimension. An update of a line goes to where the line begins, plus its column times `column`, plus its index times `step`.
 struct Lines {
     Dims updates;
@@ -63,7 +46,7 @@ struct Lines {
     int64_t column = 0;
     int64_t step = 0;
     int64_t extent = 0; // of the axis
-    Indices indices;
+    TnDataType indexType = TN_I64;
 
     // Lines [first, last), columns [begin, end).
     template <class T, class Do>
@@ -80,7 +63,8 @@ struct Lines {
             const T* const from = b.in<T>(kUpdates) + line * width;
             T* const to = b.out<T>() + start;
             for (int64_t i = begin; i < end; ++i) {
-                combining(from[i], to[i * column + indices.at(b, line * width + i, extent) * step]);
+                const int64_t index = wrapIndex(indexAt(indexType, b.inputs[kIndices], line * width + i), extent);
+                combining(from[i], to[i * column + index * step]);
             }
             for (size_t d = updates.size() - 1; d-- > 0;) {
                 start += strides[d];
@@ -98,7 +82,7 @@ Plan planScatterElements(const Call& call) {
     const size_t axis = scatterAxisOf(call);
     const Dims& data = call.in(kData).dims;
     const Dims& updates = call.in(kUpdates).dims;
-    Lines lines{updates, rowMajorStrides(data), 0, 0, data[axis], {call.in(kIndices).dtype == TN_I32}};
+    Lines lines{updates, rowMajorStrides(data), 0, 0, data[axis], call.in(kIndices).dtype};
     lines.step = std::exchange(lines.strides[axis], 0);
     lines.column = lines.strides.back();
     const bool alongLines = axis + 1 == data.size();
@@ -113,8 +97,8 @@ Plan planScatterElements(const Call& call) {
         using T = typename decltype(tag)::Type;
         return {[=](const Buffers& b) {
             for (int64_t i = 0; i < count; ++i) {
-                const int64_t index = lines.indices.at(b, i);
-                if (index < -lines.extent || index >= lines.extent) {
+                const int64_t index = indexAt(lines.indexType, b.inputs[kIndices], i);
+                if (wrapIndex(index, lines.extent) < 0) {
                     return outside(b, "scatter_elements", index, lines.extent);
                 }
             }
@@ -145,16 +129,16 @@ Plan planScatterNd(const Call& call) {
     const Dims strides = rowMajorStrides(data);
     const Combine how = combineOf(call.stringOr("reduction", "none"));
     const int64_t bytes = call.in(kData).elements * bytesOf(call.in(kData).dtype);
-    const Indices at{call.in(kIndices).dtype == TN_I32};
+    const TnDataType indexType = call.in(kIndices).dtype;
     const int64_t wanted = block == 0 ? 1 : teamFor(call.threads(), block, rows + 1);
     const int64_t team = ownLines(wanted, block * bytesOf(call.in(kData).dtype));
     return dispatchNumeric(call.in(kData).dtype, [&](auto tag) -> Plan {
         using T = typename decltype(tag)::Type;
         return {[=](const Buffers& b) {
             for (int64_t i = 0; i < rows * width; ++i) {
-                const int64_t index = at.at(b, i);
+                const int64_t index = indexAt(indexType, b.inputs[kIndices], i);
                 const int64_t extent = data[static_cast<size_t>(i % width)];
-                if (index < -extent || index >= extent) {
+                if (wrapIndex(index, extent) < 0) {
                     return outside(b, "scatter_nd", index, extent);
                 }
             }
@@ -165,7 +149,8 @@ Plan planScatterNd(const Call& call) {
                         int64_t offset = 0;
                         for (int64_t w = 0; w < width; ++w) {
                             const auto d = static_cast<size_t>(w);
-                            offset += at.at(b, row * width + w, data[d]) * strides[d];
+                            const int64_t index = indexAt(indexType, b.inputs[kIndices], row * width + w);
+                            offset += wrapIndex(index, data[d]) * strides[d];
                         }
                         const T* const from = b.in<T>(kUpdates) + row * block;
                         T* const to = b.out<T>() + offset;
@@ -182,13 +167,6 @@ Plan planScatterNd(const Call& call) {
 
 } // namespace
 
-void addScatter(KernelTable& table) {
-    const auto add = [&](std::string_view op, Plan (*plan)(const Call&)) {
-        table.add(
-            {.op = op, .minInputs = 3, .maxInputs = 3, .types = kNumeric | kBool, .plan = plan, .check = checkScatter});
-    };
-    add("scatter_elements", planScatterElements);
-    add("scatter_nd", planScatterNd);
-}
+void addScatter(KernelTable& table) { kernels::addScatter(table, planScatterElements, planScatterNd); }
 
 } // namespace tenon::cpu

@@ -1,6 +1,6 @@
 // gather, gather_elements, gather_nd. Negative indices count from the end; an index outside fails the launch.
+#include "backends/common/indices.h"
 #include "backends/reference/bytes.h"
-#include "backends/reference/indices.h"
 #include "backends/reference/ops.h"
 
 #include <cstring>

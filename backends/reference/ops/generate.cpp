@@ -1,6 +1,6 @@
 // Ops whose elements follow from positions and a few numbers: range, fill, one_hot, eye_like, trilu.
+#include "backends/common/indices.h"
 #include "backends/reference/bytes.h"
-#include "backends/reference/indices.h"
 #include "backends/reference/ops.h"
 #include "backends/reference/wide.h"
 

@@ -1,6 +1,5 @@
 // scatter_elements, scatter_nd: a copy of the data with updates written, or combined, at indices. Updates apply in order.
 #include "backends/common/scatter.h"
-#include "backends/reference/indices.h"
 #include "backends/reference/ops.h"
 
 #include <cstring>
@@ -77,13 +76,6 @@ Plan planScatterNd(const Call& call) {
 
 } // namespace
 
-void addScatter(KernelTable& table) {
-    const auto add = [&](std::string_view op, Plan (*plan)(const Call&)) {
-        table.add(
-            {.op = op, .minInputs = 3, .maxInputs = 3, .types = kNumeric | kBool, .plan = plan, .check = checkScatter});
-    };
-    add("scatter_elements", planScatterElements);
-    add("scatter_nd", planScatterNd);
-}
+void addScatter(KernelTable& table) { kernels::addScatter(table, planScatterElements, planScatterNd); }
 
 } // namespace tenon::reference

@@ -1,12 +1,11 @@
 // Indices that are data: reading, wrapping negative ones, and the error for one outside.
-// Used by the gather and scatter families and by one_hot.
+//
+// Who uses it: the gather and scatter families and one_hot. What it must not know: what is done at an index.
 #pragma once
 
 #include "backends/common/call.h"
 
-namespace tenon::reference {
-
-using namespace tenon::kernels;
+namespace tenon::kernels {
 
 inline constexpr TypeMask kIndexTypes = maskOf(TN_I32) | maskOf(TN_I64);
 
@@ -34,4 +33,4 @@ inline int64_t offsetAt(int64_t i, const Dims& dims, const Dims& strides) {
     return offset;
 }
 
-} // namespace tenon::reference
+} // namespace tenon::kernels
