@@ -6,7 +6,7 @@
 #include "backends/cpu/followers.h"
 #include "backends/cpu/readers.h"
 #include "backends/cpu/region_layouts.h"
-#include "backends/cpu/simd/matrix_tile.h"
+#include "backends/cpu/simd/window_tile.h"
 
 #include <algorithm>
 #include <cstring>
@@ -17,7 +17,7 @@ namespace tenon::cpu {
 
 namespace {
 
-constexpr int64_t kColumns = MatrixProduct::kColumns;
+constexpr int64_t kColumns = WindowProduct::kColumns;
 constexpr int64_t kBytes = 2; // of an element
 // What is gathered at a time: it shares the second-level cache with the weights of a few panels.
 constexpr int64_t kBandBytes = 384 * 1024;
@@ -112,12 +112,16 @@ Reading readingOf(const module::GraphView& body) {
     const int64_t gap = head.intsOr("dilations", 2, 1).back();
     reading.isPlanes = (channels == 3 || channels == 4) && reading.sources == 1 && gap == 1;
     const int64_t depth = reading.isPlanes ? weights.dim(3).opt * kPlanes : channels;
-    reading.step = reading.isPlanes && depth <= 32 ? depth : MatrixTile::step(depth);
+    reading.step = reading.isPlanes && depth <= 32 ? depth : WindowTile::step(depth);
     if (reading.step == 0) {
         refuse("a convolution of ", channels, " channels, which no even number from 16 to 32 divides");
     }
     reading.chain = readChain(body, std::move(ports), bias, 1, weights.dim(0).opt, reading.head);
     readFollowers(reading);
+    const std::vector<int32_t>& operands = reading.chain.ports;
+    if (reading.isPlanes && reading.sum >= 0 && operands[static_cast<size_t>(reading.sum)] == operands[0]) {
+        refuse("planes that are added to what is made of them, which lies otherwise");
+    }
     return reading;
 }
 
@@ -131,7 +135,7 @@ class BrainConvolution {
 public:
     BrainConvolution(Reading reading, Window window, std::vector<int64_t> channels, int64_t batches, int64_t outputs,
                      int threads)
-        : mTile(*matrixTile()), mReading(std::move(reading)), mWindow(std::move(window)),
+        : mTile(*windowTile()), mReading(std::move(reading)), mWindow(std::move(window)),
           mChannels(std::move(channels)), mBatches(batches), mOutputs(outputs) {
         for (const int64_t each : mChannels) {
             mDepth += each;
@@ -144,7 +148,7 @@ public:
     }
 
     // The bias filled up to whole panels, then for each thread scratch and a band. Bands get no smaller when extents rise.
-    int64_t workspace() const { return biasBytes() + mThreads * (MatrixTile::kScratch + bandBytes()) + kLine; }
+    int64_t workspace() const { return biasBytes() + mThreads * (WindowTile::kScratch + bandBytes()) + kLine; }
 
     void run(const Buffers& b) const {
         auto* const base =
@@ -164,8 +168,8 @@ public:
                 mine.firstPanel = mPanels * panel / mPanelParts;
                 mine.lastPanel = mPanels * (panel + 1) / mPanelParts;
                 mine.scratch =
-                    reinterpret_cast<float*>(base + biasBytes() + part * (MatrixTile::kScratch + bandBytes()));
-                mine.band = reinterpret_cast<uint16_t*>(mine.scratch + MatrixTile::kScratch / sizeof(float));
+                    reinterpret_cast<float*>(base + biasBytes() + part * (WindowTile::kScratch + bandBytes()));
+                mine.band = reinterpret_cast<uint16_t*>(mine.scratch + WindowTile::kScratch / sizeof(float));
                 mTile.begin(mReading.step);
                 runRows(b, start, mine, lines() * row / mRowParts, lines() * (row + 1) / mRowParts);
                 mTile.end();
@@ -189,7 +193,7 @@ private:
     int64_t lineElements() const { return static_cast<int64_t>(mPhases.size()) * mAcross * mPixel; }
     int64_t bandBytes() const {
         const int64_t all = (mWindow.output[0] + mReach) * lineElements() * kBytes;
-        const int64_t slack = (mReach + 1) * lineElements() + MatrixProduct::kRows * mPixel;
+        const int64_t slack = (mReach + 1) * lineElements() + WindowProduct::kRows * mPixel;
         return (std::min(kBandBytes, all) + slack * kBytes + kLine - 1) / kLine * kLine;
     }
 
@@ -359,7 +363,7 @@ private:
         const int64_t at = row * mWindow.output[1] * mOutputs;
         const int64_t positions = (rows - 1) * mAcross + mWindow.output[1];
         const auto* const weights = b.in<uint16_t>(mReading.weights());
-        MatrixProduct product;
+        WindowProduct product;
         product.aPixel = mPixel;
         product.taps = mTaps.data();
         product.tapCount = static_cast<int64_t>(mTaps.size());
@@ -380,7 +384,7 @@ private:
             const bool isLast = panel + 1 == part.lastPanel;
             const auto pieces = isLast ? static_cast<int64_t>(mReading.sources) : 1;
             const int64_t piece =
-                (positions / pieces + MatrixProduct::kRows - 1) / MatrixProduct::kRows * MatrixProduct::kRows;
+                (positions / pieces + WindowProduct::kRows - 1) / WindowProduct::kRows * WindowProduct::kRows;
             for (int64_t p = 0; p < pieces; ++p) {
                 const int64_t first = std::min(p * piece, positions);
                 const std::span<const char> fetched = isLast
@@ -397,7 +401,7 @@ private:
         }
     }
 
-    const MatrixTile& mTile;
+    const WindowTile& mTile;
     Reading mReading;
     Window mWindow;
     std::vector<int64_t> mChannels; // of each source
@@ -433,7 +437,7 @@ bool beginsWithBrainConvolution(const module::GraphView& body) {
 
 std::vector<std::vector<int32_t>> concatenatedConvolutions(const module::GraphView& graph) {
     std::vector<std::vector<int32_t>> found;
-    if (matrixTile() == nullptr) {
+    if (windowTile() == nullptr) {
         return found;
     }
     const Readers readers(graph);

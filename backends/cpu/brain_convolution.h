@@ -1,4 +1,4 @@
-// Convolutions of images in bf16 on processors with matrix registers, and what follows them; also of images that a concatenation would join: what is
+// Convolutions of images in bf16 on processors with AMX or AVX-512 BF16, and what follows them; also of images that a concatenation would join: what is
 // read is gathered line by line with its padding into a buffer that stays in the cache, from wherever it lies.
 //
 // Who uses it: the table of methods; the module proposes the regions with a concatenation. What it must not know: how tactics are offered.

@@ -4,7 +4,7 @@
 #include "backends/common/ports.h"
 #include "backends/cpu/deconvolution.h"
 #include "backends/cpu/region_layouts.h"
-#include "backends/cpu/simd/matrix_tile.h"
+#include "backends/cpu/simd/window_tile.h"
 
 #include <algorithm>
 #include <cstring>
@@ -19,8 +19,8 @@ constexpr size_t kX = 0;
 constexpr size_t kWeights = 1;
 constexpr size_t kBias = 2;
 
-constexpr int64_t kColumns = MatrixProduct::kColumns;
-constexpr int64_t kRows = MatrixProduct::kRows;
+constexpr int64_t kColumns = WindowProduct::kColumns;
+constexpr int64_t kRows = WindowProduct::kRows;
 constexpr int64_t kBytes = 2; // of an element
 constexpr int64_t kLine = 64;
 
@@ -29,8 +29,8 @@ int64_t aligned(int64_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
 class BrainSpread {
 public:
     BrainSpread(const Dims& x, const Dims& weights, bool hasBias, int threads)
-        : mTile(*matrixTile()), mBatches(x[0]), mDepth(x[1]), mHeight(x[2]), mWidth(x[3]), mOutputs(weights[1]),
-          mDown(weights[2]), mAcross(weights[3]), mHasBias(hasBias), mStep(MatrixTile::step(mDepth)),
+        : mTile(*windowTile()), mBatches(x[0]), mDepth(x[1]), mHeight(x[2]), mWidth(x[3]), mOutputs(weights[1]),
+          mDown(weights[2]), mAcross(weights[3]), mHasBias(hasBias), mStep(WindowTile::step(mDepth)),
           mPanels((mOutputs + kColumns - 1) / kColumns), mThreads(threads) {
         for (int64_t pixel = 0; pixel < mWidth; ++pixel) {
             mWhere.push_back(static_cast<int32_t>(pixel * mAcross));
@@ -74,17 +74,17 @@ public:
 
 private:
     int64_t biasBytes() const { return aligned(mPanels * kColumns * 4); }
-    int64_t perThread() const { return MatrixTile::kScratch + aligned(kRows * mDepth * kBytes); }
+    int64_t perThread() const { return WindowTile::kScratch + aligned(kRows * mDepth * kBytes); }
 
     // One line of the image by products [first, last).
     void runLine(const Buffers& b, const float* start, float* scratch, int64_t row, int64_t first, int64_t last) const {
         static constexpr int64_t kTap = 0;
         const uint16_t* const from = b.in<uint16_t>(kX) + row * mWidth * mDepth;
         // Pixels behind the last ones of an image are read too: those come from a copy.
-        auto* const tail = reinterpret_cast<uint16_t*>(scratch + MatrixTile::kScratch / sizeof(float));
+        auto* const tail = reinterpret_cast<uint16_t*>(scratch + WindowTile::kScratch / sizeof(float));
         const int64_t whole = mWidth / kRows * kRows;
         std::memcpy(tail, from + whole * mDepth, static_cast<size_t>((mWidth - whole) * mDepth * kBytes));
-        MatrixProduct product;
+        WindowProduct product;
         product.aPixel = mDepth;
         product.taps = &kTap;
         product.tapCount = 1;
@@ -111,7 +111,7 @@ private:
         }
     }
 
-    const MatrixTile& mTile;
+    const WindowTile& mTile;
     int64_t mBatches;
     int64_t mDepth;
     int64_t mHeight;
@@ -155,7 +155,7 @@ std::vector<TnPortFormat> brainSpreadPorts(const module::GraphView& body) {
     if (x < 0 || w < 0 || x == w || !node.input(0).isStatic(1) || node.input(0).dim(1).opt != weights.dim(0).opt) {
         refuse("a deconvolution whose image or weights are no inputs of the task");
     }
-    if (MatrixTile::step(weights.dim(0).opt) == 0) {
+    if (WindowTile::step(weights.dim(0).opt) == 0) {
         refuse("a deconvolution of ", weights.dim(0).opt, " channels, which no even number from 16 to 32 divides");
     }
     std::vector<TnPortFormat> ports;

@@ -1,4 +1,4 @@
-// Deconvolutions of images in bf16 whose windows do not overlap, on processors with matrix registers: for each pixel of a window a product with every
+// Deconvolutions of images in bf16 whose windows do not overlap, on processors with AMX or AVX-512 BF16: for each pixel of a window a product with every
 // pixel of the image, whose results lie a stride apart.
 //
 // Who uses it: the table of methods. What it must not know: how tactics are offered.

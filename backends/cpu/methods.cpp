@@ -30,7 +30,7 @@
 #include "backends/cpu/program.h"
 #include "backends/cpu/simd/brain_tile.h"
 #include "backends/cpu/simd/byte_tile.h"
-#include "backends/cpu/simd/matrix_tile.h"
+#include "backends/cpu/simd/window_tile.h"
 #include "backends/cpu/spatial_mean.h"
 #include "backends/cpu/squeeze_excite.h"
 #include "backends/cpu/trailing_norm.h"
@@ -337,7 +337,6 @@ Tactics offerBrain(const module::TaskView& task, uint64_t id, const char* name,
 }
 
 constexpr Method::Instructions kVectorsOfBytes{"AVX-512 VNNI", [] { return byteTile() != nullptr; }};
-constexpr Method::Instructions kMatrices{"AMX with bf16", [] { return matrixTile() != nullptr; }};
 constexpr Method::Instructions kBrainProducts{"AMX or AVX-512 with bf16", [] { return brainTile() != nullptr; }};
 
 constexpr Method kMethods[] = {
@@ -443,12 +442,12 @@ constexpr Method kMethods[] = {
          tactics[0].mayAlias = {brainConvolutionSum(task.body())};
          return tactics;
      },
-     checkBrainConvolution, planBrainConvolution, Method::Brain::kItself, kMatrices},
+     checkBrainConvolution, planBrainConvolution, Method::Brain::kItself, kBrainProducts},
     {kBrainSpread, Method::Ports::kBody, isSpread,
      [](const module::TaskView& task) {
          return offerBrain(task, kBrainSpread, "spread bf16", brainSpreadPorts(task.body()));
      },
-     checkBrainSpread, planBrainSpread, Method::Brain::kItself, kMatrices},
+     checkBrainSpread, planBrainSpread, Method::Brain::kItself, kBrainProducts},
     {kWinograd, Method::Ports::kBody, beginsWithWinograd, offerWinograd, checkWinograd, planWinograd},
     {kWinogradWeights, Method::Ports::kBody, [](const module::GraphView& body) { return isOne(body, "convert"); },
      [](const module::TaskView& task) { return offerConversion(task, kWinogradWeights, "winograd weights", 0); },

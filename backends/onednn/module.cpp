@@ -107,8 +107,9 @@ public:
                     tactic.name = variant.name;
                     tactic.inputs = std::move(variant.inputs);
                     tactic.outputs = std::move(variant.outputs);
-                    // Its gemm splits sums over threads, so that results depend on their number.
-                    const bool splits = tactic.name.find("gemm") != std::string::npos;
+                    // Its gemm splits sums over threads, and brgconv (353 channels, f32) blocks by their number, so that results depend on it.
+                    const bool splits = tactic.name.find("gemm") != std::string::npos ||
+                                        tactic.name.find("brgconv") != std::string::npos;
                     tactic.traits = (splits ? 0 : TN_TRAIT_DETERMINISTIC) | (type == TN_F32 ? TN_TRAIT_EXACT_MATH : 0);
                     tactics.add(tactic);
                 }

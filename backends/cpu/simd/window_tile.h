@@ -1,14 +1,15 @@
-// The innermost product of bf16 on processors with matrix registers (AMX): positions of an image in memory times a panel of 32 columns, summed in f32 over
-// the taps of a window and the channels of each, finished and written as bf16.
+// The innermost product of bf16 of windows: positions of an image in memory times a panel of 32 columns, summed in f32 over the taps of a window and the
+// channels of each, finished and written as bf16.
 //
-// Who uses it: the convolutions and deconvolutions of the cpu backend in bf16. What it must not know: ops, tensors, layouts, threads.
+// Who uses it: the convolutions and deconvolutions of the cpu backend in bf16. There is one for processors with matrix registers (AMX) and one for those that add two
+// products of bf16 in one instruction (AVX-512 BF16). What it must not know: ops, tensors, layouts, threads.
 #pragma once
 
 #include <cstdint>
 
 namespace tenon::cpu {
 
-struct MatrixProduct {
+struct WindowProduct {
     static constexpr int64_t kColumns = 32; // of a panel
     static constexpr int64_t kRows = 32;    // positions at a time: so many may be read behind the last one
 
@@ -35,24 +36,27 @@ struct MatrixProduct {
     const void* context = nullptr;
 };
 
-struct MatrixTile {
+struct WindowTile {
     // Bytes of scratch that a thread needs, aligned to a line of the cache: for sums of two tiles.
     static constexpr int64_t kScratch =
-        2 * MatrixProduct::kRows * MatrixProduct::kColumns * static_cast<int64_t>(sizeof(float));
+        2 * WindowProduct::kRows * WindowProduct::kColumns * static_cast<int64_t>(sizeof(float));
 
     // The channels of a tap that are multiplied at a time: they divide `depth` and are even. 0: there are no such ones.
     static int64_t step(int64_t depth);
     // Before a thread's first product and after its last one.
     void (*begin)(int64_t step);
     void (*end)();
-    void (*run)(const MatrixProduct& product, int64_t step, float* scratch);
+    void (*run)(const WindowProduct& product, int64_t step, float* scratch);
     // `count` pieces of `bytes`, each so far from the one before it.
     void (*copy)(const char* from, int64_t fromNext, char* to, int64_t toNext, int64_t bytes, int64_t count);
     // Pixels of three or four planes to [count][4]; null: zeros.
     void (*interleave)(const float* const (&planes)[4], int64_t count, uint16_t* to);
 };
 
-// Null where the processor or the system has no such registers.
-const MatrixTile* matrixTile();
+// Null where the processor, or the system for matrix registers, does not have what it takes.
+const WindowTile* matrixWindowTile();
+const WindowTile* vectorWindowTile();
+// The faster one.
+const WindowTile* windowTile();
 
 } // namespace tenon::cpu

@@ -1,22 +1,26 @@
-#include "backends/cpu/simd/matrix_tile.h"
+#include "backends/cpu/simd/window_tile.h"
 
 #include "backends/cpu/simd/brain_tile.h"
 #include "backends/cpu/simd/tile_shapes.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
 // Highway names no such instructions: its own dispatch would not help.
+#define TENON_BRAIN __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
+#define TENON_BRAIN_INLINE TENON_BRAIN inline __attribute__((always_inline))
 #define TENON_AMX __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512vl,avx512bf16")))
 #define TENON_AMX_INLINE TENON_AMX inline __attribute__((always_inline))
 #endif
 
 namespace tenon::cpu {
 
-int64_t MatrixTile::step(int64_t depth) {
+int64_t WindowTile::step(int64_t depth) {
     // Steps of less than half a register leave most of the machine unused.
     for (int64_t step = 32; step >= 16; step -= 2) {
         if (depth % step == 0) {
@@ -30,52 +34,39 @@ int64_t MatrixTile::step(int64_t depth) {
 
 namespace {
 
-constexpr int64_t kRow = MatrixProduct::kColumns * 4; // bytes of a row of a panel, or of scratch
+constexpr int64_t kRow = WindowProduct::kColumns * 4; // bytes of a row of a panel, or of scratch
 // Channels that all taps are multiplied with before the next ones: those of neighbouring positions then stay in the first-level cache.
 constexpr int64_t kStretch = 256;
 
-// Registers 0 to 3 are sums, 4 and 5 positions, 6 and 7 columns.
-TENON_AMX void begin(int64_t step) {
-    TileShapes shapes;
-    for (int i = 0; i < 8; ++i) {
-        const bool isPositions = i == 4 || i == 5;
-        shapes.rowBytes[i] = static_cast<uint16_t>(isPositions ? step * 2 : 64);
-        shapes.rows[i] = static_cast<uint8_t>(i < 6 ? 16 : step / 2);
-    }
-    // GCC 12's intrinsic says that eight bytes are read.
-    asm volatile("ldtilecfg %0" : : "m"(shapes));
-}
-
-TENON_AMX void end() { _tile_release(); }
-
-TENON_AMX_INLINE __m512 widened(__m256i halves) {
+TENON_BRAIN_INLINE __m512 widened(__m256i halves) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
 }
 
-// Finishes the sums of a tile that lie in scratch, a few rows at a time, while the matrix registers are at work on the next tile.
+// Finishes the sums of a tile that lie in scratch, a few rows at a time: those of matrix registers while these are at work on the next tile.
 class Writer {
 public:
-    TENON_AMX_INLINE explicit Writer(const MatrixProduct& product)
-        : mProduct(product), mMask(~__mmask32{0} >> (MatrixProduct::kColumns - product.columns)),
+    TENON_BRAIN_INLINE explicit Writer(const WindowProduct& product)
+        : mProduct(product), mMask(~__mmask32{0} >> (WindowProduct::kColumns - product.columns)),
           mLow(_mm512_set1_ps(product.low)), mHigh(_mm512_set1_ps(product.high)),
           mStart0(_mm512_loadu_ps(product.start)), mStart1(_mm512_loadu_ps(product.start + kLanes)) {}
 
-    TENON_AMX_INLINE void begin(float* scratch, int64_t first, int64_t rows) {
+    // `where`: as of the product, of these rows.
+    TENON_BRAIN_INLINE void begin(float* scratch, const int32_t* where, int64_t rows) {
         if (mProduct.function != nullptr) {
-            for (float* row = scratch; row != scratch + rows * MatrixProduct::kColumns;
-                 row += MatrixProduct::kColumns) {
+            for (float* row = scratch; row != scratch + rows * WindowProduct::kColumns;
+                 row += WindowProduct::kColumns) {
                 _mm512_storeu_ps(row, _mm512_add_ps(_mm512_loadu_ps(row), mStart0));
                 _mm512_storeu_ps(row + kLanes, _mm512_add_ps(_mm512_loadu_ps(row + kLanes), mStart1));
             }
-            mProduct.function(mProduct.context, scratch, rows * MatrixProduct::kColumns);
+            mProduct.function(mProduct.context, scratch, rows * WindowProduct::kColumns);
         }
         mScratch = scratch;
-        mWhere = mProduct.where + first;
+        mWhere = where;
         mEnd = mWhere + rows;
     }
 
-    TENON_AMX_INLINE void write(int64_t rows) {
-        for (; rows > 0 && mWhere != mEnd; --rows, ++mWhere, mScratch += MatrixProduct::kColumns) {
+    TENON_BRAIN_INLINE void write(int64_t rows) {
+        for (; rows > 0 && mWhere != mEnd; --rows, ++mWhere, mScratch += WindowProduct::kColumns) {
             if (*mWhere >= 0) {
                 writeRow(*mWhere * mProduct.cPixel);
             }
@@ -85,7 +76,7 @@ public:
 private:
     static constexpr int64_t kLanes = 16;
 
-    TENON_AMX_INLINE void writeRow(int64_t at) {
+    TENON_BRAIN_INLINE void writeRow(int64_t at) {
         __m512 left = _mm512_loadu_ps(mScratch);
         __m512 right = _mm512_loadu_ps(mScratch + kLanes);
         if (mProduct.function == nullptr) {
@@ -106,7 +97,7 @@ private:
         _mm512_mask_storeu_epi16(mProduct.c + at, mMask, bits);
     }
 
-    const MatrixProduct& mProduct;
+    const WindowProduct& mProduct;
     __mmask32 mMask;
     __m512 mLow;
     __m512 mHigh;
@@ -117,6 +108,22 @@ private:
     const int32_t* mEnd = nullptr;
 };
 
+// --- Matrix registers ---
+
+// Registers 0 to 3 are sums, 4 and 5 positions, 6 and 7 columns.
+TENON_AMX void begin(int64_t step) {
+    TileShapes shapes;
+    for (int i = 0; i < 8; ++i) {
+        const bool isPositions = i == 4 || i == 5;
+        shapes.rowBytes[i] = static_cast<uint16_t>(isPositions ? step * 2 : 64);
+        shapes.rows[i] = static_cast<uint8_t>(i < 6 ? 16 : step / 2);
+    }
+    // GCC 12's intrinsic says that eight bytes are read.
+    asm volatile("ldtilecfg %0" : : "m"(shapes));
+}
+
+TENON_AMX void end() { _tile_release(); }
+
 // What is fetched for the next product while this one runs.
 struct Fetched {
     const char* at = nullptr;
@@ -125,7 +132,7 @@ struct Fetched {
 
 // Sums of sixteen or thirty-two positions and columns, to scratch.
 template <bool kTwoRows, bool kTwoColumns>
-TENON_AMX_INLINE void sumTile(const MatrixProduct& p, int64_t first, int64_t step, float* scratch, Fetched& next,
+TENON_AMX_INLINE void sumTile(const WindowProduct& p, int64_t first, int64_t step, float* scratch, Fetched& next,
                               Writer& before, int64_t rowsAtStep) {
     _tile_zero(0);
     if constexpr (kTwoColumns) {
@@ -143,7 +150,7 @@ TENON_AMX_INLINE void sumTile(const MatrixProduct& p, int64_t first, int64_t ste
         const int64_t end = std::min(p.depth, begin + stretch);
         for (int64_t tap = 0; tap < p.tapCount; ++tap) {
             const auto* a = reinterpret_cast<const char*>(p.a + first * p.aPixel + p.taps[tap] + begin);
-            const auto* b = reinterpret_cast<const char*>(p.b + (tap * p.depth + begin) * MatrixProduct::kColumns);
+            const auto* b = reinterpret_cast<const char*>(p.b + (tap * p.depth + begin) * WindowProduct::kColumns);
             for (int64_t k = begin; k < end; k += step) {
                 _tile_loadd(6, b, kRow);
                 _tile_loadd(4, a, stride);
@@ -174,45 +181,138 @@ TENON_AMX_INLINE void sumTile(const MatrixProduct& p, int64_t first, int64_t ste
         _tile_stored(1, scratch + 16, kRow);
     }
     if constexpr (kTwoRows) {
-        _tile_stored(2, scratch + 16 * MatrixProduct::kColumns, kRow);
+        _tile_stored(2, scratch + 16 * WindowProduct::kColumns, kRow);
     }
     if constexpr (kTwoRows && kTwoColumns) {
-        _tile_stored(3, scratch + 16 * MatrixProduct::kColumns + 16, kRow);
+        _tile_stored(3, scratch + 16 * WindowProduct::kColumns + 16, kRow);
     }
 }
 
 template <bool kTwoColumns>
-TENON_AMX void runColumns(const MatrixProduct& p, int64_t step, float* scratch) {
-    const int64_t blocks = (p.positions + MatrixProduct::kRows - 1) / MatrixProduct::kRows;
+TENON_AMX void runColumns(const WindowProduct& p, int64_t step, float* scratch) {
+    const int64_t blocks = (p.positions + WindowProduct::kRows - 1) / WindowProduct::kRows;
     const int64_t steps = p.tapCount * (p.depth / step); // of a block
-    const int64_t rowsAtStep = (MatrixProduct::kRows + steps - 1) / steps;
+    const int64_t rowsAtStep = (WindowProduct::kRows + steps - 1) / steps;
     const int64_t lines = (p.nextBytes + 63) / 64;
     const int64_t linesAtStep = (lines + blocks * steps - 1) / (blocks * steps);
     Fetched next{p.next, 0};
     Writer writer(p);
-    for (int64_t first = 0; first < p.positions; first += MatrixProduct::kRows) {
-        const int64_t rows = std::min(MatrixProduct::kRows, p.positions - first);
+    for (int64_t first = 0; first < p.positions; first += WindowProduct::kRows) {
+        const int64_t rows = std::min(WindowProduct::kRows, p.positions - first);
         const int64_t left = lines - (next.at - p.next) / 64;
         next.lines = std::min(linesAtStep, left / steps);
-        float* const half = scratch + first % (2 * MatrixProduct::kRows) * MatrixProduct::kColumns;
+        float* const half = scratch + first % (2 * WindowProduct::kRows) * WindowProduct::kColumns;
         if (rows > 16) {
             sumTile<true, kTwoColumns>(p, first, step, half, next, writer, rowsAtStep);
         } else {
             sumTile<false, kTwoColumns>(p, first, step, half, next, writer, rowsAtStep);
         }
-        writer.begin(half, first, rows);
+        writer.begin(half, p.where + first, rows);
     }
-    writer.write(MatrixProduct::kRows);
+    writer.write(WindowProduct::kRows);
 }
 
-TENON_AMX void run(const MatrixProduct& p, int64_t step, float* scratch) {
+TENON_AMX void run(const WindowProduct& p, int64_t step, float* scratch) {
     if (p.positions == 0) {
         return;
     }
     p.columns > 16 ? runColumns<true>(p, step, scratch) : runColumns<false>(p, step, scratch);
 }
 
-TENON_AMX void copy(const char* from, int64_t fromNext, char* to, int64_t toNext, int64_t bytes, int64_t count) {
+// --- Vectors: as many positions as leave registers for weights and a pair of channels ---
+
+constexpr int kMostPositions = 12;
+
+// Two products of bf16 each. With the intrinsic GCC 12 keeps every sum twice, once in memory.
+TENON_BRAIN_INLINE void addPairs(__m512& sums, __m512i a, __m512i weights) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sums) : "v"(a), "v"(weights));
+}
+
+// Positions that have results, and where they lie from the first one.
+struct Block {
+    int32_t where[kMostPositions];
+    int64_t offsets[kMostPositions];
+};
+
+// Sums of a block, to scratch.
+template <int kCount>
+TENON_BRAIN void sumBlock(const WindowProduct& p, const Block& block, float* scratch, Fetched& next) {
+    __m512 sums[kCount][2];
+#pragma GCC unroll 12
+    for (int i = 0; i < kCount; ++i) {
+        sums[i][0] = _mm512_setzero_ps();
+        sums[i][1] = _mm512_setzero_ps();
+    }
+    int64_t offsets[kCount];
+    std::copy(block.offsets, block.offsets + kCount, offsets);
+    for (int64_t begin = 0; begin < p.depth; begin += kStretch) {
+        const int64_t end = std::min(p.depth, begin + kStretch);
+        for (int64_t tap = 0; tap < p.tapCount; ++tap) {
+            const uint16_t* a = p.a + p.taps[tap] + begin;
+            const uint16_t* b = p.b + (tap * p.depth + begin) * WindowProduct::kColumns;
+            for (int64_t line = 0; line < next.lines; ++line, next.at += 64) {
+                _mm_prefetch(next.at, _MM_HINT_T1);
+            }
+            for (int64_t k = begin; k < end; k += 2, a += 2, b += 2 * WindowProduct::kColumns) {
+                const __m512i left = _mm512_loadu_si512(b);
+                const __m512i right = _mm512_loadu_si512(b + WindowProduct::kColumns);
+#pragma GCC unroll 12
+                for (int i = 0; i < kCount; ++i) {
+                    int32_t two;
+                    std::memcpy(&two, a + offsets[i], sizeof two);
+                    const __m512i pair = _mm512_set1_epi32(two);
+                    addPairs(sums[i][0], pair, left);
+                    addPairs(sums[i][1], pair, right);
+                }
+            }
+        }
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < kCount; ++i) {
+        _mm512_storeu_ps(scratch + i * WindowProduct::kColumns, sums[i][0]);
+        _mm512_storeu_ps(scratch + i * WindowProduct::kColumns + 16, sums[i][1]);
+    }
+}
+
+using SumBlock = void (*)(const WindowProduct&, const Block&, float*, Fetched&);
+
+template <int... kCounts>
+constexpr std::array<SumBlock, sizeof...(kCounts)> sumsOf(std::integer_sequence<int, kCounts...>) {
+    return {sumBlock<kCounts + 1>...};
+}
+
+// Positions without a result are left out, and the others dealt out evenly.
+TENON_BRAIN void runVectors(const WindowProduct& p, int64_t, float* scratch) {
+    static constexpr auto kSums = sumsOf(std::make_integer_sequence<int, kMostPositions>());
+    const int64_t results = std::count_if(p.where, p.where + p.positions, [](int32_t each) { return each >= 0; });
+    const int64_t blocks = (results + kMostPositions - 1) / kMostPositions;
+    const int64_t fetches = blocks * p.tapCount * ((p.depth + kStretch - 1) / kStretch);
+    const int64_t lines = (p.nextBytes + 63) / 64;
+    int64_t fetched = 0;
+    Writer writer(p);
+    int64_t position = 0;
+    int64_t left = results;
+    for (int64_t i = blocks; i > 0; --i) {
+        const int64_t count = (left + i - 1) / i;
+        Block block;
+        for (int64_t found = 0; found < count; ++position) {
+            if (p.where[position] >= 0) {
+                block.where[found] = p.where[position];
+                block.offsets[found++] = position * p.aPixel;
+            }
+        }
+        left -= count;
+        const int64_t wanted = lines * (blocks - i + 1) / blocks;
+        const int64_t atOnce = fetches / blocks;
+        Fetched next{p.next + fetched * 64, (wanted - fetched) / atOnce};
+        kSums[static_cast<size_t>(count - 1)](p, block, scratch, next);
+        fetched = (next.at - p.next) / 64;
+        writer.begin(scratch, block.where, count);
+        writer.write(count);
+    }
+}
+
+TENON_BRAIN void copy(const char* from, int64_t fromNext, char* to, int64_t toNext, int64_t bytes, int64_t count) {
     if (fromNext == bytes && toNext == bytes) {
         std::memcpy(to, from, static_cast<size_t>(bytes * count));
         return;
@@ -229,7 +329,7 @@ TENON_AMX void copy(const char* from, int64_t fromNext, char* to, int64_t toNext
     }
 }
 
-TENON_AMX void interleave(const float* const (&planes)[4], int64_t count, uint16_t* to) {
+TENON_BRAIN void interleave(const float* const (&planes)[4], int64_t count, uint16_t* to) {
     // Words of 16 pixels, those of the first two planes and then of the others, in the order of the first eight pixels; the others' are eight further.
     alignas(64) uint16_t order[32];
     for (uint16_t i = 0; i < 32; ++i) {
@@ -259,15 +359,23 @@ TENON_AMX void interleave(const float* const (&planes)[4], int64_t count, uint16
 
 } // namespace
 
-const MatrixTile* matrixTile() {
-    static const MatrixTile tile{begin, end, run, copy, interleave};
+const WindowTile* matrixWindowTile() {
+    static const WindowTile tile{begin, end, run, copy, interleave};
     return matrixBrainTile() != nullptr ? &tile : nullptr;
+}
+
+const WindowTile* vectorWindowTile() {
+    static const WindowTile tile{[](int64_t) {}, [] {}, runVectors, copy, interleave};
+    return vectorBrainTile() != nullptr ? &tile : nullptr;
 }
 
 #else
 
-const MatrixTile* matrixTile() { return nullptr; }
+const WindowTile* matrixWindowTile() { return nullptr; }
+const WindowTile* vectorWindowTile() { return nullptr; }
 
 #endif
+
+const WindowTile* windowTile() { return matrixWindowTile() != nullptr ? matrixWindowTile() : vectorWindowTile(); }
 
 } // namespace tenon::cpu
