@@ -118,9 +118,8 @@ Reading readingOf(const module::GraphView& body) {
     }
     reading.chain = readChain(body, std::move(ports), bias, 1, weights.dim(0).opt, reading.head);
     readFollowers(reading);
-    const std::vector<int32_t>& operands = reading.chain.ports;
-    if (reading.isPlanes && reading.sum >= 0 && operands[static_cast<size_t>(reading.sum)] == operands[0]) {
-        refuse("planes that are added to what is made of them, which lies otherwise");
+    if (reading.isPlanes && addsImage(reading.chain)) {
+        refuse("planes to which their own image is added, in another layout");
     }
     return reading;
 }
@@ -243,14 +242,15 @@ private:
     // Lines among threads, panels among threads, or both: what takes least time. Each thread gathers its lines and reads its panels.
     void share(int threads) {
         const double products = static_cast<double>(mAcross * mPanel);
-        const int64_t team = teamFor(threads, lines() * mPanels, static_cast<int64_t>(products / 256));
+        const auto perOperation = static_cast<double>(mTile.products);
+        const int64_t team = teamFor(threads, lines() * mPanels, static_cast<int64_t>(products / perOperation));
         double least = std::numeric_limits<double>::infinity();
         for (int64_t panelParts = 1; panelParts <= std::min(team, mPanels); ++panelParts) {
             const int64_t rowParts = std::min(team / panelParts, lines());
             const int64_t panels = (mPanels + panelParts - 1) / panelParts;
             const int64_t rows = (lines() + rowParts - 1) / rowParts;
             const double bytes = static_cast<double>(panels * mPanel + rows * lineElements()) * kBytes;
-            const double us = static_cast<double>(panels * rows) * products / 1e6 + bytes / 1e4;
+            const double us = static_cast<double>(panels * rows) * products / (perOperation * 4e3) + bytes / 1e4;
             if (us < least) {
                 least = us;
                 mPanelParts = panelParts;

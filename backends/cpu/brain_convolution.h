@@ -12,7 +12,7 @@ namespace tenon::cpu {
 
 using namespace tenon::kernels;
 
-// A convolution of images in one group with constant weights, or such a one of a concatenation of channels, where the processor has the registers.
+// A convolution of images in one group with constant weights, or such a one of a concatenation of channels.
 bool beginsWithBrainConvolution(const module::GraphView& body);
 // The nodes of each concatenation with the convolution that alone reads it, and with the functions behind that.
 std::vector<std::vector<int32_t>> concatenatedConvolutions(const module::GraphView& graph);

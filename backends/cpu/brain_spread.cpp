@@ -37,7 +37,7 @@ public:
         }
         const int64_t lines = mBatches * mHeight;
         const int64_t products = mDown * mAcross * mPanels;
-        const int64_t team = teamFor(threads, lines * products, mWidth * mDepth * kColumns / 256 + 1);
+        const int64_t team = teamFor(threads, lines * products, mWidth * mDepth * kColumns / mTile.products + 1);
         // What is larger is gone through once by each thread, in parts.
         const bool sharesWeights = products * mDepth * kColumns > lines * mWidth * mDepth && products >= team;
         mLineParts = sharesWeights ? 1 : std::min(team, lines);

@@ -30,7 +30,6 @@
 #include "backends/cpu/program.h"
 #include "backends/cpu/simd/brain_tile.h"
 #include "backends/cpu/simd/byte_tile.h"
-#include "backends/cpu/simd/window_tile.h"
 #include "backends/cpu/spatial_mean.h"
 #include "backends/cpu/squeeze_excite.h"
 #include "backends/cpu/trailing_norm.h"

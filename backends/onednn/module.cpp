@@ -107,10 +107,11 @@ public:
                     tactic.name = variant.name;
                     tactic.inputs = std::move(variant.inputs);
                     tactic.outputs = std::move(variant.outputs);
-                    // Its gemm splits sums over threads, and brgconv (353 channels, f32) blocks by their number, so that results depend on it.
-                    const bool splits = tactic.name.find("gemm") != std::string::npos ||
-                                        tactic.name.find("brgconv") != std::string::npos;
-                    tactic.traits = (splits ? 0 : TN_TRAIT_DETERMINISTIC) | (type == TN_F32 ? TN_TRAIT_EXACT_MATH : 0);
+                    // Its gemm splits sums over threads, and brgconv chooses blocks by their number (353 channels of f32 in conv.cases), so that results depend on it.
+                    const bool dependsOnThreads = tactic.name.find("gemm") != std::string::npos ||
+                                                  tactic.name.find("brgconv") != std::string::npos;
+                    tactic.traits =
+                        (dependsOnThreads ? 0 : TN_TRAIT_DETERMINISTIC) | (type == TN_F32 ? TN_TRAIT_EXACT_MATH : 0);
                     tactics.add(tactic);
                 }
             }

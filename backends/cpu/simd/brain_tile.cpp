@@ -1,5 +1,6 @@
 #include "backends/cpu/simd/brain_tile.h"
 
+#include "backends/cpu/simd/brain-inl.h"
 #include "backends/cpu/simd/tile_shapes.h"
 
 #include <algorithm>
@@ -12,10 +13,6 @@
 #include <unistd.h>
 #endif
 
-// Highway names no such instructions in the version that we build with: its own dispatch would not help.
-#define TENON_BRAIN __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
-#define TENON_BRAIN_INLINE TENON_BRAIN inline __attribute__((always_inline))
-#define TENON_MATRIX __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16,amx-tile,amx-bf16")))
 #endif
 
 namespace tenon::cpu {
@@ -140,8 +137,7 @@ TENON_MATRIX void beginMatrix(int64_t rows) {
 TENON_MATRIX void endMatrix() { _tile_release(); }
 
 template <bool kTwo>
-TENON_MATRIX inline __attribute__((always_inline)) void addMatrixStep(const uint16_t* a, const uint16_t* second,
-                                                                      int64_t aRow, const uint16_t* b) {
+TENON_MATRIX_INLINE void addMatrixStep(const uint16_t* a, const uint16_t* second, int64_t aRow, const uint16_t* b) {
     constexpr int64_t kElement = sizeof(uint16_t);
     _tile_loadd(4, a, aRow * kElement);
     _tile_loadd(6, b, 2 * kColumns * kElement);
@@ -218,11 +214,6 @@ bool mayUseMatrix() {
 }
 
 // --- Vectors: as many rows as leave registers for weights and a ---
-
-// Two products of bf16 each. With the intrinsic GCC 12 keeps every sum twice, once in memory.
-TENON_BRAIN_INLINE void addPairs(__m512& sums, __m512i a, __m512i weights) {
-    asm("vdpbf16ps %2, %1, %0" : "+v"(sums) : "v"(a), "v"(weights));
-}
 
 template <int kCount>
 TENON_BRAIN_INLINE void addVectorStep(__m512 (&sums)[kCount][2], const uint16_t* a, int64_t aRow, const uint16_t* b) {

@@ -1,5 +1,6 @@
 #include "backends/cpu/simd/window_tile.h"
 
+#include "backends/cpu/simd/brain-inl.h"
 #include "backends/cpu/simd/brain_tile.h"
 #include "backends/cpu/simd/tile_shapes.h"
 
@@ -11,11 +12,6 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-// Highway names no such instructions: its own dispatch would not help.
-#define TENON_BRAIN __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
-#define TENON_BRAIN_INLINE TENON_BRAIN inline __attribute__((always_inline))
-#define TENON_AMX __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512vl,avx512bf16")))
-#define TENON_AMX_INLINE TENON_AMX inline __attribute__((always_inline))
 #endif
 
 namespace tenon::cpu {
@@ -111,7 +107,7 @@ private:
 // --- Matrix registers ---
 
 // Registers 0 to 3 are sums, 4 and 5 positions, 6 and 7 columns.
-TENON_AMX void begin(int64_t step) {
+TENON_MATRIX void beginMatrix(int64_t step) {
     TileShapes shapes;
     for (int i = 0; i < 8; ++i) {
         const bool isPositions = i == 4 || i == 5;
@@ -122,18 +118,18 @@ TENON_AMX void begin(int64_t step) {
     asm volatile("ldtilecfg %0" : : "m"(shapes));
 }
 
-TENON_AMX void end() { _tile_release(); }
+TENON_MATRIX void endMatrix() { _tile_release(); }
 
 // What is fetched for the next product while this one runs.
 struct Fetched {
     const char* at = nullptr;
-    int64_t lines = 0; // at each step
+    int64_t lines = 0; // at each step, or stretch of a tap
 };
 
 // Sums of sixteen or thirty-two positions and columns, to scratch.
 template <bool kTwoRows, bool kTwoColumns>
-TENON_AMX_INLINE void sumTile(const WindowProduct& p, int64_t first, int64_t step, float* scratch, Fetched& next,
-                              Writer& before, int64_t rowsAtStep) {
+TENON_MATRIX_INLINE void sumTile(const WindowProduct& p, int64_t first, int64_t step, float* scratch, Fetched& next,
+                                 Writer& before, int64_t rowsAtStep) {
     _tile_zero(0);
     if constexpr (kTwoColumns) {
         _tile_zero(1);
@@ -189,7 +185,7 @@ TENON_AMX_INLINE void sumTile(const WindowProduct& p, int64_t first, int64_t ste
 }
 
 template <bool kTwoColumns>
-TENON_AMX void runColumns(const WindowProduct& p, int64_t step, float* scratch) {
+TENON_MATRIX void runColumns(const WindowProduct& p, int64_t step, float* scratch) {
     const int64_t blocks = (p.positions + WindowProduct::kRows - 1) / WindowProduct::kRows;
     const int64_t steps = p.tapCount * (p.depth / step); // of a block
     const int64_t rowsAtStep = (WindowProduct::kRows + steps - 1) / steps;
@@ -212,7 +208,7 @@ TENON_AMX void runColumns(const WindowProduct& p, int64_t step, float* scratch) 
     writer.write(WindowProduct::kRows);
 }
 
-TENON_AMX void run(const WindowProduct& p, int64_t step, float* scratch) {
+TENON_MATRIX void runMatrix(const WindowProduct& p, int64_t step, float* scratch) {
     if (p.positions == 0) {
         return;
     }
@@ -223,12 +219,7 @@ TENON_AMX void run(const WindowProduct& p, int64_t step, float* scratch) {
 
 constexpr int kMostPositions = 12;
 
-// Two products of bf16 each. With the intrinsic GCC 12 keeps every sum twice, once in memory.
-TENON_BRAIN_INLINE void addPairs(__m512& sums, __m512i a, __m512i weights) {
-    asm("vdpbf16ps %2, %1, %0" : "+v"(sums) : "v"(a), "v"(weights));
-}
-
-// Positions that have results, and where they lie from the first one.
+// Positions that have results: the pixels of these, and elements from `a` on.
 struct Block {
     int32_t where[kMostPositions];
     int64_t offsets[kMostPositions];
@@ -286,7 +277,7 @@ TENON_BRAIN void runVectors(const WindowProduct& p, int64_t, float* scratch) {
     static constexpr auto kSums = sumsOf(std::make_integer_sequence<int, kMostPositions>());
     const int64_t results = std::count_if(p.where, p.where + p.positions, [](int32_t each) { return each >= 0; });
     const int64_t blocks = (results + kMostPositions - 1) / kMostPositions;
-    const int64_t fetches = blocks * p.tapCount * ((p.depth + kStretch - 1) / kStretch);
+    const int64_t stops = p.tapCount * ((p.depth + kStretch - 1) / kStretch); // of a block, where lines are fetched
     const int64_t lines = (p.nextBytes + 63) / 64;
     int64_t fetched = 0;
     Writer writer(p);
@@ -303,8 +294,7 @@ TENON_BRAIN void runVectors(const WindowProduct& p, int64_t, float* scratch) {
         }
         left -= count;
         const int64_t wanted = lines * (blocks - i + 1) / blocks;
-        const int64_t atOnce = fetches / blocks;
-        Fetched next{p.next + fetched * 64, (wanted - fetched) / atOnce};
+        Fetched next{p.next + fetched * 64, (wanted - fetched) / stops};
         kSums[static_cast<size_t>(count - 1)](p, block, scratch, next);
         fetched = (next.at - p.next) / 64;
         writer.begin(scratch, block.where, count);
@@ -360,12 +350,12 @@ TENON_BRAIN void interleave(const float* const (&planes)[4], int64_t count, uint
 } // namespace
 
 const WindowTile* matrixWindowTile() {
-    static const WindowTile tile{begin, end, run, copy, interleave};
+    static const WindowTile tile{256, beginMatrix, endMatrix, runMatrix, copy, interleave};
     return matrixBrainTile() != nullptr ? &tile : nullptr;
 }
 
 const WindowTile* vectorWindowTile() {
-    static const WindowTile tile{[](int64_t) {}, [] {}, runVectors, copy, interleave};
+    static const WindowTile tile{32, [](int64_t) {}, [] {}, runVectors, copy, interleave};
     return vectorBrainTile() != nullptr ? &tile : nullptr;
 }
 

@@ -11,7 +11,8 @@ namespace tenon::cpu {
 
 struct WindowProduct {
     static constexpr int64_t kColumns = 32; // of a panel
-    static constexpr int64_t kRows = 32;    // positions at a time: so many may be read behind the last one
+    static constexpr int64_t kRows =
+        32; // positions of a tile of matrix registers: so many may be read behind the last one
 
     const uint16_t* a = nullptr;   // the first position
     int64_t aPixel = 0;            // from a position to the next
@@ -41,8 +42,10 @@ struct WindowTile {
     static constexpr int64_t kScratch =
         2 * WindowProduct::kRows * WindowProduct::kColumns * static_cast<int64_t>(sizeof(float));
 
-    // The channels of a tap that are multiplied at a time: they divide `depth` and are even. 0: there are no such ones.
+    // The channels of a tap that matrix registers multiply at a time: they divide `depth` and are even. 0: there are no such ones, and the product is left
+    // to others with vectors as well, which take two at a time.
     static int64_t step(int64_t depth);
+    int64_t products; // that take as long as an operation of vectors of f32
     // Before a thread's first product and after its last one.
     void (*begin)(int64_t step);
     void (*end)();
@@ -53,7 +56,7 @@ struct WindowTile {
     void (*interleave)(const float* const (&planes)[4], int64_t count, uint16_t* to);
 };
 
-// Null where the processor, or the system for matrix registers, does not have what it takes.
+// Null where the processor, or the system for matrix registers, does not have what it takes: there is one wherever brain_tile.h has one.
 const WindowTile* matrixWindowTile();
 const WindowTile* vectorWindowTile();
 // The faster one.
