@@ -405,8 +405,9 @@ void addExplainVerb(CLI::App& tool, VerbAction& action) {
                 for (const std::string& line : decisionTable(plan, SIZE_MAX)) {
                     std::printf("%s\n", line.c_str());
                 }
-                std::printf("tenon explain %s NAME says more of a node; a part of its name is enough\n",
-                            options->plan.c_str());
+                std::printf(
+                    "tenon explain %s NAME says more of a node; a part of its name that no other has is enough\n",
+                    options->plan.c_str());
                 return ExitCode::kOk;
             }
             if (node != options->node) {
