@@ -140,6 +140,8 @@ public:
             mDepth += each;
         }
         mDepth = mReading.isPlanes ? mWindow.kernel[1] * kPlanes : mDepth;
+        mIsInPlace = !mReading.isPlanes && mChannels.size() == 1 && mWindow.taps() == 1 &&
+                     mWindow.input == mWindow.output && mWindow.padBegin == Dims{0, 0} && mWindow.strides == Dims{1, 1};
         mPanels = (mOutputs + kColumns - 1) / kColumns;
         layOut();
         mPanel = static_cast<int64_t>(mTaps.size()) * mDepth * kColumns;
@@ -191,6 +193,9 @@ private:
     // Of all phases, one line of each.
     int64_t lineElements() const { return static_cast<int64_t>(mPhases.size()) * mAcross * mPixel; }
     int64_t bandBytes() const {
+        if (mIsInPlace) {
+            return (WindowProduct::kRows * mPixel * kBytes + kLine - 1) / kLine * kLine;
+        }
         const int64_t all = (mWindow.output[0] + mReach) * lineElements() * kBytes;
         const int64_t slack = (mReach + 1) * lineElements() + WindowProduct::kRows * mPixel;
         return (std::min(kBandBytes, all) + slack * kBytes + kLine - 1) / kLine * kLine;
@@ -200,7 +205,7 @@ private:
     void layOut() {
         const bool isPlanes = mReading.isPlanes;
         // Neighbouring pixels 1024 bytes apart would meet in few sets of the first-level cache.
-        mPixel = isPlanes ? mWindow.strides[1] * kPlanes : mDepth % 256 == 0 ? mDepth + 32 : mDepth;
+        mPixel = isPlanes ? mWindow.strides[1] * kPlanes : mDepth % 256 == 0 && !mIsInPlace ? mDepth + 32 : mDepth;
         std::vector<size_t> phaseOfTap;
         int64_t across = isPlanes ? (mWindow.kernel[1] - 1) / mWindow.strides[1] : 0;
         const int64_t columns = isPlanes ? 1 : mWindow.kernel[1]; // of taps
@@ -221,7 +226,8 @@ private:
             }
         }
         mAcross = mWindow.output[1] + across;
-        mRows = std::clamp<int64_t>(kBandBytes / (lineElements() * kBytes) - mReach, 1, mWindow.output[0]);
+        const int64_t elements = mIsInPlace ? mAcross * (mDepth + mOutputs) : lineElements();
+        mRows = std::clamp<int64_t>(kBandBytes / (elements * kBytes) - mReach, 1, mWindow.output[0]);
         for (int64_t y = 0; y < mWindow.kernel[0]; ++y) {
             for (int64_t x = 0; x < columns; ++x) {
                 const auto phase = static_cast<int64_t>(phaseOfTap[mTaps.size()]);
@@ -266,7 +272,11 @@ private:
             const int64_t image = row / mWindow.output[0];
             const int64_t line = row % mWindow.output[0];
             const int64_t rows = std::min({mRows, lastRow - row, mWindow.output[0] - line});
-            gather(b, part.band, image, line, rows, gathered == row && line > 0);
+            if (mIsInPlace) {
+                gatherRest(b, part.band, row, rows);
+            } else {
+                gather(b, part.band, image, line, rows, gathered == row && line > 0);
+            }
             gathered = rows == mRows ? row + rows : -1;
             multiply(b, start, part, row, rows, std::min(row + rows + mRows, lastRow));
             row += rows;
@@ -286,6 +296,19 @@ private:
                 gatherLine(b, to + i * mAcross * mPixel, image, from, mPhases[p].pixel);
             }
         }
+    }
+
+    // Of lines that are multiplied where they lie, the last positions that a tile would read behind the end of all for.
+    int64_t restOf(int64_t row, int64_t rows) const {
+        const int64_t part = rows * mAcross % WindowProduct::kRows;
+        const int64_t end = (row + rows) * mAcross - part + WindowProduct::kRows;
+        return mIsInPlace && part > 0 && end > lines() * mAcross ? part : 0;
+    }
+
+    void gatherRest(const Buffers& b, uint16_t* band, int64_t row, int64_t rows) const {
+        const int64_t rest = restOf(row, rows);
+        const int64_t first = (row + rows) * mAcross - rest;
+        std::memcpy(band, b.in<uint16_t>(0) + first * mPixel, static_cast<size_t>(rest * mPixel * kBytes));
     }
 
     void gatherLine(const Buffers& b, uint16_t* to, int64_t image, int64_t line, int64_t pixel) const {
@@ -361,7 +384,9 @@ private:
     void multiply(const Buffers& b, const float* start, const Part& part, int64_t row, int64_t rows,
                   int64_t next) const {
         const int64_t at = row * mWindow.output[1] * mOutputs;
-        const int64_t positions = (rows - 1) * mAcross + mWindow.output[1];
+        const int64_t rest = restOf(row, rows);
+        const int64_t positions = (rows - 1) * mAcross + mWindow.output[1] - rest;
+        const uint16_t* const from = mIsInPlace ? b.in<uint16_t>(0) + row * mAcross * mPixel : part.band;
         const auto* const weights = b.in<uint16_t>(mReading.weights());
         WindowProduct product;
         product.aPixel = mPixel;
@@ -391,11 +416,18 @@ private:
                                                           ? linesOf(b, static_cast<size_t>(p), row + rows, next)
                                                           : std::span(reinterpret_cast<const char*>(product.b + mPanel),
                                                                       static_cast<size_t>(mPanel * kBytes));
-                product.a = part.band + first * mPixel;
+                product.a = from + first * mPixel;
                 product.where = mWhere.data() + first;
                 product.positions = p + 1 == pieces ? positions - first : std::min(piece, positions - first);
                 product.next = fetched.data();
                 product.nextBytes = static_cast<int64_t>(fetched.size());
+                mTile.run(product, mReading.step, part.scratch);
+            }
+            if (rest > 0) {
+                product.a = part.band;
+                product.where = mWhere.data() + positions;
+                product.positions = rest;
+                product.nextBytes = 0;
                 mTile.run(product, mReading.step, part.scratch);
             }
         }
@@ -413,10 +445,11 @@ private:
     std::vector<Phase> mPhases;
     std::vector<int64_t> mTaps;
     std::vector<int32_t> mWhere;
-    int64_t mPixel = 0;  // elements from one to the next in a band
-    int64_t mAcross = 0; // pixels of a line of a phase
-    int64_t mReach = 0;  // lines of a phase that a window reads beside its first one
-    int64_t mRows = 0;   // of results from a band, at most
+    int64_t mPixel = 0;      // elements from one to the next in a band
+    int64_t mAcross = 0;     // pixels of a line of a phase
+    int64_t mReach = 0;      // lines of a phase that a window reads beside its first one
+    int64_t mRows = 0;       // of results from a band, at most
+    bool mIsInPlace = false; // windows of one pixel, over an image as it lies: nothing is gathered
     int64_t mThreads = 1;
     int64_t mRowParts = 1;
     int64_t mPanelParts = 1;

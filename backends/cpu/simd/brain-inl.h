@@ -5,9 +5,9 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define TENON_BRAIN __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
+#define TENON_BRAIN __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16,prfchw")))
 #define TENON_BRAIN_INLINE TENON_BRAIN inline __attribute__((always_inline))
-#define TENON_MATRIX __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16,amx-tile,amx-bf16")))
+#define TENON_MATRIX __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16,prfchw,amx-tile,amx-bf16")))
 #define TENON_MATRIX_INLINE TENON_MATRIX inline __attribute__((always_inline))
 
 namespace tenon::cpu {

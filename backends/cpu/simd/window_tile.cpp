@@ -69,8 +69,28 @@ public:
         }
     }
 
+    // Rows that will be written next are fetched for that, unless they would meet in one set of the first-level cache: a panel's part of each is a line of
+    // the cache, and no processor foresees the next one.
+    TENON_BRAIN_INLINE void announce(const int32_t* where, int64_t rows) {
+        mAhead = where;
+        mAheadEnd = where + (mProduct.cPixel < kFarApart ? rows : 0);
+    }
+
+    TENON_BRAIN_INLINE void fetch(int64_t rows) {
+        for (; rows > 0 && mAhead != mAheadEnd; --rows, ++mAhead) {
+            if (*mAhead >= 0) {
+                const int64_t at = *mAhead * mProduct.cPixel;
+                __builtin_prefetch(mProduct.c + at, 1);
+                if (mProduct.sum != nullptr && mProduct.sum != mProduct.c) {
+                    __builtin_prefetch(mProduct.sum + at, 0);
+                }
+            }
+        }
+    }
+
 private:
     static constexpr int64_t kLanes = 16;
+    static constexpr int64_t kFarApart = 2048; // elements: 4 KiB
 
     TENON_BRAIN_INLINE void writeRow(int64_t at) {
         __m512 left = _mm512_loadu_ps(mScratch);
@@ -102,6 +122,8 @@ private:
     const float* mScratch = nullptr;
     const int32_t* mWhere = nullptr;
     const int32_t* mEnd = nullptr;
+    const int32_t* mAhead = nullptr;
+    const int32_t* mAheadEnd = nullptr;
 };
 
 // --- Matrix registers ---
@@ -163,6 +185,7 @@ TENON_MATRIX_INLINE void sumTile(const WindowProduct& p, int64_t first, int64_t 
                     _tile_dpbf16ps(3, 5, 7);
                 }
                 before.write(rowsAtStep);
+                before.fetch(rowsAtStep);
                 for (int64_t line = 0; line < next.lines; ++line) {
                     _mm_prefetch(next.at + line * 64, _MM_HINT_T1);
                 }
@@ -197,6 +220,7 @@ TENON_MATRIX void runColumns(const WindowProduct& p, int64_t step, float* scratc
         const int64_t rows = std::min(WindowProduct::kRows, p.positions - first);
         const int64_t left = lines - (next.at - p.next) / 64;
         next.lines = std::min(linesAtStep, left / steps);
+        writer.announce(p.where + first, rows);
         float* const half = scratch + first % (2 * WindowProduct::kRows) * WindowProduct::kColumns;
         if (rows > 16) {
             sumTile<true, kTwoColumns>(p, first, step, half, next, writer, rowsAtStep);
@@ -295,6 +319,8 @@ TENON_BRAIN void runVectors(const WindowProduct& p, int64_t, float* scratch) {
         left -= count;
         const int64_t wanted = lines * (blocks - i + 1) / blocks;
         Fetched next{p.next + fetched * 64, (wanted - fetched) / stops};
+        writer.announce(block.where, count);
+        writer.fetch(count);
         kSums[static_cast<size_t>(count - 1)](p, block, scratch, next);
         fetched = (next.at - p.next) / 64;
         writer.begin(scratch, block.where, count);
