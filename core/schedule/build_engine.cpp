@@ -5,6 +5,7 @@
 #include "core/passes/pipeline.h"
 #include "core/schedule/build_notes.h"
 #include "core/schedule/choice_check.h"
+#include "core/schedule/contradictions.h"
 #include "core/schedule/copy_costs.h"
 #include "core/schedule/coverage.h"
 #include "core/schedule/graph_checks.h"
@@ -304,6 +305,53 @@ private:
                 mStopped = true;
             }
         }
+        timeContradictions(regions, tasks);
+    }
+
+    void timeContradictions(const std::vector<RegionEntry>& regions, const std::vector<Task*>& tasks) {
+        std::map<const Task*, int32_t> taskIds;
+        for (Task* task : tasks) {
+            taskIds.emplace(task, static_cast<int32_t>(taskIds.size()));
+        }
+        std::map<const ir::Node*, int32_t> nodeIds;
+        std::vector<TimedRegion> timed;
+        for (const RegionEntry& region : regions) {
+            const std::optional<double> us = fastestOf(*region.task);
+            if (!us) {
+                continue;
+            }
+            TimedRegion entry{{}, taskIds.at(region.task.get()), *us};
+            for (const ir::Node* node : region.nodes) {
+                entry.nodes.push_back(nodeIds.emplace(node, static_cast<int32_t>(nodeIds.size())).first->second);
+            }
+            timed.push_back(std::move(entry));
+        }
+        const std::vector<std::vector<int32_t>> groups = contradictingTasks(timed);
+        BuildPhase progress(mOptions.progress, "time contradictions", static_cast<int32_t>(groups.size()));
+        const PhaseTimer phase(mContext.phases.get(), "time contradictions");
+        int32_t done = 0;
+        for (const std::vector<int32_t>& group : groups) {
+            std::vector<Task*> together;
+            for (const int32_t task : group) {
+                together.push_back(tasks[static_cast<size_t>(task)]);
+            }
+            mTimer->timeTogether(together);
+            mStopped = !progress.step(++done) || mStopped;
+        }
+    }
+
+    // Nothing where no tactic was timed.
+    static std::optional<double> fastestOf(const Task& task) {
+        std::optional<double> fastest;
+        for (const Candidate& candidate : task.candidates) {
+            if (candidate.tactic.isFreeAlias()) {
+                return 0;
+            }
+            if (candidate.state == CandidateState::kTimed && (!fastest || candidate.time.us < *fastest)) {
+                fastest = candidate.time.us;
+            }
+        }
+        return fastest;
     }
 
     // Tactics that nobody may choose are compared as well: for authors of modules.

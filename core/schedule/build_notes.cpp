@@ -79,8 +79,7 @@ void reportTimes(const TacticTimer& timer, const support::Logger& log) {
     if (timer.disturbed() * 10 > timer.measured()) {
         log.warning("other work kept the processors busy while ", timer.disturbed(), " of ", timer.measured(),
                     " tactics were timed: the plan may be slower than it could be. Build it on an idle machine, or "
-                    "again: with the "
-                    "same timing cache a build measures only these anew");
+                    "again: with the same timing cache a build measures only these anew");
     }
     if (timer.disturbedHits() * 10 > timer.cacheHits()) {
         log.warning(timer.disturbedHits(), " of ", timer.cacheHits(),

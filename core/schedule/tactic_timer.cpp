@@ -1,5 +1,6 @@
 #include "core/schedule/tactic_timer.h"
 
+#include "core/schedule/contradictions.h"
 #include "core/schedule/conversions.h"
 #include "core/schedule/dealing.h"
 #include "core/schedule/relayout.h"
@@ -27,6 +28,8 @@ constexpr double kMinSpentNearUs = 2000;
 constexpr double kPatience = 3;
 // Candidates measured side by side, so that what else the machine does falls on all: more would only hold more memory.
 constexpr size_t kGroup = 16;
+// Of tasks that are timed in turns: their differences decide.
+constexpr size_t kMinTogether = 15;
 // Tactics whose times under load are measured again before it is clear that the machine is busy now, too.
 constexpr int32_t kMostDisturbedAgain = 4;
 // Of the piece that large inputs repeat.
@@ -355,41 +358,44 @@ void TacticTimer::race(const Task& task, std::vector<Contender>& group) {
         }
     }
     const double budget = budgetUs(mContext.options->level);
-    const int32_t repeat = std::max(1, mContext.options->timingIterations);
     size_t running = group.size();
     while (running > 0) {
         for (Contender& contender : group) {
             if (contender.done) {
                 continue;
             }
-            for (const ir::ConstantPtr& constant : contender.large) {
-                support::flushFromCaches(constant->data, static_cast<size_t>(constant->bytes));
-            }
-            if (contender.candidate->placement == TN_PLACEMENT_HOST && mContext.host().team) {
-                dealOut(*mContext.host().team, contender.dealt);
-            }
-            const int64_t before = preemptions();
-            const support::Result<double> us =
-                contender.runner->timedLaunch(contender.inputs, contender.outputs, repeat);
-            if (!us.ok()) {
-                contender.record.failure = us.status().toString();
-            } else if (contender.candidate->placement == TN_PLACEMENT_HOST && preemptions() != before) {
-                contender.disturbed.push_back(*us);
-                contender.disturbedUs += *us * repeat;
-            } else {
-                contender.samples.push_back(*us);
-                contender.spentUs += *us * repeat;
-                contender.error = summarize(contender.samples, contender.record);
-            }
+            launch(contender);
             // By their times so far, not by the fastest sample of anybody: that may be from a moment in which the machine had less to do.
             double best = known;
             for (const Contender& other : group) {
                 best = !other.samples.empty() && (best == 0 || other.record.us < best) ? other.record.us : best;
             }
-            const bool complete = !us.ok() || finished(contender, best, budget);
+            const bool complete = !contender.record.failure.empty() || finished(contender, best, budget);
             contender.done = complete || mContext.cancelled();
             running -= contender.done ? 1 : 0;
         }
+    }
+}
+
+void TacticTimer::launch(Contender& contender) {
+    for (const ir::ConstantPtr& constant : contender.large) {
+        support::flushFromCaches(constant->data, static_cast<size_t>(constant->bytes));
+    }
+    if (contender.candidate->placement == TN_PLACEMENT_HOST && mContext.host().team) {
+        dealOut(*mContext.host().team, contender.dealt);
+    }
+    const int32_t repeat = std::max(1, mContext.options->timingIterations);
+    const int64_t before = preemptions();
+    const support::Result<double> us = contender.runner->timedLaunch(contender.inputs, contender.outputs, repeat);
+    if (!us.ok()) {
+        contender.record.failure = us.status().toString();
+    } else if (contender.candidate->placement == TN_PLACEMENT_HOST && preemptions() != before) {
+        contender.disturbed.push_back(*us);
+        contender.disturbedUs += *us * repeat;
+    } else {
+        contender.samples.push_back(*us);
+        contender.spentUs += *us * repeat;
+        contender.error = summarize(contender.samples, contender.record);
     }
 }
 
@@ -407,6 +413,78 @@ bool TacticTimer::finished(Contender& contender, double best, double budget) {
     const double enough = factor < kNearFactor ? kMinSpentNearUs : kMinSpentUs;
     const bool steady = count >= kMinSamples && contender.error < kStopError && contender.spentUs > enough;
     return hopeless || steady || contender.spentUs > budget || count >= kMaxSamples;
+}
+
+Candidate* TacticTimer::fastestOnHost(Task& task) {
+    Candidate* fastest = nullptr;
+    for (Candidate& candidate : task.candidates) {
+        const bool isTimed = candidate.state == CandidateState::kTimed && candidate.placement == TN_PLACEMENT_HOST;
+        if (isTimed && (fastest == nullptr || candidate.time.us < fastest->time.us)) {
+            fastest = &candidate;
+        }
+    }
+    return fastest;
+}
+
+void TacticTimer::timeTogether(const std::vector<Task*>& tasks) {
+    const bool isKnown = std::all_of(tasks.begin(), tasks.end(), [](Task* task) {
+        const Candidate* fastest = fastestOnHost(*task);
+        return fastest == nullptr || fastest->time.together;
+    });
+    if (isKnown || mForbidMeasuring) {
+        return;
+    }
+    std::vector<TestInputs> inputs(tasks.size());
+    std::vector<Contender> group;
+    std::vector<Task*> entered; // by contender
+    for (size_t t = 0; t < tasks.size(); ++t) {
+        Contender contender;
+        contender.candidate = fastestOnHost(*tasks[t]);
+        if (contender.candidate != nullptr && enter(*tasks[t], inputs[t], contender).ok()) {
+            group.push_back(std::move(contender));
+            entered.push_back(tasks[t]);
+        } // else its time stays: it ran before, and something is short at this moment
+    }
+    const PhaseTimer phase(mContext.phases.get(), "measure tactics");
+    while (!mContext.cancelled() && !decided(group)) {
+        for (Contender& contender : group) {
+            launch(contender);
+        }
+    }
+    std::vector<double> before;
+    std::vector<double> now;
+    for (const Contender& contender : group) {
+        if (contender.samples.size() < kMinSamples) {
+            return; // stopped, failed or kept from the processor: times of their own moments stay
+        }
+        before.push_back(contender.candidate->time.us);
+        now.push_back(contender.record.us);
+    }
+    const std::vector<double> factors = momentFactors(before, now);
+    for (size_t i = 0; i < group.size(); ++i) {
+        for (Candidate& candidate : entered[i]->candidates) {
+            if (candidate.state == CandidateState::kTimed && candidate.placement == TN_PLACEMENT_HOST) {
+                TimingRecord record = candidate.time;
+                record.us *= factors[i];
+                record.together = true;
+                keep(*entered[i], candidate, record);
+            }
+        }
+    }
+}
+
+bool TacticTimer::decided(const std::vector<Contender>& group) const {
+    double spent = 0;
+    bool isSteady = true;
+    for (const Contender& contender : group) {
+        if (!contender.record.failure.empty()) {
+            return true;
+        }
+        spent += contender.spentUs + contender.disturbedUs;
+        const size_t count = contender.samples.size();
+        isSteady = isSteady && count >= kMinTogether && contender.error < kStopError;
+    }
+    return isSteady || spent > budgetUs(mContext.options->level) * static_cast<double>(group.size());
 }
 
 } // namespace tenon::schedule

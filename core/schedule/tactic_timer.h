@@ -8,6 +8,7 @@
 // of ours do not count, unless there are hardly any others. Inputs are seeded test data (constants are the real ones) in the tactic's formats;
 // large inputs on a device repeat a piece of such data in whatever order the format has, since only values matter there, not their places.
 // Times that the cache has from a busy moment are measured again, until it shows that this moment is no better.
+// Tasks whose times contradict each other (contradictions.h) are timed again in turns, each with its fastest tactic.
 // Outputs and workspace stand between canaries; a tactic that writes outside, or whose prepare or launch fails, is dropped with the reason.
 #pragma once
 
@@ -29,6 +30,9 @@ public:
 
     // Sets state and time of open candidates of `task`. Never an error: what goes wrong becomes a candidate's reason.
     void time(Task& task, const std::vector<Candidate*>& candidates);
+    // Times the fastest tactics of tasks once more, in turns, and brings the times of all their tactics to that moment, or the quietest one that any of
+    // them was timed in. Nothing on devices, where it was done before, and where nothing may be measured.
+    void timeTogether(const std::vector<Task*>& tasks);
     // Remembers, in the timing cache too, that a timed candidate was compared with the reference.
     void keepVerified(const Task& task, Candidate& candidate, const VerifiedRecord& verified);
     // Blob of a tactic, compiled once per task and tactic.
@@ -80,6 +84,9 @@ private:
     support::Status enter(const Task& task, TestInputs& inputs, Contender& contender);
     bool isKnown(const Task& task, const Candidate& candidate) const;
     void race(const Task& task, std::vector<Contender>& group);
+    void launch(Contender& contender);
+    static Candidate* fastestOnHost(Task& task);
+    bool decided(const std::vector<Contender>& group) const;
     static bool finished(Contender& contender, double best, double budget);
     TimingKey keyOf(const Task& task, const Candidate& candidate) const;
 

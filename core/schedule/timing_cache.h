@@ -44,6 +44,7 @@ struct TimingRecord {
     std::string failure;                    // not empty: the tactic failed with this reason and has no time
     std::optional<VerifiedRecord> verified; // once it was compared and found right
     bool disturbed = false; // other work took processors away from most samples: the time may be too large
+    bool together = false;  // of a moment in which tasks that compete were timed in turns
 };
 
 enum class MissReason : uint8_t { kNone, kTarget, kTask, kVersion, kTactic };
