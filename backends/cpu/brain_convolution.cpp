@@ -142,6 +142,11 @@ public:
         mDepth = mReading.isPlanes ? mWindow.kernel[1] * kPlanes : mDepth;
         mIsInPlace = !mReading.isPlanes && mChannels.size() == 1 && mWindow.taps() == 1 &&
                      mWindow.input == mWindow.output && mWindow.padBegin == Dims{0, 0} && mWindow.strides == Dims{1, 1};
+        if (mIsInPlace) { // images one behind the other are one
+            mWindow.input[0] *= mBatches;
+            mWindow.output[0] *= mBatches;
+            mBatches = 1;
+        }
         mPanels = (mOutputs + kColumns - 1) / kColumns;
         layOut();
         mPanel = static_cast<int64_t>(mTaps.size()) * mDepth * kColumns;
@@ -204,7 +209,7 @@ private:
     // Where pixels lie in a band, so that a tap is the same way from every position: lines with their padding, one behind the other.
     void layOut() {
         const bool isPlanes = mReading.isPlanes;
-        // Neighbouring pixels 1024 bytes apart would meet in few sets of the first-level cache.
+        // Neighbouring pixels 1024 bytes apart would meet in few sets of the first-level cache, which costs less than gathering does where nothing else has to be.
         mPixel = isPlanes ? mWindow.strides[1] * kPlanes : mDepth % 256 == 0 && !mIsInPlace ? mDepth + 32 : mDepth;
         std::vector<size_t> phaseOfTap;
         int64_t across = isPlanes ? (mWindow.kernel[1] - 1) / mWindow.strides[1] : 0;
@@ -298,7 +303,8 @@ private:
         }
     }
 
-    // Of lines that are multiplied where they lie, the last positions that a tile would read behind the end of all for.
+    // Lines that are multiplied where they lie have a tile at their end that reads more positions than there are results. The positions of that tile, if it would
+    // read behind the last line of all.
     int64_t restOf(int64_t row, int64_t rows) const {
         const int64_t part = rows * mAcross % WindowProduct::kRows;
         const int64_t end = (row + rows) * mAcross - part + WindowProduct::kRows;
@@ -427,7 +433,7 @@ private:
                 product.a = part.band;
                 product.where = mWhere.data() + positions;
                 product.positions = rest;
-                product.nextBytes = 0;
+                product.nextBytes = positions > 0 ? 0 : product.nextBytes; // which is still to be fetched
                 mTile.run(product, mReading.step, part.scratch);
             }
         }

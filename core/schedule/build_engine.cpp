@@ -308,6 +308,7 @@ private:
         timeContradictions(regions, tasks);
     }
 
+    // On the host alone: what its times are of, another guest of the machine has a part in.
     void timeContradictions(const std::vector<RegionEntry>& regions, const std::vector<Task*>& tasks) {
         std::map<const Task*, int32_t> taskIds;
         for (Task* task : tasks) {
@@ -316,11 +317,13 @@ private:
         std::map<const ir::Node*, int32_t> nodeIds;
         std::vector<TimedRegion> timed;
         for (const RegionEntry& region : regions) {
-            const std::optional<double> us = fastestOf(*region.task);
-            if (!us) {
+            const Candidate* fastest = region.task->fastestOnHost();
+            const bool isFree = std::any_of(region.task->candidates.begin(), region.task->candidates.end(),
+                                            [](const Candidate& each) { return each.tactic.isFreeAlias(); });
+            if (fastest == nullptr && !isFree) {
                 continue;
             }
-            TimedRegion entry{{}, taskIds.at(region.task.get()), *us};
+            TimedRegion entry{{}, taskIds.at(region.task.get()), isFree ? 0 : fastest->time.us};
             for (const ir::Node* node : region.nodes) {
                 entry.nodes.push_back(nodeIds.emplace(node, static_cast<int32_t>(nodeIds.size())).first->second);
             }
@@ -337,21 +340,10 @@ private:
             }
             mTimer->timeTogether(together);
             mStopped = !progress.step(++done) || mStopped;
-        }
-    }
-
-    // Nothing where no tactic was timed.
-    static std::optional<double> fastestOf(const Task& task) {
-        std::optional<double> fastest;
-        for (const Candidate& candidate : task.candidates) {
-            if (candidate.tactic.isFreeAlias()) {
-                return 0;
-            }
-            if (candidate.state == CandidateState::kTimed && (!fastest || candidate.time.us < *fastest)) {
-                fastest = candidate.time.us;
+            if (mContext.cancelled()) {
+                return;
             }
         }
-        return fastest;
     }
 
     // Tactics that nobody may choose are compared as well: for authors of modules.

@@ -14,9 +14,9 @@ struct TimedRegion {
     double us = 0;              // of its fastest tactic
 };
 
-// Groups of tasks, all those whose regions have a node in common that takes most of their time, where a region takes longer than one of the group and what that leaves of it. A
-// task is in one group at most; two tasks at least are in each; the order is that of `regions`. Nodes without a region of their own are of no
-// account, and so is a region so much slower than its parts that no moment of a machine explains it.
+// Regions compete that share the node which takes most of their time by itself, or nodes there that are of one task. Found are the groups of tasks of such regions, each task in one group at
+// most, in which a region takes longer than a smaller one of the group and what that leaves of it: as one region, or node by node. Not if it takes so much longer
+// that no moment of a machine explains it. Nodes without a region of their own have no time. Groups, and tasks in them, are in the order of `regions`; each has two tasks at least.
 std::vector<std::vector<int32_t>> contradictingTasks(const std::vector<TimedRegion>& regions);
 
 // What the times of tasks are to be multiplied with so that all are of one moment, the one in which the machine had least to do: before[i] was timed when the

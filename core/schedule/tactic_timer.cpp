@@ -6,6 +6,7 @@
 #include "core/schedule/relayout.h"
 #include "core/schedule/samples.h"
 #include "core/support/cache_flush.h"
+#include "core/support/hash.h"
 #include "core/support/text.h"
 
 #include <algorithm>
@@ -415,21 +416,16 @@ bool TacticTimer::finished(Contender& contender, double best, double budget) {
     return hopeless || steady || contender.spentUs > budget || count >= kMaxSamples;
 }
 
-Candidate* TacticTimer::fastestOnHost(Task& task) {
-    Candidate* fastest = nullptr;
-    for (Candidate& candidate : task.candidates) {
-        const bool isTimed = candidate.state == CandidateState::kTimed && candidate.placement == TN_PLACEMENT_HOST;
-        if (isTimed && (fastest == nullptr || candidate.time.us < fastest->time.us)) {
-            fastest = &candidate;
-        }
+void TacticTimer::timeTogether(std::vector<Task*> tasks) {
+    tasks.resize(std::min(tasks.size(), kGroup));
+    support::Hasher hasher;
+    for (const Task* task : tasks) {
+        hasher.add(task->key());
     }
-    return fastest;
-}
-
-void TacticTimer::timeTogether(const std::vector<Task*>& tasks) {
-    const bool isKnown = std::all_of(tasks.begin(), tasks.end(), [](Task* task) {
-        const Candidate* fastest = fastestOnHost(*task);
-        return fastest == nullptr || fastest->time.together;
+    const std::string moment = hasher.finish().hex();
+    const bool isKnown = std::all_of(tasks.begin(), tasks.end(), [&](Task* task) {
+        const Candidate* fastest = task->fastestOnHost();
+        return fastest == nullptr || fastest->time.moment == moment;
     });
     if (isKnown || mForbidMeasuring) {
         return;
@@ -437,9 +433,9 @@ void TacticTimer::timeTogether(const std::vector<Task*>& tasks) {
     std::vector<TestInputs> inputs(tasks.size());
     std::vector<Contender> group;
     std::vector<Task*> entered; // by contender
-    for (size_t t = 0; t < tasks.size(); ++t) {
+    for (size_t t = 0; t < tasks.size() && !mContext.cancelled(); ++t) {
         Contender contender;
-        contender.candidate = fastestOnHost(*tasks[t]);
+        contender.candidate = tasks[t]->fastestOnHost();
         if (contender.candidate != nullptr && enter(*tasks[t], inputs[t], contender).ok()) {
             group.push_back(std::move(contender));
             entered.push_back(tasks[t]);
@@ -454,11 +450,12 @@ void TacticTimer::timeTogether(const std::vector<Task*>& tasks) {
     std::vector<double> before;
     std::vector<double> now;
     for (const Contender& contender : group) {
-        if (contender.samples.size() < kMinSamples) {
-            return; // stopped, failed or kept from the processor: times of their own moments stay
-        }
         before.push_back(contender.candidate->time.us);
         now.push_back(contender.record.us);
+        const bool isTimed = contender.record.failure.empty() && contender.samples.size() >= kMinSamples;
+        if (!isTimed || before.back() <= 0 || now.back() <= 0) {
+            return; // stopped, failed or kept from the processor: times of their own moments stay
+        }
     }
     const std::vector<double> factors = momentFactors(before, now);
     for (size_t i = 0; i < group.size(); ++i) {
@@ -466,25 +463,31 @@ void TacticTimer::timeTogether(const std::vector<Task*>& tasks) {
             if (candidate.state == CandidateState::kTimed && candidate.placement == TN_PLACEMENT_HOST) {
                 TimingRecord record = candidate.time;
                 record.us *= factors[i];
-                record.together = true;
+                record.moment = moment;
                 keep(*entered[i], candidate, record);
             }
         }
     }
+    mTogether += static_cast<int32_t>(group.size());
 }
 
 bool TacticTimer::decided(const std::vector<Contender>& group) const {
+    const double budget = budgetUs(mContext.options->level) * static_cast<double>(group.size());
     double spent = 0;
+    double disturbed = 0;
+    size_t rounds = kMaxSamples; // of whom the fewest were undisturbed
     bool isSteady = true;
     for (const Contender& contender : group) {
         if (!contender.record.failure.empty()) {
             return true;
         }
-        spent += contender.spentUs + contender.disturbedUs;
-        const size_t count = contender.samples.size();
-        isSteady = isSteady && count >= kMinTogether && contender.error < kStopError;
+        spent += contender.spentUs;
+        disturbed += contender.disturbedUs;
+        rounds = std::min(rounds, contender.samples.size());
+        isSteady = isSteady && contender.error < kStopError;
     }
-    return isSteady || spent > budgetUs(mContext.options->level) * static_cast<double>(group.size());
+    const bool isEnough = rounds >= kMinSamples && spent > budget;
+    return isEnough || disturbed > kPatience * budget || rounds >= kMaxSamples || (isSteady && rounds >= kMinTogether);
 }
 
 } // namespace tenon::schedule

@@ -30,9 +30,9 @@ public:
 
     // Sets state and time of open candidates of `task`. Never an error: what goes wrong becomes a candidate's reason.
     void time(Task& task, const std::vector<Candidate*>& candidates);
-    // Times the fastest tactics of tasks once more, in turns, and brings the times of all their tactics to that moment, or the quietest one that any of
-    // them was timed in. Nothing on devices, where it was done before, and where nothing may be measured.
-    void timeTogether(const std::vector<Task*>& tasks);
+    // Times the fastest tactic of each task on the host once more, in turns, and brings the times of all their tactics there to the quietest moment that any
+    // of these was timed at. Does nothing where it was done before with these tasks, and where nothing may be measured.
+    void timeTogether(std::vector<Task*> tasks);
     // Remembers, in the timing cache too, that a timed candidate was compared with the reference.
     void keepVerified(const Task& task, Candidate& candidate, const VerifiedRecord& verified);
     // Blob of a tactic, compiled once per task and tactic.
@@ -48,6 +48,8 @@ public:
     int32_t cacheHits() const { return mHits; }
     // Of those, how many were measured under load.
     int32_t disturbedHits() const { return mDisturbedHits; }
+    // Those that were timed again in turns with tasks that compete.
+    int32_t together() const { return mTogether; }
     // Measured because what the cache had was measured under load.
     int32_t retimed() const { return mRetimed; }
     // Of the measured ones, how many with other work in between: their times say little.
@@ -85,7 +87,6 @@ private:
     bool isKnown(const Task& task, const Candidate& candidate) const;
     void race(const Task& task, std::vector<Contender>& group);
     void launch(Contender& contender);
-    static Candidate* fastestOnHost(Task& task);
     bool decided(const std::vector<Contender>& group) const;
     static bool finished(Contender& contender, double best, double budget);
     TimingKey keyOf(const Task& task, const Candidate& candidate) const;
@@ -100,6 +101,7 @@ private:
     int32_t mDisturbedHits = 0;
     int32_t mRetimed = 0;
     int32_t mDisturbedAgain = 0;
+    int32_t mTogether = 0;
     std::set<std::string> mMeasuredHere; // keys; what this build measured it does not measure again
     int32_t mEstimated = 0;
     bool mForbidMeasuring = false;

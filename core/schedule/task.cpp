@@ -367,6 +367,17 @@ void enumerateOn(const BuildContext& context, const Target& where, Task& task,
 
 } // namespace
 
+Candidate* Task::fastestOnHost() {
+    Candidate* fastest = nullptr;
+    for (Candidate& candidate : candidates) {
+        const bool isTimed = candidate.state == CandidateState::kTimed && candidate.placement == TN_PLACEMENT_HOST;
+        if (isTimed && (fastest == nullptr || candidate.time.us < fastest->time.us)) {
+            fastest = &candidate;
+        }
+    }
+    return fastest;
+}
+
 void enumerateTactics(const BuildContext& context, Task& task, const std::vector<std::vector<PortLayout>>& offered,
                       bool referenceOnly) {
     std::set<std::pair<int32_t, std::string>> known;

@@ -38,6 +38,9 @@ public:
     std::vector<Candidate> candidates;
     std::vector<Rejection> rejections;
 
+    // Of the timed candidates there; null where none is.
+    Candidate* fastestOnHost();
+
     // Calls `use` with the ABI's picture of the task; pointers are valid during the call. offered[i]: layouts for input i; linear if empty.
     template <class F>
     auto withView(const std::vector<std::vector<PortLayout>>& offered, int64_t workspaceLimit, F&& use) const {

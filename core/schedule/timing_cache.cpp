@@ -131,8 +131,8 @@ std::string TimingCache::serialize() const {
                         if (record.disturbed) {
                             json["disturbed"] = true;
                         }
-                        if (record.together) {
-                            json["together"] = true;
+                        if (!record.moment.empty()) {
+                            json["moment"] = record.moment;
                         }
                         if (record.verified) {
                             json["verified"] = verdictJson<Json>(*record.verified);
@@ -179,7 +179,7 @@ support::Result<TimingCache> TimingCache::deserialize(std::string_view text) {
                             record.spread = json.value("spread", 0.0);
                             record.samples = json.value("samples", 0);
                             record.disturbed = json.value("disturbed", false);
-                            record.together = json.value("together", false);
+                            record.moment = json.value("moment", std::string());
                             if (const auto verified = json.find("verified"); verified != json.end()) {
                                 record.verified = verdictOf(*verified);
                             }

@@ -38,13 +38,13 @@ struct VerifiedRecord {
 };
 
 struct TimingRecord {
-    double us = 0;     // lower quartile of the samples
+    double us = 0;     // lower quartile of the samples, of a quieter moment if there is one
     double spread = 0; // (median - us) / us
     int32_t samples = 0;
     std::string failure;                    // not empty: the tactic failed with this reason and has no time
     std::optional<VerifiedRecord> verified; // once it was compared and found right
     bool disturbed = false; // other work took processors away from most samples: the time may be too large
-    bool together = false;  // of a moment in which tasks that compete were timed in turns
+    std::string moment;     // names the tasks that its task was timed in turns with; `us` is of that moment then
 };
 
 enum class MissReason : uint8_t { kNone, kTarget, kTask, kVersion, kTactic };

@@ -9,21 +9,34 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 namespace tenon::conformance {
 
-// 64-aligned bytes between two guards that must come back untouched.
+// 64-aligned bytes between two guards that must come back untouched. Soon behind the second one lies a page that nobody may touch: guards show what was written,
+// and a kernel that reads far behind its operand ends the program (instructions of vectors and matrices are no matter for sanitizers).
 class GuardedBuffer {
 public:
-    explicit GuardedBuffer(int64_t bytes) : mBytes(static_cast<size_t>(bytes)), mMemory(mBytes + 3 * kGuard) {
-        void* first = mMemory.data() + kGuard;
-        size_t space = mMemory.size() - kGuard;
-        mFirst = static_cast<std::byte*>(std::align(kGuard, mBytes + kGuard, first, space));
-        std::fill(mMemory.begin(), mMemory.end(), kPattern);
+    explicit GuardedBuffer(int64_t bytes) : mBytes(static_cast<size_t>(bytes)) {
+        const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+        mReadable = (mBytes + 3 * kGuard + page - 1) / page * page;
+        mMapped = mReadable + page;
+        void* memory = mmap(nullptr, mMapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED || mprotect(static_cast<std::byte*>(memory) + mReadable, page, PROT_NONE) != 0) {
+            throw std::bad_alloc();
+        }
+        mMemory = static_cast<std::byte*>(memory);
+        mFirst = mMemory + (mReadable - kGuard - mBytes) / kGuard * kGuard;
+        std::fill(mMemory, mMemory + mReadable, kPattern);
     }
+    ~GuardedBuffer() { munmap(mMemory, mMapped); }
+    GuardedBuffer(const GuardedBuffer&) = delete;
+    GuardedBuffer& operator=(const GuardedBuffer&) = delete;
     std::byte* data() { return mFirst; }
     size_t size() const { return mBytes; }
     // With the guards: what travels to a device and back.
@@ -40,7 +53,9 @@ private:
     // NaN in every float type: what is read without having been written shows.
     static constexpr std::byte kPattern{0xFF};
     size_t mBytes;
-    std::vector<std::byte> mMemory;
+    size_t mReadable;
+    size_t mMapped;
+    std::byte* mMemory;
     std::byte* mFirst;
 };
 

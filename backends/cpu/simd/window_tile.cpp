@@ -69,11 +69,11 @@ public:
         }
     }
 
-    // Rows that will be written next are fetched for that, unless they would meet in one set of the first-level cache: a panel's part of each is a line of
-    // the cache, and no processor foresees the next one.
+    // Rows that will be written next are fetched for that: a panel's part of each is a line of the cache, and no processor foresees the next one. Not those that
+    // would meet in one or two sets of the first-level cache.
     TENON_BRAIN_INLINE void announce(const int32_t* where, int64_t rows) {
         mAhead = where;
-        mAheadEnd = where + (mProduct.cPixel < kFarApart ? rows : 0);
+        mAheadEnd = where + (mProduct.cPixel % kMeeting != 0 ? rows : 0);
     }
 
     TENON_BRAIN_INLINE void fetch(int64_t rows) {
@@ -90,7 +90,7 @@ public:
 
 private:
     static constexpr int64_t kLanes = 16;
-    static constexpr int64_t kFarApart = 2048; // elements: 4 KiB
+    static constexpr int64_t kMeeting = 1024; // elements: 2 KiB
 
     TENON_BRAIN_INLINE void writeRow(int64_t at) {
         __m512 left = _mm512_loadu_ps(mScratch);
