@@ -293,11 +293,7 @@ private:
                          others.end());
             mTimer->time(*task, others);
             // Where there is no fast tactic, or each failed, the reference stands in.
-            const bool anyFast =
-                std::any_of(task->candidates.begin(), task->candidates.end(), [](const Candidate& candidate) {
-                    return !candidate.tactic.isReference() && candidate.state != CandidateState::kFailed;
-                });
-            if (!anyFast) {
+            if (!task->hasFast()) {
                 mTimer->time(*task, references);
             }
             done += static_cast<int32_t>(task->candidates.size());

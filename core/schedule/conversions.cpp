@@ -94,11 +94,15 @@ support::Result<const ConversionChoice*> Conversions::direct(const std::shared_p
     const bool isFree = std::any_of(task->candidates.begin(), task->candidates.end(),
                                     [](const Candidate& each) { return each.tactic.isFreeAlias(); });
     if (mTimer && !isFree) {
-        std::vector<Candidate*> all;
+        std::vector<Candidate*> references;
+        std::vector<Candidate*> others;
         for (Candidate& candidate : task->candidates) {
-            all.push_back(&candidate);
+            (candidate.tactic.isReference() ? references : others).push_back(&candidate);
         }
-        mTimer->time(*task, all);
+        mTimer->time(*task, others);
+        if (!task->hasFast()) {
+            mTimer->time(*task, references);
+        }
     }
     position->second = cheapest(task);
     return position->second.get();
@@ -121,10 +125,11 @@ void Conversions::spare(const std::set<int32_t>& providers) {
 
 std::unique_ptr<ConversionChoice> Conversions::cheapest(const std::shared_ptr<Task>& task) const {
     auto choice = std::make_unique<ConversionChoice>();
+    const bool hasFast = task->hasFast();
     for (size_t c = 0; c < task->candidates.size(); ++c) {
         const Candidate& candidate = task->candidates[c];
         if (candidate.state == CandidateState::kFailed || candidate.state == CandidateState::kWrong ||
-            mSpared.count(candidate.provider) > 0) {
+            mSpared.count(candidate.provider) > 0 || (hasFast && candidate.tactic.isReference())) {
             continue;
         }
         double cost = candidate.time.us + (candidate.placement == TN_PLACEMENT_HOST ? handOverUs(mContext, *task) : 0);

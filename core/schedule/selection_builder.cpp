@@ -173,15 +173,9 @@ support::Result<SelectionProblem> SelectionBuilder::build(const std::string& pha
         if (region.wrong) {
             continue;
         }
-        // Spared ones count: the reference, which then has no time, does not stand in for them.
-        bool haveFast = false;
-        bool anyTimed = false;
-        for (const Candidate& candidate : region.task->candidates) {
-            const bool isTimed = candidate.state == CandidateState::kTimed;
-            anyTimed = anyTimed || isTimed;
-            haveFast =
-                haveFast || ((isTimed || candidate.state == CandidateState::kOpen) && !candidate.tactic.isReference());
-        }
+        const bool haveFast = region.task->hasFast();
+        const bool anyTimed = std::any_of(region.task->candidates.begin(), region.task->candidates.end(),
+                                          [](const Candidate& each) { return each.state == CandidateState::kTimed; });
         auto addCandidate = [&](int32_t taskCandidate, double cost, const Candidate* candidate) {
             SelectionCandidate choice;
             choice.id = static_cast<int32_t>(mCandidates.size());

@@ -367,6 +367,13 @@ void enumerateOn(const BuildContext& context, const Target& where, Task& task,
 
 } // namespace
 
+bool Task::hasFast() const {
+    return std::any_of(candidates.begin(), candidates.end(), [](const Candidate& candidate) {
+        const bool isOut = candidate.state == CandidateState::kFailed || candidate.state == CandidateState::kWrong;
+        return !candidate.tactic.isReference() && !isOut;
+    });
+}
+
 Candidate* Task::fastestOnHost() {
     Candidate* fastest = nullptr;
     for (Candidate& candidate : candidates) {

@@ -38,6 +38,8 @@ public:
     std::vector<Candidate> candidates;
     std::vector<Rejection> rejections;
 
+    // A candidate that is not the reference's and neither failed nor was found wrong. The reference then stands in for nobody, spared ones included.
+    bool hasFast() const;
     // Of the timed candidates there; null where none is.
     Candidate* fastestOnHost();
 

@@ -37,6 +37,12 @@ def write_times(cache, onednn):
     return providers
 
 
+def slow_conversions(cache):
+    """Conversions of another provider's for which the reference was timed as well."""
+    tasks = [task for tasks in json.loads(cache.read_text())["targets"].values() for task in tasks.values()]
+    return [task for task in tasks if "reference" in task and any(key.startswith("strided copy") for key in task.get("cpu", {"tactics": {}})["tactics"])]
+
+
 def write_race(cache, with_all, without):
     """Microseconds of whole runs. Whether there was a race."""
     document = json.loads(cache.read_text())
@@ -56,6 +62,7 @@ def test(t):
         return done, t.run(t.tenon, "inspect", plan).stdout
 
     build()
+    t.check("the reference converts nothing that others do", not slow_conversions(cache), slow_conversions(cache))
     if "onednn" not in write_times(cache, 980):
         print("skipped: the module onednn is not here, and without it there is nobody to leave out")
         return
