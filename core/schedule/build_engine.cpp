@@ -301,11 +301,13 @@ private:
                 mStopped = true;
             }
         }
-        timeContradictions(regions, tasks);
+        // What is taken again may contradict others. Not where a device computes: other guests of the machine do not slow it down.
+        while (mContext.targets.size() == 1 && timeContradictions(regions, tasks)) {
+        }
     }
 
-    // On the host alone: what its times are of, another guest of the machine has a part in.
-    void timeContradictions(const std::vector<RegionEntry>& regions, const std::vector<Task*>& tasks) {
+    // Whether anything was timed.
+    bool timeContradictions(const std::vector<RegionEntry>& regions, const std::vector<Task*>& tasks) {
         std::map<const Task*, int32_t> taskIds;
         for (Task* task : tasks) {
             taskIds.emplace(task, static_cast<int32_t>(taskIds.size()));
@@ -329,17 +331,19 @@ private:
         BuildPhase progress(mOptions.progress, "time contradictions", static_cast<int32_t>(groups.size()));
         const PhaseTimer phase(mContext.phases.get(), "time contradictions");
         int32_t done = 0;
+        bool hasTimed = false;
         for (const std::vector<int32_t>& group : groups) {
             std::vector<Task*> together;
             for (const int32_t task : group) {
                 together.push_back(tasks[static_cast<size_t>(task)]);
             }
-            mTimer->timeTogether(together);
+            hasTimed = mTimer->timeTogether(together) || hasTimed;
             mStopped = !progress.step(++done) || mStopped;
             if (mContext.cancelled()) {
-                return;
+                return false;
             }
         }
+        return hasTimed;
     }
 
     // Tactics that nobody may choose are compared as well: for authors of modules.

@@ -73,10 +73,10 @@ std::vector<std::string> notesOfUnusedTypes(const BuildContext& context, const P
 }
 
 void reportTimes(const TacticTimer& timer, const support::Logger& log) {
-    log.info("times of tactics: ", timer.cacheHits(), " from the timing cache, ", timer.disturbedHits(),
-             " of them measured under load; ", timer.measured(), " measured now, ", timer.retimed(),
-             " of them again, since the cache's were measured under load; ", timer.together(),
-             " in turns, since fusions seemed slower than their parts");
+    log.info("times of tactics: ", timer.cacheHits(), " from the timing cache (", timer.disturbedHits(),
+             " of them measured under load), ", timer.measured(), " measured now (", timer.retimed(),
+             " of them since what the cache has was measured under load); ", timer.together(),
+             " tasks timed again in turns, since a fusion seemed slower than its parts");
     if (timer.disturbed() * 10 > timer.measured()) {
         log.warning("other work kept the processors busy while ", timer.disturbed(), " of ", timer.measured(),
                     " tactics were timed: the plan may be slower than it could be. Build it on an idle machine, or "

@@ -94,22 +94,29 @@ support::Result<const ConversionChoice*> Conversions::direct(const std::shared_p
     const bool isFree = std::any_of(task->candidates.begin(), task->candidates.end(),
                                     [](const Candidate& each) { return each.tactic.isFreeAlias(); });
     if (mTimer && !isFree) {
-        std::vector<Candidate*> references;
-        std::vector<Candidate*> others;
-        for (Candidate& candidate : task->candidates) {
-            (candidate.tactic.isReference() ? references : others).push_back(&candidate);
-        }
-        mTimer->time(*task, others);
-        if (!task->hasFast()) {
-            mTimer->time(*task, references);
-        }
+        time(*task);
     }
     position->second = cheapest(task);
     return position->second.get();
 }
 
+void Conversions::time(Task& task) {
+    std::vector<Candidate*> references;
+    std::vector<Candidate*> others;
+    for (Candidate& candidate : task.candidates) {
+        (candidate.tactic.isReference() ? references : others).push_back(&candidate);
+    }
+    mTimer->time(task, others);
+    if (!task.hasFast()) {
+        mTimer->time(task, references);
+    }
+}
+
 void Conversions::reconsider(const Task& task) {
     std::unique_ptr<ConversionChoice>& choice = mChoices.at(task.key());
+    if (mTimer) {
+        time(*choice->task);
+    }
     choice = cheapest(choice->task);
 }
 

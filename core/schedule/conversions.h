@@ -50,6 +50,8 @@ private:
     ir::SymbolBox mBox;
     support::Result<const ConversionChoice*> copy(const ir::ExprPool& pool, const ir::TensorType& type,
                                                   const PortLayout& from, const PortLayout& to);
+    // The reference's where nobody else has one.
+    void time(Task& task);
     // The cheapest tactic that may be used; null where there is none.
     std::unique_ptr<ConversionChoice> cheapest(const std::shared_ptr<Task>& task) const;
 

@@ -6,7 +6,6 @@
 #include "core/schedule/relayout.h"
 #include "core/schedule/samples.h"
 #include "core/support/cache_flush.h"
-#include "core/support/hash.h"
 #include "core/support/text.h"
 
 #include <algorithm>
@@ -416,59 +415,61 @@ bool TacticTimer::finished(Contender& contender, double best, double budget) {
     return hopeless || steady || contender.spentUs > budget || count >= kMaxSamples;
 }
 
-void TacticTimer::timeTogether(std::vector<Task*> tasks) {
-    tasks.resize(std::min(tasks.size(), kGroup));
-    support::Hasher hasher;
-    for (const Task* task : tasks) {
-        hasher.add(task->key());
-    }
-    const std::string moment = hasher.finish().hex();
-    const bool isKnown = std::all_of(tasks.begin(), tasks.end(), [&](Task* task) {
-        const Candidate* fastest = task->fastestOnHost();
-        return fastest == nullptr || fastest->time.moment == moment;
-    });
-    if (isKnown || mForbidMeasuring) {
-        return;
-    }
+bool TacticTimer::timeTogether(const std::vector<Task*>& tasks) {
     std::vector<TestInputs> inputs(tasks.size());
-    std::vector<Contender> group;
-    std::vector<Task*> entered; // by contender
+    std::vector<Contender> group(tasks.size()); // by task
+    bool isKnown = true;
+    for (size_t t = 0; t < tasks.size(); ++t) {
+        group[t].candidate = tasks[t]->fastestOnHost();
+        if (group[t].candidate == nullptr) {
+            return false;
+        }
+        isKnown = isKnown && group[t].candidate->time.together;
+    }
+    if (isKnown || mForbidMeasuring) {
+        return false;
+    }
+    bool hasFailed = false;
     for (size_t t = 0; t < tasks.size() && !mContext.cancelled(); ++t) {
-        Contender contender;
-        contender.candidate = tasks[t]->fastestOnHost();
-        if (contender.candidate != nullptr && enter(*tasks[t], inputs[t], contender).ok()) {
-            group.push_back(std::move(contender));
-            entered.push_back(tasks[t]);
-        } // else its time stays: it ran before, and something is short at this moment
+        hasFailed = hasFailed || !enter(*tasks[t], inputs[t], group[t]).ok();
     }
     const PhaseTimer phase(mContext.phases.get(), "measure tactics");
-    while (!mContext.cancelled() && !decided(group)) {
+    while (!mContext.cancelled() && !hasFailed && !decided(group)) {
         for (Contender& contender : group) {
             launch(contender);
+            hasFailed = hasFailed || !contender.record.failure.empty();
         }
     }
-    std::vector<double> before;
-    std::vector<double> now;
-    for (const Contender& contender : group) {
-        before.push_back(contender.candidate->time.us);
-        now.push_back(contender.record.us);
-        const bool isTimed = contender.record.failure.empty() && contender.samples.size() >= kMinSamples;
-        if (!isTimed || before.back() <= 0 || now.back() <= 0) {
-            return; // stopped, failed or kept from the processor: times of their own moments stay
-        }
+    if (mContext.cancelled()) {
+        return false;
     }
-    const std::vector<double> factors = momentFactors(before, now);
-    for (size_t i = 0; i < group.size(); ++i) {
-        for (Candidate& candidate : entered[i]->candidates) {
+    // They ran before, so something is short at this moment: times stay, and nobody tries again.
+    std::vector<double> factors(group.size(), 1);
+    if (!hasFailed) {
+        std::vector<double> before;
+        std::vector<double> now;
+        for (const Contender& contender : group) {
+            before.push_back(contender.candidate->time.aloneUs());
+            now.push_back(contender.record.us);
+            if (contender.samples.size() < kMinSamples || before.back() <= 0 || now.back() <= 0) {
+                return false; // kept from the processor
+            }
+        }
+        factors = momentFactors(before, now);
+    }
+    for (size_t t = 0; t < tasks.size(); ++t) {
+        for (Candidate& candidate : tasks[t]->candidates) {
             if (candidate.state == CandidateState::kTimed && candidate.placement == TN_PLACEMENT_HOST) {
                 TimingRecord record = candidate.time;
-                record.us *= factors[i];
-                record.moment = moment;
-                keep(*entered[i], candidate, record);
+                record.us = record.aloneUs() * factors[t];
+                record.factor = factors[t];
+                record.together = true;
+                keep(*tasks[t], candidate, record);
             }
         }
     }
     mTogether += static_cast<int32_t>(group.size());
+    return true;
 }
 
 bool TacticTimer::decided(const std::vector<Contender>& group) const {
@@ -478,9 +479,6 @@ bool TacticTimer::decided(const std::vector<Contender>& group) const {
     size_t rounds = kMaxSamples; // of whom the fewest were undisturbed
     bool isSteady = true;
     for (const Contender& contender : group) {
-        if (!contender.record.failure.empty()) {
-            return true;
-        }
         spent += contender.spentUs;
         disturbed += contender.disturbedUs;
         rounds = std::min(rounds, contender.samples.size());

@@ -31,8 +31,8 @@ public:
     // Sets state and time of open candidates of `task`. Never an error: what goes wrong becomes a candidate's reason.
     void time(Task& task, const std::vector<Candidate*>& candidates);
     // Times the fastest tactic of each task on the host once more, in turns, and brings the times of all their tactics there to the quietest moment that any
-    // of these was timed at. Does nothing where it was done before with these tasks, and where nothing may be measured.
-    void timeTogether(std::vector<Task*> tasks);
+    // of these was timed at. False, and nothing changes, where that was done with all of them before, nothing may be measured, or nothing can be now.
+    bool timeTogether(const std::vector<Task*>& tasks);
     // Remembers, in the timing cache too, that a timed candidate was compared with the reference.
     void keepVerified(const Task& task, Candidate& candidate, const VerifiedRecord& verified);
     // Blob of a tactic, compiled once per task and tactic.

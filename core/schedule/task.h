@@ -38,7 +38,7 @@ public:
     std::vector<Candidate> candidates;
     std::vector<Rejection> rejections;
 
-    // A candidate that is not the reference's and neither failed nor was found wrong. The reference then stands in for nobody, spared ones included.
+    // Whether there is a candidate that is not the reference's and neither failed nor was found wrong. Where there is, spared or not, the reference does not stand in.
     bool hasFast() const;
     // Of the timed candidates there; null where none is.
     Candidate* fastestOnHost();

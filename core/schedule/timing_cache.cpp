@@ -131,8 +131,9 @@ std::string TimingCache::serialize() const {
                         if (record.disturbed) {
                             json["disturbed"] = true;
                         }
-                        if (!record.moment.empty()) {
-                            json["moment"] = record.moment;
+                        if (record.together) {
+                            json["together"] = true;
+                            json["factor"] = record.factor;
                         }
                         if (record.verified) {
                             json["verified"] = verdictJson<Json>(*record.verified);
@@ -179,7 +180,8 @@ support::Result<TimingCache> TimingCache::deserialize(std::string_view text) {
                             record.spread = json.value("spread", 0.0);
                             record.samples = json.value("samples", 0);
                             record.disturbed = json.value("disturbed", false);
-                            record.moment = json.value("moment", std::string());
+                            record.together = json.value("together", false);
+                            record.factor = json.value("factor", 1.0);
                             if (const auto verified = json.find("verified"); verified != json.end()) {
                                 record.verified = verdictOf(*verified);
                             }

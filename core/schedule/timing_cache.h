@@ -38,13 +38,15 @@ struct VerifiedRecord {
 };
 
 struct TimingRecord {
-    double us = 0;     // lower quartile of the samples, of a quieter moment if there is one
+    double us = 0;     // lower quartile of the samples, times `factor`
     double spread = 0; // (median - us) / us
     int32_t samples = 0;
     std::string failure;                    // not empty: the tactic failed with this reason and has no time
     std::optional<VerifiedRecord> verified; // once it was compared and found right
     bool disturbed = false; // other work took processors away from most samples: the time may be too large
-    std::string moment;     // names the tasks that its task was timed in turns with; `us` is of that moment then
+    bool together = false;  // its task was timed in turns with others as well
+    double factor = 1;      // of that moment over the one of the samples
+    double aloneUs() const { return us / factor; }
 };
 
 enum class MissReason : uint8_t { kNone, kTarget, kTask, kVersion, kTactic };

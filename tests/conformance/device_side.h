@@ -45,8 +45,7 @@ public:
     static constexpr size_t kGuard = 64;
     bool intact() const {
         const auto clean = [](std::byte each) { return each == kPattern; };
-        return std::all_of(mFirst - kGuard, mFirst, clean) &&
-               std::all_of(mFirst + mBytes, mFirst + mBytes + kGuard, clean);
+        return std::all_of(mMemory, mFirst, clean) && std::all_of(mFirst + mBytes, mFirst + mBytes + kGuard, clean);
     }
 
 private:

@@ -52,10 +52,10 @@ TEST_F(ContradictingTimes, AreMeasuredAgainInTurns) {
     std::string cache;
     std::string said;
     EXPECT_EQ(steps(cache, said), 1);
-    EXPECT_THAT(said, HasSubstr("; 2 in turns"));
+    EXPECT_THAT(said, HasSubstr("; 2 tasks timed again in turns"));
     // What the cache has does not contradict itself.
     EXPECT_EQ(steps(cache, said), 1);
-    EXPECT_THAT(said, HasSubstr("; 0 in turns"));
+    EXPECT_THAT(said, HasSubstr("; 0 tasks timed again in turns"));
 }
 
 TEST_F(ContradictingTimes, AFusionThatIsSlowerThenTooIsNotTaken) {
@@ -63,9 +63,9 @@ TEST_F(ContradictingTimes, AFusionThatIsSlowerThenTooIsNotTaken) {
     std::string cache;
     std::string said;
     EXPECT_EQ(steps(cache, said), 2);
-    EXPECT_THAT(said, HasSubstr("; 2 in turns"));
+    EXPECT_THAT(said, HasSubstr("; 2 tasks timed again in turns"));
     EXPECT_EQ(steps(cache, said), 2);
-    EXPECT_THAT(said, HasSubstr("; 0 in turns")) << "the cache has that it was done";
+    EXPECT_THAT(said, HasSubstr("; 0 tasks timed again in turns")) << "the cache has that it was done";
     unsetenv("MOODY_STAYS");
 }
 
