@@ -1,6 +1,7 @@
 // The conformance table on every module of this build: one test per module and case file.
 #include "tests/conformance/conformance.h"
 #include "tests/conformance/task_runner.h"
+#include "tests/processor.h"
 
 #include <gtest/gtest.h>
 
@@ -204,12 +205,7 @@ TEST_F(Runner, DataThatAreWrongFailTheLaunchWithAReason) {
 
 // What the processor can is what modules are asked for: kernels of instructions that it has are not left out.
 TEST(Host, KernelsInBf16AreCompared) {
-#if defined(__x86_64__)
-    const bool hasBf16 = __builtin_cpu_supports("avx512bf16") != 0;
-#else
-    const bool hasBf16 = false;
-#endif
-    if (!hasBf16) {
+    if (!tenon::test::hasAvx512Bf16()) {
         GTEST_SKIP() << "this processor has no AVX-512 BF16";
     }
     std::string error;

@@ -6,6 +6,7 @@
 #include "registry/graph_bridge.h"
 #include "registry/target_description.h"
 #include "registry/text_sink.h"
+#include "tests/processor.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -211,12 +212,7 @@ TEST_F(CpuProposals, ConcatenationAndConvolution) {
                                 "  %r = activation.relu(%c) : f32[1,8,16,8]\n") +
                "  return " + results + "\n}";
     };
-#if defined(__x86_64__)
-    const bool hasBf16 = __builtin_cpu_supports("avx512bf16") != 0;
-#else
-    const bool hasBf16 = false;
-#endif
-    if (!hasBf16) {
+    if (!tenon::test::hasAvx512Bf16()) {
         GTEST_SKIP() << "this processor has no AVX-512 BF16";
     }
     EXPECT_THAT(allProposalsFor(graph(true, "%r")), ElementsAre("concat and conv: j c", "concat and conv: j c r"));
