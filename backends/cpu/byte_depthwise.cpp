@@ -6,7 +6,7 @@
 #include "backends/cpu/byte_scale.h"
 #include "backends/cpu/depthwise.h"
 #include "backends/cpu/region_layouts.h"
-#include "backends/cpu/simd/depthwise_row.h"
+#include "backends/cpu/simd/depthwise_rows.h"
 
 #include <algorithm>
 #include <array>
@@ -272,7 +272,7 @@ struct Kernel {
         for (int64_t row = first; row < last; ++row) {
             const int64_t begin = row * window.strides[0] - window.padBegin[0];
             const auto [firstTap, lastTap] = linesInside(window, begin);
-            DepthwiseRow how{};
+            DepthwiseRows how{};
             how.x = numbers;
             how.xPixel = channels;
             how.xLine = inputLine();
@@ -295,7 +295,7 @@ struct Kernel {
             how.channels = channels;
             how.low = region.range.low;
             how.high = region.range.high;
-            depthwiseRow(how);
+            depthwiseRows(how);
             uint8_t* const y = b.out<uint8_t>() + (batch * window.output[0] + row) * line();
             byteRows().quantize(result, line(), *region.to, y);
             if (table) {

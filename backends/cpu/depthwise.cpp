@@ -5,7 +5,7 @@
 #include "backends/common/window.h"
 #include "backends/cpu/followers.h"
 #include "backends/cpu/region_layouts.h"
-#include "backends/cpu/simd/depthwise_row.h"
+#include "backends/cpu/simd/depthwise_rows.h"
 #include "backends/cpu/simd/rows.h"
 
 #include <algorithm>
@@ -63,9 +63,14 @@ struct Depthwise {
     int64_t team() const { return teamFor(threads, rows(), line() * (window.taps() + 4) / 8 + 1); }
 
     int64_t numbers() const { return static_cast<int64_t>(chain.followers.size()) * line(); }
-    // Lines of the image that a thread has as f32: as many as a window meets.
-    int64_t ring() const { return std::min((window.kernel[0] - 1) * window.dilations[0] + 1, window.input[0]); }
-    int64_t perThread() const { return isBrain ? ring() * inputLine() + line() : 0; }
+    // Lines of results in bf16 that are made together, at most: their windows' lines should stay near as f32.
+    static constexpr int64_t kBrainRows = 2;
+    // Lines of the image that a thread has as f32: as many as the windows of these meet.
+    int64_t ring() const {
+        const int64_t reach = (window.kernel[0] - 1) * window.dilations[0] + 1;
+        return std::min(reach + (kBrainRows - 1) * window.strides[0], window.input[0]);
+    }
+    int64_t perThread() const { return isBrain ? ring() * inputLine() + kBrainRows * line() : 0; }
     int64_t workspace() const { return (numbers() + threads * perThread()) * static_cast<int64_t>(sizeof(float)); }
 
     // The lines of an image that are there as f32.
@@ -81,27 +86,31 @@ struct Depthwise {
         parallelTeam(team(), rows(), [&](int64_t member, int64_t begin, int64_t end) {
             float* const own = values + numbers() + member * perThread();
             Ring lines{own};
-            for (int64_t row = begin; row < end; ++row) {
+            for (int64_t row = begin, some = 0; row < end; row += some) {
                 const int64_t batch = row / window.output[0];
                 const int64_t outputRow = row % window.output[0];
+                const int64_t most = std::min(end - row, isBrain ? kBrainRows : kDepthwiseRows);
+                some = depthwiseRowsTogether(window, outputRow, std::min(outputRow + most, window.output[0]),
+                                             window.input[0]);
                 if (!isBrain) {
                     const float* const image = b.in<float>(kX) + batch * window.input[0] * inputLine();
-                    runRow(b, values, image, std::numeric_limits<int64_t>::max(), outputRow, row * line(),
-                           b.out<float>() + row * line());
+                    runRows(b, values, image, std::numeric_limits<int64_t>::max(), outputRow, some, row * line(),
+                            b.out<float>() + row * line());
                     continue;
                 }
-                widen(b, lines, batch, outputRow);
+                widen(b, lines, batch, outputRow, outputRow + some - 1);
                 float* const y = own + ring() * inputLine();
-                runRow(b, values, lines.lines, ring(), outputRow, row * line(), y);
-                finishRow(TN_BF16, b.outputs[0], row * line(), line(), y);
+                runRows(b, values, lines.lines, ring(), outputRow, some, row * line(), y);
+                finishRow(TN_BF16, b.outputs[0], row * line(), some * line(), y);
             }
         });
     }
 
-    // What the windows of a row of results meet.
-    void widen(const Buffers& b, Ring& to, int64_t batch, int64_t outputRow) const {
-        const int64_t top = outputRow * window.strides[0] - window.padBegin[0];
-        const int64_t last = std::min(top + (window.kernel[0] - 1) * window.dilations[0] + 1, window.input[0]);
+    // What the windows of rows `firstRow` to `lastRow` of results meet.
+    void widen(const Buffers& b, Ring& to, int64_t batch, int64_t firstRow, int64_t lastRow) const {
+        const int64_t top = firstRow * window.strides[0] - window.padBegin[0];
+        const int64_t bottom = lastRow * window.strides[0] - window.padBegin[0];
+        const int64_t last = std::min(bottom + (window.kernel[0] - 1) * window.dilations[0] + 1, window.input[0]);
         to.next = std::max({to.batch == batch ? to.next : 0, top, int64_t{0}});
         to.batch = batch;
         for (; to.next < last; ++to.next) {
@@ -111,23 +120,26 @@ struct Depthwise {
     }
 
     // `image` has line n at n % ring; results are elements `at` and on.
-    void runRow(const Buffers& b, const float* numbersOfLine, const float* image, int64_t ringLines, int64_t outputRow,
-                int64_t at, float* y) const {
-        DepthwiseRow row = depthwiseRowOf(window, outputRow, ringLines, b.in<float>(kWeights), channels);
+    void runRows(const Buffers& b, const float* numbersOfLine, const float* image, int64_t ringLines, int64_t outputRow,
+                 int64_t count, int64_t at, float* y) const {
+        DepthwiseRows row = depthwiseRowsOf(window, outputRow, count, ringLines, b.in<float>(kWeights), channels);
         row.x = image;
         row.xPixel = channels;
         row.xLine = inputLine();
         row.start = biasOf(chain, b);
         row.y = y;
         row.yPixel = channels;
+        row.yLine = line();
         row.channels = channels;
         if (cut) {
             row.low = cut->low;
             row.high = cut->high;
         }
-        depthwiseRow(row);
+        depthwiseRows(row);
         if (!cut) {
-            applyFollowers(chain, b, numbersOfLine, line(), y, line(), at, 0);
+            for (int64_t i = 0; i < count * line(); i += line()) {
+                applyFollowers(chain, b, numbersOfLine, line(), y + i, line(), at + i, 0);
+            }
         }
     }
 };
@@ -146,11 +158,21 @@ WindowLines linesInside(const Window& window, int64_t top) {
     return {first, last};
 }
 
-DepthwiseRow depthwiseRowOf(const Window& window, int64_t outputRow, int64_t ring, const float* weights,
-                            int64_t channels) {
+int64_t depthwiseRowsTogether(const Window& window, int64_t outputRow, int64_t end, int64_t inputEnd) {
+    const int64_t reach = (window.kernel[0] - 1) * window.dilations[0] + 1;
+    const int64_t top = outputRow * window.strides[0] - window.padBegin[0];
+    const int64_t last = std::min(inputEnd, window.input[0]);
+    if (top < 0 || top + reach > last) {
+        return 1;
+    }
+    return std::min({end - outputRow, (last - top - reach) / window.strides[0] + 1, kDepthwiseRows});
+}
+
+DepthwiseRows depthwiseRowsOf(const Window& window, int64_t outputRow, int64_t rows, int64_t ring, const float* weights,
+                              int64_t channels) {
     const int64_t top = outputRow * window.strides[0] - window.padBegin[0];
     const auto [first, last] = linesInside(window, top);
-    DepthwiseRow row{};
+    DepthwiseRows row{};
     row.first = first < last ? (top + first * window.dilations[0]) % ring : 0; // an image without lines has no ring
     row.apart = window.dilations[0];
     row.ring = ring;
@@ -164,6 +186,8 @@ DepthwiseRow depthwiseRowOf(const Window& window, int64_t outputRow, int64_t rin
     row.dilation = window.dilations[1];
     row.pad = window.padBegin[1];
     row.outputs = window.output[1];
+    row.rows = rows;
+    row.down = window.strides[0];
     return row;
 }
 

@@ -6,7 +6,7 @@
 
 #include "backends/common/task_kernel.h"
 #include "backends/common/window.h"
-#include "backends/cpu/simd/depthwise_row.h"
+#include "backends/cpu/simd/depthwise_rows.h"
 
 #include <vector>
 
@@ -24,10 +24,13 @@ struct WindowLines {
     int64_t last;
 };
 WindowLines linesInside(const Window& window, int64_t top);
-// A row of results, of weights that are laid out for `channels` channels: all that the window tells of it. Line n of the image is at n % ring. The
-// caller says where image, start and result are, which channels and what they are cut to.
-DepthwiseRow depthwiseRowOf(const Window& window, int64_t outputRow, int64_t ring, const float* weights,
-                            int64_t channels);
+// How many lines of results from outputRow on, before `end` and none beyond `inputEnd` of the image's lines, go together: those whose windows lie inside
+// the image from top to bottom, kDepthwiseRows at most; one where its own does not.
+int64_t depthwiseRowsTogether(const Window& window, int64_t outputRow, int64_t end, int64_t inputEnd);
+// That many, of weights that are laid out for `channels` channels: all that the window tells of them. Line n of the image is at n % ring. The caller says where
+// image, start and results are, which channels and what they are cut to.
+DepthwiseRows depthwiseRowsOf(const Window& window, int64_t outputRow, int64_t rows, int64_t ring, const float* weights,
+                              int64_t channels);
 // The layout of the weights: the window first, channels last.
 TnFormat depthwiseWeights();
 // The layouts of the inputs and then of the output. Throws a refusal.

@@ -9,7 +9,7 @@
 #include "backends/cpu/product_head.h"
 #include "backends/cpu/readers.h"
 #include "backends/cpu/region_layouts.h"
-#include "backends/cpu/simd/depthwise_row.h"
+#include "backends/cpu/simd/depthwise_rows.h"
 #include "backends/cpu/simd/packed_tile.h"
 
 #include <algorithm>
@@ -28,6 +28,7 @@ constexpr size_t kProjectWeights = 2;
 constexpr int64_t kWideFloats = 8 * 1024;
 // Of lines so short that a product of one is not worth its beginning, several.
 constexpr int64_t kFewestPixels = 12;
+constexpr int64_t kLeastLines = kDepthwiseRows; // even so, since they share what they read
 // Weights of the product that stay in the second-level cache: they are read again for each few lines.
 constexpr int64_t kMostWeights = 128 * 1024;
 
@@ -95,7 +96,7 @@ public:
         mWideCut = cutOf(mHow.wide);
         mCut = cutOf(mHow.chain);
         const int64_t width = std::max<int64_t>(1, mWindow.output[1]);
-        mLines = std::max((kFewestPixels + width - 1) / width, kWideFloats / (width * mHow.depth));
+        mLines = std::max({(kFewestPixels + width - 1) / width, kWideFloats / (width * mHow.depth), kLeastLines});
         mLines = std::clamp<int64_t>(mLines, 1, std::max<int64_t>(1, mWindow.output[0]));
         mTeam = teamFor(mThreads, mBatches * mWindow.output[0],
                         width * mHow.depth * (mWindow.taps() + mHow.columns) / 16 + 1);
@@ -112,10 +113,8 @@ public:
             while (begin < end) {
                 const int64_t image = begin / mWindow.output[0];
                 const int64_t last = std::min({end, begin + mLines, (image + 1) * mWindow.output[0]});
-                for (int64_t row = begin; row < last; ++row) {
-                    gather(b, image, row - image * mWindow.output[0],
-                           wide + (row - begin) * mWindow.output[1] * mHow.depth);
-                }
+                const int64_t first = begin - image * mWindow.output[0];
+                gather(b, image, first, first + last - begin, wide);
                 project(b, wide, begin * mWindow.output[1], (last - begin) * mWindow.output[1]);
                 begin = last;
             }
@@ -125,26 +124,39 @@ public:
 private:
     int64_t padded() const { return wholePanels(mTiles, mHow.columns); }
     // Bounded by what does not fall when an extent rises.
-    int64_t ownFloats() const { return std::max(kWideFloats, (kFewestPixels + mWindow.output[1]) * mHow.depth); }
+    int64_t ownFloats() const {
+        return std::max(kWideFloats, (kFewestPixels + kLeastLines * mWindow.output[1]) * mHow.depth);
+    }
 
-    void gather(const Buffers& b, int64_t image, int64_t outputRow, float* to) const {
+    // Rows [row, end) of the depthwise convolution's results.
+    void gather(const Buffers& b, int64_t image, int64_t row, int64_t end, float* to) const {
+        const int64_t line = mWindow.output[1] * mHow.depth;
+        for (int64_t some = 0; row < end; row += some, to += some * line) {
+            some = depthwiseRowsTogether(mWindow, row, end, mWindow.input[0]);
+            gatherSome(b, image, row, some, to);
+            if (!mWideCut) {
+                applyFollowers(mHow.wide, b, nullptr, 0, to, some * line, 0, 0);
+            }
+        }
+    }
+
+    void gatherSome(const Buffers& b, int64_t image, int64_t outputRow, int64_t rows, float* to) const {
         const int64_t line = mWindow.input[1] * mHow.depth;
-        DepthwiseRow row = depthwiseRowOf(mWindow, outputRow, mWindow.input[0], b.in<float>(kWeights), mHow.depth);
+        DepthwiseRows row =
+            depthwiseRowsOf(mWindow, outputRow, rows, mWindow.input[0], b.in<float>(kWeights), mHow.depth);
         row.x = b.in<float>(kX) + image * mWindow.input[0] * line;
         row.xLine = line;
         row.xPixel = mHow.depth;
         row.start = biasOf(mHow.wide, b);
         row.y = to;
         row.yPixel = mHow.depth;
+        row.yLine = mWindow.output[1] * mHow.depth;
         row.channels = mHow.depth;
         if (mWideCut) {
             row.low = mWideCut->low;
             row.high = mWideCut->high;
         }
-        depthwiseRow(row);
-        if (!mWideCut) {
-            applyFollowers(mHow.wide, b, nullptr, 0, to, mWindow.output[1] * mHow.depth, 0, 0);
-        }
+        depthwiseRows(row);
     }
 
     // `count` pixels of the result from `pixel` on, counted through the batch.
@@ -152,7 +164,7 @@ private:
         float* const y = b.out<float>() + pixel * mHow.columns;
         for (int64_t column = 0; column < mHow.columns;) {
             const int64_t left = mHow.columns - column;
-            const PackedTile& tile = tileFor(mTiles, left);
+            const PackedTile& tile = plainTileFor(mTiles, left);
             const int64_t width = std::min(left, tile.columns);
             const int64_t within = column % mTiles.wide.columns;
             PackedProduct product{.a = wide,

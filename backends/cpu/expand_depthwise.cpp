@@ -9,7 +9,7 @@
 #include "backends/cpu/product_head.h"
 #include "backends/cpu/readers.h"
 #include "backends/cpu/region_layouts.h"
-#include "backends/cpu/simd/depthwise_row.h"
+#include "backends/cpu/simd/depthwise_rows.h"
 #include "backends/cpu/simd/packed_tile.h"
 
 #include <algorithm>
@@ -118,7 +118,8 @@ public:
 
 private:
     int64_t ownFloats() const {
-        return kBandFloats + (mReach * mWindow.input[1] + mWindow.output[1]) * mTiles.wide.columns;
+        return kBandFloats + ((mReach + mWindow.strides[0]) * mWindow.input[1] + kDepthwiseRows * mWindow.output[1]) *
+                                 mTiles.wide.columns;
     }
 
     // One strip of channels of the output rows [row, end) of an image.
@@ -127,15 +128,16 @@ private:
         const int64_t width = std::min(mTiles.wide.columns, mHow.channels - channel);
         const PackedTile& tile = width <= mTiles.narrow.columns ? mTiles.narrow : mTiles.wide;
         const int64_t line = mWindow.input[1] * tile.columns;
-        const int64_t capacity = std::max(mReach, kBandFloats / line);
+        const int64_t capacity = std::max(mReach + mWindow.strides[0], kBandFloats / line);
         float* const results = own + capacity * line;
         const auto inside = [&](int64_t at) { return std::clamp<int64_t>(at, 0, mWindow.input[0]); };
         // Input row i lies in the band at i % capacity, until the one that is capacity rows below takes its place.
         const int64_t last = inside(inputRow(end - 1) + mReach);
         int64_t next = 0; // the first row that is not there yet
-        for (; row < end; ++row) {
+        for (int64_t some = 0; row < end; row += some) {
             const int64_t first = inside(inputRow(row));
-            if (next < inside(inputRow(row) + mReach)) {
+            some = depthwiseRowsTogether(mWindow, row, end, first + capacity);
+            if (next < inside(inputRow(row + some - 1) + mReach)) {
                 const int64_t until = std::min(last, first + capacity);
                 for (next = std::max(next, first); next < until;) {
                     const int64_t at = next % capacity;
@@ -144,7 +146,7 @@ private:
                     next += rows;
                 }
             }
-            gather(b, own, results, tile.columns, capacity, batch, row, channel, width);
+            gather(b, own, results, tile.columns, capacity, batch, row, some, channel, width);
         }
     }
 
@@ -183,10 +185,11 @@ private:
         }
     }
 
-    // One line of results of a strip, from the band.
-    void gather(const Buffers& b, const float* band, float* line, int64_t pixel, int64_t capacity, int64_t batch,
-                int64_t outputRow, int64_t channel, int64_t width) const {
-        DepthwiseRow row = depthwiseRowOf(mWindow, outputRow, capacity, b.in<float>(kWeights) + channel, mHow.channels);
+    // `rows` lines of results of a strip, from the band.
+    void gather(const Buffers& b, const float* band, float* lines, int64_t pixel, int64_t capacity, int64_t batch,
+                int64_t outputRow, int64_t rows, int64_t channel, int64_t width) const {
+        DepthwiseRows row =
+            depthwiseRowsOf(mWindow, outputRow, rows, capacity, b.in<float>(kWeights) + channel, mHow.channels);
         row.x = band;
         row.xPixel = pixel;
         row.xLine = mWindow.input[1] * pixel;
@@ -194,20 +197,22 @@ private:
         float* const y =
             b.out<float>() + (batch * mWindow.output[0] + outputRow) * mWindow.output[1] * mHow.channels + channel;
         const bool isAside = !mCut && !mHow.chain.followers.empty();
-        row.y = isAside ? line : y;
+        row.y = isAside ? lines : y;
         row.yPixel = isAside ? width : mHow.channels;
+        row.yLine = mWindow.output[1] * row.yPixel;
         row.channels = width;
         if (mCut) {
             row.low = mCut->low;
             row.high = mCut->high;
         }
-        depthwiseRow(row);
+        depthwiseRows(row);
         if (!isAside) {
             return;
         }
-        applyFollowers(mHow.chain, b, nullptr, 0, line, mWindow.output[1] * width, 0, 0);
-        for (int64_t o = 0; o < mWindow.output[1]; ++o) {
-            std::copy(line + o * width, line + (o + 1) * width, y + o * mHow.channels);
+        const int64_t pixels = rows * mWindow.output[1];
+        applyFollowers(mHow.chain, b, nullptr, 0, lines, pixels * width, 0, 0);
+        for (int64_t o = 0; o < pixels; ++o) {
+            std::copy(lines + o * width, lines + (o + 1) * width, y + o * mHow.channels);
         }
     }
 

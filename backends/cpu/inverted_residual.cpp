@@ -10,7 +10,7 @@
 #include "backends/cpu/product_head.h"
 #include "backends/cpu/readers.h"
 #include "backends/cpu/region_layouts.h"
-#include "backends/cpu/simd/depthwise_row.h"
+#include "backends/cpu/simd/depthwise_rows.h"
 #include "backends/cpu/simd/packed_tile.h"
 #include "backends/cpu/simd/rows.h"
 
@@ -38,7 +38,7 @@ constexpr int64_t kManyWeights = 128 * 1024;
 constexpr int64_t kGroups = 2;
 constexpr int64_t kGroupChannels = 128; // of a group, at least
 // Channels that are made at a time, in whole panels and at least one: fewer leave too little to add up before sums go back to memory.
-constexpr int64_t kStripChannels = 96;
+constexpr int64_t kStripChannels = 128;
 
 // Where the depthwise and the narrowing convolution are among the body's nodes; zero: the body is no such chain.
 struct Places {
@@ -125,8 +125,8 @@ public:
         mStripColumns = std::max<int64_t>(1, kStripChannels / mTiles.wide.columns) * mTiles.wide.columns;
         mReach = (mWindow.kernel[0] - 1) * mWindow.dilations[0] + 1;
         const int64_t width = std::max<int64_t>(1, mWindow.output[1]);
-        mLines =
-            std::clamp<int64_t>(kResultFloats / (width * mStripColumns), 1, std::max<int64_t>(1, mWindow.output[0]));
+        mLines = std::clamp<int64_t>(std::max(kResultFloats / (width * mStripColumns), kDepthwiseRows), 1,
+                                     std::max<int64_t>(1, mWindow.output[0]));
         const bool hasManyWeights = mHow.channels * (mHow.depth + mHow.columns) >= kManyWeights;
         // Whatever the number of threads: it decides the order of sums.
         mGroups = hasManyWeights && mHow.channels >= kGroups * kGroupChannels ? kGroups : 1;
@@ -190,7 +190,8 @@ private:
     int64_t resultFloats() const { return mBatches * mWindow.output[0] * mWindow.output[1] * mHow.columns; }
     // Bounded by what does not fall when an extent rises.
     int64_t ownFloats() const {
-        return kBandFloats + kResultFloats + (mReach * mWindow.input[1] + mWindow.output[1]) * mStripColumns;
+        return kBandFloats + kResultFloats +
+               ((mReach + mWindow.strides[0]) * mWindow.input[1] + kDepthwiseRows * mWindow.output[1]) * mStripColumns;
     }
     // Of a group: group 0 adds up in the result itself.
     float* sums(const Buffers& b, int64_t group) const {
@@ -227,7 +228,7 @@ private:
 
     void runStrip(const Buffers& b, float* own, const Strip& strip) const {
         const int64_t line = mWindow.input[1] * strip.columns;
-        const int64_t capacity = std::max(mReach, kBandFloats / std::max<int64_t>(1, line));
+        const int64_t capacity = std::max(mReach + mWindow.strides[0], kBandFloats / std::max<int64_t>(1, line));
         float* const results = own + capacity * line;
         const auto inside = [&](int64_t at) { return std::clamp<int64_t>(at, 0, mWindow.input[0]); };
         // Input row i lies in the band at i % capacity, until the one that is capacity rows below takes its place.
@@ -236,9 +237,10 @@ private:
         bool isFirst = true;
         for (int64_t from = strip.row; from < strip.end;) {
             const int64_t until = std::min(strip.end, from + mLines);
-            for (int64_t row = from; row < until; ++row) {
+            for (int64_t row = from, some = 0; row < until; row += some) {
                 const int64_t first = inside(inputRow(row));
-                if (next < inside(inputRow(row) + mReach)) {
+                some = depthwiseRowsTogether(mWindow, row, until, first + capacity);
+                if (next < inside(inputRow(row + some - 1) + mReach)) {
                     const int64_t most = std::min(last, first + capacity);
                     for (next = std::max(next, first); next < most;) {
                         const int64_t at = next % capacity;
@@ -248,7 +250,7 @@ private:
                         next += rows;
                     }
                 }
-                gather(b, strip, own, capacity, row, results + (row - from) * mWindow.output[1] * strip.width);
+                gather(b, strip, own, capacity, row, some, results + (row - from) * mWindow.output[1] * strip.width);
             }
             project(b, strip, results, from, until - from);
             from = until;
@@ -277,7 +279,8 @@ private:
         const int64_t begin = std::max(strip.channel, (strip.channel + channel) / panel * panel) - strip.channel;
         const int64_t end = std::min(strip.channel + strip.width, ((strip.channel + begin) / panel + 1) * panel);
         const int64_t width = end - strip.channel - begin;
-        return {begin, width, width <= mTiles.narrow.columns ? &mTiles.narrow : &mTiles.wide};
+        const PackedTile& few = width <= mTiles.thin.columns ? mTiles.thin : mTiles.narrow;
+        return {begin, width, width <= few.columns ? &few : &mTiles.wide};
     }
 
     // `rows` rows of the wide image from `from` on; isFirst: of the strip.
@@ -328,11 +331,11 @@ private:
         }
     }
 
-    // One line of the depthwise convolution, from the band.
+    // `rows` lines of the depthwise convolution, from the band.
     void gather(const Buffers& b, const Strip& strip, const float* band, int64_t capacity, int64_t outputRow,
-                float* to) const {
-        DepthwiseRow row =
-            depthwiseRowOf(mWindow, outputRow, capacity, b.in<float>(kWeights) + strip.channel, mHow.channels);
+                int64_t rows, float* to) const {
+        DepthwiseRows row =
+            depthwiseRowsOf(mWindow, outputRow, rows, capacity, b.in<float>(kWeights) + strip.channel, mHow.channels);
         row.x = band;
         row.xPixel = strip.columns;
         row.xLine = mWindow.input[1] * strip.columns;
@@ -340,14 +343,15 @@ private:
             mHow.middle.bias >= 0 ? b.in<float>(static_cast<size_t>(mHow.middle.bias)) + strip.channel : nullptr;
         row.y = to;
         row.yPixel = strip.width;
+        row.yLine = mWindow.output[1] * strip.width;
         row.channels = strip.width;
         if (mMiddleCut) {
             row.low = mMiddleCut->low;
             row.high = mMiddleCut->high;
         }
-        depthwiseRow(row);
+        depthwiseRows(row);
         if (!mMiddleCut) {
-            applyFollowers(mHow.middle, b, nullptr, 0, to, mWindow.output[1] * strip.width, 0, 0);
+            applyFollowers(mHow.middle, b, nullptr, 0, to, rows * mWindow.output[1] * strip.width, 0, 0);
         }
     }
 
@@ -364,7 +368,7 @@ private:
             std::min(mStripColumns, padded(mHow.channels) - strip.next / panel * panel) * mHow.depth;
         for (int64_t column = 0; column < mHow.columns;) {
             const int64_t left = mHow.columns - column;
-            const PackedTile& tile = tileFor(mTiles, left);
+            const PackedTile& tile = plainTileFor(mTiles, left);
             const int64_t width = std::min(left, tile.columns);
             const int64_t within = column % panel;
             PackedProduct product{.a = wide,

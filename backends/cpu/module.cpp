@@ -27,7 +27,7 @@ public:
 class CpuProvider final : public module::Provider {
 public:
     std::string name() const override { return "cpu"; }
-    std::string version() const override { return module::text("7-", instructionSet()); }
+    std::string version() const override { return module::text("8-", instructionSet()); }
     int32_t rank() const override { return 0; }
 
     Code supports(const module::TargetView& target, const module::TaskView& task,

@@ -175,16 +175,11 @@ private:
     void runPanel(const Buffers& b, const float* weights, const float* x, const float* starts, const float* numbers,
                   float* edge, int64_t panel, int64_t nextPanel, int64_t first, int64_t count) const {
         const int64_t width = std::min(mTile.columns, mHead.columns - panel * mTile.columns);
-        const int64_t narrow = mTiles.narrow.columns;
-        const int64_t thin = mTiles.thin.columns;
-        const auto run = [&](const PackedTile& tile, int64_t within, int64_t some) {
+        for (int64_t within = 0; within < width;) {
+            const PackedTile& tile = plainTileFor(mTiles, width - within);
+            const int64_t some = std::min(width - within, tile.columns);
             runColumns(b, weights, x, starts, numbers, edge, tile, panel, within, some, nextPanel, first, count);
-        };
-        if (width > narrow && width <= narrow + thin && narrow + thin < mTile.columns) {
-            run(mTiles.narrow, 0, narrow); // three quarters of a panel
-            run(mTiles.thin, narrow, width - narrow);
-        } else {
-            run(width <= thin ? mTiles.thin : width <= narrow ? mTiles.narrow : mTile, 0, width);
+            within += some;
         }
     }
 

@@ -9,6 +9,8 @@
 #include "backends/cpu/simd/panels-inl.h"
 
 #include <algorithm>
+#include <cstring>
+#include <limits>
 
 HWY_BEFORE_NAMESPACE();
 namespace tenon::cpu {
@@ -20,6 +22,7 @@ using Tag = hn::ScalableTag<float>;
 using Vec = hn::Vec<Tag>;
 
 constexpr int64_t kFetched = 64; // bytes of a line
+constexpr int64_t kMostLanes = 16;
 constexpr int kThinVectors = kPanelVectors > 2 ? kPanelVectors / 4 : 1;
 
 // Where the instruction set stores a part of a vector without touching what is behind.
@@ -30,6 +33,14 @@ constexpr int kThinVectors = kPanelVectors > 2 ? kPanelVectors / 4 : 1;
 #define TENON_MASKED_STORES 0
 #endif
 constexpr bool kWritesParts = TENON_MASKED_STORES == 1;
+
+// Where a vector is so long that half of one is worth saving, and there are registers for that: tiles of one vector of columns or of one and a half.
+#undef TENON_LONG_VECTORS
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+#define TENON_LONG_VECTORS 1
+#else
+#define TENON_LONG_VECTORS 0
+#endif
 
 template <int kRows, int kVectors>
 HWY_INLINE void AddOuterProduct(Tag d, const float* a, int64_t aRow, const float* b, Vec (&sums)[kRows][kVectors]) {
@@ -137,27 +148,20 @@ HWY_NOINLINE void RunPackedOf(const float* from, float* to, const char* next, co
             add(from, std::min(depth, p.depth - done));
         }
     }
-    if (p.isCut) {
-        Cut(d, p.low, p.high, sums);
-    }
     if (isPart) {
+        const Vec low = hn::Set(d, p.isCut ? p.low : -std::numeric_limits<float>::infinity());
+        const Vec high = hn::Set(d, p.isCut ? p.high : std::numeric_limits<float>::infinity());
         HWY_UNROLL(4)
         for (int v = 0; v < kVectors; ++v) {
             const auto mask = PartOf(d, p.columns, v);
             HWY_UNROLL(16)
             for (int r = 0; r < kRows; ++r) {
-                hn::BlendedStore(sums[r][v], mask, d, to + r * cRow + v * cVector);
+                hn::BlendedStore(CutTo(low, high, sums[r][v]), mask, d, to + r * cRow + v * cVector);
             }
         }
         return;
     }
-    HWY_UNROLL(16)
-    for (int r = 0; r < kRows; ++r) {
-        HWY_UNROLL(4)
-        for (int v = 0; v < kVectors; ++v) {
-            hn::StoreU(sums[r][v], d, to + r * cRow + v * cVector);
-        }
-    }
+    WriteRows(d, sums, p.isCut, p.low, p.high, to, cRow, cVector);
 }
 
 // Sums of small depth, where finding out what there is to do would take a good part of the time.
@@ -174,7 +178,6 @@ HWY_NOINLINE void RunShallow(const float* a, float* c, const PackedProduct& p) {
     constexpr int kSteps = 2;
     const auto lanes = static_cast<int64_t>(hn::Lanes(d));
     const int64_t aRow = p.aRow;
-    const int64_t cRow = p.cRow;
     const float* b = p.b;
     Vec sums[kRows][kVectors];
     const float* const start = p.start;
@@ -198,25 +201,90 @@ HWY_NOINLINE void RunShallow(const float* a, float* c, const PackedProduct& p) {
     if (a != end) {
         AddOuterProduct<kRows, kVectors>(d, a, aRow, b, sums);
     }
-    if (p.isCut) {
-        Cut(d, p.low, p.high, sums);
-    }
-    HWY_UNROLL(16)
-    for (int r = 0; r < kRows; ++r) {
-        HWY_UNROLL(4)
-        for (int v = 0; v < kVectors; ++v) {
-            hn::StoreU(sums[r][v], d, c + v * lanes);
-        }
-        c += cRow;
-    }
+    WriteRows(d, sums, p.isCut, p.low, p.high, c, p.cRow, lanes);
 }
 
 bool IsPlain(const PackedProduct& p) { return p.aDepth == 0 && p.cVector == 0; }
 
+#if TENON_LONG_VECTORS
+// One vector of columns, where loads of single elements of a would take as long as all multiplications: two steps of the depth at once, whose sums lie side by
+// side, each in half of the columns, and are added at the end.
+template <int kRows>
+HWY_NOINLINE void RunTwoSteps(const float* a, float* c, const char* next, const PackedProduct& p) {
+    const Tag d;
+    const hn::Repartition<double, Tag> pairs;
+    const int64_t aRow = p.aRow;
+    const int64_t bRow = p.bRow;
+    Vec sums[kRows][2];
+    HWY_UNROLL(16)
+    for (int r = 0; r < kRows; ++r) {
+        sums[r][0] = hn::Zero(d);
+        sums[r][1] = hn::Zero(d);
+    }
+    const float* b = p.b;
+    const float* const end = a + p.depth;
+    for (const float* const last = end - p.depth % 2; a != last; a += 2, b += 2 * bRow) {
+        if (next < p.nextEnd) {
+            __builtin_prefetch(next, 0, 2);
+            next += p.lines * kFetched / 2;
+        }
+        const Vec first = hn::LoadU(d, b);
+        const Vec second = hn::LoadU(d, b + bRow);
+        const Vec lower = hn::InterleaveLower(d, first, second);
+        const Vec upper = hn::InterleaveUpper(d, first, second);
+        HWY_UNROLL(16)
+        for (int r = 0; r < kRows; ++r) {
+            double both;
+            std::memcpy(&both, a + r * aRow, sizeof both);
+            const Vec x = hn::BitCast(d, hn::Set(pairs, both));
+            sums[r][0] = hn::MulAdd(x, lower, sums[r][0]);
+            sums[r][1] = hn::MulAdd(x, upper, sums[r][1]);
+        }
+        HWY_FENCE; // the compiler would mix steps, and has no registers for that
+    }
+    // Of each four columns, two come from the lower sums.
+    int32_t order[kMostLanes];
+    const auto lanes = static_cast<int32_t>(hn::Lanes(d));
+    for (int32_t n = 0; n < lanes; ++n) {
+        order[n] = n / 4 * 2 + n % 2 + n % 4 / 2 * (lanes / 2);
+    }
+    const auto columns = hn::SetTableIndices(d, order);
+    const auto mask = PartOf(d, p.columns != 0 ? p.columns : lanes, 0);
+    const Vec start = !p.continues && p.start != nullptr ? hn::LoadU(d, p.start) : hn::Zero(d);
+    const Vec rest = a != end ? hn::LoadU(d, b) : hn::Zero(d);
+    const Vec low = hn::Set(d, p.isCut ? p.low : -std::numeric_limits<float>::infinity());
+    const Vec high = hn::Set(d, p.isCut ? p.high : std::numeric_limits<float>::infinity());
+    HWY_UNROLL(16)
+    for (int r = 0; r < kRows; ++r) {
+        const Vec even = hn::ConcatEven(d, sums[r][1], sums[r][0]);
+        const Vec odd = hn::ConcatOdd(d, sums[r][1], sums[r][0]);
+        Vec sum = hn::TableLookupLanes(hn::Add(even, odd), columns);
+        if (a != end) {
+            sum = hn::MulAdd(hn::Set(d, a[r * aRow]), rest, sum);
+        }
+        sum = hn::Add(sum, p.continues ? hn::MaskedLoad(mask, d, c) : start);
+        hn::BlendedStore(CutTo(low, high, sum), mask, d, c);
+        c += p.cRow;
+        HWY_FENCE;
+    }
+}
+#endif
+
+template <int kRows, int kVectors, bool kPlain>
+HWY_INLINE void RunTile(const float* a, float* c, const char* next, const PackedProduct& p) {
+#if TENON_LONG_VECTORS
+    if constexpr (kPlain && kVectors == 1) {
+        RunTwoSteps<kRows>(a, c, next, p);
+        return;
+    }
+#endif
+    RunPackedOf<kRows, kVectors, kPlain>(a, c, next, p);
+}
+
 template <int kRows, int kVectors, bool kPlain>
 void RunRows(int64_t rows, const float* a, float* c, const char* next, const PackedProduct& product) {
     if (rows == kRows) {
-        RunPackedOf<kRows, kVectors, kPlain>(a, c, next, product);
+        RunTile<kRows, kVectors, kPlain>(a, c, next, product);
     } else if constexpr (kRows > 1) {
         RunRows<kRows - 1, kVectors, kPlain>(rows, a, c, next, product);
     }
@@ -270,7 +338,7 @@ void RunTiles(int64_t rows, const PackedProduct& p) {
         return;
     }
     for (; rows >= kRows; rows -= kRows) {
-        RunPackedOf<kRows, kVectors, kPlain>(a, c, next, p);
+        RunTile<kRows, kVectors, kPlain>(a, c, next, p);
         skip(kRows);
     }
     if (rows > 0) {
@@ -284,6 +352,108 @@ void RunPackedAll(int64_t rows, const PackedProduct& product) {
     run(rows, product);
 }
 
+#if TENON_LONG_VECTORS
+// A vector and a half of columns. The halves of two neighbouring rows make up a vector, so that nothing is multiplied in vain; of an odd number of rows the
+// last one is its own neighbour.
+template <int kPairs>
+HWY_NOINLINE void RunPairs(int64_t rows, const float* a, float* c, const char* next, const PackedProduct& p) {
+    const Tag d;
+    const hn::Half<Tag> half;
+    const size_t lanes = hn::Lanes(d);
+    constexpr int kRows = 2 * kPairs;
+    const int64_t aRow = p.aRow;
+    const int64_t cRow = p.cRow;
+    const int64_t aLast = (rows - 1) * aRow;
+    const int64_t cLast = (rows - 1) * cRow;
+    const auto aAt = [&](int r) HWY_ATTR { return r + 1 < kRows ? r * aRow : aLast; };
+    const auto cAt = [&](int r) HWY_ATTR { return c + (r + 1 < kRows ? r * cRow : cLast); };
+    const auto halves = [&](const float* low, const float* high)
+                            HWY_ATTR { return hn::Combine(d, hn::LoadU(half, high), hn::LoadU(half, low)); };
+    Vec sums[kRows];
+    Vec shared[kPairs];
+    if (p.continues) {
+        HWY_UNROLL(8)
+        for (int i = 0; i < kPairs; ++i) {
+            sums[2 * i] = hn::LoadU(d, cAt(2 * i));
+            sums[2 * i + 1] = hn::LoadU(d, cAt(2 * i + 1));
+            shared[i] = halves(cAt(2 * i) + lanes, cAt(2 * i + 1) + lanes);
+        }
+    } else {
+        const Vec first = p.start != nullptr ? hn::LoadU(d, p.start) : hn::Zero(d);
+        const Vec second = p.start != nullptr ? halves(p.start + lanes, p.start + lanes) : hn::Zero(d);
+        HWY_UNROLL(8)
+        for (int i = 0; i < kPairs; ++i) {
+            sums[2 * i] = first;
+            sums[2 * i + 1] = first;
+            shared[i] = second;
+        }
+    }
+    const float* b = p.b;
+    for (const float* const end = a + p.depth; a != end; ++a, b += p.bRow) {
+        if (next < p.nextEnd) {
+            __builtin_prefetch(next, 0, 2);
+            next += p.lines * kFetched / 4;
+        }
+        const Vec whole = hn::LoadU(d, b);
+        const Vec rest = halves(b + lanes, b + lanes);
+        HWY_UNROLL(8)
+        for (int i = 0; i < kPairs; ++i) {
+            const Vec low = hn::Set(d, a[aAt(2 * i)]);
+            const Vec high = hn::Set(d, a[aAt(2 * i + 1)]);
+            sums[2 * i] = hn::MulAdd(low, whole, sums[2 * i]);
+            sums[2 * i + 1] = hn::MulAdd(high, whole, sums[2 * i + 1]);
+            shared[i] = hn::MulAdd(hn::ConcatUpperLower(d, high, low), rest, shared[i]);
+        }
+        HWY_FENCE; // the compiler would mix steps, and has no registers for that
+    }
+    const Vec low = hn::Set(d, p.isCut ? p.low : -std::numeric_limits<float>::infinity());
+    const Vec high = hn::Set(d, p.isCut ? p.high : std::numeric_limits<float>::infinity());
+    HWY_UNROLL(8)
+    for (int i = 0; i < kPairs; ++i) {
+        const Vec both = CutTo(low, high, shared[i]);
+        hn::StoreU(CutTo(low, high, sums[2 * i]), d, cAt(2 * i));
+        hn::StoreU(hn::LowerHalf(half, both), half, cAt(2 * i) + lanes);
+        hn::StoreU(CutTo(low, high, sums[2 * i + 1]), d, cAt(2 * i + 1));
+        hn::StoreU(hn::UpperHalf(half, both), half, cAt(2 * i + 1) + lanes);
+        HWY_FENCE;
+    }
+}
+
+constexpr int kMostPairs = 8;
+
+template <int kPairs>
+void RunPairsUpTo(int64_t rows, const float* a, float* c, const char* next, const PackedProduct& p) {
+    if ((rows + 1) / 2 == kPairs) {
+        RunPairs<kPairs>(rows, a, c, next, p);
+    } else if constexpr (kPairs > 1) {
+        RunPairsUpTo<kPairs - 1>(rows, a, c, next, p);
+    }
+}
+
+void RunPaired(int64_t rows, const PackedProduct& p) { RunPairsUpTo<kMostPairs>(rows, p.a, p.c, p.next, p); }
+
+// In tiles of nearly one size.
+void RunPairedAll(int64_t rows, const PackedProduct& p) {
+    const float* a = p.a;
+    float* c = p.c;
+    const char* next = p.next;
+    for (int64_t tiles = (rows + 2 * kMostPairs - 1) / (2 * kMostPairs); tiles > 0; --tiles) {
+        const int64_t some = std::min(rows, ((rows + tiles - 1) / tiles + 1) / 2 * 2);
+        RunPairsUpTo<kMostPairs>(some, a, c, next, p);
+        a += some * p.aRow;
+        c += some * p.cRow;
+        next += p.depth * p.lines * kFetched / 4;
+        rows -= some;
+    }
+}
+
+PackedTile Paired() {
+    return {2 * kMostPairs, static_cast<int64_t>(hn::Lanes(Tag())) / 2 * 3, RunPaired, RunPairedAll};
+}
+#else
+PackedTile Paired() { return {}; }
+#endif
+
 const PackedTiles& Packed() {
     const auto lanes = static_cast<int64_t>(hn::Lanes(Tag()));
     static const PackedTiles tiles{{kWideRows, kPanelVectors * lanes, RunPackedUpTo<kWideRows, kPanelVectors>,
@@ -293,6 +463,7 @@ const PackedTiles& Packed() {
                                     RunPackedAll<kNarrowRows, kPanelVectors / 2>},
                                    {kNarrowRows, kThinVectors * lanes, RunPackedUpTo<kNarrowRows, kThinVectors>,
                                     RunPackedAll<kNarrowRows, kThinVectors>},
+                                   Paired(),
                                    kWritesParts,
                                    lanes};
     return tiles;

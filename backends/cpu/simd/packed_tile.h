@@ -35,18 +35,19 @@ struct PackedProduct {
 };
 
 struct PackedTile {
-    int64_t rows; // at most
-    int64_t columns;
-    void (*run)(int64_t rows, const PackedProduct& product);
+    int64_t rows = 0; // at most
+    int64_t columns = 0;
+    void (*run)(int64_t rows, const PackedProduct& product) = nullptr;
     // Any number of rows, for products of small depth, which are done before a caller has told of the next one. What is fetched goes on from tile to
     // tile.
-    void (*runAll)(int64_t rows, const PackedProduct& product);
+    void (*runAll)(int64_t rows, const PackedProduct& product) = nullptr;
 };
 
 struct PackedTiles {
     PackedTile wide;   // as many columns as a panel
     PackedTile narrow; // half as many, for what is left of a row
     PackedTile thin;   // one vector of columns
+    PackedTile paired; // one and a half, of plain rows only; no columns: there is none
     bool writesParts;  // PackedProduct::columns may be less than a tile's
     int64_t lanes;     // of a vector
 };
@@ -67,8 +68,16 @@ inline void fillPanels(const PackedTiles& tiles, const float* bias, int64_t colu
 
 // For the next columns of a row of which `left` are not done: what is left of a panel goes in two pieces where that wastes less.
 inline const PackedTile& tileFor(const PackedTiles& tiles, int64_t left) {
-    const bool isWide = left >= tiles.wide.columns || left > tiles.narrow.columns + tiles.thin.columns;
+    const int64_t both = tiles.narrow.columns + tiles.thin.columns;
+    const bool isWide = left > tiles.narrow.columns && (left > both || both >= tiles.wide.columns);
     return isWide ? tiles.wide : left > tiles.thin.columns ? tiles.narrow : tiles.thin;
+}
+// The same where rows of a and c are plain.
+inline const PackedTile& plainTileFor(const PackedTiles& tiles, int64_t left) {
+    if (left == tiles.narrow.columns + tiles.paired.columns) {
+        return tiles.narrow;
+    }
+    return left == tiles.paired.columns ? tiles.paired : tileFor(tiles, left);
 }
 
 // For images with channels in blocks: a panel is two vectors of channels, or one of the wider where vectors are short, so that it lies in one block

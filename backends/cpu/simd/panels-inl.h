@@ -1,4 +1,4 @@
-// How wide the panels of packed weights are, for the tiles that read them, and what sums are cut to.
+// How wide the panels of packed weights are, for the tiles that read them, and how these write their sums.
 //
 // Who uses it: tiles of products of the cpu backend, once per instruction set. What it must not know: what is computed.
 #if defined(TENON_PANELS_INL) == defined(HWY_TARGET_TOGGLE)
@@ -26,8 +26,14 @@ constexpr int kWideRows = 6;
 constexpr int kNarrowRows = kHasManyRegisters ? 12 : 10;
 
 // The bounds come first: a sum that is no number stays so.
-template <int kRows, int kVectors, class D>
-HWY_INLINE void Cut(D d, float low, float high, hwy::HWY_NAMESPACE::Vec<D> (&sums)[kRows][kVectors]) {
+template <class V>
+HWY_INLINE V CutTo(V low, V high, V sum) {
+    return hwy::HWY_NAMESPACE::Min(high, hwy::HWY_NAMESPACE::Max(low, sum));
+}
+
+template <bool kIsCut, int kRows, int kVectors, class D>
+HWY_INLINE void WriteCutRows(D d, const hwy::HWY_NAMESPACE::Vec<D> (&sums)[kRows][kVectors], float low, float high,
+                             float* to, int64_t row, int64_t vector) {
     namespace hn = hwy::HWY_NAMESPACE;
     const auto lows = hn::Set(d, low);
     const auto highs = hn::Set(d, high);
@@ -35,8 +41,22 @@ HWY_INLINE void Cut(D d, float low, float high, hwy::HWY_NAMESPACE::Vec<D> (&sum
     for (int r = 0; r < kRows; ++r) {
         HWY_UNROLL(4)
         for (int v = 0; v < kVectors; ++v) {
-            sums[r][v] = hn::Min(highs, hn::Max(lows, sums[r][v]));
+            hn::StoreU(kIsCut ? CutTo(lows, highs, sums[r][v]) : sums[r][v], d, to + v * vector);
         }
+        to += row;
+        HWY_FENCE;
+    }
+}
+
+// The rows of a tile, one finished after the other: were all of them cut before the first is written, the multiplications of the next tile would
+// wait for the writes, which then come all at once.
+template <int kRows, int kVectors, class D>
+HWY_INLINE void WriteRows(D d, const hwy::HWY_NAMESPACE::Vec<D> (&sums)[kRows][kVectors], bool isCut, float low,
+                          float high, float* to, int64_t row, int64_t vector) {
+    if (isCut) {
+        WriteCutRows<true>(d, sums, low, high, to, row, vector);
+    } else {
+        WriteCutRows<false>(d, sums, low, high, to, row, vector);
     }
 }
 

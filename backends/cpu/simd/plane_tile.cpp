@@ -31,8 +31,6 @@ template <int kRows, int kVectors, int kTaps, int kStride>
 HWY_NOINLINE void Tile(const PlaneRow& p, int64_t offset, const float* weights, const float* start, float* to) {
     const Tag d;
     const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-    const int64_t pixelStep = p.pixelStep;
-    const int64_t vectorStep = p.vectorStep;
     Vec sums[kRows][kVectors];
     HWY_UNROLL(4)
     for (int v = 0; v < kVectors; ++v) {
@@ -64,16 +62,7 @@ HWY_NOINLINE void Tile(const PlaneRow& p, int64_t offset, const float* weights, 
         }
         weights += kTaps * kPanelVectors * lanes;
     }
-    if (p.isCut) {
-        Cut(d, p.low, p.high, sums);
-    }
-    HWY_UNROLL(16)
-    for (int r = 0; r < kRows; ++r) {
-        HWY_UNROLL(4)
-        for (int v = 0; v < kVectors; ++v) {
-            hn::StoreU(sums[r][v], d, to + r * pixelStep + v * vectorStep);
-        }
-    }
+    WriteRows(d, sums, p.isCut, p.low, p.high, to, p.pixelStep, p.vectorStep);
 }
 
 // As many pieces of kVectors as there are from `column` on, of which no other piece crosses a panel; the column behind them. The last tile of a line

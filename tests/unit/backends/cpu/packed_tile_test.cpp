@@ -16,7 +16,9 @@ float number(int64_t at, int64_t period) {
     return static_cast<float>(at * 7 % period - middle);
 }
 
-void expectAsByLoops(const PackedTile& tile, int64_t rows, int64_t depth, bool isCut, bool hasStart) {
+// columns: that are written; sums go on from what is in c where they continue.
+void expectAsByLoops(const PackedTile& tile, int64_t rows, int64_t depth, int64_t columns, bool isCut, bool hasStart,
+                     bool continues) {
     const int64_t panel = packedTiles().wide.columns;
     const int64_t aRow = depth + 3;
     const int64_t cRow = tile.columns + 5;
@@ -33,32 +35,61 @@ void expectAsByLoops(const PackedTile& tile, int64_t rows, int64_t depth, bool i
         start.push_back(hasStart ? number(n, 13) : 0);
     }
     std::vector<float> c(static_cast<size_t>(rows * cRow), kBehind);
+    const auto before = [&](int64_t r, int64_t n) { return continues ? number(r * 5 + n, 9) : 0; };
+    for (int64_t r = 0; continues && r < rows; ++r) {
+        for (int64_t n = 0; n < columns; ++n) {
+            c[static_cast<size_t>(r * cRow + n)] = before(r, n);
+        }
+    }
     PackedProduct product{
         .a = a.data(), .aRow = aRow, .b = b.data(), .bRow = panel, .depth = depth, .c = c.data(), .cRow = cRow};
     product.start = hasStart ? start.data() : nullptr;
+    product.continues = continues;
+    product.columns = columns < tile.columns ? columns : 0;
     product.isCut = isCut;
     product.low = -5;
     product.high = 6;
     tile.runAll(rows, product);
     for (int64_t r = 0; r < rows; ++r) {
         for (int64_t n = 0; n < cRow; ++n) {
-            float sum = n < tile.columns ? start[static_cast<size_t>(n)] : kBehind;
-            for (int64_t k = 0; n < tile.columns && k < depth; ++k) {
+            const bool isWritten = n < columns;
+            float sum = !isWritten ? kBehind : continues ? before(r, n) : start[static_cast<size_t>(n)];
+            for (int64_t k = 0; isWritten && k < depth; ++k) {
                 sum += a[static_cast<size_t>(r * aRow + k)] * b[static_cast<size_t>(k * panel + n)];
             }
-            sum = isCut && n < tile.columns ? std::clamp(sum, -5.0F, 6.0F) : sum;
+            sum = isCut && isWritten ? std::clamp(sum, -5.0F, 6.0F) : sum;
             ASSERT_EQ(c[static_cast<size_t>(r * cRow + n)], sum)
-                << "row " << r << " of " << rows << ", column " << n << " of " << tile.columns << ", depth " << depth;
+                << "row " << r << " of " << rows << ", column " << n << " of " << columns << " of a tile of "
+                << tile.columns << ", depth " << depth << (continues ? ", continued" : "");
         }
     }
 }
 
 TEST(PackedTileTest, SumsAsLoopsDoWhateverTheDepth) {
     const PackedTiles& tiles = packedTiles();
-    for (const PackedTile* tile : {&tiles.wide, &tiles.narrow, &tiles.thin}) {
+    for (const PackedTile* tile : {&tiles.wide, &tiles.narrow, &tiles.thin, &tiles.paired}) {
+        if (tile->columns == 0) {
+            continue; // vectors are too short for it
+        }
         for (const int64_t depth : {1, 2, 3, 8, 25, 63, 64, 65, 130}) { // shallow ones end at 64
-            for (const int64_t rows : {1, 2, 5, 6, 7, 11, 12, 13, 23, 24, 25}) {
-                expectAsByLoops(*tile, rows, depth, rows % 2 == 0, rows % 3 != 0);
+            for (const int64_t rows : {1, 2, 5, 6, 7, 11, 12, 13, 16, 17, 23, 24, 25, 33}) {
+                expectAsByLoops(*tile, rows, depth, tile->columns, rows % 2 == 0, rows % 3 != 0, false);
+                expectAsByLoops(*tile, rows, depth, tile->columns, rows % 3 == 0, rows % 2 != 0, true);
+            }
+        }
+    }
+}
+
+TEST(PackedTileTest, LeavesColumnsThatAreNotThere) {
+    const PackedTiles& tiles = packedTiles();
+    for (const PackedTile* tile : {&tiles.wide, &tiles.narrow, &tiles.thin}) {
+        for (const int64_t columns : {int64_t{1}, tile->columns / 2 + 1, tile->columns - 1}) {
+            if (!tiles.writesParts || columns == 0) {
+                continue;
+            }
+            for (const int64_t depth : {3, 8, 70}) {
+                expectAsByLoops(*tile, 13, depth, columns, true, true, false);
+                expectAsByLoops(*tile, 14, depth, columns, false, false, true);
             }
         }
     }

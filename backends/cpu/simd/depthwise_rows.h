@@ -1,4 +1,5 @@
-// One line of a depthwise convolution with the channels last in memory: vectors run over channels, several positions share each weight.
+// Lines of a depthwise convolution with the channels last in memory: vectors run over channels, several positions share each weight, and several lines
+// of results each position.
 //
 // Who uses it: depthwise convolutions of the cpu backend. The function exists once per instruction set. What it must not know: tensors.
 #pragma once
@@ -8,9 +9,10 @@
 
 namespace tenon::cpu {
 
-// y[o * yPixel + c] = start[c] + sum over the window's lines i and columns k of line(i)[(o * stride + k * dilation - pad) * xPixel + c]
-// * w[i * wLine + k * wPixel + c], cut to [low, high], where columns outside the line of `width` positions count as zero.
-struct DepthwiseRow {
+// y[n * yLine + o * yPixel + c] = start[c] + sum over the window's lines i and columns k of
+// line(n * down + i)[(o * stride + k * dilation - pad) * xPixel + c] * w[i * wLine + k * wPixel + c], cut to [low, high], where columns outside the line of
+// `width` positions count as zero, for lines n of results.
+struct DepthwiseRows {
     const float* x;
     int64_t xLine;                                      // from one line of x to the next
     int64_t first = 0;                                  // line of x that the window's first one meets
@@ -29,18 +31,21 @@ struct DepthwiseRow {
     const float* start; // null: zero
     float* y;
     int64_t yPixel;
+    int64_t yLine = 0;
+    int64_t rows = 1; // lines of results, of windows that meet equally many lines
+    int64_t down = 1; // lines of x from the window of one to that of the next
     int64_t outputs;
     int64_t channels; // at least depthwiseLanes()
     float low = -std::numeric_limits<float>::infinity();
     float high = std::numeric_limits<float>::infinity();
 
-    const float* line(int64_t i) const {
-        const int64_t at = first + i * apart;
-        return x + (at < ring ? at : at - ring) * xLine;
-    }
+    const float* line(int64_t i) const { return x + (first + i * apart) % ring * xLine; }
 };
 
-void depthwiseRow(const DepthwiseRow& row);
+// More lines of results than these are never made together.
+constexpr int64_t kDepthwiseRows = 4;
+
+void depthwiseRows(const DepthwiseRows& rows);
 int64_t depthwiseLanes();
 
 } // namespace tenon::cpu
