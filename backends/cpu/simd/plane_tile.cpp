@@ -65,34 +65,37 @@ HWY_NOINLINE void Tile(const PlaneRow& p, int64_t offset, const float* weights, 
     WriteRows(d, sums, p.isCut, p.low, p.high, to, p.pixelStep, p.vectorStep);
 }
 
-// As many pieces of kVectors as there are from `column` on, of which no other piece crosses a panel; the column behind them. The last tile of a line
-// begins early enough to be whole.
+// As many pieces of kVectors as there are from `column` on, of which no other piece crosses a panel; the column behind them. A line is dealt out in tiles of
+// kRows pixels and of one less or, where that does not come out even, the last tile begins early enough to be whole.
 template <int kRows, int kVectors, int kTaps, int kStride>
 HWY_INLINE int64_t Pieces(const PlaneRow& p, int64_t column) {
     const auto lanes = static_cast<int64_t>(hn::Lanes(Tag()));
     const int64_t panel = kPanelVectors * lanes;
     const int64_t depth = p.lineCount * kTaps;
     const int64_t end = column + (p.columns - column) / (kVectors * lanes) * (kVectors * lanes);
-    const auto tile = [&](int64_t pixel, int64_t at) {
+    const int64_t tiles = (p.pixels + kRows - 1) / kRows;
+    const int64_t smaller = tiles * kRows - p.pixels <= tiles ? tiles * kRows - p.pixels : 0;
+    const auto tile = [&](int64_t i, int64_t at) {
+        const bool isSmaller = i < smaller;
+        const int64_t first = std::min(i * kRows - std::min(i, smaller), p.pixels - (isSmaller ? kRows - 1 : kRows));
         const int64_t within = at % panel;
-        const int64_t first = std::min(pixel, p.pixels - kRows);
-        Tile<kRows, kVectors, kTaps, kStride>(p, first * kStride, p.weights + (at - within) * depth + within,
-                                              p.start != nullptr ? p.start + at : nullptr,
-                                              p.to + first * p.pixelStep + at / lanes * p.vectorStep);
+        const auto run = isSmaller ? Tile<kRows - 1, kVectors, kTaps, kStride> : Tile<kRows, kVectors, kTaps, kStride>;
+        run(p, first * kStride, p.weights + (at - within) * depth + within, p.start != nullptr ? p.start + at : nullptr,
+            p.to + first * p.pixelStep + at / lanes * p.vectorStep);
     };
     const bool weightsStay = depth * (end - column) * static_cast<int64_t>(sizeof(float)) <= kNearBytes;
     if (weightsStay && p.vectorStep == lanes) {
         // What is written lies side by side then.
-        for (int64_t pixel = 0; pixel < p.pixels; pixel += kRows) {
+        for (int64_t i = 0; i < tiles; ++i) {
             for (int64_t at = column; at < end; at += kVectors * lanes) {
-                tile(pixel, at);
+                tile(i, at);
             }
         }
         return end;
     }
     for (int64_t at = column; at < end; at += kVectors * lanes) {
-        for (int64_t pixel = 0; pixel < p.pixels; pixel += kRows) {
-            tile(pixel, at);
+        for (int64_t i = 0; i < tiles; ++i) {
+            tile(i, at);
         }
     }
     return end;
