@@ -34,7 +34,7 @@ constexpr int64_t kResultFloats = 6 * 1024;
 // Pixels that functions are applied to while they are in the first-level cache.
 constexpr int64_t kPixels = 48;
 // From so many weights on threads share out channels, not rows: each of them reads a part of the weights then.
-constexpr int64_t kManyWeights = 128 * 1024;
+constexpr int64_t kManyWeights = 40 * 1024;
 constexpr int64_t kGroups = 2;
 constexpr int64_t kGroupChannels = 128; // of a group, at least
 // Channels that are made at a time, in whole panels and at least one: fewer leave too little to add up before sums go back to memory.
