@@ -24,11 +24,11 @@ constexpr size_t kX = 0;
 constexpr size_t kWeights = 1;
 constexpr size_t kProjectWeights = 2;
 
-// Results of the depthwise convolution that are made before the product takes them: they should stay in the first-level cache.
+// Results of the depthwise convolution that are made before the product takes them: so many, or as many lines as it makes at once.
 constexpr int64_t kWideFloats = 8 * 1024;
 // Of lines so short that a product of one is not worth its beginning, several.
 constexpr int64_t kFewestPixels = 12;
-constexpr int64_t kLeastLines = kDepthwiseRows; // even so, since they share what they read
+constexpr int64_t kLeastLines = kDepthwiseRows;
 // Weights of the product that stay in the second-level cache: they are read again for each few lines.
 constexpr int64_t kMostWeights = 128 * 1024;
 

@@ -98,7 +98,7 @@ public:
         mParts = mBatches * mStrips >= 4 * mTeam ? 1 : std::min(mTeam, mWindow.output[0]);
     }
 
-    // The biases filled up to whole strips, then for each thread a band of the wide image and a line of results.
+    // The biases filled up to whole strips, then for each thread a band of the wide image and lines of results.
     int64_t workspace() const {
         return (mStrips * mTiles.wide.columns + mThreads * ownFloats()) * static_cast<int64_t>(sizeof(float));
     }
@@ -126,9 +126,9 @@ private:
     void runStrip(const Buffers& b, float* own, int64_t batch, int64_t strip, int64_t row, int64_t end) const {
         const int64_t channel = strip * mTiles.wide.columns;
         const int64_t width = std::min(mTiles.wide.columns, mHow.channels - channel);
-        const PackedTile& tile = width <= mTiles.narrow.columns ? mTiles.narrow : mTiles.wide;
+        const PackedTile& tile = smallestTile(mTiles, width);
         const int64_t line = mWindow.input[1] * tile.columns;
-        const int64_t capacity = std::max(mReach + mWindow.strides[0], kBandFloats / line);
+        const int64_t capacity = std::max(mReach + mWindow.strides[0], kBandFloats / std::max<int64_t>(1, line));
         float* const results = own + capacity * line;
         const auto inside = [&](int64_t at) { return std::clamp<int64_t>(at, 0, mWindow.input[0]); };
         // Input row i lies in the band at i % capacity, until the one that is capacity rows below takes its place.

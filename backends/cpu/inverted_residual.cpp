@@ -29,7 +29,7 @@ constexpr size_t kProjectWeights = 3;
 
 // Rows of a strip of the wide image that stay in the second-level cache beside what else is there.
 constexpr int64_t kBandFloats = 32 * 1024;
-// Results of the depthwise convolution that are made before the product takes them: they should stay in the first-level cache.
+// Results of the depthwise convolution that are made before the product takes them: so many, or as many lines as it makes at once.
 constexpr int64_t kResultFloats = 6 * 1024;
 // Pixels that functions are applied to while they are in the first-level cache.
 constexpr int64_t kPixels = 48;
@@ -133,9 +133,10 @@ public:
         const int64_t cost =
             mHow.channels * (mWindow.input[1] * mHow.depth + width * (mWindow.taps() + mHow.columns)) / 16 + 1;
         mTeam = std::max<int64_t>(1, teamFor(mThreads, mBatches * mWindow.output[0], cost));
-        const int64_t pieces = mBatches * mGroups;
-        const bool isEven = pieces % mTeam == 0 || pieces >= 4 * mTeam;
-        mParts = isEven ? 1 : std::max<int64_t>(1, std::min(mTeam, mWindow.output[0]));
+        const auto isEven = [&](int64_t pieces) { return pieces % mTeam == 0 || pieces >= 4 * mTeam; };
+        while (!isEven(mBatches * mGroups * mParts) && mParts < mWindow.output[0]) {
+            ++mParts;
+        }
     }
 
     // The biases of both products filled up to whole panels, the sums of all groups but the first, then for each thread a band of the wide image and
@@ -151,7 +152,9 @@ public:
         fillPanels(mTiles, biasOf(mHow.chain, b), mHow.columns, starts + padded(mHow.channels));
         parallelTeam(mTeam, mBatches * mParts * mGroups, [&](int64_t member, int64_t begin, int64_t end) {
             for (int64_t piece = begin; piece < end; ++piece) {
-                runPiece(b, member, piece / mGroups / mParts, piece / mGroups % mParts, piece % mGroups);
+                // A thread's pieces are of one group, as far as there are as many threads as groups.
+                const int64_t ofGroup = piece % (mBatches * mParts);
+                runPiece(b, member, ofGroup / mParts, ofGroup % mParts, piece / (mBatches * mParts));
             }
         });
         if (mGroups > 1) {
@@ -214,6 +217,7 @@ private:
         strip.row = mWindow.output[0] * part / mParts;
         strip.end = mWindow.output[0] * (part + 1) / mParts;
         strip.sums = sums(b, group);
+        // Cut where panels end: strips of even sizes, whose tiles are narrower, took 2 % longer.
         for (strip.channel = begin; strip.channel < end; strip.channel += strip.width) {
             strip.width = std::min(end, (strip.channel / mStripColumns + 1) * mStripColumns) - strip.channel;
             const Piece last = pieceOf(strip, strip.width - 1);
@@ -279,8 +283,7 @@ private:
         const int64_t begin = std::max(strip.channel, (strip.channel + channel) / panel * panel) - strip.channel;
         const int64_t end = std::min(strip.channel + strip.width, ((strip.channel + begin) / panel + 1) * panel);
         const int64_t width = end - strip.channel - begin;
-        const PackedTile& few = width <= mTiles.thin.columns ? mTiles.thin : mTiles.narrow;
-        return {begin, width, width <= few.columns ? &few : &mTiles.wide};
+        return {begin, width, &smallestTile(mTiles, width)};
     }
 
     // `rows` rows of the wide image from `from` on; isFirst: of the strip.

@@ -23,6 +23,8 @@ constexpr int64_t kDepthBlock = 384;
 // weights are fetched ahead by the first block alone.
 constexpr int64_t kSmallWeights = 128 * 1024;
 constexpr int64_t kSmallBlock = 8 * 1024;
+constexpr int64_t kGatedRows =
+    8; // of an image for each column, from which on the weights are multiplied with a gate: whatever the number of threads
 constexpr int64_t kFewestRows = 56; // of such a block: images of 14 x 14 make four
 
 class Product {
@@ -45,7 +47,7 @@ public:
         mBlockRows = (mRows + mRowBlocks - 1) / mRowBlocks;
         const auto isPerChannel = [](const Follower& each) { return each.kind == Follower::Kind::kPerChannel; };
         mCut = cutOf(mChain);
-        mGatesWeights = mHead.gate != 0 && mIsSmall && mImageRows >= 4 * mTeam * mPanels * mTile.columns;
+        mGatesWeights = mHead.gate != 0 && mIsSmall && mImageRows >= kGatedRows * mPanels * mTile.columns;
         mFinishesBlocks = mIsSmall && mRowBlocks >= mTeam && !mChain.followers.empty() && !mCut &&
                           std::none_of(mChain.followers.begin(), mChain.followers.end(), isPerChannel);
     }

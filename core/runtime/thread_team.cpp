@@ -81,6 +81,9 @@ private:
 
 template <class F>
 void ThreadTeam::Gate::awaitChange(uint32_t from, const F& mayLook) {
+    if (value.load(std::memory_order_acquire) != from) {
+        return;
+    }
     if (mayLook()) {
         const auto end = Clock::now() + kLook;
         do {
@@ -142,46 +145,43 @@ Result<std::unique_ptr<ThreadTeam>> ThreadTeam::start(const ThreadTeamOptions& o
 }
 
 ThreadTeam::~ThreadTeam() {
-    mEnds = true;
     for (const auto& worker : mWorkers) {
-        worker->turns.change();
+        worker->order.body = nullptr;
+        worker->order.turns.change();
         worker->thread.join();
     }
 }
 
 void ThreadTeam::work(Worker& worker, int32_t member) {
+    const Order& order = worker.order;
     for (uint32_t seen = 0;; ++seen) {
         // Whoever waits awake on the processor of the one that it waits for waits for itself.
-        worker.turns.awaitChange(
+        worker.order.turns.awaitChange(
             seen, [this] { return mLooks && mCaller.load(std::memory_order_relaxed) != sched_getcpu(); });
-        if (mEnds) {
+        if (order.body == nullptr) {
             return;
         }
-        worker.processor.store(sched_getcpu(), std::memory_order_relaxed);
-        mBody(mArgument, member);
-        if (mRunning.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-            mDone.change();
-        }
+        order.body(order.argument, member);
+        worker.answer.turns.change();
+        worker.answer.processor.store(sched_getcpu(), std::memory_order_relaxed);
     }
 }
 
 void ThreadTeam::run(int32_t members, Body body, void* argument) {
-    mBody = body;
-    mArgument = argument;
     mMembers = members;
-    mCaller.store(sched_getcpu(), std::memory_order_relaxed);
-    const uint32_t done = mDone.value.load(std::memory_order_relaxed);
-    mRunning.store(members - 1, std::memory_order_relaxed);
     for (int32_t i = 0; i + 1 < members; ++i) {
-        mWorkers[static_cast<size_t>(i)]->turns.change();
+        Order& order = mWorkers[static_cast<size_t>(i)]->order;
+        order.body = body;
+        order.argument = argument;
+        order.turns.change();
     }
+    mCaller.store(sched_getcpu(), std::memory_order_relaxed);
     body(argument, 0);
-    if (members > 1) {
-        mDone.awaitChange(done, [&] {
-            const int here = sched_getcpu();
-            return mLooks && std::none_of(mWorkers.begin(), mWorkers.begin() + members - 1, [here](const auto& worker) {
-                       return worker->processor.load(std::memory_order_relaxed) == here;
-                   });
+    for (int32_t i = 0; i + 1 < members; ++i) {
+        Worker& worker = *mWorkers[static_cast<size_t>(i)];
+        const uint32_t turn = worker.order.turns.value.load(std::memory_order_relaxed);
+        worker.answer.turns.awaitChange(turn - 1, [&] {
+            return mLooks && worker.answer.processor.load(std::memory_order_relaxed) != sched_getcpu();
         });
     }
 }

@@ -40,8 +40,10 @@ public:
     void barrier();
 
 private:
+    static constexpr size_t kLine = 64; // of the cache
+
     // A number that one side changes and others wait for.
-    struct alignas(64) Gate {
+    struct Gate {
         std::atomic<uint32_t> value{0};
         std::atomic<int32_t> sleepers{0};
 
@@ -50,9 +52,19 @@ private:
         void awaitChange(uint32_t from, const F& mayLook);
         void change();
     };
+    // What one side writes and the other reads lies in one line of the cache, since each line takes a tenth of a microsecond from one processor to the other.
+    struct alignas(kLine) Order {
+        Gate turns; // the last one that was begun
+        Body body = nullptr; // null: no more turns
+        void* argument = nullptr;
+    };
+    struct alignas(kLine) Answer {
+        Gate turns;                     // the last one that was ended
+        std::atomic<int> processor{-1}; // that it was ended on
+    };
     struct Worker {
-        Gate turns;
-        std::atomic<int> processor{-1}; // that it ran on last
+        Order order;
+        Answer answer;
         std::thread thread;
     };
 
@@ -60,16 +72,11 @@ private:
     void work(Worker& worker, int32_t member);
 
     TnThreadTeam mTable{};
-    bool mLooks = true;           // there is a processor for each: waiting awake takes nobody's
-    std::atomic<int> mCaller{-1}; // the processor that the last run was called on
-    bool mEnds = false;
-    Body mBody = nullptr;
-    void* mArgument = nullptr;
-    int32_t mMembers = 1; // of the run
-    alignas(64) std::atomic<int32_t> mRunning{0};
-    Gate mDone; // changes when the last worker of a run has ended
-    alignas(64) std::atomic<int32_t> mArrived{0};
-    Gate mBarrier; // changes when all are there
+    bool mLooks = true;                          // there is a processor for each: waiting awake takes nobody's
+    int32_t mMembers = 1;                        // of the run
+    alignas(kLine) std::atomic<int> mCaller{-1}; // the processor that the last run was called on
+    alignas(kLine) std::atomic<int32_t> mArrived{0};
+    alignas(kLine) Gate mBarrier; // changes when all are there
     std::vector<std::unique_ptr<Worker>> mWorkers;
 };
 

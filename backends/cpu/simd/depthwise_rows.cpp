@@ -34,16 +34,16 @@ HWY_ALIGN constexpr float kOutside[kMostLanes] = {};
 
 // How many outputs of each line: as many as leave registers.
 constexpr int OutputsOf(int columns, int rows) {
-    return rows == 1   ? (columns == 3 ? kManyOutputs : kMostOutputs)
-           : rows == 2 ? (kHasManyRegisters ? (columns == 3 ? 7 : 6) : kFewOutputs)
-                       : kFewOutputs;
+    if (rows == 1) {
+        return columns == 3 ? kManyOutputs : kMostOutputs;
+    }
+    return kHasManyRegisters && rows == 2 ? (columns == 3 ? 7 : 6) : kFewOutputs;
 }
 
 HWY_INLINE RowVec StartOf(RowTag d, const DepthwiseRows& r, int64_t c) {
     return r.start != nullptr ? hn::LoadU(d, r.start + c) : hn::Zero(d);
 }
 
-// Writes kCount sums from output o on.
 template <int kCount>
 HWY_INLINE void StoreOutputs(RowTag d, const DepthwiseRows& r, const RowVec (&sums)[kCount], float* y) {
     const RowVec low = hn::Set(d, r.low);
@@ -151,15 +151,15 @@ struct Lines {
 
 // What a line of the image gives to kCount outputs of each line of results: it is line `line` of the windows of the first of these, line - kStride of those
 // of the second, and so on. A position is loaded once for all windows that share it, and with one line of results the weights of a line of the window stay in
-// registers. at: position 0 of these windows, which is `first` in the line; w: of the windows' first line, or, with one line of results, of this one.
+// registers. at: position 0 of these windows, which is `first` in the line.
 template <int kCount, int kColumns, int kStride, int kRows, bool kEnds>
-HWY_INLINE void AddLine(RowTag d, const DepthwiseRows& r, int line, const float* at, int64_t first, const float* w,
+HWY_INLINE void AddLine(RowTag d, const DepthwiseRows& r, int64_t line, const float* at, int64_t first, const float* w,
                         RowVec (&sums)[kRows][kCount]) {
     RowVec weights[kColumns];
     if constexpr (kRows == 1) {
         HWY_UNROLL(8)
         for (int k = 0; k < kColumns; ++k) {
-            weights[k] = hn::LoadU(d, w + k * r.wPixel);
+            weights[k] = hn::LoadU(d, w + line * r.wLine + k * r.wPixel);
         }
     }
     HWY_UNROLL(24)
@@ -177,7 +177,7 @@ HWY_INLINE void AddLine(RowTag d, const DepthwiseRows& r, int line, const float*
         const RowVec value = hn::LoadU(d, from);
         HWY_UNROLL(4)
         for (int n = 0; n < kRows; ++n) {
-            const int i = line - n * kStride; // of the window
+            const int64_t i = line - n * kStride; // of the window
             HWY_UNROLL(8)
             for (int k = 0; k < kColumns; ++k) {
                 const int output = (p - k) / kStride;
@@ -198,6 +198,7 @@ HWY_INLINE void AddLine(RowTag d, const DepthwiseRows& r, int line, const float*
 template <int kCount, int kColumns, int kStride, int kRows, bool kIsWhole, bool kEnds>
 HWY_INLINE void SquareOutputs(const DepthwiseRows& r, const Lines& lines, int64_t c, int64_t o) {
     static_assert(kIsWhole || kRows == 1);
+    static_assert(kColumns + (kRows - 1) * kStride <= kMostLines);
     const RowTag d;
     const RowVec start = StartOf(d, r, c);
     RowVec sums[kRows][kCount];
@@ -214,13 +215,11 @@ HWY_INLINE void SquareOutputs(const DepthwiseRows& r, const Lines& lines, int64_
     if constexpr (kIsWhole) {
         HWY_UNROLL(8)
         for (int line = 0; line < kColumns + (kRows - 1) * kStride; ++line) {
-            AddLine<kCount, kColumns, kStride, kRows, kEnds>(d, r, line, lines.at[line] + begin, first,
-                                                             kRows == 1 ? w + line * r.wLine : w, sums);
+            AddLine<kCount, kColumns, kStride, kRows, kEnds>(d, r, line, lines.at[line] + begin, first, w, sums);
         }
     } else {
         for (int64_t line = 0; line < r.lines; ++line) {
-            AddLine<kCount, kColumns, kStride, kRows, kEnds>(d, r, 0, lines.at[line] + begin, first, w + line * r.wLine,
-                                                             sums);
+            AddLine<kCount, kColumns, kStride, kRows, kEnds>(d, r, line, lines.at[line] + begin, first, w, sums);
         }
     }
     HWY_UNROLL(4)
@@ -241,20 +240,10 @@ template <int kCount, int kColumns, int kStride, int kRows, bool kIsWhole>
 void SomeSquare(const DepthwiseRows& r, const Lines& lines, int64_t o, int64_t count) {
     if (count == kCount) {
         const int64_t first = o * kStride - r.pad;
-        const int64_t outside = std::max(-first, first + (kCount - 1) * kStride + kColumns - r.width);
-        if (outside <= 0) {
-            AllChannels<kCount, kColumns, kStride, kRows, kIsWhole, false>(r, lines, o);
-        } else if (outside <= kColumns / 2) {
+        if (first < 0 || first + (kCount - 1) * kStride + kColumns > r.width) {
             AllChannels<kCount, kColumns, kStride, kRows, kIsWhole, true>(r, lines, o);
         } else {
-            DepthwiseRows one = r;
-            for (int n = 0; n < kRows; ++n) {
-                for (int i = 0; i < kCount; ++i) {
-                    Edge(one, o + i);
-                }
-                one.first += r.down;
-                one.y += r.yLine;
-            }
+            AllChannels<kCount, kColumns, kStride, kRows, kIsWhole, false>(r, lines, o);
         }
     } else if constexpr (kCount > 1) {
         SomeSquare<kCount - 1, kColumns, kStride, kRows, kIsWhole>(r, lines, o, count);
@@ -298,9 +287,16 @@ void Square(const DepthwiseRows& all) {
     }
 }
 
+// Undilated windows of three or five columns whose middle is never outside the line, of no more lines than columns.
+bool IsSquare(const DepthwiseRows& r) {
+    const int64_t half = r.columns / 2;
+    const int64_t behind = (r.outputs - 1) * r.stride - r.pad + r.columns - r.width; // positions that are outside there
+    return (r.columns == 3 || r.columns == 5) && r.lines <= r.columns && r.stride <= 2 && r.dilation == 1 &&
+           r.pad <= half && behind <= half;
+}
+
 void RowsOfAll(const DepthwiseRows& r) {
-    // Lines of a window's square; more of them would not fit where its lines are noted.
-    if (r.dilation == 1 && r.lines <= r.columns && r.stride <= 2 && (r.columns == 3 || r.columns == 5)) {
+    if (IsSquare(r)) {
         if (r.columns == 3) {
             r.stride == 1 ? Square<3, 1>(r) : Square<3, 2>(r);
         } else {

@@ -10,8 +10,8 @@
 namespace tenon::cpu {
 
 // y[n * yLine + o * yPixel + c] = start[c] + sum over the window's lines i and columns k of
-// line(n * down + i)[(o * stride + k * dilation - pad) * xPixel + c] * w[i * wLine + k * wPixel + c], cut to [low, high], where columns outside the line of
-// `width` positions count as zero, for lines n of results.
+// x[(first + n * down + i * apart) % ring * xLine + (o * stride + k * dilation - pad) * xPixel + c] * w[i * wLine + k * wPixel + c], cut to [low, high], where
+// columns outside the line of `width` positions count as zero, for lines n of results.
 struct DepthwiseRows {
     const float* x;
     int64_t xLine;                                      // from one line of x to the next
@@ -42,7 +42,7 @@ struct DepthwiseRows {
     const float* line(int64_t i) const { return x + (first + i * apart) % ring * xLine; }
 };
 
-// More lines of results than these are never made together.
+// So many lines of results, at most, are made at once: more at a time share no more.
 constexpr int64_t kDepthwiseRows = 4;
 
 void depthwiseRows(const DepthwiseRows& rows);

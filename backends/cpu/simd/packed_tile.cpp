@@ -22,7 +22,6 @@ using Tag = hn::ScalableTag<float>;
 using Vec = hn::Vec<Tag>;
 
 constexpr int64_t kFetched = 64; // bytes of a line
-constexpr int64_t kMostLanes = 16;
 constexpr int kThinVectors = kPanelVectors > 2 ? kPanelVectors / 4 : 1;
 
 // Where the instruction set stores a part of a vector without touching what is behind.
@@ -226,6 +225,7 @@ HWY_NOINLINE void RunTwoSteps(const float* a, float* c, const char* next, const 
     for (const float* const last = end - p.depth % 2; a != last; a += 2, b += 2 * bRow) {
         if (next < p.nextEnd) {
             __builtin_prefetch(next, 0, 2);
+            __builtin_prefetch(next + p.lines * kFetched / 4, 0, 2);
             next += p.lines * kFetched / 2;
         }
         const Vec first = hn::LoadU(d, b);
@@ -242,14 +242,10 @@ HWY_NOINLINE void RunTwoSteps(const float* a, float* c, const char* next, const 
         }
         HWY_FENCE; // the compiler would mix steps, and has no registers for that
     }
-    // Of each four columns, two come from the lower sums.
-    int32_t order[kMostLanes];
-    const auto lanes = static_cast<int32_t>(hn::Lanes(d));
-    for (int32_t n = 0; n < lanes; ++n) {
-        order[n] = n / 4 * 2 + n % 2 + n % 4 / 2 * (lanes / 2);
-    }
-    const auto columns = hn::SetTableIndices(d, order);
-    const auto mask = PartOf(d, p.columns != 0 ? p.columns : lanes, 0);
+    // Of each four columns two are in the lower sums.
+    alignas(64) static constexpr int32_t kOrder[] = {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15};
+    const auto columns = hn::SetTableIndices(d, kOrder);
+    const auto mask = PartOf(d, p.columns != 0 ? p.columns : static_cast<int64_t>(hn::Lanes(d)), 0);
     const Vec start = !p.continues && p.start != nullptr ? hn::LoadU(d, p.start) : hn::Zero(d);
     const Vec rest = a != end ? hn::LoadU(d, b) : hn::Zero(d);
     const Vec low = hn::Set(d, p.isCut ? p.low : -std::numeric_limits<float>::infinity());
@@ -442,7 +438,7 @@ void RunPairedAll(int64_t rows, const PackedProduct& p) {
         RunPairsUpTo<kMostPairs>(some, a, c, next, p);
         a += some * p.aRow;
         c += some * p.cRow;
-        next += p.depth * p.lines * kFetched / 4;
+        next = next < p.nextEnd ? next + p.depth * p.lines * kFetched / 4 : next;
         rows -= some;
     }
 }

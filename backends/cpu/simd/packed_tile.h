@@ -66,6 +66,10 @@ inline void fillPanels(const PackedTiles& tiles, const float* bias, int64_t colu
     }
 }
 
+// For `columns` of them, a panel's at most, in one piece.
+inline const PackedTile& smallestTile(const PackedTiles& tiles, int64_t columns) {
+    return columns <= tiles.thin.columns ? tiles.thin : columns <= tiles.narrow.columns ? tiles.narrow : tiles.wide;
+}
 // For the next columns of a row of which `left` are not done: what is left of a panel goes in two pieces where that wastes less.
 inline const PackedTile& tileFor(const PackedTiles& tiles, int64_t left) {
     const int64_t both = tiles.narrow.columns + tiles.thin.columns;

@@ -1,6 +1,6 @@
-// How wide the panels of packed weights are, for the tiles that read them, and how these write their sums.
+// How wide the panels of packed weights are, for the tiles that read them, and how sums are cut and written.
 //
-// Who uses it: tiles of products of the cpu backend, once per instruction set. What it must not know: what is computed.
+// Who uses it: tiles of products and of depthwise convolutions of the cpu backend, once per instruction set. What it must not know: what is computed.
 #if defined(TENON_PANELS_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef TENON_PANELS_INL
 #undef TENON_PANELS_INL
@@ -32,8 +32,8 @@ HWY_INLINE V CutTo(V low, V high, V sum) {
 }
 
 template <bool kIsCut, int kRows, int kVectors, class D>
-HWY_INLINE void WriteCutRows(D d, const hwy::HWY_NAMESPACE::Vec<D> (&sums)[kRows][kVectors], float low, float high,
-                             float* to, int64_t row, int64_t vector) {
+HWY_INLINE void WriteRowsOf(D d, const hwy::HWY_NAMESPACE::Vec<D> (&sums)[kRows][kVectors], float low, float high,
+                            float* to, int64_t row, int64_t vector) {
     namespace hn = hwy::HWY_NAMESPACE;
     const auto lows = hn::Set(d, low);
     const auto highs = hn::Set(d, high);
@@ -54,9 +54,9 @@ template <int kRows, int kVectors, class D>
 HWY_INLINE void WriteRows(D d, const hwy::HWY_NAMESPACE::Vec<D> (&sums)[kRows][kVectors], bool isCut, float low,
                           float high, float* to, int64_t row, int64_t vector) {
     if (isCut) {
-        WriteCutRows<true>(d, sums, low, high, to, row, vector);
+        WriteRowsOf<true>(d, sums, low, high, to, row, vector);
     } else {
-        WriteCutRows<false>(d, sums, low, high, to, row, vector);
+        WriteRowsOf<false>(d, sums, low, high, to, row, vector);
     }
 }
 

@@ -127,14 +127,18 @@ TEST(DepthwiseRowsTest, TakesWindowsAtTheEdgesAndFurtherOutside) {
         for (const int64_t pad : {-2, -1, 0, 1, 2, 4, 6}) {
             for (const int64_t padEnd : {-1, 0, 1, 3, 6}) {
                 for (const int64_t width : {1, 2, 4, 9}) {
-                    How how;
-                    how.columns = how.lines = columns;
-                    how.pad = pad;
-                    how.width = width;
-                    how.rows = 3;
-                    how.outputs = outputsOf(how, padEnd);
-                    if (how.width + pad + padEnd >= columns) {
-                        expectAsByLoops(how, depthwiseLanes());
+                    for (const int64_t stride : {1, 2}) {
+                        How how;
+                        how.columns = columns;
+                        how.lines = width % 2 == 0 ? columns : columns - 1;
+                        how.stride = how.down = stride;
+                        how.pad = pad;
+                        how.width = width;
+                        how.rows = 3;
+                        how.outputs = outputsOf(how, padEnd);
+                        if (how.width + pad + padEnd >= columns) {
+                            expectAsByLoops(how, depthwiseLanes());
+                        }
                     }
                 }
             }
