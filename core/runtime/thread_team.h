@@ -54,7 +54,7 @@ private:
     };
     // What one side writes and the other reads lies in one line of the cache, since each line takes a tenth of a microsecond from one processor to the other.
     struct alignas(kLine) Order {
-        Gate turns; // the last one that was begun
+        Gate turns;          // the last one that was begun
         Body body = nullptr; // null: no more turns
         void* argument = nullptr;
     };
