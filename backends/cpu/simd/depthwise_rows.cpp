@@ -23,7 +23,6 @@ using RowVec = hn::Vec<RowTag>;
 // and go to memory, get slower.
 constexpr int kFewOutputs = 4;
 constexpr int kManyOutputs = 7;
-constexpr int kMostOutputs = 10;    // where windows are five wide
 constexpr int64_t kLongLine = 8192; // elements
 constexpr int64_t kManyWeights = 4096;
 constexpr int64_t kStrip = 64; // channels
@@ -32,10 +31,18 @@ constexpr int64_t kMostLanes = 16;
 
 HWY_ALIGN constexpr float kOutside[kMostLanes] = {};
 
-// How many outputs of each line: as many as leave registers.
+// What stands in for vector instructions gains nothing by longer code.
+constexpr bool kHasVectors = HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128;
+
+// How many lines of results at once.
+constexpr int RowsOf(int columns, int stride) {
+    return !kHasVectors ? 1 : kHasManyRegisters && columns == 3 && stride == 1 ? kDepthwiseRows : 2;
+}
+
+// How many outputs of each: as many as leave registers.
 constexpr int OutputsOf(int columns, int rows) {
     if (rows == 1) {
-        return columns == 3 ? kManyOutputs : kMostOutputs;
+        return kHasVectors ? kManyOutputs : 1;
     }
     return kHasManyRegisters && rows == 2 ? (columns == 3 ? 7 : 6) : kFewOutputs;
 }
@@ -194,10 +201,10 @@ HWY_INLINE void AddLine(RowTag d, const DepthwiseRows& r, int64_t line, const fl
     }
 }
 
-// kCount outputs from o on in each line of results. kEnds: positions before or behind the middle of a window are outside the line. kIsWhole: windows have all of their lines.
-template <int kCount, int kColumns, int kStride, int kRows, bool kIsWhole, bool kEnds>
+// kCount outputs from o on in each line of results; several lines of windows that have all of theirs. kEnds: positions before or behind the middle of a window are
+// outside the line.
+template <int kCount, int kColumns, int kStride, int kRows, bool kEnds>
 HWY_INLINE void SquareOutputs(const DepthwiseRows& r, const Lines& lines, int64_t c, int64_t o) {
-    static_assert(kIsWhole || kRows == 1);
     static_assert(kColumns + (kRows - 1) * kStride <= kMostLines);
     const RowTag d;
     const RowVec start = StartOf(d, r, c);
@@ -212,7 +219,7 @@ HWY_INLINE void SquareOutputs(const DepthwiseRows& r, const Lines& lines, int64_
     const int64_t first = o * kStride - r.pad;
     const int64_t begin = first * r.xPixel + c;
     const float* const w = r.w + c;
-    if constexpr (kIsWhole) {
+    if constexpr (kRows > 1) {
         HWY_UNROLL(8)
         for (int line = 0; line < kColumns + (kRows - 1) * kStride; ++line) {
             AddLine<kCount, kColumns, kStride, kRows, kEnds>(d, r, line, lines.at[line] + begin, first, w, sums);
@@ -228,30 +235,30 @@ HWY_INLINE void SquareOutputs(const DepthwiseRows& r, const Lines& lines, int64_
     }
 }
 
-template <int kCount, int kColumns, int kStride, int kRows, bool kIsWhole, bool kEnds>
+template <int kCount, int kColumns, int kStride, int kRows, bool kEnds>
 void AllChannels(const DepthwiseRows& r, const Lines& lines, int64_t o) {
     const auto lanes = static_cast<int64_t>(hn::Lanes(RowTag()));
     for (int64_t c = 0; c < r.channels; c += lanes) {
-        SquareOutputs<kCount, kColumns, kStride, kRows, kIsWhole, kEnds>(r, lines, VectorAt(r, c, lanes), o);
+        SquareOutputs<kCount, kColumns, kStride, kRows, kEnds>(r, lines, VectorAt(r, c, lanes), o);
     }
 }
 
-template <int kCount, int kColumns, int kStride, int kRows, bool kIsWhole>
+template <int kCount, int kColumns, int kStride, int kRows>
 void SomeSquare(const DepthwiseRows& r, const Lines& lines, int64_t o, int64_t count) {
     if (count == kCount) {
         const int64_t first = o * kStride - r.pad;
         if (first < 0 || first + (kCount - 1) * kStride + kColumns > r.width) {
-            AllChannels<kCount, kColumns, kStride, kRows, kIsWhole, true>(r, lines, o);
+            AllChannels<kCount, kColumns, kStride, kRows, true>(r, lines, o);
         } else {
-            AllChannels<kCount, kColumns, kStride, kRows, kIsWhole, false>(r, lines, o);
+            AllChannels<kCount, kColumns, kStride, kRows, false>(r, lines, o);
         }
     } else if constexpr (kCount > 1) {
-        SomeSquare<kCount - 1, kColumns, kStride, kRows, kIsWhole>(r, lines, o, count);
+        SomeSquare<kCount - 1, kColumns, kStride, kRows>(r, lines, o, count);
     }
 }
 
 // kRows lines of results.
-template <int kColumns, int kStride, int kRows, bool kIsWhole>
+template <int kColumns, int kStride, int kRows>
 void SquareLines(const DepthwiseRows& r) {
     Lines lines{};
     const int64_t count = r.lines + (kRows - 1) * kStride;
@@ -261,28 +268,31 @@ void SquareLines(const DepthwiseRows& r) {
     constexpr int kMost = OutputsOf(kColumns, kRows);
     const bool isLong = kRows == 1 && kColumns == 3 && kStride == 1 && r.outputs * r.channels > kLongLine;
     InParts(0, r.outputs, isLong ? kFewOutputs : kMost,
-            [&](int64_t o, int64_t some) { SomeSquare<kMost, kColumns, kStride, kRows, kIsWhole>(r, lines, o, some); });
+            [&](int64_t o, int64_t some) { SomeSquare<kMost, kColumns, kStride, kRows>(r, lines, o, some); });
 }
 
 template <int kColumns, int kStride>
 void Square(const DepthwiseRows& all) {
-    constexpr int kMostRows = kHasManyRegisters && kColumns == 3 && kStride == 1 ? kDepthwiseRows : 2;
-    const bool isWhole = all.lines == kColumns;
-    const bool areShared = isWhole && all.apart == 1 && all.down == kStride;
+    constexpr int kMostRows = RowsOf(kColumns, kStride);
+    const bool areShared = all.lines == kColumns && all.apart == 1 && all.down == kStride;
     DepthwiseRows r = all;
-    for (int64_t row = 0, some = 1; row < all.rows; row += some) {
-        const int64_t left = all.rows - row;
+    for (int64_t row = 0, some = 0; row < all.rows; row += some) {
         r.first = all.first + row * all.down;
         r.y = all.y + row * all.yLine;
-        if (areShared && left >= kMostRows) {
-            some = kMostRows;
-            SquareLines<kColumns, kStride, kMostRows, true>(r);
-        } else if (areShared && left >= 2) {
-            some = 2;
-            SquareLines<kColumns, kStride, 2, true>(r);
-        } else {
-            some = 1;
-            isWhole ? SquareLines<kColumns, kStride, 1, true>(r) : SquareLines<kColumns, kStride, 1, false>(r);
+        some = areShared ? std::min<int64_t>(all.rows - row, kMostRows) : 1;
+        some = some == kMostRows || some < 2 ? some : 2;
+        if constexpr (kMostRows > 2) {
+            if (some == kMostRows) {
+                SquareLines<kColumns, kStride, kMostRows>(r);
+            }
+        }
+        if constexpr (kMostRows > 1) {
+            if (some == 2) {
+                SquareLines<kColumns, kStride, 2>(r);
+            }
+        }
+        if (some == 1) {
+            SquareLines<kColumns, kStride, 1>(r);
         }
     }
 }
