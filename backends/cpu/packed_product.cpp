@@ -23,9 +23,11 @@ constexpr int64_t kDepthBlock = 384;
 // weights are fetched ahead by the first block alone.
 constexpr int64_t kSmallWeights = 128 * 1024;
 constexpr int64_t kSmallBlock = 8 * 1024;
-constexpr int64_t kGatedRows =
-    8; // of an image for each column, from which on the weights are multiplied with a gate: whatever the number of threads
 constexpr int64_t kFewestRows = 56; // of such a block: images of 14 x 14 make four
+
+// From so many rows of an image for each column on a gate goes onto the weights, which each thread does for itself. It decides how results are rounded, so the
+// number of threads has no say: from eight on they would multiply less with rows.
+constexpr int64_t kGatedRows = 8;
 
 class Product {
 public:

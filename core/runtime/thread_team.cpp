@@ -161,9 +161,9 @@ void ThreadTeam::work(Worker& worker, int32_t member) {
         if (order.body == nullptr) {
             return;
         }
+        worker.answer.processor.store(sched_getcpu(), std::memory_order_relaxed);
         order.body(order.argument, member);
         worker.answer.turns.change();
-        worker.answer.processor.store(sched_getcpu(), std::memory_order_relaxed);
     }
 }
 

@@ -60,7 +60,7 @@ private:
     };
     struct alignas(kLine) Answer {
         Gate turns;                     // the last one that was ended
-        std::atomic<int> processor{-1}; // that it was ended on
+        std::atomic<int> processor{-1}; // that the last one began on
     };
     struct Worker {
         Order order;
@@ -72,12 +72,12 @@ private:
     void work(Worker& worker, int32_t member);
 
     TnThreadTeam mTable{};
+    std::vector<std::unique_ptr<Worker>> mWorkers;
     bool mLooks = true;                          // there is a processor for each: waiting awake takes nobody's
-    int32_t mMembers = 1;                        // of the run
     alignas(kLine) std::atomic<int> mCaller{-1}; // the processor that the last run was called on
     alignas(kLine) std::atomic<int32_t> mArrived{0};
+    int32_t mMembers = 1;         // of the run
     alignas(kLine) Gate mBarrier; // changes when all are there
-    std::vector<std::unique_ptr<Worker>> mWorkers;
 };
 
 } // namespace tenon::runtime

@@ -328,7 +328,8 @@ private:
             timed.push_back(std::move(entry));
         }
         const std::vector<std::vector<int32_t>> groups = contradictingTasks(timed);
-        BuildPhase progress(mOptions.progress, "time contradictions", static_cast<int32_t>(groups.size()));
+        BuildPhase progress(mOptions.progress, "time fusions again, beside their parts",
+                            static_cast<int32_t>(groups.size()));
         const PhaseTimer phase(mContext.phases.get(), "time contradictions");
         int32_t done = 0;
         bool hasTimed = false;

@@ -24,7 +24,8 @@ void addBuildVerb(CLI::App& tool, VerbAction& action) {
     CLI::App* verb = tool.add_subcommand("build", "Optimise an ONNX model, time every tactic, write the plan");
     verb->add_option("model", options->model, "ONNX model")->required();
     verb->add_option("-o,--output", options->output,
-                     "Plan file [default: the model's name with .plan]. A build that Ctrl-C stops leaves its best plan "
+                     "Plan file [default: beside the model, its name with .plan]. A build that Ctrl-C stops leaves its "
+                     "best plan "
                      "so far: there, or, where a file is already, beside it with .stopped at its end")
         ->type_name("PLAN");
     verb->add_option("--data", options->data,

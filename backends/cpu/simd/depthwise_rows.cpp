@@ -267,7 +267,7 @@ void SquareLines(const DepthwiseRows& r) {
     }
     constexpr int kMost = OutputsOf(kColumns, kRows);
     const bool isLong = kRows == 1 && kColumns == 3 && kStride == 1 && r.outputs * r.channels > kLongLine;
-    InParts(0, r.outputs, isLong ? kFewOutputs : kMost,
+    InParts(0, r.outputs, isLong ? std::min(kFewOutputs, kMost) : kMost,
             [&](int64_t o, int64_t some) { SomeSquare<kMost, kColumns, kStride, kRows>(r, lines, o, some); });
 }
 

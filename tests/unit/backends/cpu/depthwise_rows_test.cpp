@@ -178,6 +178,15 @@ TEST(DepthwiseRowsTest, FindsLinesOfARing) {
     }
 }
 
+TEST(DepthwiseRowsTest, TakesLongLines) {
+    for (const int64_t rows : {1, 3}) {
+        How how;
+        how.rows = rows;
+        how.width = how.outputs = 130;
+        expectAsByLoops(how, 64);
+    }
+}
+
 TEST(DepthwiseRowsTest, TakesManyWeightsInStrips) {
     How how;
     how.rows = 4;
