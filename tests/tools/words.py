@@ -28,7 +28,7 @@ def test(t):
     for name, text in helps.items():
         t.check(f"the help of {name} has lines of a screen", all(len(line) <= 110 for line in text.splitlines()), max(text.splitlines(), key=len))
         t.check(f"the help of {name} has the exit codes", "Exit codes: 0 ok; " in text and "\n\n\n" not in text, text)
-    for name, defaults in {"bench": {"--iterations": "10", "--duration": "3", "--warm-up": "200", "--streams": "1", "--level": "3", "--threads": "0"}, "build": {"--level": "3", "--output": "the model's name with .plan"},
+    for name, defaults in {"bench": {"--iterations": "10", "--duration": "3", "--warm-up": "200", "--streams": "1", "--level": "3", "--threads": "0"}, "build": {"--level": "3", "--output": "beside the model, its name with .plan"},
                            "run": {"--input": "random, floats from -1 to 1, bytes and bools 0 or 1, i32 and i64 zeros, and the plan's best values where they are shapes", "--level": "3"}, "opt": {"--pass": "the standard pipeline"},
                            "trtexec": {"--builderOptimizationLevel": "3", "--avgTiming": "1", "--maxTactics": "-1", "--iterations": "10", "--duration": "3", "--warmUp": "200", "--idleTime": "0",
                                        "--percentile": "90,95,99", "--device": "0"}}.items():
