@@ -12,7 +12,10 @@ namespace {
 constexpr float kBehind = -77;
 
 // Numbers that differ from place to place and are exact, as their sums are.
-float number(int64_t at, int64_t period) { return static_cast<float>(at * 7 % period - period / 2); }
+float number(int64_t at, int64_t period) {
+    const int64_t middle = period / 2;
+    return static_cast<float>(at * 7 % period - middle);
+}
 
 struct How {
     int64_t lines = 3; // of a window
