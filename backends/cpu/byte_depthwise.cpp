@@ -270,28 +270,14 @@ struct Kernel {
         }
         float* const result = numbers + numbersOfLines();
         for (int64_t row = first; row < last; ++row) {
-            const int64_t begin = row * window.strides[0] - window.padBegin[0];
-            const auto [firstTap, lastTap] = linesInside(window, begin);
-            DepthwiseRows how{};
+            DepthwiseRows how = depthwiseRowsOf(window, row, 1, window.input[0], weights, channels);
             how.x = numbers;
             how.xPixel = channels;
             how.xLine = inputLine();
-            how.first = begin + firstTap * window.dilations[0] - top;
-            how.apart = window.dilations[0];
-            how.ring = window.input[0];
-            how.width = window.input[1];
-            how.w = weights + firstTap * window.kernel[1] * channels;
-            how.wPixel = channels;
-            how.wLine = window.kernel[1] * channels;
-            how.lines = lastTap - firstTap;
-            how.columns = window.kernel[1];
-            how.stride = window.strides[1];
-            how.dilation = window.dilations[1];
-            how.pad = window.padBegin[1];
+            how.first = how.lines > 0 ? how.first - top : 0; // the first line that is there is the image's line `top`
             how.start = region.bias >= 0 ? b.in<float>(2) : nullptr;
             how.y = result;
             how.yPixel = channels;
-            how.outputs = window.output[1];
             how.channels = channels;
             how.low = region.range.low;
             how.high = region.range.high;

@@ -129,7 +129,6 @@ struct Depthwise {
         row.start = biasOf(chain, b);
         row.y = y;
         row.yPixel = channels;
-        row.yLine = line();
         row.channels = channels;
         if (cut) {
             row.low = cut->low;

@@ -150,7 +150,6 @@ private:
         row.start = biasOf(mHow.wide, b);
         row.y = to;
         row.yPixel = mHow.depth;
-        row.yLine = mWindow.output[1] * mHow.depth;
         row.channels = mHow.depth;
         if (mWideCut) {
             row.low = mWideCut->low;

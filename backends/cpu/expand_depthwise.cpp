@@ -199,7 +199,6 @@ private:
         const bool isAside = !mCut && !mHow.chain.followers.empty();
         row.y = isAside ? lines : y;
         row.yPixel = isAside ? width : mHow.channels;
-        row.yLine = mWindow.output[1] * row.yPixel;
         row.channels = width;
         if (mCut) {
             row.low = mCut->low;

@@ -346,7 +346,6 @@ private:
             mHow.middle.bias >= 0 ? b.in<float>(static_cast<size_t>(mHow.middle.bias)) + strip.channel : nullptr;
         row.y = to;
         row.yPixel = strip.width;
-        row.yLine = mWindow.output[1] * strip.width;
         row.channels = strip.width;
         if (mMiddleCut) {
             row.low = mMiddleCut->low;

@@ -231,7 +231,7 @@ HWY_INLINE void SquareOutputs(const DepthwiseRows& r, const Lines& lines, int64_
     }
     HWY_UNROLL(4)
     for (int n = 0; n < kRows; ++n) {
-        StoreOutputs(d, r, sums[n], r.y + n * r.yLine + o * r.yPixel + c);
+        StoreOutputs(d, r, sums[n], r.y + (n * r.outputs + o) * r.yPixel + c);
     }
 }
 
@@ -278,7 +278,7 @@ void Square(const DepthwiseRows& all) {
     DepthwiseRows r = all;
     for (int64_t row = 0, some = 0; row < all.rows; row += some) {
         r.first = all.first + row * all.down;
-        r.y = all.y + row * all.yLine;
+        r.y = all.y + row * all.outputs * all.yPixel;
         some = areShared ? std::min<int64_t>(all.rows - row, kMostRows) : 1;
         some = some == kMostRows || some < 2 ? some : 2;
         if constexpr (kMostRows > 2) {
@@ -317,7 +317,7 @@ void RowsOfAll(const DepthwiseRows& r) {
     DepthwiseRows one = r;
     for (int64_t row = 0; row < r.rows; ++row) {
         one.first = r.first + row * r.down;
-        one.y = r.y + row * r.yLine;
+        one.y = r.y + row * r.outputs * r.yPixel;
         AnyLine(one);
     }
 }

@@ -9,7 +9,7 @@
 
 namespace tenon::cpu {
 
-// y[n * yLine + o * yPixel + c] = start[c] + sum over the window's lines i and columns k of
+// y[(n * outputs + o) * yPixel + c] = start[c] + sum over the window's lines i and columns k of
 // x[(first + n * down + i * apart) % ring * xLine + (o * stride + k * dilation - pad) * xPixel + c] * w[i * wLine + k * wPixel + c], cut to [low, high], where
 // columns outside the line of `width` positions count as zero, for lines n of results.
 struct DepthwiseRows {
@@ -31,7 +31,6 @@ struct DepthwiseRows {
     const float* start; // null: zero
     float* y;
     int64_t yPixel;
-    int64_t yLine = 0;
     int64_t rows = 1; // lines of results, of windows that meet equally many lines
     int64_t down = 1; // lines of x from the window of one to that of the next
     int64_t outputs;

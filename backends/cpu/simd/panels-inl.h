@@ -28,7 +28,14 @@ constexpr int kNarrowRows = kHasManyRegisters ? 12 : 10;
 // The bounds come first: a sum that is no number stays so.
 template <class V>
 HWY_INLINE V CutTo(V low, V high, V sum) {
-    return hwy::HWY_NAMESPACE::Min(high, hwy::HWY_NAMESPACE::Max(low, sum));
+    namespace hn = hwy::HWY_NAMESPACE;
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+    // What stands in for Min and Max returns the bound.
+    const V atLeast = hn::IfThenElse(hn::Lt(sum, low), low, sum);
+    return hn::IfThenElse(hn::Gt(atLeast, high), high, atLeast);
+#else
+    return hn::Min(high, hn::Max(low, sum));
+#endif
 }
 
 template <bool kIsCut, int kRows, int kVectors, class D>

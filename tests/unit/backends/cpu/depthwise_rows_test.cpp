@@ -1,4 +1,5 @@
 #include "backends/cpu/simd/depthwise_rows.h"
+#include "tests/unit/backends/cpu/exact_numbers.h"
 
 #include <gtest/gtest.h>
 
@@ -8,14 +9,6 @@
 
 namespace tenon::cpu {
 namespace {
-
-constexpr float kBehind = -77;
-
-// Numbers that differ from place to place and are exact, as their sums are.
-float number(int64_t at, int64_t period) {
-    const int64_t middle = period / 2;
-    return static_cast<float>(at * 7 % period - middle);
-}
 
 struct How {
     int64_t lines = 3; // of a window
@@ -72,7 +65,6 @@ void expectAsByLoops(const How& how, int64_t channels) {
     r.start = start.data();
     r.y = y.data();
     r.yPixel = yPixel;
-    r.yLine = how.outputs * yPixel;
     r.rows = how.rows;
     r.down = how.down;
     r.outputs = how.outputs;

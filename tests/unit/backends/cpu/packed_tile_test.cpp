@@ -1,4 +1,5 @@
 #include "backends/cpu/simd/packed_tile.h"
+#include "tests/unit/backends/cpu/exact_numbers.h"
 
 #include <gtest/gtest.h>
 
@@ -9,14 +10,6 @@
 
 namespace tenon::cpu {
 namespace {
-
-constexpr float kBehind = -77;
-
-// Numbers that differ from place to place and are exact, as their sums are.
-float number(int64_t at, int64_t period) {
-    const int64_t middle = period / 2;
-    return static_cast<float>(at * 7 % period - middle);
-}
 
 // isAll: any number of rows, else those of one tile. columns: that are written; sums go on from what is in c where they continue.
 void expectAsByLoops(const PackedTile& tile, bool isAll, int64_t rows, int64_t depth, int64_t columns, bool isCut,
@@ -102,9 +95,6 @@ TEST(PackedTileTest, LeavesColumnsThatAreNotThere) {
 }
 
 TEST(PackedTileTest, WhatIsNoNumberStaysSo) {
-#if defined(HWY_COMPILE_ONLY_SCALAR) || defined(HWY_COMPILE_ONLY_EMU128)
-    GTEST_SKIP() << "what stands in for vector instructions compares otherwise";
-#endif
     const PackedTiles& tiles = packedTiles();
     const int64_t panel = tiles.wide.columns;
     const std::vector<float> b(static_cast<size_t>(panel * 9), 1.0F);

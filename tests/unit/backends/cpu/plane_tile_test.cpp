@@ -1,6 +1,7 @@
 #include "backends/cpu/simd/plane_tile.h"
 
 #include "backends/cpu/simd/packed_tile.h"
+#include "tests/unit/backends/cpu/exact_numbers.h"
 
 #include <gtest/gtest.h>
 
@@ -9,14 +10,6 @@
 
 namespace tenon::cpu {
 namespace {
-
-constexpr float kBehind = -77;
-
-// Numbers that differ from place to place and are exact, as their sums are.
-float number(int64_t at, int64_t period) {
-    const int64_t middle = period / 2;
-    return static_cast<float>(at * 7 % period - middle);
-}
 
 struct Line {
     int64_t taps;
